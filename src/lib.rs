@@ -1,0 +1,13 @@
+//! postern: the guarded back door of a small ARM Linux device.
+
+pub mod api;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod device;
+pub mod entropy;
+pub mod journal;
+pub mod limits;
+pub mod logs;
+pub mod server;
