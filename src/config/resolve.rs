@@ -10,7 +10,14 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::settings::Settings;
-use super::variables::*;
+use super::variables::{
+    BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME, BCRYPT_COST, CORS_ALLOWED_ORIGINS,
+    JWT_EXPIRE_DURATION, LISTEN, LOCAL_SOCKET, LOG_BUFFER_BYTES, LOG_LEVEL, LOG_SOURCES,
+    MAX_CONNECTIONS, MAX_CONNECTIONS_PER_IP, MAX_LOGIN_ATTEMPTS, RATE_LIMIT_BURST, RATE_LIMIT_RPS,
+    RATE_LIMIT_WINDOW_SECONDS, REFRESH_REUSE_GRACE_SECONDS, SECRET_KEY, SECRET_KEY_PREVIOUS,
+    STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES, Variable, WORKERS,
+    WS_TOKEN_TTL_SECONDS,
+};
 use super::{Config, Machine, SecretBytes, TlsFiles, key, sources, values};
 
 /// Reads every variable. Where one is wrong, its problem is on `settings`' list and an arbitrary value in its place: the

@@ -35,7 +35,7 @@ impl Preset {
 macro_rules! variables {
     ($($name:ident, $preset:ident $default:literal, $help:literal;)*) => {
         $(
-            #[doc = $help]
+            #[doc = concat!("The variable `", stringify!($name), "`.")]
             pub const $name: Variable = Variable {
                 name: stringify!($name),
                 default: Preset::$preset($default),
