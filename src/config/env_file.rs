@@ -41,7 +41,12 @@ impl EnvFile {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                let problem = Problem::new(place, format!("cannot be read: {error}"));
+                let problem = Problem::new(
+                    place,
+                    format!(
+                        "cannot be read: {error}; let postern's user read it, or name another with --env-file"
+                    ),
+                );
                 return Some(Self {
                     problems: vec![problem],
                     ..Self::default()
