@@ -1,2 +1,25 @@
-//! x
-fn main() {}
+//! The program: words to a command, a command to an exit status.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::{env, io};
+
+use postern::cli::{self, Console};
+use postern::config::Config;
+
+fn main() -> ExitCode {
+    // Handles, not locks: the server's threads write to these too.
+    let mut console = Console {
+        input_is_terminal: io::stdin().is_terminal(),
+        input: &mut io::stdin(),
+        out: &mut io::stdout(),
+        err: &mut io::stderr(),
+    };
+    let status = cli::run(
+        env::args_os().skip(1),
+        &mut console,
+        |env_file| Config::load(env::vars_os(), env_file),
+        |_config| Err("the server is not part of this build".into()),
+    );
+    ExitCode::from(status)
+}

@@ -1,1 +1,104 @@
-//! Stub.
+//! The command line: words to a command, a file a command, and each command to an exit status.
+
+mod check;
+mod hash_password;
+mod health;
+pub mod help;
+mod serve;
+pub mod table;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+
+pub use usage::{Command, Invocation, UsageError, parse};
+
+use crate::config::{Config, ConfigError};
+
+/// Where a command reads and writes. Tests hold the other ends.
+pub struct Console<'a> {
+    /// Standard input.
+    pub input: &'a mut dyn Read,
+    /// Whether somebody types there.
+    pub input_is_terminal: bool,
+    /// Standard output: answers.
+    pub out: &'a mut dyn Write,
+    /// Standard error: questions, warnings and what went wrong.
+    pub err: &'a mut dyn Write,
+}
+
+/// Does what the words behind the program's name say, and returns the exit status.
+///
+/// `load` reads the configuration with the env file that was named, if one was. `serve` runs the server and comes back
+/// when it has stopped; it is an argument so that whoever starts the program can be tested without one.
+pub fn run<W: Into<OsString>>(
+    words: impl IntoIterator<Item = W>,
+    console: &mut Console<'_>,
+    load: impl FnOnce(Option<&std::path::Path>) -> Result<Config, ConfigError>,
+    serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
+) -> u8 {
+    let done = match parse(words) {
+        Ok(invocation) => dispatch(invocation, console, load, serve),
+        Err(error) => {
+            writeln!(console.err, "postern: {error}\nTry: postern --help").map(|()| USELESS)
+        }
+    };
+    match done {
+        Ok(status) => status,
+        // Whoever read the answer has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => SUCCESS,
+        Err(error) => {
+            // If this cannot be written either, the status alone must tell.
+            let _ = writeln!(console.err, "postern: {error}");
+            FAILURE
+        }
+    }
+}
+
+fn dispatch(
+    invocation: Invocation,
+    console: &mut Console<'_>,
+    load: impl FnOnce(Option<&std::path::Path>) -> Result<Config, ConfigError>,
+    serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
+) -> io::Result<u8> {
+    let load = || load(invocation.env_file.as_deref());
+    let text = match invocation.command {
+        Command::Serve => return serve::run(load(), console, serve),
+        Command::Check => return check::run(load(), console),
+        Command::HashPassword { cost } => return hash_password::run(cost, console),
+        Command::Health { socket } => return health::run(socket, load, console),
+        Command::Help(None) => help::program(),
+        Command::Help(Some(command)) => help::command(command),
+        Command::Version => format!("{}\n", help::VERSION),
+    };
+    console.out.write_all(text.as_bytes())?;
+    Ok(SUCCESS)
+}
+
+impl Console<'_> {
+    /// Says what is wrong with the configuration.
+    fn config_error(&mut self, error: &ConfigError) -> io::Result<u8> {
+        self.warnings(&error.warnings)?;
+        writeln!(self.err, "postern: {error}")?;
+        Ok(FAILURE)
+    }
+
+    fn warnings(&mut self, warnings: &[String]) -> io::Result<()> {
+        for warning in warnings {
+            writeln!(self.err, "warning: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Done as asked; for `health`: healthy.
+const SUCCESS: u8 = 0;
+
+/// Not done: a bad configuration, a server that could not start; for `health`: degraded.
+const FAILURE: u8 = 1;
+
+/// Wrong usage; for `health`: no answer.
+const USELESS: u8 = 2;

@@ -1,1 +1,216 @@
-//! Stub.
+//! The configuration: from environment variables and the env file to one value, all resolved, that the rest uses.
+//!
+//! Nothing here opens a socket or makes a folder: `postern check` and the server read the very same thing. All that is
+//! wrong is reported at once, by name, with what would be right; secrets are never shown.
+
+mod env_file;
+mod key;
+mod machine;
+pub(crate) mod nearest;
+mod resolve;
+mod secret;
+mod settings;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod values;
+pub mod variables;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use log::LevelFilter;
+
+pub use machine::Machine;
+pub use secret::{SecretBytes, SecretString};
+pub use settings::Problem;
+pub use variables::{Preset, VARIABLES, Variable};
+
+use env_file::EnvFile;
+use settings::Settings;
+
+/// All that can be set, with defaults filled in (see [`VARIABLES`]).
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where TLS is served (`LISTEN`); one or more. A port may be 0: any free one.
+    pub listen: Vec<ListenAddress>,
+    /// The administrator's Unix socket (`LOCAL_SOCKET`), if there is to be one; short enough for a socket's address.
+    pub local_socket: Option<PathBuf>,
+    /// The folder of all that is kept (`STATE_DIR`), absolute. It need not exist yet.
+    pub state_dir: PathBuf,
+    /// The key given to sign tokens with (`SECRET_KEY`), 32 bytes or more. `None`: generate one and keep it.
+    pub secret_key: Option<SecretBytes>,
+    /// The key before that (`SECRET_KEY_PREVIOUS`), for checking only.
+    pub secret_key_previous: Option<SecretBytes>,
+    /// The account's name (`BASIC_AUTH_USERNAME`), 1 to 64 bytes, no colon, no control characters.
+    pub username: String,
+    /// The first boot's password (`BASIC_AUTH_PASSWORD`), not yet held against the password rules.
+    pub password: Option<SecretString>,
+    /// How long an access token lives (`JWT_EXPIRE_DURATION`), whole seconds, 1 s to 365 days.
+    pub access_ttl: Duration,
+    /// Failures from one address that lock it out (`MAX_LOGIN_ATTEMPTS`), 1 to 1000.
+    pub max_login_attempts: u32,
+    /// How long a failure counts (`RATE_LIMIT_WINDOW_SECONDS`), 1 s to a day.
+    pub rate_limit_window: Duration,
+    /// Requests a second from one address, in the long run (`RATE_LIMIT_RPS`), 1 to 100,000.
+    pub rate_limit_rps: u32,
+    /// Requests at once from one address (`RATE_LIMIT_BURST`), 1 to 1,000,000.
+    pub rate_limit_burst: u32,
+    /// How long a ticket to the log stream is good (`WS_TOKEN_TTL_SECONDS`), 1 s to an hour.
+    pub ws_ticket_ttl: Duration,
+    /// How long a second use of a refresh token is a race and not theft (`REFRESH_REUSE_GRACE_SECONDS`), 0 to an hour.
+    pub refresh_reuse_grace: Duration,
+    /// bcrypt's cost (`BCRYPT_COST`), 4 to 31. `None`: measure it.
+    pub bcrypt_cost: Option<u32>,
+    /// The certificate given (`TLS_CERT_FILE`, `TLS_KEY_FILE`). `None`: generate one and keep it.
+    pub tls_files: Option<TlsFiles>,
+    /// Whose `X-Forwarded-For` is believed (`TRUSTED_PROXIES`).
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whose pages may call the API (`CORS_ALLOWED_ORIGINS`): `scheme://host[:port]` in lower case, default ports left out.
+    pub cors_allowed_origins: Vec<String>,
+    /// What is streamed (`LOG_SOURCES`), each under a name of its own.
+    pub log_sources: Vec<LogSource>,
+    /// How much postern says of itself (`LOG_LEVEL`).
+    pub log_level: LevelFilter,
+    /// Threads that serve connections (`WORKERS`), 1 to 64.
+    pub workers: usize,
+    /// Connections at once (`MAX_CONNECTIONS`), 1 to 65,535.
+    pub max_connections: usize,
+    /// Connections at once from one address (`MAX_CONNECTIONS_PER_IP`), 1 to 65,535.
+    pub max_connections_per_ip: usize,
+    /// Bytes of log entries kept in memory (`LOG_BUFFER_BYTES`), 16 KiB to 1 GiB.
+    pub log_buffer_bytes: usize,
+    /// What works but was hardly meant so; a line each, for people, without secrets.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the configuration out of real variables and an env file, on this machine.
+    ///
+    /// Without `env_file`, [`DEFAULT_ENV_FILE`] is read if it exists. Real variables win over the file's lines.
+    ///
+    /// # Errors
+    /// Every problem there is, not only the first.
+    pub fn load<K, V>(
+        env: impl IntoIterator<Item = (K, V)>,
+        env_file: Option<&Path>,
+    ) -> Result<Self, ConfigError>
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        Self::load_on(&Machine::detect(), env, env_file)
+    }
+
+    /// The same, on a machine of the caller's making.
+    ///
+    /// # Errors
+    /// Every problem there is, not only the first.
+    pub fn load_on<K, V>(
+        machine: &Machine,
+        env: impl IntoIterator<Item = (K, V)>,
+        env_file: Option<&Path>,
+    ) -> Result<Self, ConfigError>
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let env: BTreeMap<OsString, OsString> = env
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        let file = match env_file {
+            None => EnvFile::read(&machine.env_file).unwrap_or_default(),
+            Some(path) => EnvFile::read(path).unwrap_or_else(|| EnvFile {
+                problems: vec![Problem::new(
+                    path.display().to_string(),
+                    "there is no such file; --env-file names a file that exists",
+                )],
+                ..EnvFile::default()
+            }),
+        };
+        let mut settings = Settings::gather(&env, file);
+        let mut config = resolve::resolve(&mut settings, machine, &env);
+        if settings.problems.is_empty() {
+            config.warnings = settings.warnings;
+            Ok(config)
+        } else {
+            Err(ConfigError {
+                problems: settings.problems,
+                warnings: settings.warnings,
+            })
+        }
+    }
+}
+
+/// An address to serve TLS on. `[::]` serves IPv4 as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// The address and the port; port 0 is any free one.
+    pub addr: SocketAddr,
+}
+
+/// A certificate and its key, by file, both PEM. Whether they can be read is seen when they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// A log to stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogSource {
+    /// A file that is followed, through rotation too.
+    File {
+        /// Its absolute path.
+        path: PathBuf,
+        /// What its entries are labelled with: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+        name: String,
+    },
+    /// Standard input.
+    Stdin,
+}
+
+impl LogSource {
+    /// What the source's entries are labelled with; no two sources share a name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::File { name, .. } => name,
+            Self::Stdin => sources::STDIN,
+        }
+    }
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    /// All that is wrong; at least one.
+    pub problems: Vec<Problem>,
+    /// What is only odd, and may explain a problem: an unknown name in the env file, say.
+    pub warnings: Vec<String>,
+}
+
+/// The whole list, a line a problem.
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.len() {
+            1 => f.write_str("the configuration has a problem:")?,
+            count => write!(f, "the configuration has {count} problems:")?,
+        }
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The env file that is read if it exists and none is named.
+pub const DEFAULT_ENV_FILE: &str = "/etc/postern/postern.env";

@@ -1,0 +1,133 @@
+//! `postern check`: reads the configuration, and says what is wrong with it or what it comes to.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::{Console, SUCCESS};
+use crate::config::{Config, ConfigError, LogSource, Problem};
+
+pub(super) fn run(
+    config: Result<Config, ConfigError>,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    match config.and_then(readable) {
+        Err(error) => console.config_error(&error),
+        Ok(config) => {
+            writeln!(console.out, "configuration is good\n{}", summary(&config))?;
+            console.warnings(&config.warnings)?;
+            Ok(SUCCESS)
+        }
+    }
+}
+
+/// Refuses a configuration whose certificate or key cannot be read. What is in them is seen when TLS starts.
+fn readable(config: Config) -> Result<Config, ConfigError> {
+    let mut problems = Vec::new();
+    if let Some(files) = &config.tls_files {
+        for (subject, path) in [("TLS_CERT_FILE", &files.cert), ("TLS_KEY_FILE", &files.key)] {
+            if let Err(error) = open_file(path) {
+                problems.push(Problem {
+                    subject: subject.to_owned(),
+                    message: format!(
+                        "{} cannot be read: {error}; name a PEM file that postern's user may read",
+                        path.display()
+                    ),
+                });
+            }
+        }
+    }
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(ConfigError {
+            problems,
+            warnings: config.warnings,
+        })
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<()> {
+    if File::open(path)?.metadata()?.is_file() {
+        Ok(())
+    } else {
+        Err(io::Error::other("it is not a file"))
+    }
+}
+
+/// What the configuration comes to, a line a matter, without any secret.
+fn summary(config: &Config) -> String {
+    let kept = |given: bool| if given { "given" } else { "generated and kept" };
+    let certificate = config.tls_files.as_ref().map_or_else(
+        || "self-signed, generated and kept".to_owned(),
+        |files| files.cert.display().to_string(),
+    );
+    let socket = config.local_socket.as_ref();
+    let lines = [
+        ("listens on", joined(config.listen.iter().map(|l| l.addr))),
+        (
+            "local socket",
+            socket.map_or_else(|| "none".to_owned(), |path| path.display().to_string()),
+        ),
+        ("state", config.state_dir.display().to_string()),
+        ("certificate", certificate),
+        ("signing key", kept(config.secret_key.is_some()).to_owned()),
+        ("user", config.username.clone()),
+        ("first password", kept(config.password.is_some()).to_owned()),
+        (
+            "access tokens",
+            humantime::format_duration(config.access_ttl).to_string(),
+        ),
+        (
+            "lock-out",
+            format!(
+                "after {} wrong passwords in {} s",
+                config.max_login_attempts,
+                config.rate_limit_window.as_secs()
+            ),
+        ),
+        (
+            "requests",
+            format!(
+                "{} a second, {} at once, for each address",
+                config.rate_limit_rps, config.rate_limit_burst
+            ),
+        ),
+        ("trusted proxies", joined(&config.trusted_proxies)),
+        ("allowed origins", joined(&config.cors_allowed_origins)),
+        ("log sources", joined(config.log_sources.iter().map(source))),
+        (
+            "connections",
+            format!(
+                "{}, {} from one address, on {} workers",
+                config.max_connections, config.max_connections_per_ip, config.workers
+            ),
+        ),
+        (
+            "log buffer",
+            format!("{} KiB", config.log_buffer_bytes / 1024),
+        ),
+    ];
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|(name, value)| format!("  {name:<16} {value}"))
+        .collect();
+    lines.join("\n")
+}
+
+fn source(source: &LogSource) -> String {
+    match source {
+        LogSource::File { path, name } => format!("{name} ({})", path.display()),
+        LogSource::Stdin => source.name().to_owned(),
+    }
+}
+
+fn joined<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    if items.is_empty() {
+        "none".to_owned()
+    } else {
+        items.join(", ")
+    }
+}

@@ -1,0 +1,250 @@
+//! The help texts, made from the table of commands and the table of variables.
+
+use std::fmt::Write;
+
+use super::table::{COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagRow, Operand};
+use crate::config::VARIABLES;
+
+/// The program's name and version: `postern 0.1.0`.
+pub const VERSION: &str = concat!("postern ", env!("CARGO_PKG_VERSION"));
+
+/// The text for `postern --help`: enough to get going.
+#[must_use]
+pub fn program() -> String {
+    let commands = COMMANDS.iter().map(|command| {
+        let operand = match command.operand {
+            Operand::Optional(name) => format!(" [{name}]"),
+            _ => String::new(),
+        };
+        (
+            format!("{}{operand}", command.name),
+            command.summary.to_owned(),
+        )
+    });
+    let settings = VARIABLES
+        .iter()
+        .filter(|variable| FIRST_SETTINGS.contains(&variable.name))
+        .map(|variable| (variable.name.to_owned(), explained(variable)));
+    format!(
+        "{VERSION}\n{ABOUT}\n\n\
+         Usage: postern [--env-file FILE] [COMMAND]\n\n\
+         Commands:\n{}\nFlags:\n{}\nFirst steps:\n{FIRST_STEPS}\n\
+         Settings (environment variables, or lines KEY=value in the env file), the first ones:\n{}\n\
+         All of them: postern help serve\n",
+        rows(commands),
+        rows(COMMON_FLAGS.iter().map(flag_row)),
+        rows(settings),
+    )
+}
+
+/// The text for `postern help COMMAND`.
+#[must_use]
+pub fn command(id: CommandId) -> String {
+    let CommandRow {
+        name,
+        summary,
+        details,
+        flags,
+        operand,
+        statuses,
+        ..
+    } = id.row();
+    let operand = match operand {
+        Operand::Optional(name) => format!(" [{name}]"),
+        Operand::None | Operand::Refused(_) => String::new(),
+    };
+    let own_flags = flags.iter().fold(String::new(), |flags, flag| {
+        flags + " [" + &flag_name(flag) + "]"
+    });
+    let mut text = format!(
+        "postern {name}: {summary}\n\nUsage: postern [--env-file FILE] {name}{own_flags}{operand}\n"
+    );
+    for paragraph in details.split("\n\n").filter(|text| !text.is_empty()) {
+        text.push('\n');
+        wrap(&mut text, paragraph, "");
+    }
+    section(
+        &mut text,
+        "Flags",
+        flags.iter().chain(COMMON_FLAGS).map(flag_row),
+    );
+    if id == CommandId::Serve {
+        let settings = VARIABLES
+            .iter()
+            .map(|variable| (variable.name.to_owned(), explained(variable)));
+        section(&mut text, "Settings", settings);
+    }
+    let statuses = statuses
+        .iter()
+        .map(|(status, meaning)| (status.to_string(), (*meaning).to_owned()));
+    if statuses.len() > 0 {
+        section(&mut text, "Exit status", statuses);
+    }
+    text
+}
+
+fn section(text: &mut String, title: &str, entries: impl Iterator<Item = (String, String)>) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "\n{title}:\n{}", rows(entries));
+}
+
+fn explained(variable: &crate::config::Variable) -> String {
+    format!("{} (default: {})", variable.help, variable.default.text())
+}
+
+fn flag_row(flag: &FlagRow) -> (String, String) {
+    let short = flag
+        .short
+        .map(|letter| format!("-{letter}, "))
+        .unwrap_or_default();
+    (format!("{short}{}", flag_name(flag)), flag.help.to_owned())
+}
+
+fn flag_name(flag: &FlagRow) -> String {
+    let argument = flag
+        .argument
+        .map(|name| format!(" {name}"))
+        .unwrap_or_default();
+    format!("--{}{argument}", flag.long)
+}
+
+/// Names in one column, explanations in the next, wrapped.
+fn rows(entries: impl Iterator<Item = (String, String)>) -> String {
+    let entries: Vec<_> = entries.collect();
+    let longest = entries
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or(0);
+    let column = longest.min(WIDEST_NAME) + 4;
+    let mut text = String::new();
+    for (name, explanation) in entries {
+        let indent = " ".repeat(column);
+        let mut wrapped = String::new();
+        wrap(&mut wrapped, &explanation, &indent);
+        let head = format!("  {name}");
+        if head.len() + 2 <= column {
+            text.push_str(&head);
+            text.push_str(&wrapped[head.len()..]);
+        } else {
+            text.push_str(&head);
+            text.push('\n');
+            text.push_str(&wrapped);
+        }
+    }
+    text
+}
+
+/// Adds the words to `text`, each line behind `indent` and no wider than [`WIDTH`] where the words allow it.
+fn wrap(text: &mut String, words: &str, indent: &str) {
+    let mut width = 0;
+    for word in words.split_whitespace() {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length <= WIDTH {
+            text.push(' ');
+            width += 1 + length;
+        } else {
+            if width > 0 {
+                text.push('\n');
+            }
+            text.push_str(indent);
+            width = indent.len() + length;
+        }
+        text.push_str(word);
+    }
+    text.push('\n');
+}
+
+const ABOUT: &str = "\
+The guarded back door of a small Linux device: administer it over the network with curl or a browser,
+through TLS, with passwords, tokens and live logs, from one program that needs nothing else.";
+
+const FIRST_STEPS: &str = "  \
+  1. Start it: postern
+     It prints its address, the certificate's fingerprint, the user and the first password.
+  2. Look the password up later: cat STATE_DIR/initial-password
+     (STATE_DIR is /var/lib/postern for root, else ~/.local/state/postern; the file goes when the password is changed.)
+  3. Ask the device how it is; curl asks for the password (-k: the certificate is the device's own):
+     curl -k -u admin https://localhost:8443/api/status
+";
+
+/// The settings that a newcomer looks for.
+const FIRST_SETTINGS: &[&str] = &[
+    "LISTEN",
+    "STATE_DIR",
+    "BASIC_AUTH_USERNAME",
+    "BASIC_AUTH_PASSWORD",
+    "TLS_CERT_FILE",
+    "TLS_KEY_FILE",
+    "LOG_SOURCES",
+];
+
+/// Half a wide terminal or one narrow one and a bit: what man pages look well in.
+const WIDTH: usize = 100;
+
+/// A longer name stands on a line of its own.
+const WIDEST_NAME: usize = 28;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_lists_every_command_and_flag() {
+        let text = program();
+        for command in COMMANDS {
+            assert!(
+                text.contains(&format!("\n  {}", command.name)),
+                "{}",
+                command.name
+            );
+            assert!(command.id.row().summary == command.summary);
+        }
+        for flag in COMMON_FLAGS {
+            assert!(text.contains(&format!("--{}", flag.long)), "{}", flag.long);
+        }
+        for word in ["initial-password", "curl ", "KEY=value", "help serve"] {
+            assert!(text.contains(word), "{word}");
+        }
+        for name in FIRST_SETTINGS {
+            assert!(text.contains(&format!("\n  {name}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn help_of_a_command_tells_its_flags_and_exit_statuses() {
+        for row in COMMANDS {
+            let text = command(row.id);
+            assert!(text.contains(row.summary));
+            for flag in row.flags {
+                assert!(text.contains(&format!("--{}", flag.long)) && text.contains(flag.help));
+            }
+            for (status, meaning) in row.statuses {
+                assert!(
+                    text.contains(&format!("\n  {status}  {meaning}\n")),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn help_of_serve_explains_every_variable_with_its_default() {
+        // Wrapped lines are joined, so that a sentence can be looked for.
+        let text = command(CommandId::Serve);
+        let text: Vec<&str> = text.split_whitespace().collect();
+        let text = text.join(" ");
+        for variable in VARIABLES {
+            assert!(text.contains(&explained(variable)), "{}", variable.name);
+        }
+    }
+
+    #[test]
+    fn no_line_of_a_table_is_wider_than_a_page() {
+        for row in COMMANDS {
+            for line in command(row.id).lines() {
+                assert!(line.chars().count() <= WIDTH, "{line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The table of commands and flags. Parsing, `--help`, and whatever else explains the command line read it.
+
+/// A command of the program.
+#[derive(Debug)]
+pub struct CommandRow {
+    /// Which one it is.
+    pub id: CommandId,
+    /// What is typed.
+    pub name: &'static str,
+    /// What it does, on one line.
+    pub summary: &'static str,
+    /// What else there is to know, in paragraphs of plain text.
+    pub details: &'static str,
+    /// Its own flags, beside those that go with every command.
+    pub flags: &'static [FlagRow],
+    /// What an argument without a flag would be: its name, and why or where it is not to be given, if it is not.
+    pub operand: Operand,
+    /// Exit statuses and what they mean.
+    pub statuses: &'static [(u8, &'static str)],
+}
+
+/// The commands, without their arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandId {
+    /// Start the server.
+    Serve,
+    /// Read the configuration only.
+    Check,
+    /// Hash a password.
+    HashPassword,
+    /// Ask the running server how it is.
+    Health,
+    /// Explain a command.
+    Help,
+}
+
+/// What a command makes of an argument without a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operand {
+    /// It has none.
+    None,
+    /// It may be left out; the name is for the help.
+    Optional(&'static str),
+    /// It is refused with this reason, and never shown: it may be a secret.
+    Refused(&'static str),
+}
+
+/// A flag.
+#[derive(Debug)]
+pub struct FlagRow {
+    /// Which one it is.
+    pub id: FlagId,
+    /// Its name behind `--`.
+    pub long: &'static str,
+    /// Its letter behind `-`, if it has one.
+    pub short: Option<char>,
+    /// What its argument is called, if it takes one.
+    pub argument: Option<&'static str>,
+    /// What it does, on one line.
+    pub help: &'static str,
+}
+
+/// The flags, without their arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlagId {
+    /// Which env file to read.
+    EnvFile,
+    /// bcrypt's cost.
+    Cost,
+    /// Which socket to ask.
+    Socket,
+    /// Explain.
+    Help,
+    /// Tell the version.
+    Version,
+}
+
+/// Flags that go with every command, before it or behind.
+pub const COMMON_FLAGS: &[FlagRow] = &[
+    FlagRow {
+        id: FlagId::EnvFile,
+        long: "env-file",
+        short: None,
+        argument: Some("FILE"),
+        help: "read settings from FILE (default, if it exists: /etc/postern/postern.env)",
+    },
+    FlagRow {
+        id: FlagId::Help,
+        long: "help",
+        short: Some('h'),
+        argument: None,
+        help: "explain the program, or the command it stands with",
+    },
+    FlagRow {
+        id: FlagId::Version,
+        long: "version",
+        short: Some('V'),
+        argument: None,
+        help: "print the version",
+    },
+];
+
+/// All commands, in the order they are explained in.
+pub const COMMANDS: &[CommandRow] = &[
+    CommandRow {
+        id: CommandId::Serve,
+        name: "serve",
+        summary: "start the server (what postern does without a command)",
+        details: "\
+Needs no configuration: key, certificate and password are generated at the first start and kept in STATE_DIR. Each \
+setting is an environment variable, or a line KEY=value in the env file; real variables win.
+
+SIGTERM and SIGINT stop it in good order; SIGHUP reads the certificate again.",
+        flags: &[],
+        operand: Operand::None,
+        statuses: &[(0, "stopped in good order"), (1, "could not start"), WRONG_USAGE],
+    },
+    CommandRow {
+        id: CommandId::Check,
+        name: "check",
+        summary: "read the configuration, and say what is wrong with it or what it comes to",
+        details: "\
+Starts nothing and changes nothing. Every problem is listed, by name, with what would be right. Secrets are not shown.",
+        flags: &[],
+        operand: Operand::None,
+        statuses: &[(0, "the configuration is good"), (1, "it has problems"), WRONG_USAGE],
+    },
+    CommandRow {
+        id: CommandId::HashPassword,
+        name: "hash-password",
+        summary: "read a password from standard input and print its bcrypt hash",
+        details: "\
+The password is one line, 8 characters or more and at most 72 bytes; at a terminal it is asked for and not shown. \
+It is never taken from the command line, where `ps` and the shell's history would show it.",
+        flags: &[FlagRow {
+            id: FlagId::Cost,
+            long: "cost",
+            short: None,
+            argument: Some("N"),
+            help: "bcrypt's cost, 4 to 31; each step doubles the work (default: 12)",
+        }],
+        operand: Operand::Refused(
+            "the password is read from standard input, never from the command line, where `ps` and the shell's history would show it",
+        ),
+        statuses: &[(0, "the hash is printed"), (1, "the password is refused"), WRONG_USAGE],
+    },
+    CommandRow {
+        id: CommandId::Health,
+        name: "health",
+        summary: "ask the running server how it is, over its Unix socket (for watchdogs)",
+        details: "\
+Finds the socket as the server does (LOCAL_SOCKET, STATE_DIR), waits 5 seconds at most and prints one line.",
+        flags: &[FlagRow {
+            id: FlagId::Socket,
+            long: "socket",
+            short: None,
+            argument: Some("PATH"),
+            help: "ask at this socket and read no configuration",
+        }],
+        operand: Operand::None,
+        statuses: &[
+            (0, "healthy"),
+            (1, "degraded; the line says why"),
+            (2, "no answer, or none that can be used"),
+        ],
+    },
+    CommandRow {
+        id: CommandId::Help,
+        name: "help",
+        summary: "explain the program or a command",
+        details: "",
+        flags: &[],
+        operand: Operand::Optional("COMMAND"),
+        statuses: &[],
+    },
+];
+
+/// The command of that name.
+#[must_use]
+pub fn command(name: &str) -> Option<&'static CommandRow> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+impl CommandId {
+    /// The command's row.
+    #[must_use]
+    pub fn row(self) -> &'static CommandRow {
+        let row = COMMANDS.iter().find(|command| command.id == self);
+        // A test holds the table to having a row for each.
+        row.unwrap_or(&COMMANDS[0])
+    }
+}
+
+const WRONG_USAGE: (u8, &str) = (2, "wrong usage");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_has_its_row_and_each_flag_one_meaning() {
+        use CommandId::{Check, HashPassword, Health, Help, Serve};
+        for id in [Serve, Check, HashPassword, Health, Help] {
+            assert_eq!(id.row().id, id);
+        }
+        for command in COMMANDS {
+            for flag in command.flags {
+                assert!(COMMON_FLAGS.iter().all(|common| common.long != flag.long));
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The promises of the program as a whole: what goes where, and with which exit status.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::config::Machine;
+
+/// Status, standard output and standard error of what `command` does with `input`.
+pub(super) fn with_console(
+    mut input: &[u8],
+    command: impl FnOnce(&mut Console<'_>) -> u8,
+) -> (u8, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let status = command(&mut Console {
+        input: &mut input,
+        input_is_terminal: false,
+        out: &mut out,
+        err: &mut err,
+    });
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status, text(out), text(err))
+}
+
+fn postern(words: &str, env: &[(&str, &str)]) -> (u8, String, String) {
+    with_console(b"pa$$word\n", |console| {
+        // Whatever settings this machine has in /etc are not the test's.
+        let machine = Machine {
+            env_file: PathBuf::from("/nonexistent/postern.env"),
+            ..Machine::detect()
+        };
+        let load = |file: Option<&Path>| Config::load_on(&machine, env.iter().copied(), file);
+        let serve = |config: Config| match config.workers {
+            1 => Ok(()),
+            _ => Err(Box::from("the port is taken")),
+        };
+        run(words.split_whitespace(), console, load, serve)
+    })
+}
+
+const HOME: (&str, &str) = ("HOME", "/home/u");
+
+#[test]
+fn serving_ends_with_0_or_says_why_it_could_not() {
+    for words in ["", "serve"] {
+        let (status, out, err) = postern(words, &[HOME, ("WORKERS", "1"), ("BCRYPT_COST", "4")]);
+        assert_eq!((status, out.as_str()), (0, ""));
+        assert!(err.starts_with("warning: BCRYPT_COST"), "{err}");
+        let (status, _, err) = postern(words, &[HOME, ("WORKERS", "2")]);
+        assert_eq!((status, err.as_str()), (1, "postern: the port is taken\n"));
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_1_with_every_problem_on_standard_error() {
+    let env = [
+        HOME,
+        ("WORKERS", "0"),
+        ("LISTEN", "x"),
+        ("SECRET_KEY", "hunter22"),
+    ];
+    for words in ["serve", "check"] {
+        let (status, out, err) = postern(words, &env);
+        assert_eq!((status, out.as_str()), (1, ""), "{words}");
+        for name in ["WORKERS", "LISTEN", "SECRET_KEY"] {
+            assert!(err.contains(&format!("\n  {name}: ")), "{words}: {err}");
+        }
+        assert!(!err.contains("hunter22"));
+    }
+}
+
+#[test]
+fn check_tells_what_the_configuration_comes_to_without_secrets() {
+    let (status, out, err) = postern(
+        "check",
+        &[
+            HOME,
+            ("SECRET_KEY", "hunter22-f1c9b7e25a0d4386e98b1a7c"),
+            ("BASIC_AUTH_PASSWORD", "hunter22"),
+            ("BCRYPT_COST", "5"),
+            ("LOG_SOURCES", "file:/var/log/a.log,stdin"),
+        ],
+    );
+    assert_eq!(status, 0, "{err}");
+    assert!(out.starts_with("configuration is good\n"), "{out}");
+    for part in [
+        "[::]:8443",
+        "postern.sock",
+        "a (/var/log/a.log), stdin",
+        "8h",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(err.starts_with("warning: BCRYPT_COST"), "{err}");
+    assert!(!out.contains("hunter22") && !err.contains("hunter22"));
+}
+
+#[test]
+fn check_looks_whether_certificate_and_key_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("cert"), "x").unwrap();
+    std::fs::write(path("key"), "x").unwrap();
+    for (cert, key, wrong) in [
+        ("cert", "key", None),
+        ("cert", "none", Some("TLS_KEY_FILE")),
+        ("", "key", Some("TLS_CERT_FILE")),
+    ] {
+        let (cert, key) = (path(cert), path(key));
+        let env = [HOME, ("TLS_CERT_FILE", &cert), ("TLS_KEY_FILE", &key)];
+        let (status, _, err) = postern("check", &env);
+        assert_eq!(status, u8::from(wrong.is_some()), "{err}");
+        assert!(err.contains(wrong.unwrap_or_default()), "{err}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_2_and_points_to_the_help() {
+    for words in [
+        "chek",
+        "--nonsense",
+        "check twice",
+        "hash-password hunter22",
+    ] {
+        let (status, out, err) = postern(words, &[HOME]);
+        assert_eq!((status, out.as_str()), (2, ""), "{words}");
+        assert!(err.ends_with("Try: postern --help\n"), "{err}");
+    }
+}
+
+#[test]
+fn help_and_version_need_no_configuration() {
+    for (words, begin) in [
+        ("--version", "postern 0."),
+        ("--help", "postern 0."),
+        ("help", "postern 0."),
+        ("help check", "postern check: "),
+        ("health --help", "postern health: "),
+    ] {
+        let (status, out, err) = postern(words, &[("WORKERS", "many")]);
+        assert_eq!((status, err.as_str()), (0, ""), "{words}");
+        assert!(out.starts_with(begin), "{words}: {out}");
+    }
+}
+
+#[test]
+fn hash_password_reads_standard_input() {
+    let (status, out, err) = postern("hash-password --cost 4", &[]);
+    assert_eq!(status, 0, "{err}");
+    assert!(bcrypt::verify("pa$$word", out.trim_end()).unwrap());
+    assert!(err.starts_with("warning: --cost 4"), "{err}");
+}
+
+#[test]
+fn health_without_a_socket_or_a_good_configuration_is_2() {
+    let (status, _, err) = postern("health", &[HOME, ("LOCAL_SOCKET", "")]);
+    assert_eq!(status, 2);
+    assert!(err.contains("LOCAL_SOCKET"), "{err}");
+    let (status, _, err) = postern("health", &[HOME, ("WORKERS", "0")]);
+    assert_eq!(status, 2);
+    assert!(err.contains("WORKERS"), "{err}");
+    let (status, _, err) = postern("health", &[HOME, ("LOCAL_SOCKET", "/nonexistent/s")]);
+    assert_eq!(status, 2);
+    assert!(err.starts_with("no answer: /nonexistent/s: "), "{err}");
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_error() {
+    struct Gone;
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut err = Vec::new();
+    let mut console = Console {
+        input: &mut io::empty(),
+        input_is_terminal: false,
+        out: &mut Gone,
+        err: &mut err,
+    };
+    let load = |_: Option<&Path>| unreachable!();
+    assert_eq!(run(["--help"], &mut console, load, |_| Ok(())), 0);
+    assert!(err.is_empty());
+}

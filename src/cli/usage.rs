@@ -1,0 +1,318 @@
+//! From words to an invocation, by the table. Whatever is not understood is named, with what was probably meant.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use lexopt::Arg;
+
+use super::hash_password::{COSTS, DEFAULT_COST};
+use super::table::{
+    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, Operand, command,
+};
+use crate::config::nearest::nearest;
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The env file named, if one is.
+    pub env_file: Option<PathBuf>,
+    /// The command, with its arguments.
+    pub command: Command,
+}
+
+/// A command with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Start the server.
+    Serve,
+    /// Read the configuration only.
+    Check,
+    /// Hash the password on standard input.
+    HashPassword {
+        /// bcrypt's cost, 4 to 31.
+        cost: u32,
+    },
+    /// Ask the running server how it is.
+    Health {
+        /// The socket to ask at; `None`: the configuration's.
+        socket: Option<PathBuf>,
+    },
+    /// Explain a command, or the program.
+    Help(Option<CommandId>),
+    /// Tell the version.
+    Version,
+}
+
+/// Words that make no invocation. The message says what would.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
+
+/// Understands the words behind the program's name.
+///
+/// # Errors
+/// At the first word that is not understood.
+pub fn parse<W: Into<OsString>>(
+    words: impl IntoIterator<Item = W>,
+) -> Result<Invocation, UsageError> {
+    let mut parser = lexopt::Parser::from_args(words.into_iter().map(Into::into));
+    let mut words = Words::default();
+    while let Some(arg) = parser.next().map_err(|error| unexpected(&error))? {
+        let (shown, flag) = match arg {
+            Arg::Long(name) => (format!("--{name}"), words.flag(|flag| flag.long == name)),
+            Arg::Short(letter) => (
+                format!("-{letter}"),
+                words.flag(|flag| flag.short == Some(letter)),
+            ),
+            Arg::Value(word) => {
+                words.operand(&word)?;
+                continue;
+            }
+        };
+        let flag = flag.ok_or_else(|| words.unknown_flag(&shown))?;
+        let argument = match flag.argument {
+            Some(name) => parser
+                .value()
+                .map_err(|_| UsageError(format!("{shown} needs an argument: {shown} {name}")))?,
+            None => OsString::new(),
+        };
+        words.take(flag, argument)?;
+    }
+    Ok(words.invocation())
+}
+
+/// What has been understood so far.
+#[derive(Default)]
+struct Words {
+    command: Option<&'static CommandRow>,
+    help_with: Option<CommandId>,
+    env_file: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    cost: Option<u32>,
+    help: bool,
+    version: bool,
+}
+
+impl Words {
+    fn row(&self) -> &'static CommandRow {
+        self.command.unwrap_or_else(|| CommandId::Serve.row())
+    }
+
+    /// A flag that goes with the command.
+    fn flag(&self, is: impl Fn(&FlagRow) -> bool) -> Option<&'static FlagRow> {
+        let mut flags = COMMON_FLAGS.iter().chain(self.row().flags);
+        flags.find(|flag| is(flag))
+    }
+
+    /// The command's name, or what stands behind it.
+    fn operand(&mut self, word: &OsStr) -> Result<(), UsageError> {
+        let Some(current) = self.command else {
+            self.command = Some(known_command(word)?);
+            return Ok(());
+        };
+        match current.operand {
+            Operand::Refused(reason) => Err(UsageError(reason.to_owned())),
+            Operand::Optional(_) if self.help_with.is_none() => {
+                self.help_with = Some(known_command(word)?.id);
+                Ok(())
+            }
+            Operand::Optional(_) | Operand::None => Err(UsageError(format!(
+                "{} takes no argument {:?}",
+                current.name,
+                word.to_string_lossy()
+            ))),
+        }
+    }
+
+    fn take(&mut self, flag: &FlagRow, argument: OsString) -> Result<(), UsageError> {
+        match flag.id {
+            FlagId::Help => self.help = true,
+            FlagId::Version => self.version = true,
+            FlagId::EnvFile => self.env_file = Some(PathBuf::from(argument)),
+            FlagId::Socket => self.socket = Some(PathBuf::from(argument)),
+            FlagId::Cost => {
+                let cost = argument.to_str().and_then(|text| text.parse().ok());
+                let cost = cost.filter(|cost| COSTS.contains(cost)).ok_or_else(|| {
+                    let (low, high) = (COSTS.start(), COSTS.end());
+                    UsageError(format!("--cost takes a whole number from {low} to {high}"))
+                })?;
+                self.cost = Some(cost);
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown_flag(&self, shown: &str) -> UsageError {
+        let name = shown.trim_start_matches('-');
+        let owner = COMMANDS
+            .iter()
+            .find(|command| command.flags.iter().any(|flag| flag.long == name));
+        if let Some(owner) = owner {
+            let owner = owner.name;
+            return UsageError(format!(
+                "{shown} goes with {owner}: postern {owner} {shown}"
+            ));
+        }
+        let known = COMMON_FLAGS.iter().chain(self.row().flags);
+        let hint = nearest(name, known.map(|flag| flag.long))
+            .map(|name| format!("; did you mean --{name}?"))
+            .unwrap_or_default();
+        UsageError(format!("there is no flag {shown}{hint}"))
+    }
+
+    fn invocation(self) -> Invocation {
+        let id = self.row().id;
+        let command = if self.help {
+            Command::Help(self.command.map(|command| command.id))
+        } else if self.version {
+            Command::Version
+        } else {
+            match id {
+                CommandId::Serve => Command::Serve,
+                CommandId::Check => Command::Check,
+                CommandId::HashPassword => Command::HashPassword {
+                    cost: self.cost.unwrap_or(DEFAULT_COST),
+                },
+                CommandId::Health => Command::Health {
+                    socket: self.socket,
+                },
+                CommandId::Help => Command::Help(self.help_with),
+            }
+        };
+        Invocation {
+            env_file: self.env_file,
+            command,
+        }
+    }
+}
+
+fn known_command(word: &OsStr) -> Result<&'static CommandRow, UsageError> {
+    let name = word.to_string_lossy();
+    command(&name).ok_or_else(|| {
+        let hint = nearest(&name, COMMANDS.iter().map(|command| command.name))
+            .map(|name| format!("; did you mean {name}?"))
+            .unwrap_or_default();
+        UsageError(format!("there is no command {name:?}{hint}"))
+    })
+}
+
+/// What lexopt itself finds wrong: an argument to a flag that takes none. It is not shown, for it may be a secret.
+fn unexpected(error: &lexopt::Error) -> UsageError {
+    UsageError(match error {
+        lexopt::Error::UnexpectedValue { option, .. } => format!("{option} takes no argument"),
+        other => other.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command_of(words: &str) -> Command {
+        parse(words.split_whitespace())
+            .unwrap_or_else(|error| panic!("{words}: {error}"))
+            .command
+    }
+
+    #[test]
+    fn the_documented_lines_mean_what_they_say() {
+        let socket = Some(PathBuf::from("/s"));
+        for (words, command) in [
+            ("", Command::Serve),
+            ("serve", Command::Serve),
+            ("check", Command::Check),
+            ("hash-password", Command::HashPassword { cost: 12 }),
+            ("hash-password --cost 5", Command::HashPassword { cost: 5 }),
+            (
+                "hash-password --cost=31",
+                Command::HashPassword { cost: 31 },
+            ),
+            ("health", Command::Health { socket: None }),
+            ("health --socket /s", Command::Health { socket }),
+            ("--version", Command::Version),
+            ("-V", Command::Version),
+            ("serve -V", Command::Version),
+            ("--help", Command::Help(None)),
+            ("-h", Command::Help(None)),
+            ("help", Command::Help(None)),
+            ("help check", Command::Help(Some(CommandId::Check))),
+            ("check --help", Command::Help(Some(CommandId::Check))),
+            ("health -h", Command::Help(Some(CommandId::Health))),
+        ] {
+            assert_eq!(command_of(words), command, "postern {words}");
+        }
+    }
+
+    #[test]
+    fn the_env_file_may_stand_before_the_command_or_behind() {
+        for words in [
+            "--env-file /f check",
+            "check --env-file /f",
+            "check --env-file=/f",
+        ] {
+            let invocation = parse(words.split_whitespace()).unwrap();
+            assert_eq!(invocation.env_file, Some(PathBuf::from("/f")), "{words}");
+            assert_eq!(invocation.command, Command::Check, "{words}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_with_what_was_meant() {
+        for (words, message) in [
+            ("chek", "there is no command \"chek\"; did you mean check?"),
+            ("frobnicate", "there is no command \"frobnicate\""),
+            (
+                "help halth",
+                "there is no command \"halth\"; did you mean health?",
+            ),
+            (
+                "--envfile /f",
+                "there is no flag --envfile; did you mean --env-file?",
+            ),
+            ("--nonsense", "there is no flag --nonsense"),
+            ("-x", "there is no flag -x"),
+            (
+                "health --sockt /s",
+                "there is no flag --sockt; did you mean --socket?",
+            ),
+            (
+                "check --cost 5",
+                "--cost goes with hash-password: postern hash-password --cost",
+            ),
+            (
+                "--env-file",
+                "--env-file needs an argument: --env-file FILE",
+            ),
+            ("check twice", "check takes no argument \"twice\""),
+            ("help check serve", "help takes no argument \"serve\""),
+            (
+                "hash-password --cost 3",
+                "--cost takes a whole number from 4 to 31",
+            ),
+            (
+                "hash-password --cost many",
+                "--cost takes a whole number from 4 to 31",
+            ),
+            ("--version=1", "--version takes no argument"),
+        ] {
+            let error = parse(words.split_whitespace()).unwrap_err();
+            assert_eq!(error.to_string(), message, "postern {words}");
+        }
+    }
+
+    #[test]
+    fn a_password_on_the_command_line_is_refused_with_the_reason_and_not_repeated() {
+        for words in [
+            "hash-password hunter22",
+            "hash-password --cost 12 hunter22",
+            "hash-password -- hunter22",
+            "hash-password --password=hunter22",
+            "hash-password --help=hunter22",
+        ] {
+            let error = parse(words.split_whitespace()).unwrap_err().to_string();
+            assert!(!error.contains("hunter22"), "{error}");
+        }
+        let error = parse(["hash-password", "hunter22"]).unwrap_err();
+        assert!(error.to_string().contains("standard input") && error.to_string().contains("ps"));
+    }
+}

@@ -1,0 +1,323 @@
+//! The env file: `KEY=value` lines, read into names and values with the line each stands on.
+//!
+//! - Blank lines, and lines that begin with `#`, say nothing. A `#` behind a value belongs to the value.
+//! - `export ` before the name is allowed, as are blanks around `=` and behind the value.
+//! - A value may stand in single or double quotes. Nothing is expanded and no backslash is special, so that a
+//!   password with `$` or `\` in it stays what it is.
+//!
+//! Messages name the file and the line, but never show the line: it may hold a secret.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::{Problem, Variable, nearest::nearest, variables};
+
+/// What an env file says.
+#[derive(Default)]
+pub(super) struct EnvFile {
+    /// In the order of the file; known variables only.
+    pub entries: Vec<Entry>,
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<String>,
+}
+
+/// One `KEY=value` line.
+pub(super) struct Entry {
+    pub variable: &'static Variable,
+    pub value: Zeroizing<String>,
+    /// Where it stands, for messages: the file, and the line counted from 1.
+    pub place: String,
+}
+
+impl EnvFile {
+    /// Reads the file at `path`. `None` if there is no such file.
+    pub fn read(path: &Path) -> Option<Self> {
+        let place = path.display().to_string();
+        let (text, everybody) = match read_bounded(path) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                let problem = Problem::new(
+                    place,
+                    format!(
+                        "cannot be read: {error}; let postern's user read it, or name another with --env-file"
+                    ),
+                );
+                return Some(Self {
+                    problems: vec![problem],
+                    ..Self::default()
+                });
+            }
+        };
+        let mut file = Self::parse(&text, &place);
+        let secret = file.entries.iter().find(|entry| {
+            [
+                variables::SECRET_KEY.name,
+                variables::SECRET_KEY_PREVIOUS.name,
+                variables::BASIC_AUTH_PASSWORD.name,
+            ]
+            .contains(&entry.variable.name)
+        });
+        if let (true, Some(entry)) = (everybody, secret) {
+            file.warnings.push(format!(
+                "{place} holds {} and everybody on this machine can read it: chmod 600 {place}",
+                entry.variable.name
+            ));
+        }
+        Some(file)
+    }
+
+    fn parse(text: &str, place: &str) -> Self {
+        let mut file = Self::default();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        for (index, line) in text.lines().enumerate() {
+            let place = format!("{place}, line {}", index + 1);
+            match Line::parse(line) {
+                Ok(None) => {}
+                Ok(Some(line)) => file.take(&line, place),
+                Err(message) => file.problems.push(Problem::new(place, message.to_owned())),
+            }
+        }
+        file
+    }
+
+    fn take(&mut self, line: &Line<'_>, place: String) {
+        let Some(variable) = variables::find(line.name) else {
+            self.warnings.push(unknown(line.name, &place));
+            return;
+        };
+        let name = variable.name;
+        if line.comment_like {
+            self.warnings.push(format!(
+                "{name} ({place}) contains ` #`, which is taken as part of the value; comments stand on lines of their own"
+            ));
+        }
+        if let Some(earlier) = self
+            .entries
+            .iter()
+            .find(|entry| entry.variable.name == name)
+        {
+            self.warnings.push(format!(
+                "{name} ({place}) replaces the one given before ({})",
+                earlier.place
+            ));
+        }
+        self.entries.retain(|entry| entry.variable.name != name);
+        self.entries.push(Entry {
+            variable,
+            value: Zeroizing::new(line.value.to_owned()),
+            place,
+        });
+    }
+}
+
+struct Line<'a> {
+    name: &'a str,
+    value: &'a str,
+    /// Whether something that looks like a comment became part of the value.
+    comment_like: bool,
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a str) -> Result<Option<Self>, &'static str> {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(None);
+        }
+        let line = line
+            .strip_prefix("export")
+            .filter(|rest| rest.starts_with([' ', '\t']))
+            .unwrap_or(line);
+        let (name, value) = line
+            .split_once('=')
+            .ok_or("there is no `=`; write KEY=value, or begin a comment with #")?;
+        let name = name.trim();
+        if !is_name(name) {
+            return Err("what stands before `=` is no variable's name; write KEY=value");
+        }
+        let value = value.trim();
+        let unquoted = unquote(value)?;
+        Ok(Some(Self {
+            name,
+            value: unquoted,
+            comment_like: unquoted.len() == value.len() && value.contains(" #"),
+        }))
+    }
+}
+
+/// The value without the quotes around it, if there are any.
+fn unquote(value: &str) -> Result<&str, &'static str> {
+    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+        return Ok(value);
+    };
+    let (inner, behind) = value[1..]
+        .split_once(quote)
+        .ok_or("the quote is not closed; a value stands on one line")?;
+    if behind.is_empty() {
+        Ok(inner)
+    } else {
+        Err(
+            "something follows the closing quote; a value that contains one kind of quote goes into the other kind",
+        )
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
+fn unknown(name: &str, place: &str) -> String {
+    let known = variables::VARIABLES.iter().map(|variable| variable.name);
+    let hint = nearest(name, known)
+        .map(|known| format!("; did you mean {known}?"))
+        .unwrap_or_default();
+    // A name in capitals is a name. Anything else may be the second line of a wrapped key: better not shown.
+    let capitals = name.len() <= MAX_NAME && !name.bytes().any(|b| b.is_ascii_lowercase());
+    let shown = if capitals { name } else { "this variable" };
+    format!("{place}: postern does not know {shown}{hint}")
+}
+
+/// The text, and whether everybody may read the file.
+fn read_bounded(path: &Path) -> io::Result<(Zeroizing<String>, bool)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let everybody = metadata.is_file() && metadata.permissions().mode() & 0o004 != 0;
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let message = format!("it is larger than {MAX_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let line = bytes[..error.valid_up_to()].split(|b| *b == b'\n').count();
+        let message = format!("line {line} is not UTF-8");
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    })?;
+    Ok((Zeroizing::new(text.to_owned()), everybody))
+}
+
+/// The whole table, commented, takes some 4 KB; whoever names a log file by mistake is told so.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Twice the longest name there is.
+const MAX_NAME: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value_of(line: &str) -> Option<String> {
+        let file = EnvFile::parse(line, "f");
+        assert!(file.problems.is_empty(), "{line}: {:?}", file.problems);
+        file.entries.first().map(|entry| entry.value.to_string())
+    }
+
+    #[test]
+    fn values_are_taken_as_they_stand() {
+        for (line, value) in [
+            ("LISTEN=a", Some("a")),
+            ("  LISTEN = a b \r", Some("a b")),
+            ("export LISTEN=a", Some("a")),
+            ("export\tLISTEN=a", Some("a")),
+            ("LISTEN=", Some("")),
+            ("LISTEN=\"\"", Some("")),
+            ("LISTEN=' a '", Some(" a ")),
+            ("LISTEN=\"it's\"", Some("it's")),
+            ("LISTEN='say \"x\"'", Some("say \"x\"")),
+            ("LISTEN=pa$$word${X}\\n", Some("pa$$word${X}\\n")),
+            ("LISTEN=\"$HOME\\n\"", Some("$HOME\\n")),
+            ("LISTEN=a=b==", Some("a=b==")),
+            ("LISTEN=a#b", Some("a#b")),
+            ("LISTEN=it's", Some("it's")),
+            ("\u{feff}LISTEN=a", Some("a")),
+            ("# LISTEN=a", None),
+            ("", None),
+        ] {
+            assert_eq!(value_of(line).as_deref(), value, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_none_is_named_but_never_shown() {
+        for line in [
+            "hunter22",
+            "hunter22 hunter22=x",
+            "=hunter22",
+            "9hunter22=x",
+            "LISTEN=\"hunter22",
+            "LISTEN='hunter22' hunter22",
+            "LISTEN=\"a\"hunter22\"",
+        ] {
+            let file = EnvFile::parse(&format!("\n{line}\n"), "/etc/p.env");
+            assert_eq!(file.problems.len(), 1, "{line}");
+            let message = file.problems[0].to_string();
+            assert!(message.contains("/etc/p.env, line 2"), "{message}");
+            assert!(!message.contains("hunter22"), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_variable_is_a_warning_with_the_nearest_name() {
+        let file = EnvFile::parse("LISEN=x\nlog_level=x\nNONSENSE_OF_MINE=x\nq0Zpk3y=x", "f");
+        assert!(file.problems.is_empty());
+        let expected = [
+            "f, line 1: postern does not know LISEN; did you mean LISTEN?",
+            "f, line 3: postern does not know NONSENSE_OF_MINE",
+            "f, line 4: postern does not know this variable",
+        ];
+        assert_eq!(file.warnings[0], expected[0]);
+        assert!(file.warnings[1].ends_with("did you mean LOG_LEVEL?"));
+        assert_eq!(file.warnings[2..], expected[1..]);
+    }
+
+    #[test]
+    fn the_last_of_two_counts_and_both_lines_are_named() {
+        let file = EnvFile::parse("LISTEN=a\nLISTEN=b", "f");
+        assert_eq!(file.entries.len(), 1);
+        assert_eq!(*file.entries[0].value, "b");
+        assert!(file.warnings[0].contains("line 1") && file.warnings[0].contains("line 2"));
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_is_pointed_out() {
+        let file = EnvFile::parse("WORKERS=2 # two\nLISTEN='a # b'", "f");
+        assert_eq!(*file.entries[0].value, "2 # two");
+        assert_eq!(file.warnings.len(), 1, "{:?}", file.warnings);
+    }
+
+    #[test]
+    fn a_huge_or_binary_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("env");
+        for (content, word) in [
+            (vec![b'#'; 70_000], "larger"),
+            (b"A=1\nB=\xff\n".to_vec(), "line 2"),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let file = EnvFile::read(&path).unwrap();
+            let message = file.problems[0].to_string();
+            assert!(message.contains(word), "{message}");
+            assert!(message.contains(&path.display().to_string()));
+        }
+        assert!(EnvFile::read(&folder.path().join("none")).is_none());
+        assert_eq!(EnvFile::read(folder.path()).unwrap().problems.len(), 1);
+    }
+
+    #[test]
+    fn a_secret_that_everybody_can_read_is_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("env");
+        std::fs::write(&path, "BASIC_AUTH_PASSWORD=hunter22\n").unwrap();
+        for (mode, warnings) in [(0o644, 1), (0o600, 0)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let file = EnvFile::read(&path).unwrap();
+            assert_eq!(file.warnings.len(), warnings, "{mode:o}");
+            assert!(!format!("{:?}", file.warnings).contains("hunter22"));
+        }
+    }
+}

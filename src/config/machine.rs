@@ -1,0 +1,127 @@
+//! What the configuration's defaults depend on: the board's size, who runs postern, and the time-honoured places.
+
+use std::fs::File;
+use std::io::Read;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+/// The facts of the machine that defaults are sized by. Tests make up their own.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Cores that this process may use, 1 or more.
+    pub cores: usize,
+    /// Memory of the whole machine, in bytes.
+    pub memory: u64,
+    /// Whether the process runs as root.
+    pub root: bool,
+    /// The env file that is read when none is named and this one exists.
+    pub env_file: PathBuf,
+}
+
+impl Machine {
+    /// The machine this process runs on.
+    #[must_use]
+    pub fn detect() -> Self {
+        Self {
+            cores: std::thread::available_parallelism().map_or(1, NonZero::get),
+            memory: memory_total().unwrap_or(ASSUMED_MEMORY),
+            root: rustix::process::geteuid().is_root(),
+            env_file: PathBuf::from(super::DEFAULT_ENV_FILE),
+        }
+    }
+
+    /// One worker a core; more than four would only share the work of a device's few clients.
+    pub(super) fn workers(&self) -> usize {
+        self.cores.clamp(1, 4)
+    }
+
+    /// Two connections a mebibyte: at 16 KB for an idle one, a thirtieth of the memory.
+    pub(super) fn max_connections(&self) -> usize {
+        to_usize((self.memory / MIB * 2).clamp(64, 1024))
+    }
+
+    /// A 256th of the memory, and enough for a few thousand lines on the smallest board.
+    pub(super) fn log_buffer_bytes(&self) -> usize {
+        to_usize((self.memory / 256).clamp(MIB / 4, MIB * 4))
+    }
+}
+
+/// `MemTotal` of `/proc/meminfo`, in bytes.
+fn memory_total() -> Option<u64> {
+    let mut text = String::new();
+    File::open("/proc/meminfo")
+        .ok()?
+        .take(MEMINFO_BYTES)
+        .read_to_string(&mut text)
+        .ok()?;
+    parse_memory_total(&text)
+}
+
+fn parse_memory_total(meminfo: &str) -> Option<u64> {
+    let kibibytes = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?
+        .trim()
+        .strip_suffix("kB")?
+        .trim_end();
+    kibibytes.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+fn to_usize(bounded: u64) -> usize {
+    usize::try_from(bounded).unwrap_or(usize::MAX)
+}
+
+const MIB: u64 = 1024 * 1024;
+
+/// Without `/proc` the board is taken for a small one.
+const ASSUMED_MEMORY: u64 = 256 * MIB;
+
+/// `MemTotal` is the first line; the whole file has some 1.5 KB.
+const MEMINFO_BYTES: u64 = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(memory: u64) -> Machine {
+        Machine {
+            cores: 1,
+            memory,
+            root: false,
+            env_file: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn defaults_are_sized_to_the_board_within_bounds() {
+        for (mebibytes, connections, buffer) in [
+            (16, 64, 256 * 1024),
+            (256, 512, 1024 * 1024),
+            (8192, 1024, 4 * 1024 * 1024),
+        ] {
+            let machine = machine(mebibytes * MIB);
+            assert_eq!(machine.max_connections(), connections, "{mebibytes} MiB");
+            assert_eq!(machine.log_buffer_bytes(), buffer, "{mebibytes} MiB");
+        }
+    }
+
+    #[test]
+    fn meminfo_is_read_and_nonsense_is_not_believed() {
+        let real = "MemTotal:         439012 kB\nMemFree:   1 kB\n";
+        assert_eq!(parse_memory_total(real), Some(439_012 * 1024));
+        for nonsense in ["", "MemTotal: lots kB", "MemTotal: 18446744073709551615 kB"] {
+            assert_eq!(parse_memory_total(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn workers_follow_the_cores_up_to_four() {
+        for (cores, workers) in [(1, 1), (3, 3), (64, 4)] {
+            let machine = Machine {
+                cores,
+                ..machine(MIB)
+            };
+            assert_eq!(machine.workers(), workers);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The name somebody probably meant.
+
+/// The candidate closest to `name`, if it is close enough to be a slip of the fingers. Case does not count.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    if name.len() > MAX_LENGTH {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            let distance = distance(name.as_bytes(), candidate.to_ascii_lowercase().as_bytes());
+            (distance, candidate)
+        })
+        // Half of a short name replaced is another name, not a slip.
+        .filter(|(distance, candidate)| *distance <= MAX_DISTANCE && distance * 2 < candidate.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance, one row of the table at a time.
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Two slips: a swap of neighbours counts as two.
+const MAX_DISTANCE: usize = 2;
+
+/// Twice the longest name there is; keeps the work small whatever is given.
+const MAX_LENGTH: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_recognised_and_other_words_are_not() {
+        let names = ["serve", "check", "hash-password", "health"];
+        for (given, meant) in [
+            ("sevre", Some("serve")),
+            ("chek", Some("check")),
+            ("HEALTH", Some("health")),
+            ("hash_password", Some("hash-password")),
+            ("frobnicate", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(given, names), meant, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_end_is_not_measured() {
+        assert_eq!(nearest(&"x".repeat(100_000), ["serve"]), None);
+    }
+}

@@ -1,0 +1,268 @@
+//! The rules: each variable read, defaults worked out, and what must fit together held together.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use log::LevelFilter;
+
+use super::settings::Settings;
+use super::variables::{
+    BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME, BCRYPT_COST, CORS_ALLOWED_ORIGINS,
+    JWT_EXPIRE_DURATION, LISTEN, LOCAL_SOCKET, LOG_BUFFER_BYTES, LOG_LEVEL, LOG_SOURCES,
+    MAX_CONNECTIONS, MAX_CONNECTIONS_PER_IP, MAX_LOGIN_ATTEMPTS, RATE_LIMIT_BURST, RATE_LIMIT_RPS,
+    RATE_LIMIT_WINDOW_SECONDS, REFRESH_REUSE_GRACE_SECONDS, SECRET_KEY, SECRET_KEY_PREVIOUS,
+    STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES, Variable, WORKERS,
+    WS_TOKEN_TTL_SECONDS,
+};
+use super::{Config, Machine, SecretBytes, TlsFiles, key, sources, values};
+
+/// Reads every variable. Where one is wrong, its problem is on `settings`' list and an arbitrary value in its place: the
+/// result counts only if the list is empty.
+pub(super) fn resolve(
+    settings: &mut Settings,
+    machine: &Machine,
+    env: &BTreeMap<OsString, OsString>,
+) -> Config {
+    let state_dir = state_dir(settings, machine, env);
+    let (max_connections, max_connections_per_ip) = connections(settings, machine);
+    Config {
+        listen: settings.read(&LISTEN, values::listen).unwrap_or_default(),
+        local_socket: local_socket(settings, state_dir.as_deref()),
+        state_dir: state_dir.unwrap_or_default(),
+        secret_key: secret_key(settings, &SECRET_KEY),
+        secret_key_previous: previous_key(settings),
+        username: settings
+            .read(&BASIC_AUTH_USERNAME, values::username)
+            .unwrap_or_default(),
+        password: settings.secret(&BASIC_AUTH_PASSWORD),
+        access_ttl: settings
+            .read(&JWT_EXPIRE_DURATION, values::duration)
+            .unwrap_or_default(),
+        max_login_attempts: number(settings, &MAX_LOGIN_ATTEMPTS, &ATTEMPTS).unwrap_or_default(),
+        rate_limit_window: seconds(settings, &RATE_LIMIT_WINDOW_SECONDS, &WINDOW),
+        rate_limit_rps: number(settings, &RATE_LIMIT_RPS, &RPS).unwrap_or_default(),
+        rate_limit_burst: number(settings, &RATE_LIMIT_BURST, &BURST).unwrap_or_default(),
+        ws_ticket_ttl: seconds(settings, &WS_TOKEN_TTL_SECONDS, &TICKET_TTL),
+        refresh_reuse_grace: seconds(settings, &REFRESH_REUSE_GRACE_SECONDS, &REUSE_GRACE),
+        bcrypt_cost: bcrypt_cost(settings),
+        tls_files: tls_files(settings),
+        trusted_proxies: trusted_proxies(settings),
+        cors_allowed_origins: settings
+            .read(&CORS_ALLOWED_ORIGINS, values::origins)
+            .unwrap_or_default(),
+        log_sources: settings
+            .read(&LOG_SOURCES, sources::parse)
+            .unwrap_or_default(),
+        log_level: settings
+            .read(&LOG_LEVEL, values::level)
+            .unwrap_or(LevelFilter::Info),
+        workers: number(settings, &WORKERS, &THREADS).unwrap_or_else(|| machine.workers()),
+        max_connections,
+        max_connections_per_ip,
+        log_buffer_bytes: number(settings, &LOG_BUFFER_BYTES, &BUFFER_BYTES)
+            .unwrap_or_else(|| machine.log_buffer_bytes()),
+        warnings: Vec::new(),
+    }
+}
+
+fn number<T: TryFrom<u64>>(
+    settings: &mut Settings,
+    variable: &Variable,
+    range: &RangeInclusive<u64>,
+) -> Option<T> {
+    settings.read(variable, |value| values::number(value, range))
+}
+
+fn seconds(
+    settings: &mut Settings,
+    variable: &Variable,
+    range: &RangeInclusive<u64>,
+) -> std::time::Duration {
+    settings
+        .read(variable, |value| values::seconds(value, range))
+        .unwrap_or_default()
+}
+
+/// Given; or systemd's; or root's; or the user's (XDG Base Directory Specification, which has relative paths ignored).
+fn state_dir(
+    settings: &mut Settings,
+    machine: &Machine,
+    env: &BTreeMap<OsString, OsString>,
+) -> Option<PathBuf> {
+    if settings.is_given(&STATE_DIR) {
+        return settings.read(&STATE_DIR, values::path);
+    }
+    let absolute = |name: &str| {
+        let value = env.get(OsStr::new(name))?;
+        // systemd separates several folders by colons; the first is ours.
+        let first = match name {
+            "STATE_DIRECTORY" => value.as_bytes().split(|b| *b == b':').next()?,
+            _ => value.as_bytes(),
+        };
+        let path = Path::new(OsStr::from_bytes(first));
+        path.is_absolute().then(|| path.to_owned())
+    };
+    let found = absolute("STATE_DIRECTORY")
+        .or_else(|| machine.root.then(|| PathBuf::from("/var/lib/postern")))
+        .or_else(|| absolute("XDG_STATE_HOME").map(|state| state.join("postern")))
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state/postern")));
+    if found.is_none() {
+        settings.problem(
+            &STATE_DIR,
+            "is not given, and there is no HOME to put a folder in; write STATE_DIR=/path/to/a/folder",
+        );
+    }
+    found
+}
+
+fn local_socket(settings: &mut Settings, state_dir: Option<&Path>) -> Option<PathBuf> {
+    let socket = if settings.is_given(&LOCAL_SOCKET) {
+        settings.read(&LOCAL_SOCKET, |value| match value {
+            "" => Ok(None),
+            value => values::path(value).map(Some),
+        })?
+    } else {
+        state_dir.map(|folder| folder.join("postern.sock"))
+    };
+    let length = socket.as_ref().map_or(0, |path| path.as_os_str().len());
+    if length > MAX_SOCKET_PATH {
+        settings.problem(
+            &LOCAL_SOCKET,
+            format!("the path has {length} bytes, and a socket's at most {MAX_SOCKET_PATH}; name a shorter one, as /run/postern.sock"),
+        );
+        return None;
+    }
+    socket
+}
+
+fn secret_key(settings: &mut Settings, variable: &Variable) -> Option<SecretBytes> {
+    let given = settings.secret(variable)?;
+    if let Err(message) = key::check(given.expose()) {
+        settings.problem(variable, message);
+    }
+    Some(SecretBytes::new(given.expose().as_bytes().to_vec()))
+}
+
+fn previous_key(settings: &mut Settings) -> Option<SecretBytes> {
+    let previous = secret_key(settings, &SECRET_KEY_PREVIOUS)?;
+    // Both were given by the same hand: nothing can be learnt from the time this comparison takes.
+    let current = settings.secret(&SECRET_KEY);
+    if current.is_some_and(|key| key.expose().as_bytes() == previous.expose()) {
+        settings.warn(
+            &SECRET_KEY_PREVIOUS,
+            "is the same as SECRET_KEY, so that nothing is rotated",
+        );
+    }
+    Some(previous)
+}
+
+fn bcrypt_cost(settings: &mut Settings) -> Option<u32> {
+    let cost = number(settings, &BCRYPT_COST, &COST)?;
+    if cost < LOWEST_SOUND_COST {
+        settings.warn(
+            &BCRYPT_COST,
+            "is under 10: whoever gets hold of the password's hash guesses quickly",
+        );
+    } else if cost > HIGHEST_SWIFT_COST {
+        settings.warn(
+            &BCRYPT_COST,
+            "is over 15: each check of a password takes a small board seconds or more",
+        );
+    }
+    Some(cost)
+}
+
+fn tls_files(settings: &mut Settings) -> Option<TlsFiles> {
+    let cert = settings.read(&TLS_CERT_FILE, values::path);
+    let key = settings.read(&TLS_KEY_FILE, values::path);
+    let given = |variable| settings.is_given(variable);
+    match (given(&TLS_CERT_FILE), given(&TLS_KEY_FILE)) {
+        (true, false) => settings.problem(
+            &TLS_KEY_FILE,
+            "is missing; TLS_CERT_FILE needs its private key",
+        ),
+        (false, true) => settings.problem(
+            &TLS_CERT_FILE,
+            "is missing; TLS_KEY_FILE needs its certificate",
+        ),
+        _ => {}
+    }
+    Some(TlsFiles {
+        cert: cert?,
+        key: key?,
+    })
+}
+
+fn trusted_proxies(settings: &mut Settings) -> Vec<IpNet> {
+    let networks = settings
+        .read(&TRUSTED_PROXIES, values::networks)
+        .unwrap_or_default();
+    if networks.iter().any(|network| network.prefix_len() == 0) {
+        settings.warn(
+            &TRUSTED_PROXIES,
+            "trusts everybody, so that anybody dodges both limits with one header; name the proxy's own address",
+        );
+    }
+    networks
+}
+
+/// How many connections in all, and how many from one address: by default half, so that one client leaves room for others.
+fn connections(settings: &mut Settings, machine: &Machine) -> (usize, usize) {
+    let all = number(settings, &MAX_CONNECTIONS, &CONNECTIONS)
+        .unwrap_or_else(|| machine.max_connections());
+    let one = number(settings, &MAX_CONNECTIONS_PER_IP, &CONNECTIONS)
+        .unwrap_or_else(|| (all / 2).max(BROWSER_CONNECTIONS).min(all));
+    if one > all {
+        settings.warn(
+            &MAX_CONNECTIONS_PER_IP,
+            "is greater than MAX_CONNECTIONS and of no effect",
+        );
+    }
+    (all, one)
+}
+
+/// More wrong passwords than this are a guesser's.
+const ATTEMPTS: RangeInclusive<u64> = 1..=1000;
+
+/// Up to a day: an owner who mistypes is not locked out for longer.
+const WINDOW: RangeInclusive<u64> = 1..=86_400;
+
+/// More than any board answers: as good as no limit.
+const RPS: RangeInclusive<u64> = 1..=100_000;
+
+/// More than any board answers: as good as no limit.
+const BURST: RangeInclusive<u64> = 1..=1_000_000;
+
+/// A ticket stands in a URL; it should not outlive the hour.
+const TICKET_TTL: RangeInclusive<u64> = 1..=3600;
+
+/// 0: every second use is theft. Beyond an hour no retry is a race.
+const REUSE_GRACE: RangeInclusive<u64> = 0..=3600;
+
+/// What bcrypt itself allows.
+const COST: RangeInclusive<u64> = 4..=31;
+
+/// OWASP's minimum for bcrypt.
+const LOWEST_SOUND_COST: u32 = 10;
+
+/// On a Raspberry Pi 3 cost 15 takes some ten seconds.
+const HIGHEST_SWIFT_COST: u32 = 15;
+
+/// More threads than any of the boards has cores.
+const THREADS: RangeInclusive<u64> = 1..=64;
+
+/// As many as there are ports.
+const CONNECTIONS: RangeInclusive<u64> = 1..=65_535;
+
+/// A browser opens six to one host; a terminal beside it gets two.
+const BROWSER_CONNECTIONS: usize = 8;
+
+/// From some hundred short lines to as much memory as the larger boards have.
+const BUFFER_BYTES: RangeInclusive<u64> = 16_384..=1 << 30;
+
+/// `sun_path` has 108 bytes, the last of them NUL (unix(7)).
+const MAX_SOCKET_PATH: usize = 107;

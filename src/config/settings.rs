@@ -1,0 +1,129 @@
+//! What was given for each variable, and from where; and the list of all that is wrong with it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::env_file::EnvFile;
+use super::secret::SecretString;
+use super::variables::{LOCAL_SOCKET, Preset, VARIABLES, Variable};
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable, or the file and line, that it is about.
+    pub subject: String,
+    /// What is wrong with it, and what would be right. Never shows a secret.
+    pub message: String,
+}
+
+impl Problem {
+    pub(super) fn new(subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            subject: subject.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject, self.message)
+    }
+}
+
+/// The values given, by name, and what reading them found.
+#[derive(Default)]
+pub(super) struct Settings {
+    given: BTreeMap<&'static str, Given>,
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<String>,
+}
+
+struct Given {
+    value: Zeroizing<String>,
+    /// The line of the env file; `None` for a real variable.
+    place: Option<String>,
+}
+
+impl Settings {
+    /// Real variables win over the file's. An empty value is as good as none, except where empty means something.
+    pub fn gather(env: &BTreeMap<OsString, OsString>, file: EnvFile) -> Self {
+        let mut settings = Self {
+            problems: file.problems,
+            warnings: file.warnings,
+            ..Self::default()
+        };
+        for entry in file.entries {
+            settings.put(entry.variable, entry.value, Some(entry.place));
+        }
+        for variable in VARIABLES {
+            let Some(value) = env.get(variable.name.as_ref() as &std::ffi::OsStr) else {
+                continue;
+            };
+            match value.to_str() {
+                Some(value) => settings.put(variable, Zeroizing::new(value.to_owned()), None),
+                None => settings.problem(variable, "is not UTF-8"),
+            }
+        }
+        settings
+    }
+
+    fn put(&mut self, variable: &Variable, value: Zeroizing<String>, place: Option<String>) {
+        if !value.is_empty() || variable.name == LOCAL_SOCKET.name {
+            self.given.insert(variable.name, Given { value, place });
+        }
+    }
+
+    pub fn is_given(&self, variable: &Variable) -> bool {
+        self.given.contains_key(variable.name)
+    }
+
+    /// The parsed value, or else the parsed default. `None` if the default is worked out by the caller, and also if the
+    /// value is wrong: then the problem is on the list, and what the caller goes on with will never be used.
+    pub fn read<T>(
+        &mut self,
+        variable: &Variable,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = match (self.given.get(variable.name), variable.default) {
+            (Some(given), _) => given.value.trim(),
+            (None, Preset::Value(default)) => default,
+            (None, Preset::Described(_)) => return None,
+        };
+        match parse(value) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.problem(variable, message);
+                None
+            }
+        }
+    }
+
+    /// A secret, to the letter: blanks around it belong to it.
+    pub fn secret(&self, variable: &Variable) -> Option<SecretString> {
+        let given = self.given.get(variable.name)?;
+        Some(SecretString::new(given.value.to_string()))
+    }
+
+    pub fn problem(&mut self, variable: &Variable, message: impl Into<String>) {
+        let subject = self.subject(variable);
+        self.problems.push(Problem::new(subject, message));
+    }
+
+    pub fn warn(&mut self, variable: &Variable, message: &str) {
+        let subject = self.subject(variable);
+        self.warnings.push(format!("{subject}: {message}"));
+    }
+
+    /// The variable, and where it was given if that was in a file.
+    fn subject(&self, variable: &Variable) -> String {
+        let place = self.given.get(variable.name).and_then(|g| g.place.as_ref());
+        match place {
+            Some(place) => format!("{} ({place})", variable.name),
+            None => variable.name.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The table of variables: every name, default and explanation that postern knows, once. Parsing, `--help` and the
+//! documentation all read it.
+
+/// A variable of the configuration.
+#[derive(Debug)]
+pub struct Variable {
+    /// Its name in the environment and in the env file.
+    pub name: &'static str,
+    /// What holds when it is not given.
+    pub default: Preset,
+    /// One line for people: what it is for, and what may stand there.
+    pub help: &'static str,
+}
+
+/// What holds when a variable is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// This very value.
+    Value(&'static str),
+    /// Something worked out on the spot, described in words.
+    Described(&'static str),
+}
+
+impl Preset {
+    /// The default as it is shown to people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Value(text) | Self::Described(text) => text,
+        }
+    }
+}
+
+/// Declares each variable as a constant of its own, so that a misspelt one does not compile, and all of them as a table.
+macro_rules! variables {
+    ($($name:ident, $preset:ident $default:literal, $help:literal;)*) => {
+        $(
+            #[doc = concat!("The variable `", stringify!($name), "`.")]
+            pub const $name: Variable = Variable {
+                name: stringify!($name),
+                default: Preset::$preset($default),
+                help: $help,
+            };
+        )*
+        /// All variables, in the order they are explained in.
+        pub const VARIABLES: &[Variable] = &[$($name),*];
+    };
+}
+
+variables! {
+    LISTEN, Value "[::]:8443",
+        "addresses to serve TLS on, IP:PORT, comma-separated; [::] serves IPv4 as well";
+    LOCAL_SOCKET, Described "STATE_DIR/postern.sock",
+        "Unix socket for the administrator of this machine, plain HTTP; empty: none";
+    STATE_DIR, Described "/var/lib/postern for root, else ~/.local/state/postern",
+        "folder of all that is kept: journal, passwords, generated key and certificate";
+    SECRET_KEY, Described "generated once and kept",
+        "key that signs the tokens, 32 bytes or more";
+    SECRET_KEY_PREVIOUS, Described "none",
+        "the key before SECRET_KEY, still accepted while tokens signed with it expire";
+    BASIC_AUTH_USERNAME, Value "admin",
+        "the account's name, up to 64 bytes, without a colon";
+    BASIC_AUTH_PASSWORD, Described "generated, kept in STATE_DIR/initial-password",
+        "the first boot's password, 8 characters to 72 bytes; of no effect once it has been changed";
+    JWT_EXPIRE_DURATION, Value "8h",
+        "how long an access token lives, as 90s, 30m, 8h, 1h30m, 7d";
+    MAX_LOGIN_ATTEMPTS, Value "5",
+        "wrong passwords from one address before it is locked out";
+    RATE_LIMIT_WINDOW_SECONDS, Value "300",
+        "seconds for which a wrong password counts";
+    RATE_LIMIT_RPS, Value "20",
+        "requests a second that one address may make, in the long run";
+    RATE_LIMIT_BURST, Value "60",
+        "requests that one address may make at once";
+    WS_TOKEN_TTL_SECONDS, Value "120",
+        "seconds for which a ticket to the log stream is good";
+    REFRESH_REUSE_GRACE_SECONDS, Value "10",
+        "seconds in which a second use of a refresh token is a race, not theft";
+    BCRYPT_COST, Described "measured once, for about a quarter of a second a hash",
+        "bcrypt's cost, 4 to 31";
+    TLS_CERT_FILE, Described "self-signed, generated once",
+        "certificate chain, PEM; only together with TLS_KEY_FILE";
+    TLS_KEY_FILE, Described "generated once",
+        "the certificate's private key, PEM; only together with TLS_CERT_FILE";
+    TRUSTED_PROXIES, Described "none",
+        "addresses or networks (CIDR) whose X-Forwarded-For is believed, comma-separated";
+    CORS_ALLOWED_ORIGINS, Described "none",
+        "origins whose pages may call the API, as https://host:port, comma-separated";
+    LOG_SOURCES, Described "none",
+        "logs to stream, comma-separated: file:/path, file:/path?name=NAME, stdin";
+    LOG_LEVEL, Value "info",
+        "how much postern says of itself: error, warn, info, debug or trace";
+    WORKERS, Described "one a core, at most 4",
+        "threads that serve connections, 1 to 64";
+    MAX_CONNECTIONS, Described "64 to 1024, by memory",
+        "connections at once, 1 to 65535";
+    MAX_CONNECTIONS_PER_IP, Described "half of MAX_CONNECTIONS",
+        "connections at once from one address, 1 to 65535";
+    LOG_BUFFER_BYTES, Described "256 KiB to 4 MiB, by memory",
+        "bytes of recent log entries that are kept in memory, from 16384";
+}
+
+/// The variable of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Variable> {
+    VARIABLES.iter().find(|variable| variable.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_variable_stands_once_and_is_explained_on_one_line() {
+        for (index, variable) in VARIABLES.iter().enumerate() {
+            assert!(
+                !variable.help.is_empty() && !variable.help.contains('\n'),
+                "{}",
+                variable.name
+            );
+            let first = VARIABLES.iter().position(|v| v.name == variable.name);
+            assert_eq!(first, Some(index), "{} stands twice", variable.name);
+        }
+    }
+}
