@@ -217,12 +217,11 @@ impl<'a> Frame<'a> {
     /// Appends the frame to `out`, for the file that `salt` belongs to.
     pub fn write(&self, salt: Salt, out: &mut Vec<u8>) {
         let start = out.len();
-        // A payload came out of a one-byte length, or was bounded by `encode`.
+        // Frames are only made by `parse`, out of a one-byte length.
         let length = u8::try_from(self.payload.len()).unwrap_or(u8::MAX);
         out.extend_from_slice(&[MARKER, self.kind, length]);
         out.extend_from_slice(&self.payload[..usize::from(length)]);
-        let checksum = crc(&out[start..], salt);
-        out.extend_from_slice(&checksum.to_le_bytes());
+        finish(out, start, salt);
     }
 }
 
@@ -233,22 +232,24 @@ impl<'a> Frame<'a> {
 /// If the record does not fit; `out` is as it was then.
 pub fn encode(record: &Record, salt: Salt, out: &mut Vec<u8>) -> Result<(), TooLong> {
     let record = record.clone().in_whole_seconds();
-    let mut payload = Vec::with_capacity(MAX_PAYLOAD);
+    let start = out.len();
+    // Type and length are filled in once they are known.
+    out.extend_from_slice(&[MARKER, 0, 0]);
     let kind = match &record {
         Record::TokenRevoked { id, expires } => {
-            payload.extend_from_slice(&id.0);
-            put_time(&mut payload, *expires);
+            out.extend_from_slice(&id.0);
+            put_time(out, *expires);
             TOKEN_REVOKED
         }
         Record::RefreshUsed { id, used, expires } => {
-            payload.extend_from_slice(&id.0);
-            put_time(&mut payload, *used);
-            put_time(&mut payload, *expires);
+            out.extend_from_slice(&id.0);
+            put_time(out, *used);
+            put_time(out, *expires);
             REFRESH_USED
         }
         Record::FamilyRevoked { family, expires } => {
-            payload.extend_from_slice(&family.0);
-            put_time(&mut payload, *expires);
+            out.extend_from_slice(&family.0);
+            put_time(out, *expires);
             FAMILY_REVOKED
         }
         Record::Password {
@@ -258,40 +259,48 @@ pub fn encode(record: &Record, salt: Salt, out: &mut Vec<u8>) -> Result<(), TooL
             hash,
             spared,
         } => {
-            payload.extend_from_slice(&generation.to_le_bytes());
-            payload.push(match origin {
+            out.extend_from_slice(&generation.to_le_bytes());
+            out.push(match origin {
                 PasswordOrigin::Initial => 0,
                 PasswordOrigin::Changed => 1,
             });
-            put_time(&mut payload, *at);
-            payload.push(u8::from(spared.is_some()));
+            put_time(out, *at);
+            out.push(u8::from(spared.is_some()));
             if let Some((id, expires)) = spared {
-                payload.extend_from_slice(&id.0);
-                put_time(&mut payload, *expires);
+                out.extend_from_slice(&id.0);
+                put_time(out, *expires);
             }
-            payload.extend_from_slice(hash.as_bytes());
+            out.extend_from_slice(hash.as_bytes());
             PASSWORD
         }
         Record::LockOut { client, until } => {
-            put_time(&mut payload, *until);
-            put_client(&mut payload, *client);
+            put_time(out, *until);
+            put_client(out, *client);
             LOCK_OUT
         }
         Record::LockOutCleared { client } => {
-            put_client(&mut payload, *client);
+            put_client(out, *client);
             LOCK_OUT_CLEARED
         }
         Record::Mark { at } => {
-            put_time(&mut payload, *at);
+            put_time(out, *at);
             MARK
         }
     };
-    if payload.len() > MAX_PAYLOAD {
+    let Ok(length) = u8::try_from(out.len() - start - FRAME_HEAD_LEN) else {
+        out.truncate(start);
         return Err(TooLong);
-    }
-    let payload = &payload;
-    Frame { kind, payload }.write(salt, out);
+    };
+    out[start + 1] = kind;
+    out[start + 2] = length;
+    finish(out, start, salt);
     Ok(())
+}
+
+/// Adds the checksum to the frame that begins at `start`.
+fn finish(out: &mut Vec<u8>, start: usize, salt: Salt) {
+    let checksum = crc(&out[start..], salt);
+    out.extend_from_slice(&checksum.to_le_bytes());
 }
 
 fn crc(bytes: &[u8], salt: Salt) -> u32 {

@@ -181,6 +181,9 @@ impl Journal {
         };
         let bytes = storage.read(format::MAX_FILE).map_err(failed)?;
         // A file is only ever put in place whole. One of no bytes was not made by us, and holds nothing to lose.
+        if bytes.as_ref().is_some_and(Vec::is_empty) {
+            log::error!(file = location.as_str(); "the journal is an empty file; taken for a first boot");
+        }
         let bytes = bytes.filter(|bytes| !bytes.is_empty());
         let mut report = None;
         if let Some(bytes) = &bytes {

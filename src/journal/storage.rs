@@ -7,7 +7,7 @@ mod file;
 mod memory;
 
 pub use file::FileStorage;
-pub use memory::MemoryStorage;
+pub use memory::{Counts, Failing, MemoryStorage};
 
 use std::io;
 

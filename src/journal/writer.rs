@@ -298,23 +298,29 @@ impl Writer {
         let too_soon = self
             .last_healing
             .is_some_and(|last| at.saturating_since(last) < HEAL_EVERY);
-        if !too_soon {
+        let rewritten = if too_soon {
+            Err("it failed again within a second".to_owned())
+        } else {
             self.last_healing = Some(at);
-            match self.rewrite(extra) {
-                Ok(()) => {
-                    self.failed = false;
-                    log::info!(bytes = self.bytes; "the journal is written anew and durable again");
-                }
-                Err(error) => {
-                    log::error!(error:% = error; "the journal cannot be written; revocations are in force in memory only");
-                }
-            }
-        }
-        *self.shared.health.lock() = if self.failed {
+            self.rewrite(extra).map_err(|error| error.to_string())
+        };
+        self.failed = rewritten.is_err();
+        let health = if self.failed {
             Health::Unavailable
         } else {
             Health::Durable
         };
+        let before = std::mem::replace(&mut *self.shared.health.lock(), health);
+        match rewritten {
+            Ok(()) => {
+                log::warn!(bytes = self.bytes; "the journal is written anew and durable again");
+            }
+            // One line an outage, not one a try.
+            Err(reason) if before == Health::Durable => {
+                log::error!(reason = reason.as_str(); "the journal cannot be written; revocations are in force in memory only");
+            }
+            Err(_) => {}
+        }
         !self.failed
     }
 
