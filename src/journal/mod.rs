@@ -1,46 +1,359 @@
-//! What must outlive a pulled plug. (Signatures for the floors above; being filled in.)
-pub mod format;
+//! What must outlive a pulled plug: one append-only file, read whole at the start, written by one thread.
+//!
+//! `format` draws the file, `storage` keeps its bytes, `replay` reads them, `writer` adds to them. This file is what
+//! the floors above see: open a journal over a [`State`], commit records to it, let the housekeeper tick it, close it.
 
+pub mod format;
+mod record;
+pub mod replay;
+pub mod storage;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::{Mutex, RwLock};
 
 pub use format::{ClientKey, Id, PasswordOrigin, Record};
+pub use storage::{FileStorage, MemoryStorage, Storage};
 
 use crate::clock::{Clock, TimeSource, Timestamp};
+use crate::entropy::{Entropy, SystemEntropy};
+use replay::{Report, Unreadable, replay};
+use writer::{Commit, Request, Writer};
 
 /// The in-memory truth that the journal replays into and compacts from.
 pub trait State: Send + Sync {
     /// Takes in one record: on replay, and on the writer's thread once the record is durable, before its
-    /// [`Journal::commit`] returns. Must be idempotent.
+    /// [`Journal::commit`] returns. Must be idempotent, and must not wait for a thread that waits for a commit.
+    ///
+    /// Times come in the whole seconds that a replay will give ([`Record::in_whole_seconds`]).
     fn apply(&self, record: &Record);
-    /// Gives every record that a compacted journal must hold (marks excepted).
+
+    /// Gives every record that a compacted journal must hold (marks excepted). Must not wait for a thread that waits
+    /// for a commit.
+    ///
+    /// A record that is in force before its commit has returned (a revocation is put into memory first) must be among
+    /// them: after a failure this is what the journal is rewritten from.
     fn live(&self, now: Timestamp, sink: &mut dyn FnMut(&Record));
 }
 
 /// A record could not be made durable.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
+///
+/// Until a later commit succeeds a restart may still find it: a disk that fails does not say what it kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the journal cannot be written")]
 pub struct CommitError;
 
-/// Stub.
+/// Why a journal was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process owns the folder.
+    #[error(
+        "{} is held by another postern that is running: stop that one first, or give this one a STATE_DIR of its own",
+        path.display()
+    )]
+    Locked {
+        /// The lock's file.
+        path: PathBuf,
+    },
+    /// The storage failed.
+    #[error("{location}: {source}")]
+    Storage {
+        /// The file or folder.
+        location: String,
+        /// What it said.
+        source: io::Error,
+    },
+    /// There is a journal, but not one that can be read. It is left as it is.
+    #[error(
+        "{location}: {reason}. Put back a copy of the file, or run the version that wrote it. To start without it, move it \
+         away: then every revoked token that has not expired works again, and the account has its first password"
+    )]
+    Unreadable {
+        /// The file.
+        location: String,
+        /// Why.
+        reason: Unreadable,
+    },
+    /// The writer's thread could not be started.
+    #[error("the journal's thread cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+/// What was found when the journal was opened.
+#[derive(Debug)]
+pub struct Replayed {
+    /// The guarded clock, never earlier than anything in the journal.
+    pub clock: Arc<Clock>,
+    /// Whether there was no journal before.
+    pub first_boot: bool,
+    /// Records that were read.
+    pub records: u64,
+    /// Records of a newer version, which are kept but not understood.
+    pub unknown_records: u64,
+    /// Bytes of the file as it was found.
+    pub bytes: u64,
+    /// Bytes of a torn tail that were cut.
+    pub cut_bytes: u64,
+    /// Damaged bytes before the tail. The file that had them is kept as `journal.damaged`.
+    pub damaged_bytes: u64,
+}
+
+/// Whether a commit can be expected to succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Everything answered is on stable storage, and so would be the next.
+    Durable,
+    /// A write or sync failed and the journal could not be rewritten yet. Revocations are in force in memory only.
+    Unavailable,
+}
+
+/// The journal in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JournalStats {
+    /// Bytes of the current file.
+    pub bytes: u64,
+    /// Records in it, marks and unknown ones included.
+    pub records: u64,
+    /// Syncs of the file since the start; each is one batch, a mark, or the opening.
+    pub syncs: u64,
+    /// Appends since the start.
+    pub writes: u64,
+    /// Times the whole file was replaced since the start: creation, compaction, healing.
+    pub rewrites: u64,
+}
+
+/// What the writer tells everybody.
+#[derive(Debug)]
+struct Shared {
+    stats: Mutex<JournalStats>,
+    health: Mutex<Health>,
+}
+
+/// An open journal. All methods may be called from any thread.
 pub struct Journal {
-    state: Arc<dyn State>,
+    /// None once closed. Sending happens under the read lock, so that all that was sent before closing is answered.
+    requests: RwLock<Option<Sender<Request>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    shared: Arc<Shared>,
 }
 
 impl Journal {
-    /// A journal in memory, for tests of the floors above.
-    pub fn in_memory(state: Arc<dyn State>, time: Arc<dyn TimeSource>) -> (Self, Arc<Clock>) {
-        (Self { state }, Arc::new(Clock::new(time, None)))
+    /// Reads the journal into `state`, mends what a crash left, and starts the writer.
+    ///
+    /// No file, or one of no bytes, is a first boot: a new one is put in place whole, by a rename, so that a crash
+    /// never leaves half a header. A torn tail is cut. A file with damage before its tail is kept beside and rewritten
+    /// from what was whole in it. If the mending fails for lack of space, say, the journal opens all the same, but
+    /// is [`Health::Unavailable`]: the revocations in it have to be in force, and somebody has to get in to clean up.
+    ///
+    /// # Errors
+    /// [`OpenError`]: if the file can't be read, isn't understood, or can't be made on a first boot.
+    pub fn open(
+        storage: Box<dyn Storage>,
+        state: Arc<dyn State>,
+        time: Arc<dyn TimeSource>,
+    ) -> Result<(Self, Replayed), OpenError> {
+        Self::open_with(storage, state, time, Box::new(SystemEntropy))
     }
-    /// Blocks until the record is durable.
-    pub fn commit(&self, record: Record) -> Result<(), CommitError> {
-        self.state.apply(&record);
-        Ok(())
-    }
-    /// Blocks until all records are durable (one sync).
-    pub fn commit_all(&self, records: Vec<Record>) -> Result<(), CommitError> {
-        for record in records {
-            self.state.apply(&record);
+
+    /// As [`open`](Self::open), with a given source for the files' salts.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        mut storage: Box<dyn Storage>,
+        state: Arc<dyn State>,
+        time: Arc<dyn TimeSource>,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<(Self, Replayed), OpenError> {
+        let location = storage.location();
+        let failed = |source| OpenError::Storage {
+            location: location.clone(),
+            source,
+        };
+        let bytes = storage.read(format::MAX_FILE).map_err(failed)?;
+        // A file is only ever put in place whole. One of no bytes was not made by us, and holds nothing to lose.
+        if bytes.as_ref().is_some_and(Vec::is_empty) {
+            log::error!(file = location.as_str(); "the journal is an empty file; taken for a first boot");
         }
-        Ok(())
+        let bytes = bytes.filter(|bytes| !bytes.is_empty());
+        let mut report = None;
+        if let Some(bytes) = &bytes {
+            let found = replay(bytes, &mut |record| state.apply(&record)).map_err(|reason| {
+                OpenError::Unreadable {
+                    location: location.clone(),
+                    reason,
+                }
+            })?;
+            report = Some(found);
+        }
+        let clock = Arc::new(Clock::new(
+            time,
+            report.as_ref().and_then(|report| report.newest_mark),
+        ));
+        let replayed = Replayed::new(&clock, bytes.as_deref(), report.as_ref());
+        // On a small board the file's copy is worth giving back before anything else is built.
+        drop(bytes);
+
+        let shared = Arc::new(Shared {
+            stats: Mutex::default(),
+            health: Mutex::new(Health::Durable),
+        });
+        let writer = match report {
+            None => {
+                Writer::create(storage, state, clock, entropy, shared.clone()).map_err(failed)?
+            }
+            Some(report) => Writer::mend(storage, state, clock, entropy, shared.clone(), report),
+        };
+        let (sender, receiver) = bounded(QUEUE);
+        let thread = start(writer, receiver)?;
+        let journal = Self {
+            requests: RwLock::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            shared,
+        };
+        Ok((journal, replayed))
+    }
+
+    /// A journal in memory, for tests of the floors above.
+    #[must_use]
+    pub fn in_memory(state: Arc<dyn State>, time: Arc<dyn TimeSource>) -> (Self, Arc<Clock>) {
+        let storage = Box::new(MemoryStorage::new());
+        // An empty memory storage has no file to misread and no disk to fail.
+        let (journal, replayed) =
+            Self::open(storage, state, time).expect("a journal in memory opens");
+        (journal, replayed.clock)
+    }
+
+    /// Blocks until the record is durable and applied; as long as the storage takes.
+    ///
+    /// # Errors
+    /// If it could not be made durable. It was not applied then.
+    pub fn commit(&self, record: Record) -> Result<(), CommitError> {
+        self.commit_all(vec![record])
+    }
+
+    /// Blocks until all the records are durable and applied, with one sync for all of them.
+    ///
+    /// A crash before it returns may leave any part of them, as it may with one record.
+    ///
+    /// # Errors
+    /// If they could not be made durable. None was applied then.
+    pub fn commit_all(&self, records: Vec<Record>) -> Result<(), CommitError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let records = records.into_iter().map(Record::in_whole_seconds).collect();
+        let (answer, answered) = bounded(1);
+        self.send(Request::Commit(Commit { records, answer }))?;
+        answered.recv().unwrap_or(Err(CommitError))
+    }
+
+    /// Whether a commit can be expected to succeed.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        *self.shared.health.lock()
+    }
+
+    /// Whether a commit can be expected to succeed.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        self.health() == Health::Durable
+    }
+
+    /// The journal in numbers, as of the last write.
+    #[must_use]
+    pub fn stats(&self) -> JournalStats {
+        *self.shared.stats.lock()
+    }
+
+    /// The housekeeper's call, once a minute or so: heals a failed journal, compacts one that is half waste, and
+    /// marks the time if the newest mark is ten minutes old. Returns when that is done, or after
+    /// five seconds while it goes on: the housekeeper feeds a watchdog too, and a card may take its time.
+    pub fn tick(&self) {
+        let (done, ticked) = bounded(1);
+        if self.send(Request::Tick(done)).is_ok() {
+            let _ = ticked.recv_timeout(TICK_PATIENCE);
+        }
+    }
+
+    /// Answers what waits, marks the time, and ends the writer. Further commits fail. May be called again.
+    pub fn close(&self) {
+        self.stop(true);
+    }
+
+    /// Commits that wait to be taken into a batch.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        self.requests.read().as_ref().map_or(0, Sender::len)
+    }
+
+    fn send(&self, request: Request) -> Result<(), CommitError> {
+        let requests = self.requests.read();
+        let sender = requests.as_ref().ok_or(CommitError)?;
+        sender.send(request).map_err(|_| CommitError)
+    }
+
+    fn stop(&self, mark: bool) {
+        // A second caller waits here until the first is done.
+        let mut thread = self.thread.lock();
+        if let Some(sender) = self.requests.write().take()
+            && mark
+        {
+            let _ = sender.send(Request::FinalMark);
+        }
+        if let Some(thread) = thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the journal's thread panicked");
+        }
     }
 }
+
+/// Ends the writer, without a final mark.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.stop(false);
+    }
+}
+
+impl Replayed {
+    fn new(clock: &Arc<Clock>, bytes: Option<&[u8]>, report: Option<&Report>) -> Self {
+        let wide = |length: usize| length as u64;
+        Self {
+            clock: clock.clone(),
+            first_boot: report.is_none(),
+            records: report.map_or(0, |report| report.records),
+            unknown_records: report.map_or(0, |report| report.unknown_records),
+            bytes: bytes.map_or(0, |bytes| wide(bytes.len())),
+            cut_bytes: report.map_or(0, |report| wide(report.cut_bytes)),
+            damaged_bytes: report.map_or(0, |report| wide(report.damaged_bytes)),
+        }
+    }
+}
+
+fn start(writer: Writer, requests: Receiver<Request>) -> Result<JoinHandle<()>, OpenError> {
+    thread::Builder::new()
+        .name("journal".to_owned())
+        .stack_size(STACK)
+        .spawn(move || writer.run(&requests))
+        .map_err(OpenError::Thread)
+}
+
+/// Requests that wait for the writer. More threads than this never commit at once (the pool has sixteen); one that
+/// does waits to send instead.
+const QUEUE: usize = 256;
+
+/// The writer's stack, in bytes. Its buffers are on the heap, and `State::live` is a loop.
+const STACK: usize = 256 * 1024;
+
+/// How long a tick is waited for.
+const TICK_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,222 @@
+//! The facts the journal keeps, as the rest of the program sees them. How they lie on disk is `format`'s business.
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+
+/// A token's or a login's identifier, 128 bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub [u8; 16]);
+
+/// Only a prefix, enough to match two log lines.
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in &self.0[..4] {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whom a limit counts: an IPv4 address, or an IPv6 /64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClientKey {
+    /// An IPv4 address.
+    V4([u8; 4]),
+    /// The first 64 bits of an IPv6 address.
+    V6([u8; 8]),
+}
+
+/// Where a password came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordOrigin {
+    /// Set at the first boot, from the configuration or generated.
+    Initial,
+    /// Chosen by the user since.
+    Changed,
+}
+
+/// One fact the journal keeps.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Record {
+    /// One token is revoked.
+    TokenRevoked {
+        /// The token.
+        id: Id,
+        /// When it would have expired.
+        expires: Timestamp,
+    },
+    /// A refresh token has been used.
+    RefreshUsed {
+        /// The token.
+        id: Id,
+        /// When it was used.
+        used: Timestamp,
+        /// When it would have expired.
+        expires: Timestamp,
+    },
+    /// Every token descended from a login is revoked.
+    FamilyRevoked {
+        /// The login.
+        family: Id,
+        /// When its last token will have expired.
+        expires: Timestamp,
+    },
+    /// The account's password.
+    Password {
+        /// Counts changes.
+        generation: u32,
+        /// Whose choice.
+        origin: PasswordOrigin,
+        /// When. Nothing issued before counts any more.
+        at: Timestamp,
+        /// bcrypt, 60 bytes.
+        hash: String,
+        /// The token that goes on working, and its expiry.
+        spared: Option<(Id, Timestamp)>,
+    },
+    /// An address is locked out.
+    LockOut {
+        /// Whom.
+        client: ClientKey,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A lock-out was lifted by the administrator.
+    LockOutCleared {
+        /// Whom.
+        client: ClientKey,
+    },
+    /// It was at least this late.
+    Mark {
+        /// The time.
+        at: Timestamp,
+    },
+}
+
+impl Record {
+    /// The record as a replay would give it: times are kept in whole seconds. The writer applies this form, so that
+    /// memory and a restarted process never disagree.
+    ///
+    /// What must not end early is rounded up: expiries, ends of lock-outs, and `Password::at`, before which nothing
+    /// issued counts. `RefreshUsed::used` and marks are rounded down: they say that it was *at least* that late.
+    #[must_use]
+    pub fn in_whole_seconds(mut self) -> Self {
+        match &mut self {
+            Self::TokenRevoked { expires, .. } | Self::FamilyRevoked { expires, .. } => {
+                *expires = up(*expires);
+            }
+            Self::RefreshUsed { used, expires, .. } => {
+                *used = down(*used);
+                *expires = up(*expires);
+            }
+            Self::Password { at, spared, .. } => {
+                *at = up(*at);
+                if let Some((_, expires)) = spared {
+                    *expires = up(*expires);
+                }
+            }
+            Self::LockOut { until, .. } => *until = up(*until),
+            Self::LockOutCleared { .. } => {}
+            Self::Mark { at } => *at = down(*at),
+        }
+        self
+    }
+
+    /// The time that had been reached when this record was made, if it tells one: the clock is never set before it.
+    #[must_use]
+    pub fn mark(&self) -> Option<Timestamp> {
+        match self {
+            Self::RefreshUsed { used: at, .. } | Self::Password { at, .. } | Self::Mark { at } => {
+                Some(*at)
+            }
+            Self::TokenRevoked { .. }
+            | Self::FamilyRevoked { .. }
+            | Self::LockOut { .. }
+            | Self::LockOutCleared { .. } => None,
+        }
+    }
+}
+
+/// Everything but the password's hash.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TokenRevoked { id, expires } => write!(f, "TokenRevoked({id:?} until {expires})"),
+            Self::RefreshUsed { id, used, expires } => {
+                write!(f, "RefreshUsed({id:?} at {used} until {expires})")
+            }
+            Self::FamilyRevoked { family, expires } => {
+                write!(f, "FamilyRevoked({family:?} until {expires})")
+            }
+            Self::Password {
+                generation,
+                origin,
+                at,
+                spared,
+                ..
+            } => write!(
+                f,
+                "Password({generation}, {origin:?} at {at}, spared {spared:?})"
+            ),
+            Self::LockOut { client, until } => write!(f, "LockOut({client:?} until {until})"),
+            Self::LockOutCleared { client } => write!(f, "LockOutCleared({client:?})"),
+            Self::Mark { at } => write!(f, "Mark({at})"),
+        }
+    }
+}
+
+fn down(time: Timestamp) -> Timestamp {
+    Timestamp::from_secs(time.as_secs().min(MAX_SECONDS))
+}
+
+fn up(time: Timestamp) -> Timestamp {
+    Timestamp::from_secs(time.as_millis().div_ceil(1000).min(MAX_SECONDS))
+}
+
+/// The latest time the journal can hold, in seconds since the Unix epoch: 40 bits, the year 36812.
+pub const MAX_SECONDS: u64 = (1 << 40) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_protects_ends_early_by_rounding() {
+        let odd = Timestamp::from_millis(100_001);
+        let id = Id([1; 16]);
+        let Record::RefreshUsed { used, expires, .. } = (Record::RefreshUsed {
+            id,
+            used: odd,
+            expires: odd,
+        })
+        .in_whole_seconds() else {
+            unreachable!()
+        };
+        assert_eq!(used, Timestamp::from_secs(100));
+        assert_eq!(expires, Timestamp::from_secs(101));
+        let far = Record::TokenRevoked {
+            id,
+            expires: Timestamp::from_millis(u64::MAX),
+        };
+        assert_eq!(
+            far.in_whole_seconds(),
+            Record::TokenRevoked {
+                id,
+                expires: Timestamp::from_secs(MAX_SECONDS)
+            }
+        );
+    }
+
+    #[test]
+    fn no_debug_output_shows_a_hash() {
+        let record = Record::Password {
+            generation: 1,
+            origin: PasswordOrigin::Initial,
+            at: Timestamp::default(),
+            hash: "$2b$04$secret".into(),
+            spared: None,
+        };
+        assert!(!format!("{record:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,270 @@
+//! Bytes of a journal to its records: a pure function that no input can make panic, and that never drops a record
+//! that is whole.
+//!
+//! What is not a valid frame is one of two things. If valid frames follow it, it is *damage*: the reader skips byte by
+//! byte to the next one. If none follows, it is a *torn tail*, the rest of a batch that was never answered, and is cut.
+//! A batch torn so that a later block is whole and an earlier one is not looks like damage. It is taken for that: the
+//! louder of the two, and the one that throws nothing away.
+
+use super::format::{
+    FRAMES_START, Frame, HEADER_LEN, MAGIC, Record, Salt, VERSION, headers, parse_header,
+};
+use crate::clock::Timestamp;
+
+/// What was found besides the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What the file's checksums begin with; `None` if not even one header is whole, and hence nothing was read.
+    pub salt: Option<Salt>,
+    /// Bytes up to the end of the last valid frame.
+    pub valid_len: usize,
+    /// Bytes of the torn tail, after `valid_len`.
+    pub cut_bytes: usize,
+    /// Bytes before `valid_len` that no valid frame or header covers.
+    pub damaged_bytes: usize,
+    /// Records given out.
+    pub records: u64,
+    /// Valid frames of a newer version's making.
+    pub unknown_records: u64,
+    /// These frames, back to back, under this file's salt.
+    pub unknown: Vec<u8>,
+    /// The latest time that any record says had been reached.
+    pub newest_mark: Option<Timestamp>,
+}
+
+/// Why a journal that is there cannot be read at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Without the header's salt no record can be checked.
+    #[error("both copies of its header are damaged, so no record in it can be checked")]
+    Header,
+    /// Another postern wrote it and says that this one must not touch it.
+    #[error("it is of version {found} and this postern only knows version {VERSION}")]
+    Version {
+        /// The version in its header.
+        found: u16,
+    },
+}
+
+/// Gives every record in `bytes` to `sink`, oldest first.
+///
+/// A file that was cut within its header holds no record and is read as one, all of it damaged.
+///
+/// # Errors
+/// [`Unreadable`]: nothing was given to `sink`, and nothing may be written over the file.
+pub fn replay(bytes: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Report, Unreadable> {
+    let mut report = Report {
+        salt: None,
+        valid_len: bytes.len().min(FRAMES_START),
+        cut_bytes: 0,
+        damaged_bytes: 0,
+        records: 0,
+        unknown_records: 0,
+        unknown: Vec::new(),
+        newest_mark: None,
+    };
+    let first = parse_header(bytes);
+    let second = bytes.get(HEADER_LEN..).and_then(parse_header);
+    let Some((version, salt)) = first.or(second) else {
+        // Less than one header cannot be told from a cut one further than by the magic.
+        let cut_short = bytes.len() < HEADER_LEN && MAGIC.iter().zip(bytes).all(|(a, b)| a == b);
+        if !cut_short {
+            return Err(Unreadable::Header);
+        }
+        report.damaged_bytes = bytes.len();
+        return Ok(report);
+    };
+    if version != VERSION {
+        return Err(Unreadable::Version { found: version });
+    }
+    report.salt = Some(salt);
+    // What both copies must look like is known: what differs or is missing is damage.
+    let header = headers(salt);
+    let differing = header.iter().zip(bytes).filter(|(a, b)| a != b).count();
+    report.damaged_bytes = differing + FRAMES_START.saturating_sub(bytes.len());
+
+    let mut at = FRAMES_START;
+    while at < bytes.len() {
+        let Some((skipped, frame)) = next_frame(&bytes[at..], salt) else {
+            report.cut_bytes = bytes.len() - at;
+            break;
+        };
+        report.damaged_bytes += skipped;
+        at += skipped + frame.len();
+        report.valid_len = at;
+        if let Some(record) = frame.record() {
+            report.records += 1;
+            report.newest_mark = report.newest_mark.max(record.mark());
+            sink(record);
+        } else {
+            report.unknown_records += 1;
+            frame.write(salt, &mut report.unknown);
+        }
+    }
+    Ok(report)
+}
+
+/// The next valid frame in `bytes`, and how many bytes lie before it.
+pub(super) fn next_frame(bytes: &[u8], salt: Salt) -> Option<(usize, Frame<'_>)> {
+    (0..bytes.len()).find_map(|at| Some((at, Frame::parse(&bytes[at..], salt)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::{FRAME_OVERHEAD, MARKER, encode, samples};
+    use super::*;
+
+    const SALT: [u8; 4] = [1, 2, 3, 4];
+
+    /// A journal of one record of each shape, and where each frame ends.
+    fn journal(salt: [u8; 4]) -> (Vec<u8>, Vec<usize>) {
+        let salt = Salt::new(salt);
+        let mut bytes = headers(salt).to_vec();
+        let mut ends = Vec::new();
+        for record in samples() {
+            encode(&record, salt, &mut bytes).unwrap();
+            ends.push(bytes.len());
+        }
+        (bytes, ends)
+    }
+
+    fn read(bytes: &[u8]) -> (Vec<Record>, Report) {
+        let mut records = Vec::new();
+        let report = replay(bytes, &mut |record| records.push(record)).unwrap();
+        assert_eq!(report.valid_len + report.cut_bytes, bytes.len());
+        (records, report)
+    }
+
+    #[test]
+    fn a_whole_journal_is_read_whole() {
+        let (bytes, _) = journal(SALT);
+        let (records, report) = read(&bytes);
+        assert_eq!(records, samples());
+        assert_eq!((report.cut_bytes, report.damaged_bytes), (0, 0));
+        assert_eq!(
+            report.newest_mark,
+            Some(Timestamp::from_secs(1_795_000_000))
+        );
+    }
+
+    #[test]
+    fn every_truncation_is_read_up_to_its_last_whole_record() {
+        let (bytes, ends) = journal(SALT);
+        for len in 0..=bytes.len() {
+            let (records, report) = read(&bytes[..len]);
+            let whole = ends.iter().filter(|end| **end <= len).count();
+            assert_eq!(records, samples()[..whole], "cut at {len}");
+            assert_eq!(
+                report.damaged_bytes > 0,
+                0 < len && len < FRAMES_START,
+                "cut at {len}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_costs_no_more_than_the_record_it_is_in_and_is_told() {
+        let (bytes, ends) = journal(SALT);
+        let last = ends[ends.len() - 2];
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let (records, report) = read(&flipped);
+            let mut expected = samples();
+            if bit / 8 >= FRAMES_START {
+                let hit = ends.iter().position(|end| bit / 8 < *end).unwrap();
+                expected.remove(hit);
+            }
+            assert_eq!(records, expected, "bit {bit}");
+            assert_eq!(report.damaged_bytes > 0, bit / 8 < last, "bit {bit}");
+            assert_eq!(report.cut_bytes > 0, bit / 8 >= last, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_lost_or_added_in_the_middle_the_rest_is_found_again() {
+        let (bytes, ends) = journal(SALT);
+        for (from, to) in [
+            (ends[1], ends[3]),
+            (ends[1] + 5, ends[3] + 9),
+            (ends[0], ends[0] + 1),
+        ] {
+            let mut zeroed = bytes.clone();
+            zeroed[from..to].fill(0);
+            let mut gone = bytes.clone();
+            gone.drain(from..to);
+            let mut added = bytes.clone();
+            added.splice(from..to, [[MARKER; 700].as_slice(), &[0]].concat());
+            let whole: Vec<Record> = samples()
+                .into_iter()
+                .zip(std::iter::once(&FRAMES_START).chain(&ends).zip(&ends))
+                .filter(|(_, (start, end))| **end <= from || **start >= to)
+                .map(|(record, _)| record)
+                .collect();
+            for damaged in [zeroed, gone, added] {
+                assert_eq!(read(&damaged).0, whole, "{from}..{to}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_stale_tail_of_an_older_file_is_not_replayed() {
+        let (old, ends) = journal([9, 9, 9, 9]);
+        let (new, _) = journal(SALT);
+        for kept in [FRAMES_START, ends[0], ends[4]] {
+            let mut bytes = new[..kept].to_vec();
+            bytes.extend_from_slice(&old[kept..]);
+            let (records, report) = read(&bytes);
+            assert_eq!(
+                records.len(),
+                ends.iter().filter(|end| **end <= kept).count()
+            );
+            assert_eq!(report.cut_bytes, old.len() - kept);
+            assert_eq!(report.damaged_bytes, 0);
+        }
+    }
+
+    #[test]
+    fn a_journal_without_a_whole_header_is_refused() {
+        let (mut bytes, _) = journal(SALT);
+        bytes[12] ^= 1;
+        bytes[HEADER_LEN + 12] ^= 1;
+        let refused = replay(&bytes, &mut |_| panic!("nothing can be checked"));
+        assert_eq!(refused, Err(Unreadable::Header));
+        let foreign = replay(b"#!/bin/sh", &mut |_| panic!("not a journal"));
+        assert_eq!(foreign, Err(Unreadable::Header));
+    }
+
+    #[test]
+    fn a_journal_of_a_newer_version_is_refused() {
+        let (mut bytes, _) = journal(SALT);
+        for copy in [0, HEADER_LEN] {
+            bytes[copy + 8] = 2;
+            let checksum = crc32fast::hash(&bytes[copy..copy + 16]);
+            bytes[copy + 16..copy + 20].copy_from_slice(&checksum.to_le_bytes());
+        }
+        let refused = replay(&bytes, &mut |_| panic!("not understood"));
+        assert_eq!(refused, Err(Unreadable::Version { found: 2 }));
+    }
+
+    #[test]
+    fn records_of_a_newer_version_are_counted_and_kept_verbatim() {
+        let (mut bytes, _) = journal(SALT);
+        let salt = Salt::new(SALT);
+        let start = bytes.len();
+        // The same frame under a type that does not exist, made valid.
+        encode(&samples()[0], salt, &mut bytes).unwrap();
+        bytes[start + 1] = 200;
+        let end = bytes.len() - (FRAME_OVERHEAD - 3);
+        let mut hasher = crc32fast::Hasher::new_with_initial(u32::from_le_bytes(SALT));
+        hasher.update(&bytes[start..end]);
+        let checksum = hasher.finalize().to_le_bytes();
+        bytes[end..].copy_from_slice(&checksum);
+
+        let (records, report) = read(&bytes);
+        assert_eq!(records, samples());
+        assert_eq!(report.unknown_records, 1);
+        assert_eq!(report.unknown, bytes[start..]);
+        assert_eq!((report.cut_bytes, report.damaged_bytes), (0, 0));
+    }
+}
