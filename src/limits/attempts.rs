@@ -253,6 +253,7 @@ impl Attempts {
 
 impl Attempt<'_> {
     /// The credentials were wrong. Gives the lock-out if one begins with this failure.
+    #[must_use = "a lock-out belongs into the journal"]
     pub fn failed(self, now: Moment) -> Option<LockOut> {
         let begun = self.attempts.end(self.client, Some(now));
         std::mem::forget(self);
@@ -414,7 +415,7 @@ mod tests {
                     Ok(attempt) => {
                         tried.fetch_add(1, Ordering::SeqCst);
                         thread::sleep(Duration::from_millis(5));
-                        attempt.failed(f.clock.monotonic());
+                        let _ = attempt.failed(f.clock.monotonic());
                     }
                     Err(NotAdmitted::LockedOut { retry_after: 300 }) => {
                         refused.fetch_add(1, Ordering::SeqCst);

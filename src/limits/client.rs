@@ -1,7 +1,7 @@
 //! Whose address a request counts against: the peer's, or the one a trusted proxy vouches for.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -57,8 +57,9 @@ impl From<IpAddr> for ClientKey {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self::V4(v4.octets()),
             IpAddr::V6(v6) => {
-                let [a, b, c, d, e, f, g, h, ..] = v6.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
+                let mut prefix = [0; 8];
+                prefix.copy_from_slice(&v6.octets()[..8]);
+                Self::V6(prefix)
             }
         }
     }
@@ -68,7 +69,7 @@ impl From<IpAddr> for ClientKey {
 impl fmt::Display for ClientKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::V4([a, b, c, d]) => write!(f, "{a}.{b}.{c}.{d}"),
+            Self::V4(octets) => Ipv4Addr::from(*octets).fmt(f),
             Self::V6(prefix) => {
                 let mut octets = [0; 16];
                 octets[..8].copy_from_slice(prefix);
