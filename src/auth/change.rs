@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::password::{WeakPassword, check_rules, measure_cost};
+use super::password::{CheckError, WeakPassword, check_rules, measure_cost};
 use super::{
     Account, Auth, AuthError, FIRST_GENERATION, GeneratedPassword, PasswordOrigin, Proof, Session,
 };
@@ -84,9 +84,16 @@ impl Auth {
     /// again.
     pub fn settle(&self) -> Result<(), AuthError> {
         let mut configured = self.configured.lock();
-        if let Some(password) = configured.as_deref() {
-            self.take_up(password)?;
-            *configured = None;
+        let Some(password) = configured.as_deref() else {
+            return Ok(());
+        };
+        let changed = self.take_up(password)?;
+        *configured = None;
+        drop(configured);
+        if changed {
+            log::info!(user:% = self.user; "password changed to the one in the configuration");
+            self.passwords.forget();
+            self.logins_ended();
         }
         Ok(())
     }
@@ -143,10 +150,7 @@ impl Auth {
         log::info!(user:% = self.user; "password changed");
         self.passwords.forget();
         self.logins_ended();
-        if let Err(error) = self.remove_initial_file() {
-            // It holds a password that is good for nothing any more.
-            log::warn!(error:% = error; "the file of the initial password is left over");
-        }
+        self.drop_initial_file();
         Ok(())
     }
 
@@ -196,41 +200,41 @@ impl Auth {
         Ok(())
     }
 
-    /// Makes the configured password the stored one.
-    fn take_up(&self, password: &str) -> Result<(), AuthError> {
-        let Some(account) = self.durable.account() else {
-            return Ok(());
+    /// Makes the configured password the stored one. Says whether it was another before.
+    fn take_up(&self, password: &str) -> Result<bool, AuthError> {
+        let account = self.durable.account();
+        let Some(account) = account.filter(|a| a.origin == PasswordOrigin::Initial) else {
+            return Ok(false);
         };
-        if account.origin == PasswordOrigin::Changed {
-            return Ok(());
-        }
-        match self.passwords.check(&self.user, password) {
-            Ok(_) => {}
-            Err(super::password::CheckError::Busy) => return Err(AuthError::BUSY),
-            Err(super::password::CheckError::Wrong) => {
-                let hash = self.passwords.hash(password, self.cost_after(&account));
-                let hash = hash.map_err(|_| AuthError::BUSY)?;
-                let changing = self.changing.lock();
-                if self.durable.generation() != account.generation {
-                    return Ok(());
-                }
-                self.commit(vec![Record::Password {
-                    generation: account.generation.saturating_add(1),
-                    origin: PasswordOrigin::Initial,
-                    at: self.clock.now(),
-                    hash,
-                    spared: None,
-                }])?;
-                drop(changing);
-                log::info!(user:% = self.user; "password changed to the one in the configuration");
-                self.passwords.forget();
-                self.logins_ended();
+        let differs = match self.passwords.check(&self.user, password) {
+            Ok(_) => false,
+            Err(CheckError::Wrong) => true,
+            Err(CheckError::Busy) => return Err(AuthError::BUSY),
+        };
+        if differs {
+            let hash = self.passwords.hash(password, self.cost_after(&account));
+            let hash = hash.map_err(|_| AuthError::BUSY)?;
+            let _changing = self.changing.lock();
+            if self.durable.generation() != account.generation {
+                return Ok(false);
             }
+            self.commit(vec![Record::Password {
+                generation: account.generation.saturating_add(1),
+                origin: PasswordOrigin::Initial,
+                at: self.clock.now(),
+                hash,
+                spared: None,
+            }])?;
         }
+        self.drop_initial_file();
+        Ok(differs)
+    }
+
+    /// Removes the file, which now holds a password that is good for nothing.
+    fn drop_initial_file(&self) {
         if let Err(error) = self.remove_initial_file() {
             log::warn!(error:% = error; "the file of the initial password is left over");
         }
-        Ok(())
     }
 
     /// The cost of the hash that follows this one: as configured, or as once measured.

@@ -115,10 +115,9 @@ impl Auth {
         };
         let mut records = vec![self.revoke_family(family, expires)?];
         if family == id {
-            // A foreign token: the login is the token itself.
+            // A foreign token, which is its own login. If there is no room for both entries, that of the login suffices.
             let revoked = self.durable.revocations.revoke_token(id, expires);
-            revoked.map_err(|Full| full())?;
-            records.push(Record::TokenRevoked { id, expires });
+            records.extend(revoked.map(|()| Record::TokenRevoked { id, expires }));
         }
         self.logins_ended();
         let committed = self.commit(records);
