@@ -26,8 +26,26 @@ const NEIGHBOUR: ClientKey = ClientKey::V4([192, 0, 2, 2]);
 struct Fixture {
     time: Arc<FakeTimeSource>,
     durable: Arc<Durable>,
+    journalled: Arc<Journalled>,
     directory: Arc<TempDir>,
     auth: Auth,
+}
+
+/// The tables, and beside them what the journal has made durable.
+struct Journalled {
+    durable: Arc<Durable>,
+    records: Mutex<Vec<Record>>,
+}
+
+impl State for Journalled {
+    fn apply(&self, record: &Record) {
+        self.records.lock().push(record.clone());
+        self.durable.apply(record);
+    }
+
+    fn live(&self, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
+        self.durable.live(now, sink);
+    }
 }
 
 fn settings(directory: &TempDir) -> Settings {
@@ -68,7 +86,11 @@ impl Fixture {
     ) -> Self {
         let time = Arc::new(FakeTimeSource::new(system));
         let durable = Arc::new(durable);
-        let (journal, clock) = Journal::in_memory(durable.clone(), time.clone());
+        let journalled = Arc::new(Journalled {
+            durable: durable.clone(),
+            records: Mutex::default(),
+        });
+        let (journal, clock) = Journal::in_memory(journalled.clone(), time.clone());
         // Another seed each time, as the kernel's would be.
         let seed = u64::from(settings.max_attempts) + system.as_millis();
         let entropy = Arc::new(FakeEntropy::new(seed));
@@ -76,16 +98,24 @@ impl Fixture {
             auth: Auth::new(settings, durable.clone(), Arc::new(journal), clock, entropy),
             time,
             durable,
+            journalled,
             directory,
         }
     }
 
-    /// What a start after a power cut finds, with the clock of the guarded line.
+    /// What a start after a power cut finds: what the journal was given. A compacted journal holds no less.
     fn restarted(&self) -> Self {
-        let durable = Durable::new();
         let now = self.auth.clock.now();
-        self.durable.live(now, &mut |record| durable.apply(record));
-        Self::bare(durable, now, self.directory.clone())
+        let records = self.journalled.records.lock().clone();
+        let durable = Durable::new();
+        for record in &records {
+            durable.apply(record);
+        }
+        let (journal, memory) = (live(&durable, now), live(&self.durable, now));
+        assert_eq!(journal, memory);
+        let restarted = Self::bare(durable, now, self.directory.clone());
+        *restarted.journalled.records.lock() = records;
+        restarted
     }
 
     fn pass(&self, secs: u64) {
@@ -104,4 +134,11 @@ impl Fixture {
 /// Only in tests: a refusal carries no pair.
 fn refusal<T>(result: Result<T, AuthError>) -> Option<AuthError> {
     result.err()
+}
+
+fn live(durable: &Durable, now: Timestamp) -> Vec<String> {
+    let mut records = Vec::new();
+    durable.live(now, &mut |record| records.push(format!("{record:?}")));
+    records.sort();
+    records
 }

@@ -1,6 +1,7 @@
 //! Passwords: the limit of failed attempts, how often bcrypt runs, and how the password changes.
 
 use std::fs;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -31,12 +32,21 @@ fn of_fifty_wrong_passwords_at_once_exactly_five_are_tried() {
 
 #[test]
 fn thirty_right_passwords_at_once_all_succeed_with_one_run_of_bcrypt() {
-    let f = Fixture::new();
+    let directory = Arc::new(tempfile::tempdir().unwrap());
+    // Slow enough that the others come while the first is under way.
+    let slow = Settings {
+        bcrypt_cost: Some(10),
+        ..settings(&directory)
+    };
+    let f = Fixture::with(slow, Durable::new(), NOON, directory);
+    f.auth.initialise(Some(RIGHT), f.time.as_ref()).unwrap();
     let before = f.auth.bcrypt_runs();
+    let start = Barrier::new(30);
     thread::scope(|scope| {
         for n in 0..30 {
-            let f = &f;
+            let (f, start) = (&f, &start);
             scope.spawn(move || {
+                start.wait();
                 if n % 2 == 0 {
                     assert!(f.auth.basic(CLIENT, "admin", RIGHT).is_ok());
                 } else {
