@@ -34,7 +34,7 @@ pub(super) struct Account {
 }
 
 impl Durable {
-    /// Empty tables, with room for [`revocation::CAPACITY`] revocations.
+    /// Empty tables, with room for a million revocations.
     #[must_use]
     pub fn new() -> Self {
         Self::with_capacity(revocation::CAPACITY)
