@@ -1,1 +1,387 @@
-//! Stub.
+//! Who is calling: passwords, tokens, revocations, tickets, and the rules that bind them, behind one facade, [`Auth`].
+//!
+//! Everything here is blocking, plain and top-down. What is cheap enough for a worker's thread says so; the rest may
+//! wait for bcrypt or the journal. Each change takes the same way: first in force in memory, then in the journal, then
+//! answered.
+
+mod change;
+mod error;
+mod gate;
+mod initial;
+mod login;
+mod notorious;
+mod password;
+mod revocation;
+mod state;
+mod ticket;
+mod token;
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use zeroize::Zeroizing;
+
+pub use change::{FirstPassword, InitialiseError};
+pub use error::AuthError;
+pub use initial::GeneratedPassword;
+pub use password::{MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_rules, measure_cost};
+pub use state::Durable;
+
+use crate::clock::{Clock, Timestamp};
+use crate::entropy::Entropy;
+use crate::journal::{ClientKey, CommitError, Id, Journal, PasswordOrigin, Record};
+use crate::limits::{AttemptRow, Attempts, LockOut, attempts};
+use gate::Gate;
+use initial::InitialFile;
+use password::Passwords;
+use state::{Account, FIRST_GENERATION};
+use ticket::Tickets;
+use token::{Kind, Tokens, Verified};
+
+/// What the floor needs to know. Plain values, as the configuration resolves them.
+pub struct Settings {
+    /// The account's name.
+    pub user: String,
+    /// Signs tokens: 32 bytes or more.
+    pub secret_key: Zeroizing<Vec<u8>>,
+    /// Accepted for checking only.
+    pub secret_key_previous: Option<Zeroizing<Vec<u8>>>,
+    /// How long an access token lives.
+    pub access_ttl: Duration,
+    /// How long after its use a second use of a refresh token is taken for a race, not for theft.
+    pub refresh_reuse_grace: Duration,
+    /// How long a ticket is good.
+    pub ticket_ttl: Duration,
+    /// Failed attempts that lock an address out.
+    pub max_attempts: u32,
+    /// Within this time.
+    pub attempts_window: Duration,
+    /// The cost of new hashes, 4 to 31; measured on the first boot if it is not given.
+    pub bcrypt_cost: Option<u32>,
+    /// How many threads may run bcrypt at once: 2, or 1 on a single core.
+    pub bcrypt_at_once: usize,
+    /// How many more may wait for their turn; the rest are [`AuthError::Busy`].
+    pub bcrypt_waiting: usize,
+    /// Where `initial-password` is kept.
+    pub state_dir: PathBuf,
+}
+
+/// An authenticated caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The user's name.
+    pub user: Arc<str>,
+    /// How we know.
+    pub proof: Proof,
+}
+
+/// What a session rests on, and dies with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The local socket: whoever may open it is the administrator.
+    Local,
+    /// The password.
+    Basic {
+        /// Which password: it counts changes.
+        generation: u32,
+    },
+    /// An access token.
+    Token {
+        /// The token's id.
+        id: Id,
+        /// The login it descends from.
+        family: Id,
+        /// The password's generation it was issued under, if it says.
+        generation: Option<u32>,
+        /// When it was issued.
+        issued: Timestamp,
+        /// When it expires.
+        expires: Timestamp,
+    },
+}
+
+/// A login's tokens. No `Debug`: they are secrets.
+#[derive(Clone)]
+pub struct TokenPair {
+    /// For protected paths.
+    pub access_token: String,
+    /// For the next pair, once.
+    pub refresh_token: String,
+    /// How long the access token lives, in seconds.
+    pub expires_in: u64,
+}
+
+/// What can be said about a Basic credential without waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Quick {
+    /// It was confirmed a moment ago.
+    Known(Session),
+    /// The address is locked out; holds [`AuthError::LockedOut`].
+    LockedOut(AuthError),
+    /// Only [`Auth::basic`] can tell, and it may block.
+    NeedsCheck,
+}
+
+/// The facade. Shared by all threads.
+pub struct Auth {
+    user: Arc<str>,
+    settings: Limits,
+    durable: Arc<Durable>,
+    journal: Arc<Journal>,
+    clock: Arc<Clock>,
+    entropy: Arc<dyn Entropy>,
+    tokens: Tokens,
+    passwords: Passwords,
+    attempts: Attempts,
+    tickets: Tickets,
+    initial_file: InitialFile,
+    /// A password from the configuration that has not been compared with the stored one yet.
+    configured: Mutex<Option<Zeroizing<String>>>,
+    /// Held while a new password is committed, so that one change at a time sees the generation it replaces.
+    changing: Mutex<()>,
+    on_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// Those settings that are looked at again and again.
+struct Limits {
+    access_ttl: Duration,
+    refresh_reuse_grace: Duration,
+    bcrypt_cost: Option<u32>,
+    longest: Duration,
+}
+
+impl Auth {
+    /// Builds the facade over tables that the journal has replayed. Lock-outs from before the restart are in force at
+    /// once. Call [`Auth::initialise`] before the first request.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        durable: Arc<Durable>,
+        journal: Arc<Journal>,
+        clock: Arc<Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let longest = whole_seconds_up(settings.access_ttl.max(REFRESH_TTL));
+        let attempts = Attempts::new(
+            settings.max_attempts,
+            settings.attempts_window,
+            attempts::CAPACITY,
+        );
+        let now = clock.now();
+        for (client, until) in durable.lock_outs() {
+            let remaining = until.saturating_since(now);
+            if !remaining.is_zero() {
+                attempts.restore(client, remaining, clock.monotonic());
+            }
+        }
+        Self {
+            tokens: Tokens::new(
+                settings.user.clone(),
+                &settings.secret_key,
+                settings
+                    .secret_key_previous
+                    .as_ref()
+                    .map(|key| key.as_slice()),
+                longest,
+                Arc::clone(&entropy),
+            ),
+            passwords: Passwords::new(
+                settings.user.clone(),
+                Arc::clone(&durable),
+                Arc::clone(&clock),
+                Arc::clone(&entropy),
+                Gate::new(settings.bcrypt_at_once, settings.bcrypt_waiting),
+            ),
+            attempts,
+            tickets: Tickets::new(settings.ticket_ttl),
+            initial_file: InitialFile::new(settings.state_dir),
+            settings: Limits {
+                access_ttl: settings.access_ttl,
+                refresh_reuse_grace: settings.refresh_reuse_grace,
+                bcrypt_cost: settings.bcrypt_cost,
+                longest,
+            },
+            user: settings.user.into(),
+            durable,
+            journal,
+            clock,
+            entropy,
+            configured: Mutex::default(),
+            changing: Mutex::default(),
+            on_end: OnceLock::new(),
+        }
+    }
+
+    /// Sets what is called, with no lock held, after anything that ends logins: whoever serves a long-lived stream asks
+    /// [`Auth::is_alive`] again then. Only the first call counts.
+    pub fn on_end(&self, call: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.on_end.set(call);
+    }
+
+    /// Whoever may open the local socket.
+    pub fn local(&self) -> Session {
+        self.session(Proof::Local)
+    }
+
+    /// Checks an access token. Cheap.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`].
+    pub fn bearer(&self, token: &str) -> Result<Session, AuthError> {
+        self.live_token(token, Kind::Access, self.clock.now())
+            .map(|token| self.session(token.proof()))
+    }
+
+    /// Whether what the session rests on still holds: neither revoked nor overtaken by a password change. Whether a token
+    /// has expired meanwhile is not asked. Cheap.
+    pub fn is_alive(&self, session: &Session) -> bool {
+        match session.proof {
+            Proof::Local => true,
+            Proof::Basic { generation } => generation == self.durable.generation(),
+            Proof::Token {
+                id,
+                family,
+                generation,
+                issued,
+                ..
+            } => {
+                !self.durable.revocations.is_revoked(id, family)
+                    && self.durable.with_account(|account| {
+                        account.is_some_and(|a| a.accepts(id, generation, issued))
+                    })
+            }
+        }
+    }
+
+    /// A ticket for the log stream, that stands for `session`. Cheap.
+    pub fn issue_ticket(&self, session: &Session) -> String {
+        let now = self.clock.monotonic();
+        self.tickets.issue(session, now, self.entropy.as_ref())
+    }
+
+    /// Whose ticket it is. Does not use it up. Cheap.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`]: malformed, expired, used, or its login has ended.
+    pub fn peek_ticket(&self, ticket: &str) -> Result<Session, AuthError> {
+        self.living(self.tickets.peek(ticket, self.clock.monotonic()))
+    }
+
+    /// Whose ticket it is, and uses it up. Cheap.
+    ///
+    /// # Errors
+    /// As [`Auth::peek_ticket`].
+    pub fn redeem_ticket(&self, ticket: &str) -> Result<Session, AuthError> {
+        self.living(self.tickets.redeem(ticket, self.clock.monotonic()))
+    }
+
+    /// Every address with failed attempts in the window.
+    pub fn lockouts(&self) -> Vec<AttemptRow> {
+        self.attempts.list(self.clock.monotonic())
+    }
+
+    /// Forgives an address its failed attempts. Says whether there were any. Blocks if there was a lock-out to lift.
+    ///
+    /// # Errors
+    /// [`AuthError::NotDurable`]: it is lifted, but a restart would bring it back.
+    pub fn clear_lockout(&self, client: ClientKey) -> Result<bool, AuthError> {
+        let had_attempts = self.attempts.clear(client, self.clock.monotonic());
+        let was_locked_out = self.durable.clear_lock_out(client);
+        if was_locked_out {
+            log::info!(client:% = client; "lock-out cleared");
+            self.commit(vec![Record::LockOutCleared { client }])?;
+        }
+        Ok(had_attempts || was_locked_out)
+    }
+
+    /// Forgets what is over. For the housekeeper, each minute or so.
+    pub fn tick(&self) {
+        self.durable.sweep(self.clock.now());
+        let now = self.clock.monotonic();
+        self.attempts.sweep(now);
+        self.tickets.sweep(now, |session| self.is_alive(session));
+        self.passwords.sweep();
+    }
+
+    /// How often bcrypt was run.
+    pub fn bcrypt_runs(&self) -> u64 {
+        self.passwords.runs()
+    }
+
+    fn session(&self, proof: Proof) -> Session {
+        Session {
+            user: Arc::clone(&self.user),
+            proof,
+        }
+    }
+
+    fn living(&self, session: Option<Session>) -> Result<Session, AuthError> {
+        session
+            .filter(|session| self.is_alive(session))
+            .ok_or(AuthError::InvalidToken)
+    }
+
+    /// A good token that is not revoked, nor overtaken by a password change.
+    fn live_token(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Verified, AuthError> {
+        let verified = self.tokens.verify(token, kind, now);
+        let verified = verified.map_err(|_| AuthError::InvalidToken)?;
+        if self.is_alive(&self.session(verified.proof())) {
+            Ok(verified)
+        } else {
+            Err(AuthError::InvalidToken)
+        }
+    }
+
+    fn commit(&self, records: Vec<Record>) -> Result<(), AuthError> {
+        self.journal
+            .commit_all(records)
+            .map_err(|CommitError| AuthError::NotDurable)
+    }
+
+    /// After something that ended logins.
+    fn logins_ended(&self) {
+        let now = self.clock.monotonic();
+        self.tickets.sweep(now, |session| self.is_alive(session));
+        if let Some(call) = self.on_end.get() {
+            call();
+        }
+    }
+}
+
+impl Verified {
+    fn proof(&self) -> Proof {
+        Proof::Token {
+            id: self.id,
+            family: self.family,
+            generation: self.generation,
+            issued: self.issued,
+            expires: self.expires,
+        }
+    }
+}
+
+impl Account {
+    /// Whether a password change has not overtaken this token.
+    fn accepts(&self, id: Id, generation: Option<u32>, issued: Timestamp) -> bool {
+        if self.spared.is_some_and(|(spared, _)| spared == id) {
+            return true;
+        }
+        match generation {
+            Some(generation) => generation == self.generation,
+            // A foreign token does not say. One issued in the very second of a change counts as older.
+            None => self.generation == FIRST_GENERATION || issued.as_secs() > self.at.as_secs(),
+        }
+    }
+}
+
+fn whole_seconds_up(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
+}
+
+/// How long a refresh token lives.
+pub const REFRESH_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests;

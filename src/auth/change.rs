@@ -1,0 +1,259 @@
+//! How the password changes: the first boot, a new one in the configuration, and the user's own change.
+
+use std::io;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::password::{CheckError, WeakPassword, check_rules, measure_cost};
+use super::{
+    Account, Auth, AuthError, FIRST_GENERATION, GeneratedPassword, PasswordOrigin, Proof, Session,
+};
+use crate::clock::TimeSource;
+use crate::journal::{ClientKey, CommitError, Record};
+
+/// Where the account's password comes from at this start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FirstPassword {
+    /// This is no first boot. A different password in the configuration is taken up by [`Auth::settle`].
+    Kept,
+    /// The first boot: from the configuration.
+    Configured,
+    /// The first boot: generated.
+    Generated {
+        /// To be printed once.
+        password: GeneratedPassword,
+        /// Where it is kept until it is changed.
+        file: PathBuf,
+    },
+}
+
+/// There is no password to start with.
+#[derive(Debug, thiserror::Error)]
+pub enum InitialiseError {
+    /// The configured password breaks a rule.
+    #[error("BASIC_AUTH_PASSWORD: {0}")]
+    Weak(#[from] WeakPassword),
+    /// `initial-password` cannot be read, written or removed.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The first password cannot be stored.
+    #[error(transparent)]
+    NotDurable(#[from] CommitError),
+}
+
+impl Auth {
+    /// Sees to it that the account has a password. On the first boot that is the configured one or a generated one, and
+    /// takes a run of bcrypt; later starts do not wait for bcrypt. Once the user has changed the password, the
+    /// configured one does not matter any more, not even whether it is a good one.
+    ///
+    /// # Errors
+    /// See [`InitialiseError`]; the server must not start then.
+    pub fn initialise(
+        &self,
+        configured: Option<&str>,
+        time: &dyn TimeSource,
+    ) -> Result<FirstPassword, InitialiseError> {
+        let Some(account) = self.durable.account() else {
+            return self.first_boot(configured, time);
+        };
+        match account.origin {
+            // A crash between a change and the removal of the file has left it behind.
+            PasswordOrigin::Changed => self.remove_initial_file()?,
+            PasswordOrigin::Initial => {
+                if let Some(password) = configured {
+                    check_rules(&self.user, password)?;
+                    *self.configured.lock() = Some(Zeroizing::new(password.to_owned()));
+                }
+            }
+        }
+        Ok(FirstPassword::Kept)
+    }
+
+    /// Compares a password in the configuration with the stored one, and makes it the password if they differ and the
+    /// user has never chosen one. The first password check does this; call it in the background at the start, so that
+    /// nobody has to wait for it and old tokens die early. Blocks for two runs of bcrypt at most.
+    ///
+    /// # Errors
+    /// [`AuthError::Busy`], [`AuthError::NotDurable`]: the stored password goes on, and the next password check tries
+    /// again.
+    pub fn settle(&self) -> Result<(), AuthError> {
+        let mut configured = self.configured.lock();
+        let Some(password) = configured.as_deref() else {
+            return Ok(());
+        };
+        let changed = self.take_up(password)?;
+        *configured = None;
+        drop(configured);
+        if changed {
+            log::info!(user:% = self.user; "password changed to the one in the configuration");
+            self.passwords.forget();
+            self.logins_ended();
+        }
+        Ok(())
+    }
+
+    /// Changes the password. All other tokens of the user die with the old one; the token of `session` goes on working.
+    /// `client` is whom a wrong `current` counts against, `None` on the local socket. Blocks.
+    ///
+    /// # Errors
+    /// [`AuthError::WrongCurrentPassword`], also for the loser of two changes at once; [`AuthError::WeakPassword`];
+    /// [`AuthError::LockedOut`]; [`AuthError::Busy`]; [`AuthError::InvalidToken`] if the session has ended meanwhile;
+    /// [`AuthError::NotDurable`]: the old password goes on.
+    pub fn change_password(
+        &self,
+        client: impl Into<Option<ClientKey>>,
+        session: &Session,
+        current: &str,
+        new: &str,
+    ) -> Result<(), AuthError> {
+        let checked = self.check_password(client.into(), &self.user, current);
+        let generation = checked.map_err(|error| match error {
+            AuthError::BadCredentials => AuthError::WrongCurrentPassword,
+            other => other,
+        })?;
+        if new == current {
+            return Err(WeakPassword::Unchanged.into());
+        }
+        check_rules(&self.user, new)?;
+        let account = self.durable.account();
+        let account = account.ok_or(AuthError::WrongCurrentPassword)?;
+        let cost = self.cost_after(&account);
+        let hash = self.passwords.hash(new, cost);
+        let hash = hash.map_err(|_| AuthError::BUSY)?;
+
+        let spared = match session.proof {
+            Proof::Token { id, expires, .. } => Some((id, expires)),
+            _ => None,
+        };
+        let changing = self.changing.lock();
+        if self.durable.generation() != generation {
+            return Err(AuthError::WrongCurrentPassword);
+        }
+        if !self.is_alive(session) {
+            return Err(AuthError::InvalidToken);
+        }
+        self.commit(vec![Record::Password {
+            generation: generation.saturating_add(1),
+            origin: PasswordOrigin::Changed,
+            at: self.clock.now(),
+            hash,
+            spared,
+        }])?;
+        drop(changing);
+
+        log::info!(user:% = self.user; "password changed");
+        self.passwords.forget();
+        self.logins_ended();
+        self.drop_initial_file();
+        Ok(())
+    }
+
+    fn first_boot(
+        &self,
+        configured: Option<&str>,
+        time: &dyn TimeSource,
+    ) -> Result<FirstPassword, InitialiseError> {
+        let first = if let Some(password) = configured {
+            check_rules(&self.user, password)?;
+            self.remove_initial_file()?;
+            self.store_first(password, time)?;
+            FirstPassword::Configured
+        } else {
+            // A first boot that crashed below has left one that somebody may have read already.
+            let left_over = self.initial_file.read().map_err(|e| self.file_error(e))?;
+            let left_over = left_over.filter(|p| check_rules(&self.user, p.expose()).is_ok());
+            let password = if let Some(password) = left_over {
+                password
+            } else {
+                let password = GeneratedPassword::generate(self.entropy.as_ref());
+                let written = self.initial_file.write(&password);
+                written.map_err(|e| self.file_error(e))?;
+                password
+            };
+            // The file is there before the record: a crash here costs a second first boot with the same password, the
+            // other order would lose the password for ever.
+            self.store_first(password.expose(), time)?;
+            let file = self.initial_file.path();
+            FirstPassword::Generated { password, file }
+        };
+        Ok(first)
+    }
+
+    fn store_first(&self, password: &str, time: &dyn TimeSource) -> Result<(), InitialiseError> {
+        let cost = self.settings.bcrypt_cost;
+        let cost = cost.unwrap_or_else(|| measure_cost(time));
+        let hash = self.passwords.hash(password, cost);
+        let hash = hash.map_err(|_| CommitError)?;
+        self.journal.commit(Record::Password {
+            generation: FIRST_GENERATION,
+            origin: PasswordOrigin::Initial,
+            at: self.clock.now(),
+            hash,
+            spared: None,
+        })?;
+        Ok(())
+    }
+
+    /// Makes the configured password the stored one. Says whether it was another before.
+    fn take_up(&self, password: &str) -> Result<bool, AuthError> {
+        let account = self.durable.account();
+        let Some(account) = account.filter(|a| a.origin == PasswordOrigin::Initial) else {
+            return Ok(false);
+        };
+        let differs = match self.passwords.check(&self.user, password) {
+            Ok(_) => false,
+            Err(CheckError::Wrong) => true,
+            Err(CheckError::Busy) => return Err(AuthError::BUSY),
+        };
+        if differs {
+            let hash = self.passwords.hash(password, self.cost_after(&account));
+            let hash = hash.map_err(|_| AuthError::BUSY)?;
+            let _changing = self.changing.lock();
+            if self.durable.generation() != account.generation {
+                return Ok(false);
+            }
+            self.commit(vec![Record::Password {
+                generation: account.generation.saturating_add(1),
+                origin: PasswordOrigin::Initial,
+                at: self.clock.now(),
+                hash,
+                spared: None,
+            }])?;
+        }
+        self.drop_initial_file();
+        Ok(differs)
+    }
+
+    /// Removes the file, which now holds a password that is good for nothing.
+    fn drop_initial_file(&self) {
+        if let Err(error) = self.remove_initial_file() {
+            log::warn!(error:% = error; "the file of the initial password is left over");
+        }
+    }
+
+    /// The cost of the hash that follows this one: as configured, or as once measured.
+    fn cost_after(&self, account: &Account) -> u32 {
+        self.settings.bcrypt_cost.unwrap_or_else(|| {
+            let parts = account.hash.parse::<bcrypt::HashParts>();
+            parts.map_or(LEAST_COST, |parts| parts.get_cost().max(LEAST_COST))
+        })
+    }
+
+    fn remove_initial_file(&self) -> Result<(), InitialiseError> {
+        self.initial_file.remove().map_err(|e| self.file_error(e))
+    }
+
+    fn file_error(&self, source: io::Error) -> InitialiseError {
+        let path = self.initial_file.path();
+        InitialiseError::File { path, source }
+    }
+}
+
+/// What a cost is raised to when nobody asks for a lower one.
+const LEAST_COST: u32 = 10;

@@ -1,0 +1,80 @@
+//! Lets so many threads at a time run bcrypt, and so many wait for their turn; the rest are told to come back.
+
+use parking_lot::{Condvar, Mutex};
+
+/// The gate.
+pub(super) struct Gate {
+    slots: usize,
+    queue: usize,
+    count: Mutex<Count>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct Count {
+    inside: usize,
+    waiting: usize,
+}
+
+/// The right to run bcrypt, until it is dropped.
+pub(super) struct Slot<'a>(&'a Gate);
+
+/// The queue is full.
+#[derive(Debug)]
+pub(super) struct Busy;
+
+impl Gate {
+    pub fn new(slots: usize, queue: usize) -> Self {
+        Self {
+            slots: slots.max(1),
+            queue,
+            count: Mutex::default(),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Waits for a slot. That takes a few runs of bcrypt at most, since the queue is bounded.
+    pub fn enter(&self) -> Result<Slot<'_>, Busy> {
+        let mut count = self.count.lock();
+        if count.inside >= self.slots {
+            if count.waiting >= self.queue {
+                return Err(Busy);
+            }
+            count.waiting += 1;
+            self.freed
+                .wait_while(&mut count, |count| count.inside >= self.slots);
+            count.waiting -= 1;
+        }
+        count.inside += 1;
+        Ok(Slot(self))
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.count.lock().inside -= 1;
+        self.0.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn slots_and_queue_are_bounded() {
+        let gate = Gate::new(1, 1);
+        let slot = gate.enter().unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| gate.enter().is_ok());
+            while gate.count.lock().waiting == 0 {
+                thread::yield_now();
+            }
+            assert!(gate.enter().is_err());
+            drop(slot);
+            assert!(waiter.join().unwrap());
+        });
+        assert!(gate.enter().is_ok());
+    }
+}

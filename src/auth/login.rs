@@ -1,0 +1,241 @@
+//! How logins begin, go on and end: password checks with their limit, login, refresh, logout.
+
+use super::password::CheckError;
+use super::revocation::{Full, Use};
+use super::{
+    Auth, AuthError, Kind, LockOut, Proof, Quick, REFRESH_TTL, Session, TokenPair, Verified,
+};
+use crate::clock::Timestamp;
+use crate::journal::{ClientKey, Id, Record};
+use crate::limits::Attempt;
+
+impl Auth {
+    /// What can be said about a Basic credential without waiting. The lock-out comes first: while it lasts, the right
+    /// password is refused like a wrong one. `None` for the local socket, which is not counted. Cheap.
+    pub fn basic_quick(
+        &self,
+        client: impl Into<Option<ClientKey>>,
+        user: &str,
+        password: &str,
+    ) -> Quick {
+        if let Some(client) = client.into()
+            && let Err(locked) = self.attempts.check(client, self.clock.monotonic())
+        {
+            return Quick::LockedOut(locked.into());
+        }
+        match self.passwords.known(user, password) {
+            Some(generation) => Quick::Known(self.session(Proof::Basic { generation })),
+            None => Quick::NeedsCheck,
+        }
+    }
+
+    /// Checks a Basic credential. Blocks.
+    ///
+    /// # Errors
+    /// [`AuthError::BadCredentials`], [`AuthError::LockedOut`], [`AuthError::Busy`]; [`AuthError::NotDurable`] while a new
+    /// password in the configuration cannot be taken up.
+    pub fn basic(
+        &self,
+        client: impl Into<Option<ClientKey>>,
+        user: &str,
+        password: &str,
+    ) -> Result<Session, AuthError> {
+        let generation = self.check_password(client.into(), user, password)?;
+        let session = self.session(Proof::Basic { generation });
+        self.living(Some(session))
+            .map_err(|_| AuthError::BadCredentials)
+    }
+
+    /// Begins a login. Blocks.
+    ///
+    /// # Errors
+    /// As [`Auth::basic`].
+    pub fn login(
+        &self,
+        client: impl Into<Option<ClientKey>>,
+        user: &str,
+        password: &str,
+    ) -> Result<TokenPair, AuthError> {
+        let generation = self.check_password(client.into(), user, password)?;
+        let now = self.clock.now();
+        let pair = self.issue_pair(self.tokens.new_family(), generation, now)?;
+        // The pair of a password that was changed meanwhile is void by its generation; better not to hand it out.
+        if generation == self.durable.generation() {
+            Ok(pair)
+        } else {
+            Err(AuthError::BadCredentials)
+        }
+    }
+
+    /// Exchanges a refresh token for a fresh pair of the same login. Of any number of callers with one token exactly one
+    /// gets a pair. Blocks for the journal.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidToken`]; [`AuthError::NotDurable`]: the token is used up, but not for good, so there is no
+    /// pair; [`AuthError::Full`].
+    pub fn refresh(&self, token: &str) -> Result<TokenPair, AuthError> {
+        // Both are taken before the check, so that whatever ends the login from here on also ends the pair: a revoked
+        // login's tokens by the time they were issued at, an old password's by their generation.
+        let now = self.clock.now();
+        let generation = self.durable.generation();
+        let token = self.live_token(token, Kind::Refresh, now)?;
+        match self
+            .durable
+            .revocations
+            .use_up(token.id, now, token.expires)
+        {
+            Ok(Use::First) => {}
+            Ok(Use::Again(used)) => return Err(self.used_again(&token, used, now)),
+            Err(Full) => return Err(full()),
+        }
+        self.commit(vec![Record::RefreshUsed {
+            id: token.id,
+            used: now,
+            expires: token.expires,
+        }])?;
+        let pair = self.issue_pair(token.family, generation, now)?;
+        self.living(Some(self.session(token.proof())))?;
+        Ok(pair)
+    }
+
+    /// Ends the login that the session's token descends from: every token of it is dead, for good. Does nothing for the
+    /// local socket and for Basic, which have none. Blocks for the journal.
+    ///
+    /// # Errors
+    /// [`AuthError::NotDurable`]: in force, but a power cut would undo it; [`AuthError::Full`]: not in force.
+    pub fn logout(&self, session: &Session) -> Result<(), AuthError> {
+        let Proof::Token {
+            id,
+            family,
+            expires,
+            ..
+        } = session.proof
+        else {
+            return Ok(());
+        };
+        let mut records = vec![self.revoke_family(family, expires)?];
+        if family == id {
+            // A foreign token, which is its own login. If there is no room for both entries, that of the login suffices.
+            let revoked = self.durable.revocations.revoke_token(id, expires);
+            records.extend(revoked.map(|()| Record::TokenRevoked { id, expires }));
+        }
+        self.logins_ended();
+        let committed = self.commit(records);
+        log::info!(user:% = self.user, token:? = id, durable = committed.is_ok(); "logged out");
+        committed
+    }
+
+    /// Checks a password under the limit of failed attempts, and gives the generation it was checked against.
+    pub(super) fn check_password(
+        &self,
+        client: Option<ClientKey>,
+        user: &str,
+        password: &str,
+    ) -> Result<u32, AuthError> {
+        match self.basic_quick(client, user, password) {
+            Quick::Known(Session {
+                proof: Proof::Basic { generation },
+                ..
+            }) => return Ok(generation),
+            Quick::LockedOut(refusal) => return Err(refusal),
+            _ => {}
+        }
+        let attempt = match client {
+            Some(client) => Some(self.attempts.admit(client, &self.clock)?),
+            None => None,
+        };
+        // Without this the owner's new password would count as a failed attempt.
+        self.settle()?;
+        match self.passwords.check(user, password) {
+            Ok(generation) => {
+                if let Some(attempt) = attempt {
+                    attempt.succeeded();
+                }
+                Ok(generation)
+            }
+            Err(CheckError::Busy) => Err(AuthError::BUSY),
+            Err(CheckError::Wrong) => {
+                // People type passwords where the user's name belongs: an unknown name is not logged.
+                let named = if self.passwords.is_user(user) {
+                    &*self.user
+                } else {
+                    "(unknown)"
+                };
+                match client {
+                    Some(client) => {
+                        log::warn!(client:% = client, user:% = named; "login failed");
+                    }
+                    None => log::warn!(user:% = named; "login failed on the local socket"),
+                }
+                self.failed(attempt);
+                Err(AuthError::BadCredentials)
+            }
+        }
+    }
+
+    /// Counts a failure. A lock-out that begins with it is in the journal before the failure is answered, or a guesser
+    /// could pull the plug on it.
+    fn failed(&self, attempt: Option<Attempt<'_>>) {
+        let begun = attempt.and_then(|attempt| attempt.failed(self.clock.monotonic()));
+        let Some(LockOut { client, remaining }) = begun else {
+            return;
+        };
+        let until = self.clock.now() + remaining;
+        self.durable.lock_out(client, until);
+        // A failed commit leaves it in force, until a restart at worst.
+        let committed = self.commit(vec![Record::LockOut { client, until }]);
+        log::warn!(
+            client:% = client,
+            seconds = crate::limits::whole_seconds(remaining),
+            durable = committed.is_ok();
+            "locked out after too many failed attempts"
+        );
+    }
+
+    /// A refresh token came a second time.
+    fn used_again(&self, token: &Verified, used: Timestamp, now: Timestamp) -> AuthError {
+        if now.saturating_since(used) <= self.settings.refresh_reuse_grace {
+            // Two tabs, or a retry after a lost answer.
+            return AuthError::InvalidToken;
+        }
+        // One of two holders of this token has stolen it. Which one cannot be told: both lose the login.
+        log::warn!(user:% = self.user, token:? = token.id; "refresh token reused: the login is revoked");
+        let revoked = self.revoke_family(token.family, token.expires);
+        self.logins_ended();
+        match revoked.and_then(|record| self.commit(vec![record])) {
+            Ok(()) => AuthError::InvalidToken,
+            Err(error) => error,
+        }
+    }
+
+    /// Revokes a login in memory; gives the record to commit.
+    fn revoke_family(&self, family: Id, expires: Timestamp) -> Result<Record, AuthError> {
+        // No token of the login issued until now lives longer than this.
+        let expires = expires.max(self.clock.now() + self.settings.longest);
+        let revoked = self.durable.revocations.revoke_family(family, expires);
+        revoked.map_err(|Full| full())?;
+        Ok(Record::FamilyRevoked { family, expires })
+    }
+
+    fn issue_pair(
+        &self,
+        family: Id,
+        generation: u32,
+        now: Timestamp,
+    ) -> Result<TokenPair, AuthError> {
+        let issue = |kind, lifetime| {
+            let token = self.tokens.issue(kind, family, generation, now, lifetime);
+            token.map_err(|_| AuthError::InvalidToken)
+        };
+        Ok(TokenPair {
+            access_token: issue(Kind::Access, self.settings.access_ttl)?,
+            refresh_token: issue(Kind::Refresh, REFRESH_TTL)?,
+            expires_in: self.settings.access_ttl.as_secs(),
+        })
+    }
+}
+
+fn full() -> AuthError {
+    log::error!("the table of revocations is full: logins cannot be refreshed or ended");
+    AuthError::Full
+}
