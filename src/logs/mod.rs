@@ -7,10 +7,10 @@ pub mod filter;
 pub mod hub;
 //pub mod own;
 pub mod ring;
-//pub mod source;
+pub mod source;
 
 pub use entry::{Level, NewEntry};
 pub use filter::Filter;
 pub use hub::{Encoding, Hub, Subscription, Transport};
 pub use ring::{Entry, Ring};
-//pub use source::{SourceSpec, SourceState, Sources};
+pub use source::{SourceSpec, SourceState, Sources};
