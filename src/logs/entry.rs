@@ -243,7 +243,10 @@ mod tests {
         new.fields
             .insert("blob".into(), Value::from("x".repeat(MAX_FIELDS_BYTES)));
         new.bound();
-        assert_eq!(Value::Object(new.fields), serde_json::json!({"truncated": true}));
+        assert_eq!(
+            Value::Object(new.fields),
+            serde_json::json!({"truncated": true})
+        );
         assert_eq!(new.message, "short");
     }
 }

@@ -45,7 +45,8 @@ impl Filter {
         level: Option<&str>,
         text: Option<&str>,
     ) -> Result<Self, FilterError> {
-        let given = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
+        let given =
+            |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
         let source = given(source);
         if source.as_ref().is_some_and(|s| s.len() > MAX_SOURCE_BYTES) {
             return Err(FilterError::SourceTooLong);

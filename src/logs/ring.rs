@@ -340,10 +340,7 @@ mod tests {
                 ring.push(new(&"x".repeat(length)));
                 assert!(ring.bytes() <= 10_000);
                 let (oldest, newest) = ring.bounds();
-                assert_eq!(
-                    read(&ring, oldest).0,
-                    (oldest..=newest).collect::<Vec<_>>()
-                );
+                assert_eq!(read(&ring, oldest).0, (oldest..=newest).collect::<Vec<_>>());
             }
         }
         assert_eq!(ring.bounds().1, 180);
@@ -373,13 +370,24 @@ mod tests {
         let (oldest, newest) = ring.bounds();
         assert!(oldest > 50 && newest == 100);
         let (seqs, gap) = read(&ring, 7);
-        assert_eq!(gap, Some(Gap { from: 7, to: oldest - 1 }));
+        assert_eq!(
+            gap,
+            Some(Gap {
+                from: 7,
+                to: oldest - 1
+            })
+        );
         assert_eq!(seqs, (oldest..=100).collect::<Vec<_>>());
         assert_eq!(read(&ring, oldest).1, None);
         assert_eq!(read(&ring, 101), (vec![], None));
         assert_eq!(read(&ring, u64::MAX), (vec![], None));
         assert_eq!(
-            Gap { from: 1235, to: 1301 }.json().as_str(),
+            Gap {
+                from: 1235,
+                to: 1301
+            }
+            .json()
+            .as_str(),
             r#"{"type":"gap","from":1235,"to":1301,"missed":67}"#
         );
     }
@@ -423,7 +431,11 @@ mod tests {
         assert_eq!(seqs(100, Some(u64::MAX), None), [0; 0]);
         assert_eq!(seqs(0, None, None), [0; 0]);
         assert_eq!(seqs(5000, None, None).len(), 1000);
-        assert!(Ring::new(9, "b".into()).recent(9, None, &Filter::default()).is_empty());
+        assert!(
+            Ring::new(9, "b".into())
+                .recent(9, None, &Filter::default())
+                .is_empty()
+        );
     }
 
     #[test]

@@ -144,7 +144,10 @@ fn the_first_message_is_the_hello_and_then_it_is_live() {
     );
     bench.push("after");
     let entry = next(&mut client);
-    assert_eq!((&entry["seq"], &entry["message"]), (&json!(2), &json!("after")));
+    assert_eq!(
+        (&entry["seq"], &entry["message"]),
+        (&json!(2), &json!("after"))
+    );
 }
 
 #[test]
@@ -154,7 +157,12 @@ fn replay_goes_live_without_a_seam() {
     let writer = thread::spawn(move || {
         for n in 0..3000 {
             let message = format!("line {n}");
-            ring.push(NewEntry::new("app".into(), Level::Info, Timestamp::default(), message));
+            ring.push(NewEntry::new(
+                "app".into(),
+                Level::Info,
+                Timestamp::default(),
+                message,
+            ));
         }
     });
     wait_for(|| bench.ring.bounds().1 > 100);
@@ -436,10 +444,16 @@ fn json_lines_are_one_object_a_line_and_one_chunk_each() {
     let mut raw = bench.subscribe(Encoding::JsonLines { chunked: false }, |_| {});
     let mut chunked = bench.subscribe(Encoding::JsonLines { chunked: true }, |_| {});
     read_exactly(&mut raw, &format!("{HELLO}\n"));
-    read_exactly(&mut chunked, &format!("{:x}\r\n{HELLO}\n\r\n", HELLO.len() + 1));
+    read_exactly(
+        &mut chunked,
+        &format!("{:x}\r\n{HELLO}\n\r\n", HELLO.len() + 1),
+    );
     bench.push("a");
     read_exactly(&mut raw, &format!("{ENTRY}\n"));
-    read_exactly(&mut chunked, &format!("{:x}\r\n{ENTRY}\n\r\n", ENTRY.len() + 1));
+    read_exactly(
+        &mut chunked,
+        &format!("{:x}\r\n{ENTRY}\n\r\n", ENTRY.len() + 1),
+    );
     bench.hub.shutdown(Duration::from_secs(1));
     let mut rest = String::new();
     chunked.read_to_string(&mut rest).unwrap();
@@ -489,7 +503,9 @@ fn a_gap_is_an_event_of_its_own() {
 fn an_http_peer_into_which_nothing_can_be_written_for_90_seconds_is_dropped() {
     let bench = Bench::new(1 << 22);
     let kept = Arc::new(());
-    let _stuck = bench.subscribe(Encoding::JsonLines { chunked: true }, |s| s.keep = guard(&kept));
+    let _stuck = bench.subscribe(Encoding::JsonLines { chunked: true }, |s| {
+        s.keep = guard(&kept)
+    });
     let mut idle = bench.subscribe(Encoding::JsonLines { chunked: false }, |s| {
         s.filter = Filter::new(Some("nothing"), None, None).unwrap();
     });

@@ -107,7 +107,9 @@ impl Socket {
                 Err(Error::Capacity(_)) => {
                     return self.refuse(CloseCode::Size, "at most 1024 bytes");
                 }
-                Err(Error::Utf8(_)) => return self.refuse(CloseCode::Invalid, "text must be UTF-8"),
+                Err(Error::Utf8(_)) => {
+                    return self.refuse(CloseCode::Invalid, "text must be UTF-8");
+                }
                 Err(Error::Protocol(
                     tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
                 )) => return Heard::Gone,

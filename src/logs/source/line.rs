@@ -128,7 +128,10 @@ mod tests {
 
     #[test]
     fn bad_utf_8_is_replaced_and_the_rest_kept() {
-        assert_eq!(texts(&[b"a\xff\xfeb\nc\xe2\x82\n"]), ["a\u{fffd}\u{fffd}b", "c\u{fffd}"]);
+        assert_eq!(
+            texts(&[b"a\xff\xfeb\nc\xe2\x82\n"]),
+            ["a\u{fffd}\u{fffd}b", "c\u{fffd}"]
+        );
     }
 
     #[test]

@@ -144,7 +144,6 @@ struct Context {
 
 impl Context {
     fn push(&self, line: Line) {
-        self.shared.lines.fetch_add(1, Ordering::Relaxed);
         let mut entry = NewEntry::new(
             self.shared.name.clone(),
             Level::Info,
@@ -156,6 +155,7 @@ impl Context {
             entry.fields.insert("bytes".into(), bytes.into());
         }
         self.ring.push(entry);
+        self.shared.lines.fetch_add(1, Ordering::Release);
     }
 
     fn now(&self) -> Moment {
@@ -176,7 +176,9 @@ impl Context {
         }
         let name = &*self.shared.name;
         match error {
-            Some(error) => log::warn!(source = name, state = state, error = error.as_str(); "a log source has a problem"),
+            Some(error) => {
+                log::warn!(source = name, state = state, error = error.as_str(); "a log source has a problem")
+            }
             None => log::info!(source = name, state = state; "a log source changed its state"),
         }
     }
@@ -202,7 +204,7 @@ impl Shared {
             name: self.name.to_string(),
             kind: self.kind,
             state: status.state,
-            lines: self.lines.load(Ordering::Relaxed),
+            lines: self.lines.load(Ordering::Acquire),
             last_error: status.last_error.clone(),
         }
     }
@@ -234,7 +236,10 @@ impl Stop {
 
     /// Sleeps; true if it is time to stop.
     fn sleep(&self, duration: Duration) -> bool {
-        self.wait(&mut [PollFd::new(&self.event, PollFlags::IN)], Some(duration));
+        self.wait(
+            &mut [PollFd::new(&self.event, PollFlags::IN)],
+            Some(duration),
+        );
         self.stopped()
     }
 
@@ -265,6 +270,8 @@ const STACK: usize = 128 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::clock::SystemTimeSource;
     use crate::logs::Filter;
@@ -302,7 +309,8 @@ mod tests {
             states[0].state == "following" && states[1].state == "waiting for the file"
         });
         let long = "x".repeat(70_000);
-        std::fs::write(&path, format!("old\nnew\n{long}\n")).unwrap();
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.write_all(format!("new\n{long}\n").as_bytes()).unwrap();
         wait_for(|| sources.states()[0].lines == 2);
         let filter = Filter::new(Some("app"), None, None).unwrap();
         let entries = ring.recent(10, None, &filter);
