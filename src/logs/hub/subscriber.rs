@@ -39,9 +39,7 @@ pub(super) struct Subscriber {
     _keep: Box<dyn Any + Send>,
     /// The number of the entry to look at next.
     cursor: u64,
-    /// What epoll has announced and we have not used up yet.
-    readable: bool,
-    writable: bool,
+    ready: Ready,
     /// Whether the wire holds output that is to be flushed first.
     pending: bool,
     /// Whether the ring had nothing after the cursor when last looked at.
@@ -54,6 +52,12 @@ pub(super) struct Subscriber {
     progressed: Moment,
     /// Set once the stream is closing: until then the peer may take its time.
     closing: Option<Moment>,
+}
+
+/// What epoll, edge-triggered, has announced and we have not used up yet.
+struct Ready {
+    readable: bool,
+    writable: bool,
 }
 
 /// What a turn came to.
@@ -102,8 +106,10 @@ impl Subscriber {
             _keep: subscription.keep,
             cursor,
             // Whatever the transport holds already, epoll will not announce it.
-            readable: true,
-            writable: true,
+            ready: Ready {
+                readable: true,
+                writable: true,
+            },
             pending: true,
             caught_up: false,
             next_keep_alive: now + KEEP_ALIVE,
@@ -115,9 +121,9 @@ impl Subscriber {
     }
 
     pub(super) fn announce(&mut self, readable: bool, writable: bool, now: Moment) {
-        self.readable |= readable;
-        if writable && !self.writable {
-            self.writable = true;
+        self.ready.readable |= readable;
+        if writable && !self.ready.writable {
+            self.ready.writable = true;
             self.progressed = now;
         }
     }
@@ -148,7 +154,7 @@ impl Subscriber {
         // What flushing says is seen in the next turn, for which this makes room.
         self.wire.close(ending);
         self.pending = true;
-        self.writable = true;
+        self.ready.writable = true;
     }
 
     /// Listens, then speaks, a bounded amount of each.
@@ -156,11 +162,11 @@ impl Subscriber {
         if self.deadline() <= now && self.expire(now) == Turn::Over {
             return Turn::Over;
         }
-        if self.readable && self.listen(now) == Turn::Over {
+        if self.ready.readable && self.listen(now) == Turn::Over {
             return Turn::Over;
         }
         let spoken = self.speak(now, ring, batch);
-        if spoken == Turn::Wait && self.readable {
+        if spoken == Turn::Wait && self.ready.readable {
             return Turn::More;
         }
         spoken
@@ -206,7 +212,7 @@ impl Subscriber {
         self.wire.transport().refill();
         let heard = self.wire.listen();
         let transport = self.wire.transport();
-        self.readable = transport.spent();
+        self.ready.readable = transport.spent();
         if transport.received() {
             self.heard = now;
             // A ping is to be answered.
@@ -224,7 +230,7 @@ impl Subscriber {
     }
 
     fn speak(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<Entry>) -> Turn {
-        if !self.writable {
+        if !self.ready.writable {
             return Turn::Wait;
         }
         if self.pending {
@@ -256,7 +262,7 @@ impl Subscriber {
             }
         }
         for entry in batch.drain(..) {
-            if !self.writable {
+            if !self.ready.writable {
                 break;
             }
             self.cursor = entry.seq + 1;
@@ -269,13 +275,13 @@ impl Subscriber {
                 return Turn::Over;
             }
         }
-        if self.writable {
+        if self.ready.writable {
             let flow = self.wire.flush();
             if self.follow(flow, now) == Turn::Over {
                 return Turn::Over;
             }
         }
-        if self.caught_up || !self.writable {
+        if self.caught_up || !self.ready.writable {
             Turn::Wait
         } else {
             Turn::More
@@ -287,7 +293,7 @@ impl Subscriber {
             Flow::Free => self.pending = false,
             Flow::Blocked => {
                 self.pending = true;
-                self.writable = false;
+                self.ready.writable = false;
                 self.progressed = now;
             }
             Flow::Over => return Turn::Over,

@@ -217,14 +217,14 @@ enum Amount {
 fn open(path: &Path) -> Result<Open, State> {
     // Looked at before it is opened: opening a FIFO would make its writer believe in a reader, and a device may do
     // anything. Looked at again afterwards, in case it was changed between the two.
-    check(&std::fs::metadata(path).map_err(state_of)?)?;
+    check(&std::fs::metadata(path).map_err(|error| state_of(&error))?)?;
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags.bits().cast_signed())
         .open(path)
-        .map_err(state_of)?;
-    let metadata = file.metadata().map_err(state_of)?;
+        .map_err(|error| state_of(&error))?;
+    let metadata = file.metadata().map_err(|error| state_of(&error))?;
     check(&metadata)?;
     Ok(Open {
         file,
@@ -243,7 +243,7 @@ fn check(metadata: &Metadata) -> Result<(), State> {
     }
 }
 
-fn state_of(error: io::Error) -> State {
+fn state_of(error: &io::Error) -> State {
     match error.kind() {
         io::ErrorKind::NotFound => State::Waiting,
         _ => State::Failed(error.to_string()),

@@ -177,7 +177,7 @@ impl Context {
         let name = &*self.shared.name;
         match error {
             Some(error) => {
-                log::warn!(source = name, state = state, error = error.as_str(); "a log source has a problem")
+                log::warn!(source = name, state = state, error = error.as_str(); "a log source has a problem");
             }
             None => log::info!(source = name, state = state; "a log source changed its state"),
         }
