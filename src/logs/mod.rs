@@ -1,1 +1,16 @@
-//! Stub.
+//! The logs: sources fill one ring, and the hub streams it to whoever watches.
+//!
+//! Everything here is bounded in bytes: a line ([`entry`]), the ring ([`ring`]) and what a subscriber holds ([`hub`]).
+
+pub mod entry;
+pub mod filter;
+pub mod hub;
+pub mod own;
+pub mod ring;
+pub mod source;
+
+pub use entry::{Level, NewEntry};
+pub use filter::Filter;
+pub use hub::{Encoding, Hub, Subscription, Transport};
+pub use ring::{Entry, Ring};
+pub use source::{SourceSpec, SourceState, Sources};

@@ -1,0 +1,316 @@
+//! One subscriber: a cursor into the ring, a wire, and its deadlines.
+
+use std::any::Any;
+use std::mem;
+use std::time::Duration;
+
+use super::stream::Stream;
+use super::transport::Transport;
+use super::websocket::Socket;
+use super::wire::{Encoding, Ending, Flow, Heard, Outgoing, Wire};
+use crate::clock::Moment;
+use crate::logs::filter::Filter;
+use crate::logs::ring::{Entry, Ring};
+
+/// A stream to be served.
+pub struct Subscription {
+    /// The connection, non-blocking, after the response's head has been sent.
+    pub transport: Box<dyn Transport>,
+    /// How entries are put on the wire.
+    pub encoding: Encoding,
+    /// What the peer has sent behind its request; bounded by the reader of the request.
+    pub leftover: Vec<u8>,
+    /// Which entries to send.
+    pub filter: Filter,
+    /// Replay what the ring holds after this number; `None`: only what comes from now on.
+    pub since: Option<u64>,
+    /// Of which run `since` is a number; `None`: this one.
+    pub boot: Option<String>,
+    /// Whether the login this was opened under still stands; asked at [`recheck`](super::Hub::recheck). Must not block.
+    pub alive: Box<dyn Fn() -> bool + Send>,
+    /// Dropped with the subscriber.
+    pub keep: Box<dyn Any + Send>,
+}
+
+pub(super) struct Subscriber {
+    wire: Wire,
+    filter: Filter,
+    alive: Box<dyn Fn() -> bool + Send>,
+    _keep: Box<dyn Any + Send>,
+    /// The number of the entry to look at next.
+    cursor: u64,
+    ready: Ready,
+    /// Whether the wire holds output that is to be flushed first.
+    pending: bool,
+    /// Whether the ring had nothing after the cursor when last looked at.
+    caught_up: bool,
+    next_keep_alive: Moment,
+    /// Whether one is due that has to wait for the output before it.
+    owes_keep_alive: bool,
+    heard: Moment,
+    /// When the kernel last took output, or first refused it.
+    progressed: Moment,
+    /// Set once the stream is closing: until then the peer may take its time.
+    closing: Option<Moment>,
+}
+
+/// What epoll, edge-triggered, has announced and we have not used up yet.
+struct Ready {
+    readable: bool,
+    writable: bool,
+}
+
+/// What a turn came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Wait for its descriptor, its deadline, or the ring.
+    Wait,
+    /// There is more to do right now; the others come first.
+    More,
+    /// Drop it.
+    Over,
+}
+
+impl Subscriber {
+    /// Begins with the `hello`. Nothing is written before the first turn.
+    pub(super) fn new(subscription: Subscription, ring: &Ring, now: Moment) -> Self {
+        let (hello, (oldest, newest)) = ring.hello();
+        let same_run = subscription
+            .boot
+            .as_deref()
+            .is_none_or(|boot| boot == ring.boot());
+        let live = newest.saturating_add(1);
+        let cursor = match subscription.since {
+            None => live,
+            Some(_) if !same_run => oldest,
+            Some(since) => since.saturating_add(1).min(live),
+        };
+        let Subscription {
+            transport,
+            leftover,
+            ..
+        } = subscription;
+        let stream = |transport, events, chunked| {
+            Wire::Stream(Stream::new(transport, events, chunked, leftover.len()))
+        };
+        let mut wire = match subscription.encoding {
+            Encoding::JsonLines { chunked } => stream(transport, false, chunked),
+            Encoding::ServerSentEvents { chunked } => stream(transport, true, chunked),
+            Encoding::WebSocket => Wire::WebSocket(Box::new(Socket::new(transport, leftover))),
+        };
+        wire.send(Outgoing::Hello(hello));
+        Self {
+            wire,
+            filter: subscription.filter,
+            alive: subscription.alive,
+            _keep: subscription.keep,
+            cursor,
+            // Whatever the transport holds already, epoll will not announce it.
+            ready: Ready {
+                readable: true,
+                writable: true,
+            },
+            pending: true,
+            caught_up: false,
+            next_keep_alive: now + KEEP_ALIVE,
+            owes_keep_alive: false,
+            heard: now,
+            progressed: now,
+            closing: None,
+        }
+    }
+
+    pub(super) fn announce(&mut self, readable: bool, writable: bool, now: Moment) {
+        self.ready.readable |= readable;
+        if writable && !self.ready.writable {
+            self.ready.writable = true;
+            self.progressed = now;
+        }
+    }
+
+    /// Whether it can take what the ring gets next.
+    pub(super) fn awaits_push(&self) -> bool {
+        self.closing.is_none() && self.caught_up && !self.pending
+    }
+
+    /// The last entry it has looked at.
+    pub(super) fn seen(&self) -> u64 {
+        self.cursor.saturating_sub(1)
+    }
+
+    /// Closes it if the login it was opened under has ended.
+    pub(super) fn recheck(&mut self, now: Moment) {
+        if !(self.alive)() {
+            self.close(Ending::LoginEnded, now + CLOSE_WAIT);
+        }
+    }
+
+    pub(super) fn close(&mut self, ending: Ending, until: Moment) {
+        if let Some(earlier) = self.closing {
+            self.closing = Some(earlier.min(until));
+            return;
+        }
+        self.closing = Some(until);
+        // What flushing says is seen in the next turn, for which this makes room.
+        self.wire.close(ending);
+        self.pending = true;
+        self.ready.writable = true;
+    }
+
+    /// Listens, then speaks, a bounded amount of each.
+    pub(super) fn turn(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<Entry>) -> Turn {
+        if self.deadline() <= now && self.expire(now) == Turn::Over {
+            return Turn::Over;
+        }
+        if self.ready.readable && self.listen(now) == Turn::Over {
+            return Turn::Over;
+        }
+        let spoken = self.speak(now, ring, batch);
+        if spoken == Turn::Wait && self.ready.readable {
+            return Turn::More;
+        }
+        spoken
+    }
+
+    /// When something is due, or is to be given up.
+    pub(super) fn deadline(&self) -> Moment {
+        if let Some(until) = self.closing {
+            return until;
+        }
+        let give_up = if self.wire.answers() {
+            self.heard + SILENCE
+        } else if self.pending {
+            self.progressed + SILENCE
+        } else {
+            return self.next_keep_alive;
+        };
+        self.next_keep_alive.min(give_up)
+    }
+
+    fn expire(&mut self, now: Moment) -> Turn {
+        if self.closing.is_some() {
+            return Turn::Over;
+        }
+        let last = if self.wire.answers() {
+            self.heard
+        } else if self.pending {
+            self.progressed
+        } else {
+            now
+        };
+        if now.saturating_since(last) >= SILENCE {
+            return Turn::Over;
+        }
+        if self.next_keep_alive <= now {
+            self.next_keep_alive = now + KEEP_ALIVE;
+            self.owes_keep_alive = true;
+        }
+        Turn::Wait
+    }
+
+    fn listen(&mut self, now: Moment) -> Turn {
+        self.wire.transport().refill();
+        let heard = self.wire.listen();
+        let transport = self.wire.transport();
+        self.ready.readable = transport.spent();
+        if transport.received() {
+            self.heard = now;
+            // A ping is to be answered.
+            self.pending = true;
+        }
+        match heard {
+            Heard::Nothing => {}
+            Heard::Gone => return Turn::Over,
+            Heard::Closing => {
+                self.closing.get_or_insert(now + CLOSE_WAIT);
+                self.pending = true;
+            }
+        }
+        Turn::Wait
+    }
+
+    fn speak(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<Entry>) -> Turn {
+        if !self.ready.writable {
+            return Turn::Wait;
+        }
+        if self.pending {
+            let flow = self.wire.flush();
+            if self.follow(flow, now) == Turn::Over {
+                return Turn::Over;
+            }
+        }
+        if self.closing.is_some() || self.pending {
+            return Turn::Wait;
+        }
+        if mem::take(&mut self.owes_keep_alive) {
+            let flow = self.wire.keep_alive();
+            if self.follow(flow, now) == Turn::Over {
+                return Turn::Over;
+            }
+        }
+        if self.pending {
+            return Turn::Wait;
+        }
+        batch.clear();
+        let gap = ring.read_from(self.cursor, ENTRIES_A_TURN, BYTES_A_TURN, batch);
+        self.caught_up = batch.is_empty();
+        if let Some(gap) = gap {
+            self.cursor = gap.to + 1;
+            let flow = self.wire.send(Outgoing::Gap(gap.json()));
+            if self.follow(flow, now) == Turn::Over {
+                return Turn::Over;
+            }
+        }
+        for entry in batch.drain(..) {
+            if !self.ready.writable {
+                break;
+            }
+            self.cursor = entry.seq + 1;
+            if !self.filter.matches(&entry) {
+                continue;
+            }
+            let (seq, json) = (entry.seq, entry.json);
+            let flow = self.wire.send(Outgoing::Log { seq, json });
+            if self.follow(flow, now) == Turn::Over {
+                return Turn::Over;
+            }
+        }
+        if self.ready.writable {
+            let flow = self.wire.flush();
+            if self.follow(flow, now) == Turn::Over {
+                return Turn::Over;
+            }
+        }
+        if self.caught_up || !self.ready.writable {
+            Turn::Wait
+        } else {
+            Turn::More
+        }
+    }
+
+    fn follow(&mut self, flow: Flow, now: Moment) -> Turn {
+        match flow {
+            Flow::Free => self.pending = false,
+            Flow::Blocked => {
+                self.pending = true;
+                self.ready.writable = false;
+                self.progressed = now;
+            }
+            Flow::Over => return Turn::Over,
+        }
+        Turn::Wait
+    }
+}
+
+/// The server pings this often.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// A peer from which nothing came (WebSocket), or into which nothing could be written (HTTP), for this long is dropped.
+pub(super) const SILENCE: Duration = Duration::from_secs(90);
+
+/// A peer has this long to answer a close.
+pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(5);
+
+/// What one subscriber may look at before the others have their turn: entries, and bytes of them.
+const ENTRIES_A_TURN: usize = 64;
+const BYTES_A_TURN: usize = 64 * 1024;

@@ -1,0 +1,184 @@
+//! A subscriber over WebSocket: tungstenite's framing with small, bounded buffers, and the closing handshake.
+
+use std::io::{self, Read, Write};
+
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, Role, WebSocket, WebSocketConfig};
+use tungstenite::{Bytes, Error, Message};
+
+use super::transport::{Metered, Transport};
+use super::wire::{Ending, Flow, Heard, Outgoing};
+use crate::logs::ring::MAX_JSON_BYTES;
+
+pub(super) struct Socket {
+    inner: WebSocket<Metered>,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// A close frame was sent or received; tungstenite completes the handshake.
+    Closing,
+    /// The peer broke the rules and was told why. What it still sends is thrown away, this many bytes at most:
+    /// closing a socket with unread bytes would destroy our close frame under way.
+    Discarding(usize),
+    /// The handshake is complete; the transport may still hold some of our bytes.
+    Flushing,
+}
+
+impl Socket {
+    /// `leftover` is what the peer sent behind its handshake.
+    pub(super) fn new(transport: Box<dyn Transport>, leftover: Vec<u8>) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_write_buffer_size(WRITE_BUFFER_MAX)
+            .max_message_size(Some(INBOUND_MAX))
+            .max_frame_size(Some(INBOUND_MAX));
+        let metered = Metered::new(transport);
+        Self {
+            inner: WebSocket::from_partially_read(metered, leftover, Role::Server, Some(config)),
+            phase: Phase::Open,
+        }
+    }
+
+    pub(super) fn transport(&mut self) -> &mut Metered {
+        self.inner.get_mut()
+    }
+
+    /// Must not be called while output is blocked: then the buffer's bound holds.
+    pub(super) fn send(&mut self, outgoing: Outgoing) -> Flow {
+        let (Outgoing::Hello(json) | Outgoing::Gap(json) | Outgoing::Log { json, .. }) = outgoing;
+        let result = self.inner.write(Message::Text(json));
+        self.flow(result)
+    }
+
+    pub(super) fn ping(&mut self) -> Flow {
+        let result = self.inner.write(Message::Ping(Bytes::new()));
+        self.flow(result)
+    }
+
+    pub(super) fn flush(&mut self) -> Flow {
+        let result = match self.phase {
+            // tungstenite has written everything; what is left is the transport's.
+            Phase::Flushing => match self.inner.get_mut().flush() {
+                Ok(()) => return Flow::Over,
+                Err(error) => Err(error.into()),
+            },
+            _ => self.inner.flush(),
+        };
+        self.flow(result)
+    }
+
+    pub(super) fn close(&mut self, ending: Ending) -> Flow {
+        let (code, reason) = match ending {
+            Ending::GoingAway => (CloseCode::Away, "the server shuts down"),
+            Ending::LoginEnded => (CloseCode::Policy, "the login has ended"),
+        };
+        self.phase = Phase::Closing;
+        self.send_close(code, reason)
+    }
+
+    /// Hears what the peer has to say until it would block or this turn's allowance is spent.
+    pub(super) fn listen(&mut self) -> Heard {
+        let before = self.phase;
+        loop {
+            match self.phase {
+                Phase::Open | Phase::Closing => {}
+                Phase::Discarding(_) => return self.discard(),
+                Phase::Flushing => return Heard::Nothing,
+            }
+            match self.inner.read() {
+                Ok(Message::Close(_)) => self.phase = Phase::Closing,
+                // Pings are answered by tungstenite; data is ignored.
+                Ok(_) => {}
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return if before == Phase::Open && self.phase != Phase::Open {
+                        Heard::Closing
+                    } else {
+                        Heard::Nothing
+                    };
+                }
+                Err(Error::ConnectionClosed) => {
+                    self.phase = Phase::Flushing;
+                    return Heard::Closing;
+                }
+                Err(Error::Capacity(_)) => {
+                    return self.refuse(CloseCode::Size, "at most 1024 bytes");
+                }
+                Err(Error::Utf8(_)) => {
+                    return self.refuse(CloseCode::Invalid, "text must be UTF-8");
+                }
+                Err(Error::Protocol(
+                    tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+                )) => return Heard::Gone,
+                Err(Error::Protocol(_)) => {
+                    return self.refuse(CloseCode::Protocol, "protocol error");
+                }
+                Err(_) => return Heard::Gone,
+            }
+        }
+    }
+
+    /// After such an error tungstenite's reader is in no state to go on; only our close frame still matters.
+    fn refuse(&mut self, code: CloseCode, reason: &'static str) -> Heard {
+        let told = self.phase == Phase::Closing;
+        self.phase = Phase::Discarding(DISCARD_MAX);
+        if !told && self.send_close(code, reason) == Flow::Over {
+            return Heard::Gone;
+        }
+        Heard::Closing
+    }
+
+    fn discard(&mut self) -> Heard {
+        let mut buffer = [0; 512];
+        loop {
+            let Phase::Discarding(left) = self.phase else {
+                return Heard::Nothing;
+            };
+            match self.inner.get_mut().read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::Nothing,
+                Ok(0) | Err(_) => return Heard::Gone,
+                Ok(read) if read >= left => return Heard::Gone,
+                Ok(read) => self.phase = Phase::Discarding(left - read),
+            }
+        }
+    }
+
+    fn send_close(&mut self, code: CloseCode, reason: &'static str) -> Flow {
+        let result = self.inner.close(Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        }));
+        self.flow(result)
+    }
+
+    /// A message that met a full socket is kept by tungstenite, so blocked is no loss.
+    fn flow(&mut self, result: Result<(), Error>) -> Flow {
+        match result {
+            Ok(()) => Flow::Free,
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Flow::Blocked,
+            Err(Error::ConnectionClosed) => {
+                self.phase = Phase::Flushing;
+                self.flush()
+            }
+            Err(_) => Flow::Over,
+        }
+    }
+}
+
+/// tungstenite allocates this for each connection at once; its default is 128 KiB.
+const READ_BUFFER: usize = 1024;
+
+/// Frames are gathered up to this size before they are written: half a TLS record.
+const WRITE_BUFFER: usize = 8 * 1024;
+
+/// The bound of what one subscriber's output may hold: what was gathered, the longest entry behind it, and pongs.
+const WRITE_BUFFER_MAX: usize = WRITE_BUFFER + MAX_JSON_BYTES + 16 * 1024;
+
+/// A subscriber has nothing to say: larger messages close the connection (1009).
+const INBOUND_MAX: usize = 1024;
+
+/// A peer that was refused gets this far in what it was sending, in bytes.
+const DISCARD_MAX: usize = 64 * 1024;

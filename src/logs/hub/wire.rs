@@ -1,0 +1,119 @@
+//! The two ways a subscriber is spoken to, behind one face: WebSocket frames, or lines in an HTTP body.
+
+use tungstenite::Utf8Bytes;
+
+use super::stream::Stream;
+use super::websocket::Socket;
+
+/// How the stream is put on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// RFC 6455, after the handshake.
+    WebSocket,
+    /// One JSON object a line, as the body of an HTTP response.
+    JsonLines {
+        /// In HTTP/1.1's chunked coding (RFC 9112, section 7.1); else raw, until the connection closes.
+        chunked: bool,
+    },
+    /// `text/event-stream`, as the body of an HTTP response.
+    ServerSentEvents {
+        /// In HTTP/1.1's chunked coding (RFC 9112, section 7.1); else raw, until the connection closes.
+        chunked: bool,
+    },
+}
+
+/// Why a stream is ended by the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The server shuts down: 1001.
+    GoingAway,
+    /// The login the stream was opened under has ended: 1008.
+    LoginEnded,
+}
+
+/// One message for the subscriber.
+#[derive(Debug, Clone)]
+pub(super) enum Outgoing {
+    Hello(Utf8Bytes),
+    Gap(Utf8Bytes),
+    Log { seq: u64, json: Utf8Bytes },
+}
+
+/// How far output got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// All of it is with the kernel, or there is room for more.
+    Free,
+    /// The kernel takes no more for now. What was given is kept.
+    Blocked,
+    /// The stream is over: drop it.
+    Over,
+}
+
+/// What listening to the peer came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing that matters.
+    Nothing,
+    /// The stream is closing: the peer asked for it, or broke the rules and was told.
+    Closing,
+    /// The peer is gone: drop it.
+    Gone,
+}
+
+/// One subscriber's wire.
+pub(super) enum Wire {
+    WebSocket(Box<Socket>),
+    Stream(Stream),
+}
+
+impl Wire {
+    pub(super) fn send(&mut self, outgoing: Outgoing) -> Flow {
+        match self {
+            Self::WebSocket(socket) => socket.send(outgoing),
+            Self::Stream(stream) => stream.send(&outgoing),
+        }
+    }
+
+    /// A WebSocket ping, or a comment where the format has one.
+    pub(super) fn keep_alive(&mut self) -> Flow {
+        match self {
+            Self::WebSocket(socket) => socket.ping(),
+            Self::Stream(stream) => stream.keep_alive(),
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> Flow {
+        match self {
+            Self::WebSocket(socket) => socket.flush(),
+            Self::Stream(stream) => stream.flush(),
+        }
+    }
+
+    pub(super) fn listen(&mut self) -> Heard {
+        match self {
+            Self::WebSocket(socket) => socket.listen(),
+            Self::Stream(stream) => stream.listen(),
+        }
+    }
+
+    /// Ends the stream: after this, only [`Wire::flush`] and [`Wire::listen`] until one of them says it is over.
+    pub(super) fn close(&mut self, ending: Ending) -> Flow {
+        match self {
+            Self::WebSocket(socket) => socket.close(ending),
+            Self::Stream(stream) => stream.close(),
+        }
+    }
+
+    pub(super) fn transport(&mut self) -> &mut super::transport::Metered {
+        match self {
+            Self::WebSocket(socket) => socket.transport(),
+            Self::Stream(stream) => stream.transport(),
+        }
+    }
+
+    /// Whether a peer must be heard from (it answers pings), rather than just read.
+    pub(super) fn answers(&self) -> bool {
+        matches!(self, Self::WebSocket(_))
+    }
+}

@@ -1,0 +1,459 @@
+//! The newest entries, each serialised once, in a ring bounded in bytes.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::Write;
+use std::mem;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use tungstenite::Utf8Bytes;
+
+use super::entry::{Level, NewEntry};
+use super::filter::Filter;
+
+/// One numbered entry. A clone shares the text.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its number: from 1, rising by one.
+    pub seq: u64,
+    /// How severe it is.
+    pub level: Level,
+    /// Where it comes from.
+    pub source: Arc<str>,
+    /// The whole entry as the stream's JSON object, on one line.
+    pub json: Utf8Bytes,
+    /// Where in `json` the message stands, with its quotes.
+    message: Range<usize>,
+}
+
+impl Entry {
+    /// The message as it was pushed.
+    #[must_use]
+    pub fn message(&self) -> Cow<'_, str> {
+        let quoted = self.json.get(self.message.clone()).unwrap_or_default();
+        if quoted.contains('\\') {
+            return Cow::Owned(serde_json::from_str(quoted).unwrap_or_default());
+        }
+        Cow::Borrowed(quoted.trim_matches('"'))
+    }
+
+    /// What it weighs in the ring.
+    fn weight(&self) -> usize {
+        self.json.len() + ENTRY_OVERHEAD
+    }
+}
+
+/// Entries a reader asked for and the ring no longer had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The first missing one.
+    pub from: u64,
+    /// The last missing one.
+    pub to: u64,
+}
+
+impl Gap {
+    /// The stream's `gap` message.
+    #[must_use]
+    pub fn json(&self) -> Utf8Bytes {
+        let Self { from, to } = self;
+        let missed = to - from + 1;
+        format!(r#"{{"type":"gap","from":{from},"to":{to},"missed":{missed}}}"#).into()
+    }
+}
+
+/// The ring. Its sources push, its readers keep a cursor: the number of the entry they want next.
+pub struct Ring {
+    limit: usize,
+    boot: String,
+    inner: Mutex<Inner>,
+    waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+struct Inner {
+    entries: VecDeque<Entry>,
+    /// The sum of the entries' weights.
+    bytes: usize,
+    next_seq: u64,
+    /// Whether a reader sleeps until the next push.
+    awaited: bool,
+    /// Where an entry's text is put together.
+    scratch: Vec<u8>,
+}
+
+impl Ring {
+    /// An empty ring of at most `limit` bytes, overhead included. `boot` tells this run from every other one.
+    #[must_use]
+    pub fn new(limit: usize, boot: String) -> Self {
+        Self {
+            limit,
+            boot,
+            inner: Mutex::new(Inner {
+                entries: VecDeque::new(),
+                bytes: 0,
+                next_seq: 1,
+                awaited: false,
+                scratch: Vec::new(),
+            }),
+            waker: OnceLock::new(),
+        }
+    }
+
+    /// The id of this run.
+    #[must_use]
+    pub fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Numbers the entry, serialises it and keeps it, at the cost of the oldest ones. Returns its number.
+    ///
+    /// An entry that is larger than the whole ring is numbered but not kept: readers see a gap.
+    pub fn push(&self, mut new: NewEntry) -> u64 {
+        new.bound();
+        let mut inner = self.inner.lock();
+        let seq = inner.next_seq;
+        inner.next_seq += 1;
+        let entry = inner.serialise(seq, new);
+        let weight = entry.weight();
+        while inner.bytes + weight > self.limit {
+            let Some(oldest) = inner.entries.pop_front() else {
+                break;
+            };
+            inner.bytes -= oldest.weight();
+        }
+        if weight <= self.limit {
+            inner.bytes += weight;
+            inner.entries.push_back(entry);
+        }
+        let awaited = mem::take(&mut inner.awaited);
+        drop(inner);
+        if awaited && let Some(wake) = self.waker.get() {
+            wake();
+        }
+        seq
+    }
+
+    /// The numbers of the oldest entry kept and the newest one. Of an empty ring, the next number and the one before it.
+    #[must_use]
+    pub fn bounds(&self) -> (u64, u64) {
+        self.inner.lock().bounds()
+    }
+
+    /// What the ring holds now, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.inner.lock().bytes
+    }
+
+    /// The stream's `hello`, and the bounds it names.
+    #[must_use]
+    pub fn hello(&self) -> (Utf8Bytes, (u64, u64)) {
+        let (oldest, newest) = self.bounds();
+        let boot = serde_json::Value::from(self.boot.as_str());
+        let text =
+            format!(r#"{{"type":"hello","boot":{boot},"oldest":{oldest},"newest":{newest}}}"#);
+        (text.into(), (oldest, newest))
+    }
+
+    /// Appends to `into` the entries from number `cursor` on: at most `max_entries`, and no further one once they
+    /// are `max_bytes` long. The gap, if there is one, lies before them.
+    pub fn read_from(
+        &self,
+        cursor: u64,
+        max_entries: usize,
+        max_bytes: usize,
+        into: &mut Vec<Entry>,
+    ) -> Option<Gap> {
+        let inner = self.inner.lock();
+        let (oldest, _) = inner.bounds();
+        let start = usize::try_from(cursor.saturating_sub(oldest)).unwrap_or(usize::MAX);
+        let mut bytes = 0;
+        for entry in inner.entries.iter().skip(start).take(max_entries) {
+            if bytes >= max_bytes {
+                break;
+            }
+            bytes += entry.json.len();
+            into.push(entry.clone());
+        }
+        (cursor < oldest).then(|| Gap {
+            from: cursor,
+            to: oldest - 1,
+        })
+    }
+
+    /// The newest `limit` entries that the filter shows, of those after number `since`; the newest comes last.
+    #[must_use]
+    pub fn recent(&self, limit: usize, since: Option<u64>, filter: &Filter) -> Vec<Utf8Bytes> {
+        let first = since.map_or(0, |since| since.saturating_add(1));
+        let (_, mut end) = self.bounds();
+        let mut found = VecDeque::new();
+        let mut batch = Vec::new();
+        // From the newest backwards, filtered outside the lock: a search must not hold up a source.
+        while end >= first && found.len() < limit {
+            let start = end.saturating_sub(SEARCH_BATCH - 1).max(first).max(1);
+            let count = usize::try_from(end + 1 - start).unwrap_or(usize::MAX);
+            batch.clear();
+            let gap = self.read_from(start, count, usize::MAX, &mut batch);
+            // A push may have moved the oldest on; nothing newer than `end` belongs here.
+            batch.retain(|entry| entry.seq <= end);
+            for entry in batch.iter().rev().filter(|entry| filter.matches(entry)) {
+                if found.len() < limit {
+                    found.push_front(entry.json.clone());
+                }
+            }
+            if gap.is_some() || start <= 1 {
+                break;
+            }
+            end = start - 1;
+        }
+        found.into()
+    }
+
+    /// Sets what is called when an entry is pushed while a reader waits; it must not block nor log. A ring
+    /// has one such reader, the hub: a second call changes nothing.
+    pub fn set_waker(&self, wake: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.waker.set(wake);
+    }
+
+    /// Asks for a wake-up at the next push, unless there is an entry after `seen` already: then it returns false.
+    pub fn await_push(&self, seen: u64) -> bool {
+        let mut inner = self.inner.lock();
+        let quiet = inner.next_seq <= seen.saturating_add(1);
+        inner.awaited = quiet;
+        quiet
+    }
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring")
+            .field("limit", &self.limit)
+            .field("bounds", &self.bounds())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn bounds(&self) -> (u64, u64) {
+        let oldest = self.entries.front().map_or(self.next_seq, |e| e.seq);
+        (oldest, self.next_seq - 1)
+    }
+
+    /// Writes the entry's text, its members in the contract's order. Writing into a `Vec` cannot fail.
+    fn serialise(&mut self, seq: u64, new: NewEntry) -> Entry {
+        let text = &mut self.scratch;
+        text.clear();
+        let _ = write!(
+            text,
+            r#"{{"type":"log","seq":{seq},"timestamp":"{}","source":"#,
+            new.timestamp
+        );
+        let _ = serde_json::to_writer(&mut *text, &*new.source);
+        let _ = write!(text, r#","level":"{}","message":"#, new.level);
+        let start = text.len();
+        let _ = serde_json::to_writer(&mut *text, &new.message);
+        let message = start..text.len();
+        text.extend_from_slice(br#","fields":"#);
+        let _ = serde_json::to_writer(&mut *text, &new.fields);
+        text.push(b'}');
+        // One allocation of the exact size; it is UTF-8 already, so this borrows.
+        let json = Utf8Bytes::from(&*String::from_utf8_lossy(text));
+        if text.capacity() > SCRATCH_KEPT {
+            *text = Vec::new();
+        }
+        Entry {
+            seq,
+            level: new.level,
+            source: new.source,
+            json,
+            message,
+        }
+    }
+}
+
+/// What an entry costs beside its text: its place in the queue, which may be twice as large as it is full, and
+/// the allocator's and the shared buffer's own words.
+const ENTRY_OVERHEAD: usize = 2 * mem::size_of::<Entry>() + 48;
+
+/// The scratch is given back above this: one long line must not be paid for ever after.
+const SCRATCH_KEPT: usize = 8 * 1024;
+
+/// How many entries a search looks at between two locks.
+const SEARCH_BATCH: u64 = 128;
+
+/// The longest text of an entry: message, fields, and the rest (a source's name is a file's).
+pub const MAX_JSON_BYTES: usize =
+    super::entry::MAX_ESCAPED_BYTES + super::entry::MAX_FIELDS_BYTES + 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn new(message: &str) -> NewEntry {
+        NewEntry::new(
+            "app".into(),
+            Level::Info,
+            Timestamp::from_millis(1_795_530_730_123),
+            message.into(),
+        )
+    }
+
+    fn read(ring: &Ring, cursor: u64) -> (Vec<u64>, Option<Gap>) {
+        let mut entries = Vec::new();
+        let gap = ring.read_from(cursor, 1000, usize::MAX, &mut entries);
+        (entries.iter().map(|entry| entry.seq).collect(), gap)
+    }
+
+    #[test]
+    fn an_entry_is_the_contracts_json_to_the_letter() {
+        let ring = Ring::new(1 << 16, "b00t".into());
+        let mut entry = new("a \"b\" \u{1b}[0m");
+        entry.fields.insert("n".into(), 1.into());
+        assert_eq!(ring.push(entry), 1);
+        assert_eq!(ring.push(new("")), 2);
+        let texts = ring.recent(10, None, &Filter::default());
+        assert_eq!(
+            texts[0].as_str(),
+            r#"{"type":"log","seq":1,"timestamp":"2026-11-24T14:32:10.123Z","source":"app","level":"info","message":"a \"b\" \u001b[0m","fields":{"n":1}}"#
+        );
+        assert_eq!(
+            texts[1].as_str(),
+            r#"{"type":"log","seq":2,"timestamp":"2026-11-24T14:32:10.123Z","source":"app","level":"info","message":"","fields":{}}"#
+        );
+        assert_eq!(
+            ring.hello().0.as_str(),
+            r#"{"type":"hello","boot":"b00t","oldest":1,"newest":2}"#
+        );
+    }
+
+    #[test]
+    fn the_ring_stays_within_its_bytes_whatever_comes() {
+        let ring = Ring::new(10_000, "b".into());
+        for length in [0, 10, 5000, 20, 9000, 3, 70_000, 1, 2] {
+            for _ in 0..20 {
+                ring.push(new(&"x".repeat(length)));
+                assert!(ring.bytes() <= 10_000);
+                let (oldest, newest) = ring.bounds();
+                assert_eq!(read(&ring, oldest).0, (oldest..=newest).collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(ring.bounds().1, 180);
+        assert!(ring.bytes() > 5000);
+    }
+
+    #[test]
+    fn an_entry_larger_than_the_ring_becomes_a_gap() {
+        let ring = Ring::new(2000, "b".into());
+        ring.push(new("small"));
+        ring.push(new(&"x".repeat(3000)));
+        assert_eq!(ring.bounds(), (3, 2));
+        assert_eq!(ring.bytes(), 0);
+        assert_eq!(read(&ring, 1), (vec![], Some(Gap { from: 1, to: 2 })));
+        ring.push(new("next"));
+        assert_eq!(read(&ring, 2), (vec![3], Some(Gap { from: 2, to: 2 })));
+    }
+
+    #[test]
+    fn a_reader_gets_every_entry_once_and_a_gap_where_the_ring_overran_it() {
+        let ring = Ring::new(2500, "b".into());
+        assert_eq!(ring.bounds(), (1, 0));
+        assert_eq!(read(&ring, 1), (vec![], None));
+        for _ in 0..100 {
+            ring.push(new("line"));
+        }
+        let (oldest, newest) = ring.bounds();
+        assert!(oldest > 50 && newest == 100);
+        let (seqs, gap) = read(&ring, 7);
+        assert_eq!(
+            gap,
+            Some(Gap {
+                from: 7,
+                to: oldest - 1
+            })
+        );
+        assert_eq!(seqs, (oldest..=100).collect::<Vec<_>>());
+        assert_eq!(read(&ring, oldest).1, None);
+        assert_eq!(read(&ring, 101), (vec![], None));
+        assert_eq!(read(&ring, u64::MAX), (vec![], None));
+        assert_eq!(
+            Gap {
+                from: 1235,
+                to: 1301
+            }
+            .json()
+            .as_str(),
+            r#"{"type":"gap","from":1235,"to":1301,"missed":67}"#
+        );
+    }
+
+    #[test]
+    fn a_read_is_bounded_in_entries_and_bytes() {
+        let ring = Ring::new(1 << 16, "b".into());
+        for _ in 0..10 {
+            ring.push(new("line"));
+        }
+        let mut entries = Vec::new();
+        ring.read_from(1, 4, usize::MAX, &mut entries);
+        assert_eq!(entries.len(), 4);
+        entries.clear();
+        ring.read_from(1, 10, 1, &mut entries);
+        assert_eq!(entries.len(), 1);
+    }
+
+    #[test]
+    fn recent_gives_the_newest_that_match_in_order() {
+        let ring = Ring::new(1 << 20, "b".into());
+        for n in 1..=1000 {
+            ring.push(new(if n % 100 == 0 { "round" } else { "odd" }));
+        }
+        let seqs = |limit, since, q| {
+            let filter = Filter::new(None, None, q).unwrap();
+            ring.recent(limit, since, &filter)
+                .iter()
+                .map(|text| {
+                    serde_json::from_str::<serde_json::Value>(text).unwrap()["seq"]
+                        .as_u64()
+                        .unwrap()
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(seqs(2, None, None), [999, 1000]);
+        assert_eq!(seqs(3, None, Some("round")), [800, 900, 1000]);
+        assert_eq!(seqs(100, Some(750), Some("ROUND")), [800, 900, 1000]);
+        assert_eq!(seqs(100, Some(997), None), [998, 999, 1000]);
+        assert_eq!(seqs(100, Some(1000), None), [0; 0]);
+        assert_eq!(seqs(100, Some(u64::MAX), None), [0; 0]);
+        assert_eq!(seqs(0, None, None), [0; 0]);
+        assert_eq!(seqs(5000, None, None).len(), 1000);
+        assert!(
+            Ring::new(9, "b".into())
+                .recent(9, None, &Filter::default())
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_push_wakes_only_a_reader_that_waits_and_never_one_that_has_news() {
+        let ring = Ring::new(1 << 16, "b".into());
+        let calls = Arc::new(AtomicU32::new(0));
+        let counter = calls.clone();
+        ring.set_waker(Box::new(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }));
+        ring.push(new("nobody waits"));
+        assert_eq!(calls.load(Ordering::SeqCst), 0);
+        assert!(!ring.await_push(0), "number 1 is news already");
+        ring.push(new("still nobody"));
+        assert_eq!(calls.load(Ordering::SeqCst), 0);
+        assert!(ring.await_push(2));
+        ring.push(new("one wake-up"));
+        ring.push(new("no second one"));
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+    }
+}

@@ -1,0 +1,202 @@
+//! What following a file promises, with real files and time turned by hand.
+
+use std::fs;
+use std::io::Write;
+
+use super::*;
+
+struct Bench {
+    folder: tempfile::TempDir,
+    follower: Follower,
+    now: Moment,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let follower = Follower::new(folder.path().join("app.log"));
+        Self {
+            folder,
+            follower,
+            now: Moment::default(),
+        }
+    }
+
+    /// A bench whose empty file is being followed.
+    fn following() -> Self {
+        let mut bench = Self::new();
+        bench.append("");
+        assert_eq!(bench.poll(), (State::Following, vec![]));
+        bench
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("app.log")
+    }
+
+    fn append(&self, text: impl AsRef<[u8]>) {
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).append(true).open(self.path()).unwrap();
+        file.write_all(text.as_ref()).unwrap();
+    }
+
+    fn rotate(&self) -> PathBuf {
+        let old = self.folder.path().join("app.log.1");
+        fs::rename(self.path(), &old).unwrap();
+        old
+    }
+
+    fn pass(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+
+    fn poll(&mut self) -> (State, Vec<String>) {
+        let mut lines = Vec::new();
+        loop {
+            let now = self.now;
+            let (state, more) = self.follower.poll(now, &mut |line| lines.push(line.text));
+            if !more {
+                return (state, lines);
+            }
+        }
+    }
+
+    fn lines(&mut self) -> Vec<String> {
+        self.poll().1
+    }
+}
+
+#[test]
+fn a_file_that_is_there_is_followed_from_its_end() {
+    let mut bench = Bench::new();
+    bench.append("old\nhalf");
+    assert_eq!(bench.lines(), [""; 0]);
+    bench.append(" a line\nnew\r\n");
+    assert_eq!(bench.lines(), [" a line", "new"]);
+    assert_eq!(bench.lines(), [""; 0]);
+}
+
+#[test]
+fn a_file_that_appears_later_is_read_from_its_beginning() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.poll(), (State::Waiting, vec![]));
+    bench.append("first\n");
+    assert_eq!(bench.poll(), (State::Following, vec!["first".into()]));
+}
+
+#[test]
+fn rotation_loses_nothing_of_either_file_and_keeps_their_order() {
+    let mut bench = Bench::following();
+    bench.append("one\n");
+    assert_eq!(bench.lines(), ["one"]);
+    bench.append("two\n");
+    let old = bench.rotate();
+    assert_eq!(bench.poll(), (State::Waiting, vec!["two".into()]));
+    bench.append("five\n");
+    // The writer has not noticed yet.
+    let mut late = OpenOptions::new().append(true).open(old).unwrap();
+    late.write_all(b"three\n").unwrap();
+    assert_eq!(bench.lines(), ["three"]);
+    late.write_all(b"four, unfinished").unwrap();
+    assert_eq!(bench.lines(), [""; 0]);
+    bench.pass(ROTATION_QUIET);
+    assert_eq!(bench.lines(), ["four, unfinished", "five"]);
+    bench.append("six\n");
+    assert_eq!(bench.poll(), (State::Following, vec!["six".into()]));
+}
+
+#[test]
+fn a_writer_that_never_lets_go_of_the_old_file_does_not_hide_the_new_one() {
+    let mut bench = Bench::following();
+    let old = bench.rotate();
+    bench.append("new\n");
+    let mut late = OpenOptions::new().append(true).open(old).unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        late.write_all(b"old\n").unwrap();
+        seen.extend(bench.lines());
+        bench.pass(POLL);
+    }
+    assert!(!seen.contains(&"new".to_string()));
+    seen.extend(bench.lines());
+    assert_eq!(seen.last().unwrap(), "new");
+}
+
+#[test]
+fn a_truncated_file_is_read_from_its_beginning() {
+    let mut bench = Bench::following();
+    bench.append("one\ntwo\nhalf");
+    assert_eq!(bench.lines(), ["one", "two"]);
+    fs::write(bench.path(), "new\n").unwrap();
+    assert_eq!(bench.lines(), ["half", "new"]);
+}
+
+#[test]
+fn an_unfinished_line_waits_for_its_end_but_not_for_ever() {
+    let mut bench = Bench::following();
+    bench.append("be");
+    assert_eq!(bench.lines(), [""; 0]);
+    bench.pass(Duration::from_secs(1));
+    bench.append("gun");
+    assert_eq!(bench.lines(), [""; 0]);
+    bench.pass(Duration::from_secs(1));
+    bench.append(" and ended\n");
+    assert_eq!(bench.lines(), ["begun and ended"]);
+    bench.append("left");
+    assert_eq!(bench.lines(), [""; 0]);
+    bench.pass(PARTIAL_PATIENCE);
+    assert_eq!(bench.lines(), ["left"]);
+    assert_eq!(bench.lines(), [""; 0]);
+}
+
+#[test]
+fn a_large_backlog_is_read_in_bounded_turns() {
+    let mut bench = Bench::following();
+    bench.append("0123456789\n".repeat(100_000));
+    let now = bench.now;
+    let mut count = 0;
+    let (_, more) = bench.follower.poll(now, &mut |_| count += 1);
+    assert!(more && count < 30_000);
+    assert_eq!(count + bench.lines().len(), 100_000);
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_without_hanging() {
+    let mut bench = Bench::new();
+    fs::create_dir(bench.path()).unwrap();
+    assert_eq!(bench.poll(), (State::NotAFile, vec![]));
+    fs::remove_dir(bench.path()).unwrap();
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, bench.path(), fifo, 0o600.into(), 0).unwrap();
+    assert_eq!(bench.poll(), (State::NotAFile, vec![]));
+    fs::remove_file(bench.path()).unwrap();
+    bench.append("a file at last\n");
+    assert_eq!(
+        bench.poll(),
+        (State::Following, vec!["a file at last".into()])
+    );
+}
+
+#[test]
+fn a_folder_in_the_way_of_the_path_is_an_error_that_is_named() {
+    let mut bench = Bench::new();
+    bench.append("");
+    bench.follower = Follower::new(bench.path().join("below"));
+    let (State::Failed(error), _) = bench.poll() else {
+        panic!("no error");
+    };
+    assert!(error.contains("Not a directory"), "{error}");
+}
+
+#[test]
+fn a_file_put_back_under_its_name_is_simply_followed_on() {
+    let mut bench = Bench::following();
+    bench.append("one\n");
+    let old = bench.rotate();
+    assert_eq!(bench.lines(), ["one"]);
+    fs::rename(old, bench.path()).unwrap();
+    bench.append("two\n");
+    assert_eq!(bench.lines(), ["two"]);
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.poll(), (State::Following, vec![]));
+}

@@ -1,0 +1,329 @@
+//! Where entries come from: a thread for each source, all into one ring, and what each is doing just now.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use serde::Serialize;
+
+use super::entry::{Level, NewEntry};
+use super::ring::Ring;
+use crate::clock::{Clock, Moment};
+use line::Line;
+
+mod file;
+mod line;
+mod stdin;
+
+/// A source to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceSpec {
+    /// Follow a file as `tail -F` does.
+    File {
+        /// Where it is, or will be.
+        path: PathBuf,
+        /// What its entries say they come from.
+        name: String,
+    },
+    /// Read standard input until it ends. Its entries come from `stdin`.
+    Stdin,
+}
+
+/// What a source is doing, for `/api/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceState {
+    /// The name its entries carry.
+    pub name: String,
+    /// `file` or `stdin`.
+    pub kind: &'static str,
+    /// `starting`, `following`, `waiting for the file`, `not a regular file`, `ended`, `stopped` or `error`.
+    pub state: &'static str,
+    /// Lines read since the start.
+    pub lines: u64,
+    /// The last thing that went wrong, even if it is over.
+    pub last_error: Option<String>,
+}
+
+/// All sources that run.
+pub struct Sources {
+    stop: Arc<Stop>,
+    running: Vec<(Arc<Shared>, Option<JoinHandle<()>>)>,
+}
+
+impl Sources {
+    /// Starts a thread for each source.
+    ///
+    /// # Errors
+    /// The kernel gives no event counter or thread.
+    pub fn start(specs: &[SourceSpec], ring: &Arc<Ring>, clock: &Arc<Clock>) -> io::Result<Self> {
+        let mut sources = Self {
+            stop: Arc::new(Stop::new()?),
+            running: Vec::new(),
+        };
+        for spec in specs {
+            let source: Box<dyn Source> = match spec.clone() {
+                SourceSpec::File { path, name } => Box::new(file::FileSource { path, name }),
+                SourceSpec::Stdin => Box::new(stdin::StdinSource::new(io::stdin())),
+            };
+            let name: Arc<str> = source.name().into();
+            let shared = Arc::new(Shared {
+                kind: source.kind(),
+                status: Mutex::new(Status {
+                    state: "starting",
+                    last_error: None,
+                }),
+                lines: AtomicU64::new(0),
+                name,
+            });
+            let context = Context {
+                shared: shared.clone(),
+                ring: ring.clone(),
+                clock: clock.clone(),
+                stop: sources.stop.clone(),
+            };
+            let thread = thread::Builder::new()
+                .name(format!("{} source", source.kind()))
+                .stack_size(STACK)
+                .spawn(move || source.run(&context))?;
+            sources.running.push((shared, Some(thread)));
+        }
+        Ok(sources)
+    }
+
+    /// What each source is doing.
+    #[must_use]
+    pub fn states(&self) -> Vec<SourceState> {
+        self.running
+            .iter()
+            .map(|(shared, _)| shared.state())
+            .collect()
+    }
+
+    /// Ends the threads and waits for them; they are prompt.
+    pub fn stop(&mut self) {
+        self.stop.stop();
+        for (_, thread) in &mut self.running {
+            if let Some(thread) = thread.take()
+                && thread.join().is_err()
+            {
+                log::error!("a log source's thread had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// One source of entries.
+trait Source: Send {
+    /// The name its entries carry.
+    fn name(&self) -> &str;
+    /// What sort of source it is.
+    fn kind(&self) -> &'static str;
+    /// Reads until the source ends or is told to stop.
+    fn run(self: Box<Self>, context: &Context);
+}
+
+/// What a running source may use.
+struct Context {
+    shared: Arc<Shared>,
+    ring: Arc<Ring>,
+    clock: Arc<Clock>,
+    stop: Arc<Stop>,
+}
+
+impl Context {
+    fn push(&self, line: Line) {
+        let mut entry = NewEntry::new(
+            self.shared.name.clone(),
+            Level::Info,
+            self.clock.now(),
+            line.text,
+        );
+        if let Some(bytes) = line.cut_from {
+            entry.fields.insert("truncated".into(), true.into());
+            entry.fields.insert("bytes".into(), bytes.into());
+        }
+        self.ring.push(entry);
+        self.shared.lines.fetch_add(1, Ordering::Release);
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.monotonic()
+    }
+
+    /// Says what the source is doing; logs it when that is news.
+    fn report(&self, state: &'static str, error: Option<String>) {
+        let mut status = self.shared.status.lock();
+        let news = status.state != state || (error.is_some() && status.last_error != error);
+        status.state = state;
+        if error.is_some() {
+            status.last_error.clone_from(&error);
+        }
+        drop(status);
+        if !news {
+            return;
+        }
+        let name = &*self.shared.name;
+        match error {
+            Some(error) => {
+                log::warn!(source = name, state = state, error = error.as_str(); "a log source has a problem");
+            }
+            None => log::info!(source = name, state = state; "a log source changed its state"),
+        }
+    }
+}
+
+/// What a source's thread and its watchers share.
+struct Shared {
+    name: Arc<str>,
+    kind: &'static str,
+    status: Mutex<Status>,
+    lines: AtomicU64,
+}
+
+struct Status {
+    state: &'static str,
+    last_error: Option<String>,
+}
+
+impl Shared {
+    fn state(&self) -> SourceState {
+        let status = self.status.lock();
+        SourceState {
+            name: self.name.to_string(),
+            kind: self.kind,
+            state: status.state,
+            lines: self.lines.load(Ordering::Acquire),
+            last_error: status.last_error.clone(),
+        }
+    }
+}
+
+/// Ends all sources: a flag, and a descriptor that wakes whoever sleeps.
+struct Stop {
+    stopped: AtomicBool,
+    event: OwnedFd,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            stopped: AtomicBool::new(false),
+            event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        })
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Never read again: it stays readable for all who wait.
+        let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+    }
+
+    fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Sleeps; true if it is time to stop.
+    fn sleep(&self, duration: Duration) -> bool {
+        self.wait(
+            &mut [PollFd::new(&self.event, PollFlags::IN)],
+            Some(duration),
+        );
+        self.stopped()
+    }
+
+    /// Sleeps until there is something to read; true if it is time to stop.
+    fn until_readable(&self, fd: BorrowedFd<'_>, timeout: Option<Duration>) -> bool {
+        let event = self.event.as_fd();
+        let mut fds = [
+            PollFd::new(&event, PollFlags::IN),
+            PollFd::new(&fd, PollFlags::IN),
+        ];
+        self.wait(&mut fds, timeout);
+        self.stopped()
+    }
+
+    fn wait(&self, fds: &mut [PollFd<'_>], timeout: Option<Duration>) {
+        let timeout = timeout.map(|timeout| Timespec::try_from(timeout).unwrap_or_default());
+        match poll(fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // Without poll there must be no busy loop either.
+            Err(_) if !self.stopped() => thread::sleep(Duration::from_millis(250)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A source reads and splits; the deepest it gets is the log backend.
+const STACK: usize = 128 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::clock::SystemTimeSource;
+    use crate::logs::Filter;
+
+    fn wait_for(condition: impl Fn() -> bool) {
+        for _ in 0..2000 {
+            if condition() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it never came");
+    }
+
+    #[test]
+    fn a_file_source_runs_reports_itself_and_stops_promptly() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        std::fs::write(&path, "old\n").unwrap();
+        let ring = Arc::new(Ring::new(1 << 20, "b".into()));
+        let clock = Arc::new(Clock::new(Arc::new(SystemTimeSource::new()), None));
+        let specs = [
+            SourceSpec::File {
+                path: path.clone(),
+                name: "app".into(),
+            },
+            SourceSpec::File {
+                path: folder.path().join("missing.log"),
+                name: "missing".into(),
+            },
+        ];
+        let mut sources = Sources::start(&specs, &ring, &clock).unwrap();
+        wait_for(|| {
+            let states = sources.states();
+            states[0].state == "following" && states[1].state == "waiting for the file"
+        });
+        let long = "x".repeat(70_000);
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.write_all(format!("new\n{long}\n").as_bytes()).unwrap();
+        wait_for(|| sources.states()[0].lines == 2);
+        let filter = Filter::new(Some("app"), None, None).unwrap();
+        let entries = ring.recent(10, None, &filter);
+        let entry = |n: usize| serde_json::from_str::<serde_json::Value>(&entries[n]).unwrap();
+        assert_eq!(entry(0)["message"], "new");
+        assert_eq!(entry(1)["message"], "x".repeat(65_536));
+        assert_eq!(
+            entry(1)["fields"],
+            serde_json::json!({"truncated": true, "bytes": 70_000})
+        );
+        let begun = std::time::Instant::now();
+        sources.stop();
+        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert_eq!(sources.states()[0].state, "stopped");
+    }
+}
