@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod device;
 pub mod entropy;
+pub mod files;
 pub mod journal;
 pub mod limits;
 pub mod logs;

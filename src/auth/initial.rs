@@ -1,14 +1,13 @@
 //! The first boot's password: generated, and kept in a file until it is changed.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
 use crate::entropy::Entropy;
+use crate::files;
 
 /// A password that was generated. Not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,66 +69,32 @@ impl InitialFile {
 
     /// The password in it, if there is one.
     pub fn read(&self) -> io::Result<Option<GeneratedPassword>> {
-        let file = match File::open(self.path()) {
-            Ok(file) => file,
+        let bytes = match files::read(&self.path()) {
+            Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // Too large or no file at all: not what was written here.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut text = Zeroizing::new(String::new());
-        match file.take(MAX_FILE).read_to_string(&mut text) {
-            Ok(_) => {
-                let password = Zeroizing::new(text.trim_end_matches('\n').to_owned());
-                Ok(Some(GeneratedPassword(password)))
-            }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
-            Err(error) => Err(error),
-        }
+        let text = std::str::from_utf8(&bytes).ok();
+        Ok(text
+            .map(|text| GeneratedPassword(Zeroizing::new(text.trim_end_matches('\n').to_owned()))))
     }
 
     /// Writes it so that after a power cut it is there whole or not at all, and readable by its owner only.
     pub fn write(&self, password: &GeneratedPassword) -> io::Result<()> {
-        let new = self.directory.join(NEW_NAME);
-        // What a crash left behind may have any mode.
-        remove(&new)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(password.expose().as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        // A crash before this leaves only the new name, which the next first boot clears away.
-        fs::rename(&new, self.path())?;
-        self.sync_directory()
+        let line = Zeroizing::new(format!("{}\n", password.expose()));
+        files::replace(&self.path(), line.as_bytes())
     }
 
     /// Removes it, if it is there.
     pub fn remove(&self) -> io::Result<()> {
-        if remove(&self.path())? {
-            self.sync_directory()?;
-        }
-        Ok(())
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        File::open(&self.directory)?.sync_all()
+        files::remove(&self.path())
     }
 }
 
-fn remove(path: &Path) -> io::Result<bool> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-const NAME: &str = "initial-password";
-const NEW_NAME: &str = "initial-password.new";
-
-/// A password has 72 bytes at most; a longer file is none of ours.
-const MAX_FILE: u64 = 128;
+/// The file's name in the state folder.
+pub const NAME: &str = "initial-password";
 
 const GROUPS: usize = 4;
 const GROUP: usize = 6;
@@ -141,6 +106,7 @@ const ALPHABET: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
 mod tests {
     use super::*;
     use crate::entropy::FakeEntropy;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -159,7 +125,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = InitialFile::new(directory.path().to_owned());
         assert_eq!(file.read().unwrap(), None);
-        fs::write(directory.path().join(NEW_NAME), "half of i").unwrap();
+        fs::write(directory.path().join("initial-password.new"), "half of i").unwrap();
         let password = GeneratedPassword::generate(&FakeEntropy::new(7));
         file.write(&password).unwrap();
         assert_eq!(file.read().unwrap(), Some(password));

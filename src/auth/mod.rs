@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 pub use change::{FirstPassword, InitialiseError};
 pub use error::AuthError;
-pub use initial::GeneratedPassword;
+pub use initial::{GeneratedPassword, NAME as INITIAL_PASSWORD_FILE};
 pub use password::{MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_rules, measure_cost};
 pub use state::Durable;
 

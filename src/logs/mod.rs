@@ -13,4 +13,4 @@ pub use entry::{Level, NewEntry};
 pub use filter::Filter;
 pub use hub::{Encoding, Hub, Subscription, Transport};
 pub use ring::{Entry, Ring};
-pub use source::{SourceSpec, SourceState, Sources};
+pub use source::{SourceState, Sources};

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -15,25 +14,12 @@ use serde::Serialize;
 use super::entry::{Level, NewEntry};
 use super::ring::Ring;
 use crate::clock::{Clock, Moment};
+use crate::config::LogSource;
 use line::Line;
 
 mod file;
 mod line;
 mod stdin;
-
-/// A source to be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceSpec {
-    /// Follow a file as `tail -F` does.
-    File {
-        /// Where it is, or will be.
-        path: PathBuf,
-        /// What its entries say they come from.
-        name: String,
-    },
-    /// Read standard input until it ends. Its entries come from `stdin`.
-    Stdin,
-}
 
 /// What a source is doing, for `/api/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,15 +47,15 @@ impl Sources {
     ///
     /// # Errors
     /// The kernel gives no event counter or thread.
-    pub fn start(specs: &[SourceSpec], ring: &Arc<Ring>, clock: &Arc<Clock>) -> io::Result<Self> {
+    pub fn start(specs: &[LogSource], ring: &Arc<Ring>, clock: &Arc<Clock>) -> io::Result<Self> {
         let mut sources = Self {
             stop: Arc::new(Stop::new()?),
             running: Vec::new(),
         };
         for spec in specs {
             let source: Box<dyn Source> = match spec.clone() {
-                SourceSpec::File { path, name } => Box::new(file::FileSource { path, name }),
-                SourceSpec::Stdin => Box::new(stdin::StdinSource::new(io::stdin())),
+                LogSource::File { path, name } => Box::new(file::FileSource { path, name }),
+                LogSource::Stdin => Box::new(stdin::StdinSource::new(io::stdin())),
             };
             let name: Arc<str> = source.name().into();
             let shared = Arc::new(Shared {
@@ -294,11 +280,11 @@ mod tests {
         let ring = Arc::new(Ring::new(1 << 20, "b".into()));
         let clock = Arc::new(Clock::new(Arc::new(SystemTimeSource::new()), None));
         let specs = [
-            SourceSpec::File {
+            LogSource::File {
                 path: path.clone(),
                 name: "app".into(),
             },
-            SourceSpec::File {
+            LogSource::File {
                 path: folder.path().join("missing.log"),
                 name: "missing".into(),
             },
