@@ -1,1 +1,294 @@
-//! Stub.
+//! The API: a request comes in, an outcome goes out. Nothing here knows of sockets or threads; both listeners call the
+//! same two functions, [`Api::admit`] once the head is there and [`Api::run`] once the body is.
+
+pub mod account;
+pub mod cors;
+pub mod error;
+pub mod health;
+pub mod logs;
+pub mod rate_limits;
+pub mod request;
+pub mod route;
+pub mod status;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ipnet::IpNet;
+use parking_lot::Mutex;
+use tiny_http::Method;
+
+use crate::auth::{Auth, Quick, Session};
+use crate::clock::{Clock, Moment};
+use crate::journal::{ClientKey, Journal};
+use crate::limits::bucket::Buckets;
+use crate::limits::client::client_address;
+use crate::logs::hub::{Encoding, Hub};
+use crate::logs::ring::Ring;
+use crate::logs::source::Sources;
+use error::{Answer, ApiError};
+use request::{Peer, Request};
+use route::{Access, Cost, Found, Route};
+
+/// Everything that handlers need. One for the whole server.
+pub struct Api {
+    /// Who is who.
+    pub auth: Arc<Auth>,
+    /// The request limit of each address.
+    pub buckets: Buckets,
+    /// The newest log entries.
+    pub ring: Arc<Ring>,
+    /// The live streams.
+    pub hub: Arc<Hub>,
+    /// Where entries come from.
+    pub sources: Mutex<Sources>,
+    /// What outlives a power cut.
+    pub journal: Arc<Journal>,
+    /// The guarded clock.
+    pub clock: Arc<Clock>,
+    /// When this run began.
+    pub started: Moment,
+    /// How many connections the TLS listener has.
+    pub connections: Arc<AtomicUsize>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Which other origins a browser may call from.
+    pub allowed_origins: Vec<String>,
+    /// Where the state is kept, for the free space of its disk.
+    pub state_dir: PathBuf,
+}
+
+/// What becomes of a request.
+pub enum Outcome {
+    /// An ordinary answer.
+    Answer(Answer),
+    /// The connection becomes a log stream.
+    Stream(Box<Stream>),
+}
+
+/// A log stream about to begin: what to answer, and whom the hub will serve.
+pub struct Stream {
+    /// The answer's head: 101, or 200 with a body that goes on.
+    pub head: Answer,
+    /// How the entries are written.
+    pub encoding: Encoding,
+    /// Which entries.
+    pub filter: crate::logs::filter::Filter,
+    /// After which entry, of which run.
+    pub since: Option<u64>,
+    /// The run `since` belongs to.
+    pub boot: Option<String>,
+    /// Whether the login it was opened under still holds.
+    pub alive: Box<dyn Fn() -> bool + Send>,
+}
+
+/// Who calls, as far as the head of the request tells.
+pub struct Caller {
+    /// The address the limits count under; none on the local socket.
+    pub client: Option<ClientKey>,
+    /// Who it is, once that is known.
+    pub session: Option<Session>,
+    /// The value of the path's parameter, still encoded.
+    pub parameter: Option<String>,
+}
+
+impl Caller {
+    /// Who it is.
+    ///
+    /// # Errors
+    /// [`ApiError::Unauthenticated`] if nobody was found out. The router lets nobody that far; this is the second lock.
+    pub fn session(&self) -> Result<&Session, ApiError> {
+        self.session.as_ref().ok_or(ApiError::Unauthenticated)
+    }
+}
+
+/// A request that may go on: its route is known, and its caller, unless a password still has to be checked.
+pub struct Call {
+    target: CallTarget,
+    caller: Caller,
+    password: Option<Credentials>,
+}
+
+enum CallTarget {
+    Route(&'static Route),
+    /// An answer that only the authenticated may see: 404, 405.
+    Refusal(ApiError),
+    Options(Option<String>),
+}
+
+struct Credentials {
+    user: String,
+    password: zeroize::Zeroizing<String>,
+}
+
+impl Call {
+    /// Where it must run.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let own = match &self.target {
+            CallTarget::Route(route) => route.cost,
+            _ => Cost::Cheap,
+        };
+        match self.password {
+            Some(_) => Cost::Password,
+            None => own,
+        }
+    }
+}
+
+impl Api {
+    /// Looks at a request's head: limits, route, and whoever can be recognised without waiting.
+    ///
+    /// # Errors
+    /// The answer that refuses it.
+    pub fn admit(&self, request: &Request) -> Result<Call, Answer> {
+        self.admit_quietly(request)
+            .map_err(|error| cors::decorate(self, request, error.answer()))
+    }
+
+    fn admit_quietly(&self, request: &Request) -> Result<Call, ApiError> {
+        let client = self.client(request);
+        self.take_token(client)?;
+        let path = request.target.path();
+        let mut call = Call {
+            target: CallTarget::Options(None),
+            caller: Caller {
+                client,
+                session: None,
+                parameter: None,
+            },
+            password: None,
+        };
+        if request.method == Method::Options && cors::is_preflight(request) {
+            if !cors::is_allowed(self, request) {
+                return Err(ApiError::ForeignOrigin);
+            }
+            return Ok(call);
+        }
+        cors::refuse_foreign_changes(self, request)?;
+        let (target, protected) = match route::find(&request.method, path) {
+            Found::Route(route, parameter) => {
+                call.caller.parameter = parameter.map(str::to_owned);
+                (CallTarget::Route(route), route.access == Access::User)
+            }
+            Found::OtherMethods(methods, open) if request.method == Method::Options => {
+                (CallTarget::Options(Some(methods)), !open)
+            }
+            Found::OtherMethods(methods, open) => (
+                CallTarget::Refusal(ApiError::MethodNotAllowed(methods)),
+                !open,
+            ),
+            Found::Nothing => (
+                CallTarget::Refusal(ApiError::NotFound("there is nothing at this path")),
+                request.target.may_mean_api(),
+            ),
+        };
+        call.target = target;
+        let by_ticket =
+            matches!(&call.target, CallTarget::Route(route) if route.access == Access::Ticket);
+        if protected || (by_ticket && logs::brings_credentials(request)) {
+            self.recognise(request, &mut call)?;
+        }
+        Ok(call)
+    }
+
+    /// Finishes a request: checks the password if that is still to be done, and runs the handler. May wait.
+    pub fn run(&self, mut call: Call, request: &Request) -> Outcome {
+        let outcome = self.run_quietly(&mut call, request);
+        match outcome {
+            Ok(Outcome::Answer(answer)) => Outcome::Answer(cors::decorate(self, request, answer)),
+            Ok(stream) => stream,
+            Err(error) => Outcome::Answer(cors::decorate(self, request, error.answer())),
+        }
+    }
+
+    fn run_quietly(&self, call: &mut Call, request: &Request) -> Result<Outcome, ApiError> {
+        if let Some(Credentials { user, password }) = call.password.take() {
+            let client = call.caller.client.ok_or(ApiError::Unauthenticated)?;
+            call.caller.session = Some(self.auth.basic(client, &user, &password)?);
+        }
+        match &call.target {
+            CallTarget::Route(route) => (route.handler)(self, request, &call.caller),
+            CallTarget::Refusal(error) => Err(error.clone()),
+            CallTarget::Options(methods) => Ok(Outcome::Answer(cors::options(methods.as_deref()))),
+        }
+    }
+
+    /// The address that this request's limits count under.
+    fn client(&self, request: &Request) -> Option<ClientKey> {
+        let Peer::Network(peer) = request.peer else {
+            return None;
+        };
+        let forwarded = request.header_values("X-Forwarded-For");
+        Some(client_address(peer, forwarded, &self.trusted_proxies).into())
+    }
+
+    fn take_token(&self, client: Option<ClientKey>) -> Result<(), ApiError> {
+        let Some(client) = client else { return Ok(()) };
+        self.buckets
+            .take(client, self.clock.monotonic())
+            .map_err(|wait| ApiError::TooManyRequests(wait.0))
+    }
+
+    /// Charges a request that never became one to its address.
+    ///
+    /// # Errors
+    /// [`ApiError::TooManyRequests`] when its bucket is empty: then that is the answer, not what was wrong with it.
+    pub fn charge_malformed(&self, peer: Peer) -> Result<(), ApiError> {
+        match peer {
+            Peer::Network(peer) => {
+                let client = client_address(peer, std::iter::empty(), &self.trusted_proxies);
+                self.take_token(Some(client.into()))
+            }
+            Peer::Local => Ok(()),
+        }
+    }
+
+    /// Finds out who calls as far as that is quick; leaves a password to be checked otherwise.
+    fn recognise(&self, request: &Request, call: &mut Call) -> Result<(), ApiError> {
+        let Some(client) = call.caller.client else {
+            call.caller.session = Some(self.auth.local());
+            return Ok(());
+        };
+        let mut values = request.header_values("Authorization");
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(ApiError::Unauthenticated);
+        };
+        let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+        let rest = rest.trim();
+        if scheme.eq_ignore_ascii_case("Bearer") {
+            call.caller.session = Some(self.auth.bearer(rest)?);
+            return Ok(());
+        }
+        if !scheme.eq_ignore_ascii_case("Basic") {
+            return Err(ApiError::Unauthenticated);
+        }
+        let Credentials { user, password } = parse_basic(rest).ok_or(ApiError::Unauthenticated)?;
+        match self.auth.basic_quick(client, &user, &password) {
+            Quick::Known(session) => call.caller.session = Some(session),
+            Quick::LockedOut(error) => return Err(error.into()),
+            Quick::NeedsCheck => call.password = Some(Credentials { user, password }),
+        }
+        Ok(())
+    }
+
+    /// How many connections the TLS listener holds.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// RFC 7617, section 2: base64 of `user:password` in UTF-8, the user without a colon.
+fn parse_basic(text: &str) -> Option<Credentials> {
+    let bytes = zeroize::Zeroizing::new(STANDARD.decode(text).ok()?);
+    let text = std::str::from_utf8(&bytes).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some(Credentials {
+        user: user.to_owned(),
+        password: zeroize::Zeroizing::new(password.to_owned()),
+    })
+}

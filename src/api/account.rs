@@ -1,0 +1,73 @@
+//! Login, refresh, logout, password, tickets.
+
+use serde_json::json;
+
+use super::error::{ApiError, json_answer};
+use super::request::Request;
+use super::{Api, Caller, Outcome};
+use crate::auth::TokenPair;
+
+/// `POST /api/auth/login`
+pub(super) fn login(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
+    let body = request.json()?;
+    let (user, password) = (body.string("username")?, body.string("password")?);
+    let pair = api.auth.login(caller.client, user, password)?;
+    Ok(token_answer(&pair))
+}
+
+/// `POST /api/auth/refresh`
+pub(super) fn refresh(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, ApiError> {
+    let body = request.json()?;
+    let pair = api.auth.refresh(body.string("refresh_token")?)?;
+    Ok(token_answer(&pair))
+}
+
+fn token_answer(pair: &TokenPair) -> Outcome {
+    Outcome::Answer(json_answer(
+        200,
+        &json!({
+            "status": "success",
+            "access_token": pair.access_token,
+            "refresh_token": pair.refresh_token,
+            "token_type": "Bearer",
+            "expires_in": pair.expires_in,
+        }),
+    ))
+}
+
+/// `POST /api/logout`
+pub(super) fn logout(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
+    api.auth.logout(caller.session()?)?;
+    Ok(Outcome::Answer(json_answer(
+        200,
+        &json!({"status": "success", "message": "logged out"}),
+    )))
+}
+
+/// `POST /api/change-password`
+pub(super) fn change_password(
+    api: &Api,
+    request: &Request,
+    caller: &Caller,
+) -> Result<Outcome, ApiError> {
+    let body = request.json()?;
+    let (current, new) = (
+        body.string("current_password")?,
+        body.string("new_password")?,
+    );
+    api.auth
+        .change_password(caller.client, caller.session()?, current, new)?;
+    Ok(Outcome::Answer(json_answer(
+        200,
+        &json!({"status": "success", "message": "password changed; all other logins have ended"}),
+    )))
+}
+
+/// `GET /api/ws-token`
+pub(super) fn ws_token(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
+    let ticket = api.auth.issue_ticket(caller.session()?);
+    Ok(Outcome::Answer(json_answer(
+        200,
+        &json!({"status": "success", "token": ticket}),
+    )))
+}

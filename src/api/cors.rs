@@ -1,0 +1,99 @@
+//! Browsers: whose pages may call (CORS), and whose may not change anything behind a user's back.
+
+use tiny_http::{Method, Response, StatusCode};
+
+use super::Api;
+use super::error::{Answer, ApiError, header};
+use super::request::Request;
+
+/// Whether this is a preflight (Fetch standard, "CORS-preflight request").
+pub(super) fn is_preflight(request: &Request) -> bool {
+    request.header("Origin").is_some() && request.header("Access-Control-Request-Method").is_some()
+}
+
+/// Whether the request's origin, if it has one, is this host's own or one of the configured ones.
+pub(super) fn is_allowed(api: &Api, request: &Request) -> bool {
+    match request.header("Origin") {
+        None => true,
+        Some(origin) => is_own(request, origin) || is_configured(api, origin),
+    }
+}
+
+/// `Origin: https://host[:port]` with the very authority the request went to. Only HTTPS: this port speaks nothing else.
+fn is_own(request: &Request, origin: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let strip = |authority: &str| {
+        authority
+            .strip_suffix(":443")
+            .unwrap_or(authority)
+            .to_ascii_lowercase()
+    };
+    scheme.eq_ignore_ascii_case("https")
+        && request
+            .host
+            .as_deref()
+            .is_some_and(|host| strip(host) == strip(authority))
+}
+
+fn is_configured(api: &Api, origin: &str) -> bool {
+    api.allowed_origins
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+}
+
+/// A page of another origin must not change anything with the credentials a browser remembers.
+pub(super) fn refuse_foreign_changes(api: &Api, request: &Request) -> Result<(), ApiError> {
+    if matches!(request.method, Method::Get | Method::Head | Method::Options) {
+        return Ok(());
+    }
+    let foreign = !is_allowed(api, request);
+    let cross_site = request.header("Origin").is_none()
+        && request.header("Sec-Fetch-Site") == Some("cross-site");
+    if foreign || cross_site {
+        return Err(ApiError::ForeignOrigin);
+    }
+    Ok(())
+}
+
+/// Tells a configured origin's page that it may read this answer.
+pub(super) fn decorate(api: &Api, request: &Request, answer: Answer) -> Answer {
+    let Some(origin) = request.header("Origin") else {
+        return answer;
+    };
+    let answer = answer.with_header(header("Vary", "Origin"));
+    if !is_configured(api, origin) {
+        return answer;
+    }
+    answer
+        .with_header(header("Access-Control-Allow-Origin", origin))
+        .with_header(header(
+            "Access-Control-Expose-Headers",
+            "Retry-After, WWW-Authenticate",
+        ))
+}
+
+/// Answers `OPTIONS`: a preflight from an allowed origin, or a plain question for the methods.
+pub(super) fn options(methods: Option<&str>) -> Answer {
+    let answer = Response::from_data(Vec::new())
+        .with_status_code(StatusCode(204))
+        .with_header(header("Server", "postern"));
+    match methods {
+        Some(methods) => answer.with_header(header("Allow", methods)),
+        // The same for every path, so that nobody can map the API by asking.
+        None => answer
+            .with_header(header(
+                "Access-Control-Allow-Methods",
+                "GET, HEAD, POST, DELETE",
+            ))
+            .with_header(header(
+                "Access-Control-Allow-Headers",
+                "Authorization, Content-Type",
+            ))
+            .with_header(header("Access-Control-Max-Age", PREFLIGHT_SECONDS)),
+    }
+}
+
+/// How long a browser may remember a preflight.
+const PREFLIGHT_SECONDS: &str = "600";

@@ -1,0 +1,40 @@
+//! Health and readiness, for people, balancers and watchdogs.
+
+use serde_json::json;
+
+use super::error::{ApiError, json_answer};
+use super::request::Request;
+use super::{Api, Caller, Outcome};
+
+/// `GET /health`, `GET /api/health`
+#[allow(clippy::unnecessary_wraps)] // A handler's signature.
+pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
+    let reasons = reasons(api);
+    let mut body = json!({
+        "status": if reasons.is_empty() { "healthy" } else { "degraded" },
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    if !reasons.is_empty() {
+        body["reasons"] = json!(reasons);
+    }
+    Ok(Outcome::Answer(json_answer(200, &body)))
+}
+
+/// `GET /readyz`
+pub(super) fn readyz(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
+    match reasons(api).first() {
+        None => Ok(Outcome::Answer(json_answer(
+            200,
+            &json!({"status": "ready"}),
+        ))),
+        Some(reason) => Err(ApiError::NotReady((*reason).to_owned())),
+    }
+}
+
+fn reasons(api: &Api) -> Vec<&'static str> {
+    let mut reasons = Vec::new();
+    if !api.journal.healthy() {
+        reasons.push("the journal cannot be written");
+    }
+    reasons
+}

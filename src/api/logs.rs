@@ -1,0 +1,237 @@
+//! The log: what the ring holds, and the live streams.
+
+use serde_json::Value;
+use tiny_http::{Method, Response, StatusCode};
+use tungstenite::handshake::derive_accept_key;
+
+use super::error::{Answer, ApiError, header, json_answer};
+use super::request::{Peer, Request};
+use super::{Api, Caller, Outcome, Stream, cors};
+use crate::auth::Session;
+use crate::logs::filter::Filter;
+use crate::logs::hub::Encoding;
+
+/// `GET /api/logs`: recent entries, or with `follow=true` the live stream for curl and `EventSource`.
+pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
+    let query = &request.target;
+    let filter = filter(request)?;
+    let since = query.query_number("since")?;
+    match query.query("follow").as_deref() {
+        None | Some("false" | "0") => {}
+        Some("true" | "1") => return follow(api, request, caller, filter, since),
+        Some(_) => {
+            return Err(ApiError::BadRequest(
+                "'follow' must be true or false".into(),
+            ));
+        }
+    }
+    let limit = match query.query_number("limit")? {
+        None => DEFAULT_LIMIT,
+        Some(limit @ 1..=MAX_LIMIT) => limit,
+        Some(_) => {
+            return Err(ApiError::BadRequest(format!(
+                "'limit' must be from 1 to {MAX_LIMIT}"
+            )));
+        }
+    };
+    let since = match query.query("boot") {
+        Some(boot) if boot != api.ring.boot() => None,
+        _ => since,
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let entries = api.ring.recent(limit, since, &filter);
+    // The entries are JSON already; parsing them to write them again would only cost.
+    let mut body = String::from("{\"status\":\"success\",\"data\":[");
+    for (index, entry) in entries.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(entry.as_str());
+    }
+    body.push_str("]}");
+    let answer = json_answer(200, &Value::Null);
+    let length = body.len();
+    Ok(Outcome::Answer(answer.with_data(
+        std::io::Cursor::new(body.into_bytes()),
+        Some(length),
+    )))
+}
+
+fn follow(
+    api: &Api,
+    request: &Request,
+    caller: &Caller,
+    filter: Filter,
+    since: Option<u64>,
+) -> Result<Outcome, ApiError> {
+    let events = request
+        .header_values("Accept")
+        .any(|accept| accept.to_ascii_lowercase().contains("text/event-stream"));
+    // A browser's EventSource says by itself where it was (HTML standard, "Last-Event-ID").
+    let last_event = request
+        .header("Last-Event-ID")
+        .and_then(|id| id.parse().ok());
+    let chunked = !request.http_1_0;
+    let (encoding, media_type) = if events {
+        (
+            Encoding::ServerSentEvents { chunked },
+            "text/event-stream; charset=utf-8",
+        )
+    } else {
+        (
+            Encoding::JsonLines { chunked },
+            "application/x-ndjson; charset=utf-8",
+        )
+    };
+    let head = stream_head(200).with_header(header("Content-Type", media_type));
+    if request.method == Method::Head {
+        return Ok(Outcome::Answer(head));
+    }
+    let session = caller.session()?;
+    Ok(stream(
+        api,
+        request,
+        session,
+        head,
+        encoding,
+        filter,
+        last_event.or(since),
+    ))
+}
+
+/// Whether a stream is asked for with `Authorization` rather than a ticket.
+pub(super) fn brings_credentials(request: &Request) -> bool {
+    request.peer != Peer::Local
+        && request.header("Authorization").is_some()
+        && ticket(request).is_none()
+}
+
+/// `GET /api/ws/logs` (RFC 6455, section 4.2)
+pub(super) fn websocket(
+    api: &Api,
+    request: &Request,
+    caller: &Caller,
+) -> Result<Outcome, ApiError> {
+    if request.peer == Peer::Local {
+        let detail = "WebSocket is served on the TLS port; here, follow /api/logs?follow=true";
+        return Err(ApiError::Protocol(501, detail.into()));
+    }
+    let ticket = ticket(request);
+    match (&caller.session, &ticket) {
+        (Some(_), _) => {}
+        (None, None) => return Err(ApiError::MissingTicket),
+        // Looked at before it is used up: what is no handshake must not cost a ticket.
+        (None, Some(ticket)) if api.auth.peek_ticket(ticket).is_err() => {
+            return Err(ApiError::InvalidTicket);
+        }
+        (None, Some(_)) => {}
+    }
+    if !cors::is_allowed(api, request) {
+        return Err(ApiError::ForeignOrigin);
+    }
+    let key = handshake_key(request)?;
+    let filter = filter(request)?;
+    let since = request.target.query_number("since")?;
+    let session = match (&caller.session, ticket) {
+        (Some(session), _) => session.clone(),
+        (None, Some(ticket)) => api
+            .auth
+            .redeem_ticket(&ticket)
+            .map_err(|_| ApiError::InvalidTicket)?,
+        (None, None) => return Err(ApiError::MissingTicket),
+    };
+    let mut head = stream_head(101).with_header(header(
+        "Sec-WebSocket-Accept",
+        &derive_accept_key(key.as_bytes()),
+    ));
+    if request.header_has("Sec-WebSocket-Protocol", SUBPROTOCOL) {
+        head = head.with_header(header("Sec-WebSocket-Protocol", SUBPROTOCOL));
+    }
+    Ok(stream(
+        api,
+        request,
+        &session,
+        head,
+        Encoding::WebSocket,
+        filter,
+        since,
+    ))
+}
+
+fn stream(
+    api: &Api,
+    request: &Request,
+    session: &Session,
+    head: Answer,
+    encoding: Encoding,
+    filter: Filter,
+    since: Option<u64>,
+) -> Outcome {
+    let auth = api.auth.clone();
+    let session = session.clone();
+    Outcome::Stream(Box::new(Stream {
+        head: cors::decorate(api, request, head),
+        encoding,
+        filter,
+        since,
+        boot: request.target.query("boot"),
+        alive: Box::new(move || auth.is_alive(&session)),
+    }))
+}
+
+fn stream_head(status: u16) -> Answer {
+    Response::from_data(Vec::new())
+        .with_status_code(StatusCode(status))
+        .with_header(header("Server", "postern"))
+        .with_header(header("Cache-Control", "no-store"))
+        .with_header(header("X-Content-Type-Options", "nosniff"))
+}
+
+/// The ticket, from the query or from the subprotocol `postern.token.<ticket>`.
+fn ticket(request: &Request) -> Option<String> {
+    request.target.query("token").or_else(|| {
+        request
+            .header_values("Sec-WebSocket-Protocol")
+            .flat_map(|value| value.split(','))
+            .find_map(|word| word.trim().strip_prefix(TICKET_SUBPROTOCOL))
+            .map(str::to_owned)
+    })
+}
+
+/// The client's key, if this is a WebSocket handshake at all.
+fn handshake_key(request: &Request) -> Result<&str, ApiError> {
+    let upgrade = request.header_has("Upgrade", "websocket")
+        && request.header_has("Connection", "upgrade")
+        && request.method == Method::Get
+        && !request.http_1_0;
+    if !upgrade || request.header("Sec-WebSocket-Version").map(str::trim) != Some("13") {
+        return Err(ApiError::UpgradeRequired);
+    }
+    // RFC 6455, section 4.1: base64 of 16 bytes, which is always this long.
+    request
+        .header("Sec-WebSocket-Key")
+        .filter(|key| key.len() == 24)
+        .ok_or_else(|| ApiError::BadRequest("'Sec-WebSocket-Key' is missing or malformed".into()))
+}
+
+fn filter(request: &Request) -> Result<Filter, ApiError> {
+    let query = &request.target;
+    Filter::new(
+        query.query("source").as_deref(),
+        query.query("level").as_deref(),
+        query.query("q").as_deref(),
+    )
+    .map_err(|error| ApiError::BadRequest(error.to_string()))
+}
+
+/// What `GET /api/logs` gives when nobody says how many.
+const DEFAULT_LIMIT: u64 = 100;
+
+/// A screenful many times over; the ring holds the rest for the stream.
+const MAX_LIMIT: u64 = 10_000;
+
+/// The subprotocol this stream speaks.
+const SUBPROTOCOL: &str = "postern.logs";
+
+/// The subprotocol that carries a ticket.
+const TICKET_SUBPROTOCOL: &str = "postern.token.";

@@ -1,0 +1,45 @@
+//! The addresses with failed attempts, for the administrator.
+
+use serde_json::json;
+
+use super::error::{ApiError, json_answer};
+use super::request::{Request, decode_segment};
+use super::{Api, Caller, Outcome};
+use crate::journal::ClientKey;
+
+/// `GET /api/security/rate-limits`
+#[allow(clippy::unnecessary_wraps)] // A handler's signature.
+pub(super) fn list(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
+    let rows: Vec<_> = api
+        .auth
+        .lockouts()
+        .into_iter()
+        .map(|row| {
+            json!({
+                "ip": row.ip,
+                "attempts": row.attempts,
+                "blocked": row.blocked,
+                "retry_after": row.retry_after,
+            })
+        })
+        .collect();
+    Ok(Outcome::Answer(json_answer(
+        200,
+        &json!({"status": "success", "data": rows}),
+    )))
+}
+
+/// `DELETE /api/security/rate-limits/{ip}`
+pub(super) fn clear(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
+    let text = decode_segment(caller.parameter.as_deref().unwrap_or_default());
+    let client: ClientKey = text
+        .parse()
+        .map_err(|_| ApiError::BadRequest("the path must end in an IP address".into()))?;
+    if !api.auth.clear_lockout(client)? {
+        return Err(ApiError::NotFound("this address has no failed attempts"));
+    }
+    Ok(Outcome::Answer(json_answer(
+        200,
+        &json!({"status": "success", "message": "the address is cleared"}),
+    )))
+}

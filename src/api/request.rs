@@ -1,0 +1,175 @@
+//! A request as the handlers see it, whichever listener it came through.
+
+use std::net::IpAddr;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+use tiny_http::{Header, Method};
+
+use super::error::ApiError;
+
+/// Who is at the other end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A client of the TLS listener: the address its limits are counted under.
+    Network(IpAddr),
+    /// Whoever may open the local socket: the administrator, without limits.
+    Local,
+}
+
+/// A request, whole.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub target: Target,
+    /// The authority the client believes to talk to, in lower case.
+    pub host: Option<String>,
+    /// The header fields, in the order they came.
+    pub headers: Vec<Header>,
+    /// The body, at most 64 KiB.
+    pub body: Vec<u8>,
+    /// Who sent it.
+    pub peer: Peer,
+    /// Whether it came by HTTP/1.0, which has no chunked coding.
+    pub http_1_0: bool,
+}
+
+impl Request {
+    /// The first value of a header field.
+    #[must_use]
+    pub fn header(&self, name: &'static str) -> Option<&str> {
+        self.header_values(name).next()
+    }
+
+    /// All values of a header field.
+    pub fn header_values(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &str> {
+        self.headers
+            .iter()
+            .filter(move |header| header.field.equiv(name))
+            .map(|header| header.value.as_str())
+    }
+
+    /// Whether a comma-separated header field holds this word.
+    #[must_use]
+    pub fn header_has(&self, name: &'static str, word: &str) -> bool {
+        self.header_values(name)
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(word))
+    }
+
+    /// The body as a JSON object. Whatever `Content-Type` says: `curl -d` sends the wrong one.
+    ///
+    /// # Errors
+    /// [`ApiError::BadRequest`], naming where the text stops being JSON.
+    pub fn json(&self) -> Result<Members, ApiError> {
+        if self.body.is_empty() {
+            return Err(ApiError::BadRequest(
+                "the request needs a body, a JSON object".into(),
+            ));
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(members)) => Ok(Members(members)),
+            Ok(_) => Err(ApiError::BadRequest(
+                "the body must be a JSON object".into(),
+            )),
+            // Only the place: the library's own words may quote what it found there, and that may be a password.
+            Err(error) => Err(ApiError::BadRequest(format!(
+                "the body is not valid JSON: line {}, column {}",
+                error.line(),
+                error.column()
+            ))),
+        }
+    }
+}
+
+/// The members of a request's JSON object. No `Debug`: some are passwords.
+pub struct Members(Map<String, Value>);
+
+impl Members {
+    /// A member that must be there and be a string.
+    ///
+    /// # Errors
+    /// [`ApiError::BadRequest`], naming the member.
+    pub fn string(&self, name: &str) -> Result<&str, ApiError> {
+        match self.0.get(name) {
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(ApiError::BadRequest(format!("'{name}' must be a string"))),
+            None => Err(ApiError::BadRequest(format!("'{name}' is missing"))),
+        }
+    }
+}
+
+/// The path and the query of a request.
+#[derive(Clone)]
+pub struct Target {
+    path: String,
+    query: String,
+}
+
+impl Target {
+    /// From the origin form: `/path?query`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let (path, query) = text.split_once('?').unwrap_or((text, ""));
+        Self {
+            path: path.to_owned(),
+            query: query.to_owned(),
+        }
+    }
+
+    /// The path as it was sent, nothing decoded. Routes are matched on this alone.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The first value of a query parameter, decoded.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<String> {
+        form_urlencoded::parse(self.query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// A query parameter that must be a whole number if it is there.
+    ///
+    /// # Errors
+    /// [`ApiError::BadRequest`], naming the parameter.
+    pub fn query_number(&self, name: &str) -> Result<Option<u64>, ApiError> {
+        match self.query(name) {
+            None => Ok(None),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| ApiError::BadRequest(format!("'{name}' must be a whole number"))),
+        }
+    }
+
+    /// Whether any way of reading this path leads below `/api`: decoded once or twice, with dots resolved and empty
+    /// segments dropped. Such a path never gets an answer without a credential unless it is an open route, spelt exactly.
+    #[must_use]
+    pub fn may_mean_api(&self) -> bool {
+        let once = percent_decode_str(&self.path).decode_utf8_lossy();
+        let twice = percent_decode_str(&once).decode_utf8_lossy();
+        [self.path.as_str(), &once, &twice].into_iter().any(|path| {
+            let path = path.replace('\\', "/").to_ascii_lowercase();
+            // Any segment will do: what `..` makes of the ones before it differs between readers.
+            path.split('/').any(|segment| segment == "api")
+        })
+    }
+}
+
+/// The path alone: a query may hold a ticket.
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Target").field(&self.path).finish()
+    }
+}
+
+/// Decodes one path segment, a route's parameter.
+#[must_use]
+pub fn decode_segment(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}

@@ -1,0 +1,214 @@
+//! The routes in one table: method, path, who may call, and whether answering may have to wait.
+
+use tiny_http::Method;
+
+use super::error::ApiError;
+use super::{Api, Caller, Outcome, account, health, logs, rate_limits, status};
+use crate::api::request::Request;
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody. The handler may still check a credential in the body.
+    Open,
+    /// A user, by Basic or bearer token.
+    User,
+    /// A user, or whoever holds a ticket: the handler finds out.
+    Ticket,
+}
+
+/// Where a handler may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cost {
+    /// On the thread that polls: it computes a little and never waits.
+    Cheap,
+    /// On the pool: it waits for the journal or reads files.
+    Waits,
+    /// On the pool's few places for bcrypt.
+    Password,
+}
+
+/// What a handler is given and gives back.
+pub type Handler = fn(&Api, &Request, &Caller) -> Result<Outcome, ApiError>;
+
+/// One row of the table.
+pub struct Route {
+    /// The method; `HEAD` is answered wherever `GET` is.
+    pub method: Method,
+    /// The path, spelt exactly; a last segment `{…}` stands for any one segment.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// Where it runs.
+    pub cost: Cost,
+    /// What answers it.
+    pub handler: Handler,
+}
+
+/// Every route there is.
+pub static ROUTES: &[Route] = &[
+    route(
+        Method::Get,
+        "/health",
+        Access::Open,
+        Cost::Cheap,
+        health::health,
+    ),
+    route(
+        Method::Get,
+        "/api/health",
+        Access::Open,
+        Cost::Cheap,
+        health::health,
+    ),
+    route(
+        Method::Get,
+        "/readyz",
+        Access::Open,
+        Cost::Cheap,
+        health::readyz,
+    ),
+    route(
+        Method::Post,
+        "/api/auth/login",
+        Access::Open,
+        Cost::Password,
+        account::login,
+    ),
+    route(
+        Method::Post,
+        "/api/auth/refresh",
+        Access::Open,
+        Cost::Waits,
+        account::refresh,
+    ),
+    route(
+        Method::Post,
+        "/api/logout",
+        Access::User,
+        Cost::Waits,
+        account::logout,
+    ),
+    route(
+        Method::Post,
+        "/api/change-password",
+        Access::User,
+        Cost::Password,
+        account::change_password,
+    ),
+    route(
+        Method::Get,
+        "/api/ws-token",
+        Access::User,
+        Cost::Cheap,
+        account::ws_token,
+    ),
+    route(
+        Method::Get,
+        "/api/status",
+        Access::User,
+        Cost::Waits,
+        status::status,
+    ),
+    route(
+        Method::Get,
+        "/api/security/rate-limits",
+        Access::User,
+        Cost::Cheap,
+        rate_limits::list,
+    ),
+    route(
+        Method::Delete,
+        "/api/security/rate-limits/{ip}",
+        Access::User,
+        Cost::Waits,
+        rate_limits::clear,
+    ),
+    route(
+        Method::Get,
+        "/api/logs",
+        Access::User,
+        Cost::Waits,
+        logs::recent,
+    ),
+    route(
+        Method::Get,
+        "/api/ws/logs",
+        Access::Ticket,
+        Cost::Cheap,
+        logs::websocket,
+    ),
+    route(
+        Method::Get,
+        "/api/openapi.json",
+        Access::User,
+        Cost::Cheap,
+        status::openapi,
+    ),
+];
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    cost: Cost,
+    handler: Handler,
+) -> Route {
+    Route {
+        method,
+        path,
+        access,
+        cost,
+        handler,
+    }
+}
+
+impl Route {
+    /// Whether this row is for that path; the value of its `{…}` segment, still encoded, if it has one.
+    fn matches<'p>(&self, path: &'p str) -> Option<Option<&'p str>> {
+        let Some((stem, _)) = self.path.split_once('{') else {
+            return (self.path == path).then_some(None);
+        };
+        let value = path.strip_prefix(stem)?;
+        (!value.is_empty() && !value.contains('/')).then_some(Some(value))
+    }
+}
+
+/// What the table says about a method and a path.
+pub enum Found<'p> {
+    /// A row, and the value of its parameter.
+    Route(&'static Route, Option<&'p str>),
+    /// The path exists with these methods only, and whether any of them is open to everybody.
+    OtherMethods(String, bool),
+    /// No such path.
+    Nothing,
+}
+
+/// Looks a request up. Nothing is decoded or normalised: another spelling is another path.
+#[must_use]
+pub fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
+    let wanted = match method {
+        Method::Head => &Method::Get,
+        other => other,
+    };
+    let mut allowed = Vec::new();
+    let mut open = false;
+    for route in ROUTES {
+        let Some(parameter) = route.matches(path) else {
+            continue;
+        };
+        if route.method == *wanted {
+            return Found::Route(route, parameter);
+        }
+        open |= route.access == Access::Open;
+        allowed.push(route.method.as_str());
+        if route.method == Method::Get {
+            allowed.push("HEAD");
+        }
+    }
+    if allowed.is_empty() {
+        return Found::Nothing;
+    }
+    allowed.push("OPTIONS");
+    Found::OtherMethods(allowed.join(", "), open)
+}

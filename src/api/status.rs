@@ -1,0 +1,125 @@
+//! What a person asks of a device, and the description of this API.
+
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use super::error::{ApiError, json_answer};
+use super::request::Request;
+use super::{Api, Caller, Outcome};
+use crate::clock::ClockState;
+use crate::device;
+
+/// `GET /api/status`
+#[allow(clippy::unnecessary_wraps)] // A handler's signature.
+pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
+    let uptime = api.clock.monotonic().saturating_since(api.started);
+    let journal = api.journal.stats();
+    let (oldest, newest) = api.ring.bounds();
+    let sources: Vec<_> = api
+        .sources
+        .lock()
+        .states()
+        .into_iter()
+        .map(|source| {
+            json!({
+                "name": source.name,
+                "kind": source.kind,
+                "state": source.state,
+                "entries": source.lines,
+                "error": source.last_error,
+            })
+        })
+        .collect();
+    let mut body = json!({
+        "status": "success",
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": uptime.as_secs(),
+        "time": api.clock.now().to_string(),
+        "clock": clock(api.clock.state()),
+        "connections": api.connection_count(),
+        "subscribers": api.hub.subscribers(),
+        "journal": {
+            "bytes": journal.bytes,
+            "records": journal.records,
+            "writable": api.journal.healthy(),
+        },
+        "logs": {"boot": api.ring.boot(), "oldest": oldest, "newest": newest, "sources": sources},
+    });
+    // What a board does not have is absent, never null or zero.
+    let facts = [
+        ("model", device::model().map(Value::from)),
+        ("hostname", device::hostname().map(Value::from)),
+        ("system_uptime_seconds", device::uptime_seconds().map(Value::from)),
+        ("load", device::load_average().map(|load| json!(load))),
+        ("memory", device::memory().map(|memory| {
+            json!({"total_bytes": memory.total, "available_bytes": memory.available, "resident_bytes": memory.resident})
+        })),
+        ("temperature_celsius", device::temperature().map(Value::from)),
+        ("disk", device::disk(&api.state_dir).map(|disk| {
+            json!({"total_bytes": disk.total, "available_bytes": disk.available})
+        })),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    }
+    Ok(Outcome::Answer(json_answer(200, &body)))
+}
+
+fn clock(state: ClockState) -> Value {
+    let mut clock = json!({"state": state.name()});
+    match state {
+        ClockState::Synchronised => {}
+        ClockState::Held(leap) => clock["leap_seconds"] = json!(leap.as_secs()),
+        ClockState::Behind(by) => clock["behind_seconds"] = json!(by.as_secs()),
+    }
+    clock
+}
+
+/// `GET /api/openapi.json`
+#[allow(clippy::unnecessary_wraps)] // A handler's signature.
+pub(super) fn openapi(_: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
+    Ok(Outcome::Answer(json_answer(200, document())))
+}
+
+/// The OpenAPI document, with this build's version in it.
+pub fn document() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| {
+        let mut document: Value =
+            serde_json::from_str(include_str!("openapi.json")).expect("a test parses it");
+        document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
+        document
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::document;
+    use crate::api::route::ROUTES;
+
+    #[test]
+    fn the_openapi_document_names_every_route_and_no_other() {
+        let table: BTreeSet<_> = ROUTES
+            .iter()
+            .map(|route| (route.path.to_owned(), route.method.as_str().to_lowercase()))
+            .collect();
+        let paths = document()["paths"].as_object().expect("paths");
+        let described: BTreeSet<_> = paths
+            .iter()
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().expect("a path item");
+                methods
+                    .keys()
+                    .filter(|key| ["get", "post", "delete", "put", "patch"].contains(&key.as_str()))
+                    .map(|method| (path.clone(), method.clone()))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(table, described);
+    }
+}
