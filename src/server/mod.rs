@@ -1,1 +1,394 @@
-//! Stub.
+//! The running server: every part is made here, in the order in which they need each other, and ended in the reverse.
+
+mod admission;
+mod banner;
+mod body;
+mod connection;
+mod head;
+mod housekeeper;
+mod listen;
+mod local;
+mod pool;
+mod secret_key;
+mod tls;
+mod transport;
+mod worker;
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use zeroize::Zeroizing;
+
+use crate::api::Api;
+use crate::auth::{self, Auth, Durable, FirstPassword, InitialiseError};
+use crate::clock::{SystemTimeSource, TimeSource};
+use crate::config::Config;
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::files;
+use crate::journal::{FileStorage, Journal, OpenError};
+use crate::limits::bucket::Buckets;
+use crate::logs::hub::Hub;
+use crate::logs::own;
+use crate::logs::ring::Ring;
+use crate::logs::source::Sources;
+use admission::Admission;
+use banner::Banner;
+use housekeeper::Housekeeper;
+use local::Local;
+use pool::Pool;
+use tls::{Certificate, TlsError};
+use worker::{Mailbox, Shared, Worker};
+
+/// What a server takes from outside: time and randomness, so that tests can bring their own.
+pub struct World {
+    /// Clocks.
+    pub time: Arc<dyn TimeSource>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl World {
+    /// The operating system's.
+    #[must_use]
+    pub fn real() -> Self {
+        Self {
+            time: Arc::new(SystemTimeSource::new()),
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file or folder.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The first password.
+    #[error(transparent)]
+    Password(#[from] InitialiseError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A listening address.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Threads, descriptors.
+    #[error("the system has no resources left: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A running server. Dropped without [`Server::stop`], it goes on.
+pub struct Server {
+    api: Arc<Api>,
+    addresses: Vec<SocketAddr>,
+    certificate: Arc<Certificate>,
+    first_password: FirstPassword,
+    local_socket: Option<PathBuf>,
+    user: String,
+    mailboxes: Vec<Arc<Mailbox>>,
+    /// Workers first: they submit to the pool, which ends when the last of them has.
+    workers: Vec<JoinHandle<()>>,
+    pool: Vec<JoinHandle<()>>,
+    local: Option<Local>,
+    housekeeper: Housekeeper,
+}
+
+impl Server {
+    /// Makes everything and starts serving.
+    ///
+    /// # Errors
+    /// The first thing that fails; nothing is left running then but threads that end by themselves.
+    pub fn start(config: Config, world: World) -> Result<Self, StartError> {
+        let World { time, entropy } = world;
+        let state_dir = config.state_dir.clone();
+        files::prepare_dir(&state_dir).map_err(|error| StartError::File {
+            path: state_dir.clone(),
+            error,
+        })?;
+        // The lock in it is what makes everything below ours alone.
+        let storage = FileStorage::open(&state_dir)?;
+        let durable = Arc::new(Durable::new());
+        let (journal, replayed) = Journal::open(Box::new(storage), durable.clone(), time.clone())?;
+        let journal = Arc::new(journal);
+        let clock = replayed.clock;
+
+        let mut boot = [0; 8];
+        entropy.fill(&mut boot);
+        let boot: String = boot.iter().map(|byte| format!("{byte:02x}")).collect();
+        let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot));
+        own::attach(&ring, clock.clone());
+        log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
+
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let bcrypt_at_once = cores.min(MAX_BCRYPTS);
+        let settings = auth_settings(&config, entropy.as_ref(), bcrypt_at_once)?;
+        let auth = Auth::new(
+            settings,
+            durable,
+            journal.clone(),
+            clock.clone(),
+            entropy.clone(),
+        );
+        let configured = config.password.as_ref().map(|password| password.expose());
+        let first_password = auth.initialise(configured, time.as_ref())?;
+        let certificate = Arc::new(match &config.tls_files {
+            Some(files) => Certificate::from_files(&files.cert, &files.key)?,
+            None => Certificate::own(&state_dir, clock.now())?,
+        });
+        let tls = tls::server_config(certificate.clone())?;
+        let listeners = open_listeners(&config)?;
+        let addresses = listeners
+            .iter()
+            .map(|listener| listener.local_addr())
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let hub = Arc::new(Hub::start(ring.clone(), time.clone())?);
+        let auth = Arc::new(auth);
+        let streams = Arc::downgrade(&hub);
+        auth.on_end(Box::new(move || {
+            if let Some(hub) = streams.upgrade() {
+                hub.recheck();
+            }
+        }));
+        let sources = Sources::start(&config.log_sources, &ring, &clock)?;
+        let admission = Admission::new(
+            listen::room_for_connections(config.max_connections),
+            config.max_connections_per_ip,
+        );
+        let api = Arc::new(Api {
+            auth: auth.clone(),
+            buckets: Buckets::new(config.rate_limit_rps, config.rate_limit_burst, MAX_BUCKETS),
+            ring,
+            hub,
+            sources: parking_lot::Mutex::new(sources),
+            journal,
+            started: clock.monotonic(),
+            clock,
+            connections: admission.total(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            allowed_origins: config.cors_allowed_origins.clone(),
+            state_dir,
+        });
+        let (pool, pool_threads) = Pool::start(&api, bcrypt_at_once)?;
+        let shared = Arc::new(Shared {
+            api: api.clone(),
+            pool,
+            tls,
+            admission,
+            trusted_proxies: config.trusted_proxies.clone(),
+        });
+        let (mailboxes, workers) = start_workers(&shared, &listeners, config.workers)?;
+        let local = config.local_socket.as_deref().and_then(|path| {
+            Local::start(path, &api)
+                .inspect_err(|error| {
+                    // Not worth leaving a board without its only other door.
+                    log::error!(path:% = path.display(), error:% = error; "the local socket cannot be opened");
+                })
+                .ok()
+        });
+        let housekeeper =
+            Housekeeper::start(api.clone(), certificate.clone(), config.tls_files.is_some())?;
+        Builder::new().name("settle".into()).spawn(move || {
+            // What fails here is tried again at the first password check.
+            let _ = auth.settle();
+        })?;
+        Ok(Self {
+            api,
+            addresses,
+            certificate,
+            first_password,
+            local_socket: config.local_socket.filter(|_| local.is_some()),
+            user: config.username,
+            mailboxes,
+            workers,
+            pool: pool_threads,
+            local,
+            housekeeper,
+        })
+    }
+
+    /// Where the TLS listeners are.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The API, for a look inside.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// What to tell the person who started it. Holds the first password if this run generated it.
+    #[must_use]
+    pub fn banner(&self) -> String {
+        let (first_password, password_file) = match &self.first_password {
+            FirstPassword::Generated { password, file } => {
+                (Some(password.expose()), Some(file.as_path()))
+            }
+            FirstPassword::Kept | FirstPassword::Configured => (None, None),
+        };
+        let initial = self.api.state_dir.join(auth::INITIAL_PASSWORD_FILE);
+        let password_file = password_file.or_else(|| initial.exists().then_some(initial.as_path()));
+        Banner {
+            addresses: &self.addresses,
+            certificate: &self.certificate,
+            user: &self.user,
+            first_password,
+            password_file,
+            local_socket: self.local_socket.as_deref(),
+        }
+        .text()
+    }
+
+    /// Reads the certificate again, soon.
+    pub fn reload(&self) {
+        self.housekeeper.reload();
+    }
+
+    /// Stops accepting, finishes what is under way (10 s at most), closes the streams, and commits.
+    pub fn stop(self) {
+        log::info!("stopping");
+        let deadline = Instant::now() + LEAVE;
+        for mailbox in &self.mailboxes {
+            mailbox.leave(deadline);
+        }
+        if let Some(local) = self.local {
+            local.stop();
+        }
+        for worker in self.workers {
+            let _ = worker.join();
+        }
+        // With the last worker the pool's queue is gone; what is in it is still done.
+        for thread in self.pool {
+            let _ = thread.join();
+        }
+        self.api
+            .hub
+            .shutdown(deadline.saturating_duration_since(Instant::now()));
+        self.housekeeper.stop();
+        self.api.sources.lock().stop();
+        self.api.journal.close();
+        log::info!("stopped");
+    }
+}
+
+/// Starts, serves until SIGTERM or SIGINT, and stops in good order.
+///
+/// # Errors
+/// [`StartError`]; nothing fails once it is up.
+pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    own::install(config.log_level);
+    // Before the first thread: a signal that comes while the server starts is handled as soon as it is up.
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let server = Server::start(config, World::real())?;
+    // Not through the log: the first password is in it. A closed standard output is no reason to stop.
+    let _ = io::Write::write_all(&mut io::stdout(), server.banner().as_bytes());
+    let _ = sd_notify::notify(false, &[NotifyState::Ready]);
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            break;
+        }
+        server.reload();
+    }
+    let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
+    server.stop();
+    Ok(())
+}
+
+fn auth_settings(
+    config: &Config,
+    entropy: &dyn Entropy,
+    bcrypt_at_once: usize,
+) -> Result<auth::Settings, StartError> {
+    let secret_key = match &config.secret_key {
+        Some(key) => Zeroizing::new(key.expose().to_vec()),
+        None => secret_key::load_or_generate(&config.state_dir, entropy)
+            .map_err(|(path, error)| StartError::File { path, error })?,
+    };
+    let previous = config.secret_key_previous.as_ref();
+    Ok(auth::Settings {
+        user: config.username.clone(),
+        secret_key,
+        secret_key_previous: previous.map(|key| Zeroizing::new(key.expose().to_vec())),
+        access_ttl: config.access_ttl,
+        refresh_reuse_grace: config.refresh_reuse_grace,
+        ticket_ttl: config.ws_ticket_ttl,
+        max_attempts: config.max_login_attempts,
+        attempts_window: config.rate_limit_window,
+        bcrypt_cost: config.bcrypt_cost,
+        bcrypt_at_once,
+        // The pool's password lane is what bounds those who wait; only its threads ever stand here.
+        bcrypt_waiting: bcrypt_at_once,
+        state_dir: config.state_dir.clone(),
+    })
+}
+
+fn open_listeners(config: &Config) -> Result<Vec<Arc<std::net::TcpListener>>, StartError> {
+    let addresses: Vec<_> = config.listen.iter().map(|listen| listen.addr).collect();
+    addresses
+        .iter()
+        .map(|&address| {
+            listen::listen(address)
+                .map(Arc::new)
+                .map_err(|error| StartError::Listen { address, error })
+        })
+        .collect()
+}
+
+type Workers = (Vec<Arc<Mailbox>>, Vec<JoinHandle<()>>);
+
+fn start_workers(
+    shared: &Arc<Shared>,
+    listeners: &[Arc<std::net::TcpListener>],
+    count: usize,
+) -> io::Result<Workers> {
+    let mut workers = (0..count)
+        .map(|_| Worker::new(shared.clone(), listeners))
+        .collect::<io::Result<Vec<_>>>()?;
+    let mailboxes: Vec<_> = workers.iter().map(Worker::mailbox).collect();
+    for worker in &mut workers {
+        worker.meet(&mailboxes);
+    }
+    let threads = workers
+        .into_iter()
+        .enumerate()
+        .map(|(index, worker)| {
+            Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || worker.run())
+        })
+        .collect::<io::Result<Vec<_>>>()?;
+    Ok((mailboxes, threads))
+}
+
+/// How long requests under way may take once the server is told to stop.
+const LEAVE: Duration = Duration::from_secs(10);
+
+/// Addresses whose request rate is known at a time; some 24 bytes each. More share one bucket.
+const MAX_BUCKETS: usize = 16 * 1024;
+
+/// Two at once keep two cores busy; more would only make each slower.
+const MAX_BCRYPTS: usize = 2;

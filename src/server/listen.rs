@@ -1,0 +1,110 @@
+//! The listening sockets, and how many descriptors there are for what comes through them.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Opens a non-blocking listener. `[::]` serves IPv4 too, and gives way to `0.0.0.0` on a kernel without IPv6.
+///
+/// # Errors
+/// The system's: the address is in use, or not this machine's.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    match open(address) {
+        Err(error)
+            if address.ip().is_unspecified()
+                && error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) =>
+        {
+            log::warn!("this kernel has no IPv6; listening on IPv4 alone");
+            open(SocketAddr::new(
+                Ipv4Addr::UNSPECIFIED.into(),
+                address.port(),
+            ))
+        }
+        other => other,
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let (family, is_v6) = match address {
+        SocketAddr::V4(_) => (AddressFamily::INET, false),
+        SocketAddr::V6(_) => (AddressFamily::INET6, true),
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
+    // Or a restart would have to wait for the last connections' TIME_WAIT.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if is_v6 {
+        sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+    }
+    net::bind(&socket, &address)?;
+    net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// Raises the soft limit of descriptors to the hard one and says how many connections fit.
+#[must_use]
+pub fn room_for_connections(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let Some(current) = current else {
+        return wanted;
+    };
+    let room = usize::try_from(current)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(RESERVED_DESCRIPTORS)
+        .max(1);
+    if room < wanted {
+        log::warn!(wanted = wanted, room = room; "the limit of open files leaves room for fewer connections");
+    }
+    room.min(wanted)
+}
+
+/// The addresses a person on the LAN could type for this listener.
+#[must_use]
+pub fn reachable(address: SocketAddr) -> Vec<IpAddr> {
+    if !address.ip().is_unspecified() {
+        return vec![address.ip()];
+    }
+    let mut found: Vec<_> = if_addrs::get_if_addrs()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|interface| interface.ip())
+        .filter(|ip| match ip {
+            IpAddr::V4(_) => true,
+            IpAddr::V6(ip) => address.is_ipv6() && !ip.is_unicast_link_local(),
+        })
+        .collect();
+    // What others can reach goes first.
+    found.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
+    found
+}
+
+/// Clients that may wait to be accepted; the kernel cuts it to its own limit.
+const BACKLOG: i32 = 1024;
+
+/// What the rest needs: journal, lock, epolls, sources, the local socket and its clients.
+const RESERVED_DESCRIPTORS: usize = 96;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[test]
+    fn the_unspecified_ipv6_address_serves_ipv4_too() {
+        let address = "[::]:0".parse().expect("an address");
+        let listener = listen(address).expect("listening");
+        let port = listener.local_addr().expect("bound").port();
+        TcpStream::connect(("127.0.0.1", port)).expect("reached by IPv4");
+    }
+}

@@ -1,0 +1,92 @@
+//! The threads that may wait: for bcrypt, for the journal, for files.
+//!
+//! Two lanes, so that nobody who guesses passwords can delay those who are in: a few threads for passwords (as many as
+//! bcrypts may run at once), the others for the rest. A lane's queue is bounded; what does not fit is refused at once.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::worker::Mailbox;
+use crate::api::request::Request;
+use crate::api::route::Cost;
+use crate::api::{Api, Call};
+
+/// A request that was admitted, and where its outcome goes.
+pub struct Job {
+    /// What to do.
+    pub call: Call,
+    /// The request, whole.
+    pub request: Request,
+    /// The worker that owns the connection.
+    pub reply_to: Arc<Mailbox>,
+    /// The connection.
+    pub connection: u64,
+}
+
+/// The pool. Dropping it lets the threads finish what is queued and end.
+pub struct Pool {
+    general: Sender<Job>,
+    passwords: Sender<Job>,
+}
+
+impl Pool {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start(
+        api: &Arc<Api>,
+        password_threads: usize,
+    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
+        let (general, general_jobs) = bounded(GENERAL_QUEUE);
+        let (passwords, password_jobs) = bounded(PASSWORD_QUEUE);
+        let mut threads = Vec::with_capacity(THREADS);
+        for index in 0..THREADS {
+            let (name, jobs) = if index < password_threads {
+                (format!("password-{index}"), password_jobs.clone())
+            } else {
+                (format!("pool-{index}"), general_jobs.clone())
+            };
+            let api = api.clone();
+            let thread = Builder::new().name(name).stack_size(STACK);
+            threads.push(thread.spawn(move || work(&api, &jobs))?);
+        }
+        Ok((Self { general, passwords }, threads))
+    }
+
+    /// Queues a job.
+    ///
+    /// # Errors
+    /// The job back, if its lane is full.
+    pub fn submit(&self, job: Job) -> Result<(), Box<Job>> {
+        let lane = match job.call.cost() {
+            Cost::Password => &self.passwords,
+            Cost::Cheap | Cost::Waits => &self.general,
+        };
+        lane.try_send(job)
+            .map_err(|error| Box::new(error.into_inner()))
+    }
+}
+
+fn work(api: &Api, jobs: &Receiver<Job>) {
+    for job in jobs {
+        let outcome = api.run(job.call, &job.request);
+        job.reply_to.deliver(job.connection, outcome);
+    }
+}
+
+/// Most of them wait for the journal, which answers all it holds with one sync: so many logouts share one.
+const THREADS: usize = 16;
+
+/// The deepest call is serde's, at its limit of 128 levels, and the JSON of one answer.
+const STACK: usize = 256 * 1024;
+
+/// A second's work and more; what queues longer is better told to come again.
+const GENERAL_QUEUE: usize = 256;
+
+/// One address can have only a few attempts under way, and whoever is locked out is answered without bcrypt: this fills
+/// up only when dozens of clients log in at once.
+const PASSWORD_QUEUE: usize = 128;

@@ -1,0 +1,69 @@
+//! The key that signs tokens, when the configuration gives none: made once and kept in the state folder.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::entropy::Entropy;
+use crate::files;
+
+/// The kept key, or a new one. A file that does not hold a key is replaced, loudly: all that is lost is the logins.
+///
+/// # Errors
+/// The file, and what the system said of it.
+pub fn load_or_generate(
+    state_dir: &Path,
+    entropy: &dyn Entropy,
+) -> Result<Zeroizing<Vec<u8>>, (PathBuf, io::Error)> {
+    let path = state_dir.join(FILE);
+    match files::read(&path).map(Zeroizing::new) {
+        Ok(text) => match URL_SAFE_NO_PAD
+            .decode(text.trim_ascii())
+            .map(Zeroizing::new)
+        {
+            Ok(key) if key.len() == LENGTH => return Ok(key),
+            _ => {
+                log::error!(file:% = path.display(); "this does not hold a key; a new one is made and all logins end")
+            }
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err((path, error)),
+    }
+    let mut key = Zeroizing::new(vec![0; LENGTH]);
+    entropy.fill(&mut key);
+    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(&*key) + "\n");
+    files::replace(&path, text.as_bytes()).map_err(|error| (path, error))?;
+    Ok(key)
+}
+
+const FILE: &str = "secret-key";
+
+/// As long as HMAC-SHA-256's output (RFC 7518, section 3.2).
+const LENGTH: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::FakeEntropy;
+
+    #[test]
+    fn a_key_is_made_once_and_a_damaged_one_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let entropy = FakeEntropy::new(1);
+        let first = load_or_generate(dir.path(), &entropy).expect("a key");
+        assert_eq!(
+            load_or_generate(dir.path(), &entropy).expect("the key"),
+            first
+        );
+        std::fs::write(dir.path().join(FILE), "half a k").expect("damaged");
+        let second = load_or_generate(dir.path(), &entropy).expect("a new key");
+        assert_ne!(second, first);
+        assert_eq!(
+            load_or_generate(dir.path(), &entropy).expect("the key"),
+            second
+        );
+    }
+}

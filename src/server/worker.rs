@@ -1,0 +1,468 @@
+//! A worker: one thread, one epoll instance, and the connections it accepted, from their first byte to their last.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use ipnet::IpNet;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustls::{ServerConfig, ServerConnection};
+
+use super::admission::{Admission, Full};
+use super::connection::{Connection, Turn};
+use super::pool::{Job, Pool};
+use super::transport::TlsTransport;
+use crate::api::error::ApiError;
+use crate::api::request::Peer;
+use crate::api::{Api, Outcome, Stream};
+use crate::logs::hub::Subscription;
+
+/// What the pool and the server send a worker.
+enum Mail {
+    /// The outcome of a connection's request.
+    Outcome(u64, Outcome),
+    /// Close the connection that has been idle longest: another worker needs its place.
+    Shed,
+    /// Stop accepting, finish what is under way until then, and end.
+    Leave(Instant),
+}
+
+/// A worker's mailbox: a queue and a poller wake-up. Bounded by its writers: a connection has one request under way.
+pub struct Mailbox {
+    queue: Sender<Mail>,
+    wake: OwnedFd,
+    /// A wake-up is on its way already.
+    woken: AtomicBool,
+    /// Whether this worker has an idle connection to shed.
+    has_idle: AtomicBool,
+}
+
+impl Mailbox {
+    /// Hands in a request's outcome.
+    pub fn deliver(&self, connection: u64, outcome: Outcome) {
+        self.send(Mail::Outcome(connection, outcome));
+    }
+
+    /// Tells the worker to finish what is under way and end.
+    pub fn leave(&self, deadline: Instant) {
+        self.send(Mail::Leave(deadline));
+    }
+
+    fn send(&self, mail: Mail) {
+        // A worker that is gone has no connections to answer.
+        if self.queue.send(mail).is_ok() && !self.woken.swap(true, Ordering::AcqRel) {
+            // Fails only when the counter is full, and then it is readable anyway.
+            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        }
+    }
+}
+
+/// What all workers share.
+pub struct Shared {
+    /// The API.
+    pub api: Arc<Api>,
+    /// The threads that may wait.
+    pub pool: Pool,
+    /// TLS settings.
+    pub tls: Arc<ServerConfig>,
+    /// The connection limits.
+    pub admission: Arc<Admission>,
+    /// Peers whose connections are many people's.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// One worker. Made on the starting thread, so that a failure is the start's; then moved to its own.
+pub struct Worker {
+    shared: Arc<Shared>,
+    listeners: Vec<Arc<TcpListener>>,
+    epoll: OwnedFd,
+    mailbox: Arc<Mailbox>,
+    mail: Receiver<Mail>,
+    colleagues: Vec<Arc<Mailbox>>,
+    connections: HashMap<u64, Connection>,
+    deadlines: BTreeSet<(Instant, u64)>,
+    ready: VecDeque<u64>,
+    next_token: u64,
+    scratch: Box<[u8]>,
+    leaving: Option<Instant>,
+}
+
+impl Worker {
+    /// A worker for these listeners (non-blocking).
+    ///
+    /// # Errors
+    /// When the system has no epoll instance to give.
+    pub fn new(shared: Arc<Shared>, listeners: &[Arc<TcpListener>]) -> io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        epoll::add(
+            &epoll,
+            &wake,
+            EventData::new_u64(WAKE),
+            EventFlags::IN | EventFlags::ET,
+        )?;
+        for (index, listener) in listeners.iter().enumerate() {
+            // Exclusive: one worker wakes for a new client, not all of them.
+            let data = EventData::new_u64(index as u64);
+            epoll::add(
+                &epoll,
+                listener,
+                data,
+                EventFlags::IN | EventFlags::EXCLUSIVE,
+            )?;
+        }
+        let (queue, mail) = unbounded();
+        Ok(Self {
+            shared,
+            listeners: listeners.to_vec(),
+            epoll,
+            mailbox: Arc::new(Mailbox {
+                queue,
+                wake,
+                woken: AtomicBool::new(false),
+                has_idle: AtomicBool::new(false),
+            }),
+            mail,
+            colleagues: Vec::new(),
+            connections: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            ready: VecDeque::new(),
+            next_token: FIRST_CONNECTION,
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            leaving: None,
+        })
+    }
+
+    /// Where to send it mail.
+    #[must_use]
+    pub fn mailbox(&self) -> Arc<Mailbox> {
+        self.mailbox.clone()
+    }
+
+    /// Introduces the other workers.
+    pub fn meet(&mut self, all: &[Arc<Mailbox>]) {
+        let own = &self.mailbox;
+        self.colleagues = all
+            .iter()
+            .filter(|other| !Arc::ptr_eq(own, other))
+            .cloned()
+            .collect();
+    }
+
+    /// Serves until told to leave.
+    pub fn run(mut self) {
+        let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
+        loop {
+            if self
+                .leaving
+                .is_some_and(|deadline| self.connections.is_empty() || Instant::now() >= deadline)
+            {
+                return;
+            }
+            events.clear();
+            let timeout = self.timeout();
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    log::error!(error:% = error; "a worker cannot poll and ends");
+                    return;
+                }
+            }
+            let now = Instant::now();
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    WAKE => self.read_mail(now),
+                    token if token < FIRST_CONNECTION => self.accept(token, now),
+                    token => {
+                        if let Some(connection) = self.connections.get_mut(&token) {
+                            connection.wake();
+                            self.ready.push_back(token);
+                        }
+                    }
+                }
+            }
+            // Each gets one turn; whoever wants more is behind the others, and behind new events.
+            for _ in 0..self.ready.len() {
+                if let Some(token) = self.ready.pop_front() {
+                    self.drive(token, now);
+                }
+            }
+            self.expire(now);
+            let has_idle = self.connections.len() > 0;
+            self.mailbox.has_idle.store(has_idle, Ordering::Relaxed);
+        }
+    }
+
+    fn timeout(&self) -> Option<Timespec> {
+        let wait = if self.ready.is_empty() {
+            let first = self.deadlines.first().map(|(deadline, _)| *deadline);
+            let next = match (first, self.leaving) {
+                (Some(first), Some(leaving)) => first.min(leaving),
+                (first, leaving) => first.or(leaving)?,
+            };
+            // Rounded up, or the last fraction of a millisecond is spent spinning.
+            next.saturating_duration_since(Instant::now()) + Duration::from_millis(1)
+        } else {
+            Duration::ZERO
+        };
+        Some(Timespec {
+            tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: wait.subsec_nanos().into(),
+        })
+    }
+
+    fn read_mail(&mut self, now: Instant) {
+        let mut counter = [0; 8];
+        let _ = rustix::io::read(&self.mailbox.wake, &mut counter);
+        self.mailbox.woken.store(false, Ordering::Release);
+        while let Ok(mail) = self.mail.try_recv() {
+            match mail {
+                Mail::Outcome(token, outcome) => self.finish(token, outcome, now),
+                Mail::Shed => {
+                    self.shed(None);
+                }
+                Mail::Leave(deadline) => self.leave(deadline),
+            }
+        }
+    }
+
+    fn accept(&mut self, listener: u64, now: Instant) {
+        let Some(listener) = usize::try_from(listener)
+            .ok()
+            .and_then(|index| self.listeners.get(index))
+            .cloned()
+        else {
+            return;
+        };
+        for _ in 0..ACCEPTS {
+            let (socket, address) = match listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    match error.kind() {
+                        io::ErrorKind::WouldBlock
+                        | io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::Interrupted => {}
+                        // Out of descriptors or memory: room is made, since the listener will be ready again at once.
+                        _ => {
+                            log::warn!(error:% = error; "a connection could not be accepted");
+                            self.shed(None);
+                        }
+                    }
+                    return;
+                }
+            };
+            let address = address.ip().to_canonical();
+            let proxy = self
+                .shared
+                .trusted_proxies
+                .iter()
+                .any(|net| net.contains(&address));
+            let place = match self.shared.admission.enter(address.into(), !proxy) {
+                Err(full) => {
+                    if !self.make_room(full, address.into()) {
+                        continue;
+                    }
+                    match self.shared.admission.enter(address.into(), !proxy) {
+                        Ok(place) => place,
+                        Err(_) => continue,
+                    }
+                }
+                Ok(place) => place,
+            };
+            let ready = socket
+                .set_nonblocking(true)
+                .and_then(|()| socket.set_nodelay(true));
+            let Ok(tls) = ServerConnection::new(self.shared.tls.clone()) else {
+                continue;
+            };
+            let token = self.next_token;
+            let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+            let registered = ready.is_ok()
+                && epoll::add(&self.epoll, &socket, EventData::new_u64(token), flags).is_ok();
+            if !registered {
+                continue;
+            }
+            self.next_token += 1;
+            let connection = Connection::new(socket, tls, Peer::Network(address), place, now);
+            self.deadlines.insert((connection.deadline(), token));
+            self.connections.insert(token, connection);
+        }
+    }
+
+    /// Closes the connection that has been idle longest, of that client or of anybody. Returns whether there was one here;
+    /// otherwise a colleague is asked, whose place will be free for the next client.
+    fn make_room(&mut self, full: Full, client: crate::journal::ClientKey) -> bool {
+        match full {
+            Full::Client => self.shed(Some(client)),
+            Full::Total => {
+                if self.shed(None) {
+                    return true;
+                }
+                if let Some(other) = self
+                    .colleagues
+                    .iter()
+                    .find(|other| other.has_idle.load(Ordering::Relaxed))
+                {
+                    other.send(Mail::Shed);
+                }
+                false
+            }
+        }
+    }
+
+    fn shed(&mut self, client: Option<crate::journal::ClientKey>) -> bool {
+        // Idle connections all wait equally long, so the nearest deadline is the longest idle.
+        let victim = self
+            .deadlines
+            .iter()
+            .map(|(_, token)| *token)
+            .find(|token| {
+                self.connections.get(token).is_some_and(|connection| {
+                    connection.is_idle()
+                        && client.is_none_or(|client| connection.place().client() == client)
+                })
+            });
+        victim.is_some_and(|token| {
+            self.drop_connection(token);
+            true
+        })
+    }
+
+    fn drive(&mut self, token: u64, now: Instant) {
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return;
+        };
+        let before = connection.deadline();
+        let turn = connection.drive(&self.shared.api, &mut self.scratch, now);
+        self.settle(token, before, turn, now);
+    }
+
+    fn finish(&mut self, token: u64, outcome: Outcome, now: Instant) {
+        // A client that left meanwhile needs no answer.
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return;
+        };
+        let before = connection.deadline();
+        let turn = match connection.finish(outcome, now) {
+            Some(stream) => Turn::Stream(stream),
+            None => Turn::More,
+        };
+        self.settle(token, before, turn, now);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some(&(deadline, token)) = self.deadlines.first() {
+            if deadline > now {
+                return;
+            }
+            let Some(connection) = self.connections.get_mut(&token) else {
+                self.deadlines.remove(&(deadline, token));
+                continue;
+            };
+            let turn = connection.expire(now);
+            self.settle(token, deadline, turn, now);
+        }
+    }
+
+    /// Does what a turn asked for and keeps the deadlines in step.
+    fn settle(&mut self, token: u64, deadline_before: Instant, turn: Turn, now: Instant) {
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return;
+        };
+        let deadline = connection.deadline();
+        if deadline != deadline_before {
+            self.deadlines.remove(&(deadline_before, token));
+            self.deadlines.insert((deadline, token));
+        }
+        match turn {
+            Turn::Parked => {}
+            Turn::More => self.ready.push_back(token),
+            Turn::Closed => self.drop_connection(token),
+            Turn::Stream(stream) => self.hand_over(token, *stream),
+            Turn::Dispatch(work) => {
+                let (call, request) = *work;
+                let job = Job {
+                    call,
+                    request,
+                    reply_to: self.mailbox.clone(),
+                    connection: token,
+                };
+                if self.shared.pool.submit(job).is_err() {
+                    let busy = ApiError::Busy(RETRY_BUSY).answer();
+                    self.finish(token, Outcome::Answer(busy), now);
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self, token: u64, stream: Stream) {
+        let Some(connection) = self.forget(token) else {
+            return;
+        };
+        let Ok((socket, tls, leftover, place)) = connection.into_stream(stream.head) else {
+            return;
+        };
+        self.shared.api.hub.subscribe(Subscription {
+            transport: Box::new(TlsTransport { socket, tls }),
+            encoding: stream.encoding,
+            leftover,
+            filter: stream.filter,
+            since: stream.since,
+            boot: stream.boot,
+            alive: stream.alive,
+            keep: Box::new(place),
+        });
+    }
+
+    fn leave(&mut self, deadline: Instant) {
+        self.leaving = Some(deadline);
+        for listener in self.listeners.drain(..) {
+            let _ = epoll::delete(&self.epoll, &listener);
+        }
+        let done: Vec<_> = self
+            .connections
+            .iter_mut()
+            .filter_map(|(token, connection)| connection.leave().then_some(*token))
+            .collect();
+        for token in done {
+            self.drop_connection(token);
+        }
+    }
+
+    fn drop_connection(&mut self, token: u64) {
+        drop(self.forget(token));
+    }
+
+    /// Takes a connection out of the worker; its socket is still open.
+    fn forget(&mut self, token: u64) -> Option<Connection> {
+        let connection = self.connections.remove(&token)?;
+        self.deadlines.remove(&(connection.deadline(), token));
+        let _ = epoll::delete(&self.epoll, connection.socket());
+        Some(connection)
+    }
+}
+
+/// The token of the mailbox's wake-up.
+const WAKE: u64 = u64::MAX;
+
+/// Tokens below it are listeners'. A connection's token is never used again, so a late outcome finds nobody.
+const FIRST_CONNECTION: u64 = 1 << 16;
+
+/// What one wait may return.
+const EVENTS: usize = 128;
+
+/// New clients in one turn: few, so that a rush spreads over the workers and those who are in are served between.
+const ACCEPTS: usize = 4;
+
+/// The largest TLS record there is, and its header (RFC 8446, section 5.2).
+const SCRATCH: usize = 16 * 1024 + 512;
+
+/// Seconds after which a full queue has surely moved.
+const RETRY_BUSY: u64 = 1;
