@@ -1,0 +1,224 @@
+//! A whole device for tests: the real server in this process, on loopback and free ports, in a folder of its own, with a
+//! clock that the test turns.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postern::clock::{FakeTimeSource, Timestamp};
+use postern::config::{Config, Machine};
+use postern::entropy::SystemEntropy;
+use postern::server::{Server, World};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{Client, Response};
+
+pub const USER: &str = "admin";
+pub const PASSWORD: &str = "correct horse battery";
+/// 2026-11-18, some time after the release's epoch.
+pub const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);
+
+/// A device; its state outlives [`Device::restart`] and [`Device::pull_plug`].
+pub struct Device {
+    pub time: Arc<FakeTimeSource>,
+    folder: TempDir,
+    settings: BTreeMap<String, String>,
+    server: Option<Server>,
+}
+
+impl Device {
+    /// A device with defaults fit for tests.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A device with these variables set, or unset where the value is empty.
+    pub fn with(variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = folder.path().join("state");
+        let mut settings: BTreeMap<_, _> = [
+            ("LISTEN", "127.0.0.1:0"),
+            ("STATE_DIR", state.to_str().expect("UTF-8")),
+            ("BASIC_AUTH_PASSWORD", PASSWORD),
+            ("BCRYPT_COST", "4"),
+            ("RATE_LIMIT_RPS", "1000"),
+            ("RATE_LIMIT_BURST", "100000"),
+            ("WORKERS", "2"),
+            ("LOG_SOURCES", ""),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        for (name, value) in variables {
+            settings.insert((*name).to_owned(), (*value).to_owned());
+        }
+        let mut device = Self {
+            time: Arc::new(FakeTimeSource::new(TODAY)),
+            folder,
+            settings,
+            server: None,
+        };
+        device.boot();
+        device
+    }
+
+    /// Starts the server again.
+    pub fn boot(&mut self) {
+        let machine = Machine {
+            // A configuration of this very machine must not leak in.
+            env_file: self.folder.path().join("no-such.env"),
+            ..Machine::detect()
+        };
+        let config =
+            Config::load_on(&machine, self.settings.clone(), None).expect("a good configuration");
+        let world = World {
+            time: self.time.clone(),
+            entropy: Arc::new(SystemEntropy),
+        };
+        self.server = Some(Server::start(config, world).expect("a started server"));
+    }
+
+    /// Changes a variable for the next boot.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Stops in good order and starts again.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.boot();
+    }
+
+    /// Stops in good order.
+    pub fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop();
+        }
+    }
+
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("a running server")
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.server().addresses()[0]
+    }
+
+    /// A file in the test's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn state(&self, name: &str) -> PathBuf {
+        self.folder.path().join("state").join(name)
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        self.time.advance(Duration::from_secs(seconds));
+    }
+
+    /// A new connection, TLS done and the certificate verified.
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address(), &self.state("tls-cert.pem"))
+    }
+
+    /// One request on a connection of its own.
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        authorization: Option<&str>,
+        body: Option<&Value>,
+    ) -> Response {
+        self.connect().request(method, path, authorization, body)
+    }
+
+    pub fn get(&self, path: &str, authorization: Option<&str>) -> Response {
+        self.request("GET", path, authorization, None)
+    }
+
+    pub fn post(&self, path: &str, authorization: Option<&str>, body: &Value) -> Response {
+        self.request("POST", path, authorization, Some(body))
+    }
+
+    pub fn login_with(&self, password: &str) -> Response {
+        let body = json!({"username": USER, "password": password});
+        self.post("/api/auth/login", None, &body)
+    }
+
+    /// Logs in with the first password.
+    pub fn login(&self) -> Tokens {
+        Tokens::of(&self.login_with(PASSWORD))
+    }
+
+    pub fn refresh(&self, refresh_token: &str) -> Response {
+        self.post(
+            "/api/auth/refresh",
+            None,
+            &json!({"refresh_token": refresh_token}),
+        )
+    }
+
+    /// Whether a bearer token is accepted on a protected path.
+    pub fn accepts(&self, access_token: &str) -> bool {
+        let response = self.get("/api/security/rate-limits", Some(&bearer(access_token)));
+        match response.status {
+            200 => true,
+            401 => false,
+            other => panic!("{other}: {}", response.text()),
+        }
+    }
+
+    pub fn change_password(&self, authorization: &str, current: &str, new: &str) -> Response {
+        let body = json!({"current_password": current, "new_password": new});
+        self.post("/api/change-password", Some(authorization), &body)
+    }
+}
+
+/// A pair of tokens.
+#[derive(Clone)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+}
+
+impl Tokens {
+    pub fn of(response: &Response) -> Self {
+        assert_eq!(response.status, 200, "{}", response.text());
+        let json = response.json();
+        let member = |name: &str| json[name].as_str().expect("a token").to_owned();
+        Self {
+            access: member("access_token"),
+            refresh: member("refresh_token"),
+        }
+    }
+
+    pub fn bearer(&self) -> String {
+        bearer(&self.access)
+    }
+}
+
+pub fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+pub fn basic(user: &str, password: &str) -> String {
+    use base64::Engine;
+    let text = format!("{user}:{password}");
+    format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(text)
+    )
+}
+
+impl Device {
+    /// Waits until the TLS listener holds that many connections.
+    pub fn wait_for_connections(&self, count: usize) {
+        crate::eventually("the number of connections", || {
+            self.server().api().connection_count() == count
+        });
+    }
+}

@@ -1,0 +1,315 @@
+//! What bad input gets: a clear JSON error, and an unharmed server.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+
+use crate::client::tcp;
+use crate::device::{Device, USER, basic};
+
+/// Sends bytes on a connection of their own; asserts the status, that the connection is closed after it, and that the
+/// server still serves.
+fn refused(device: &Device, bytes: impl AsRef<[u8]>, status: u16) -> String {
+    let mut client = device.connect();
+    let response = client.raw(&bytes);
+    let shown =
+        String::from_utf8_lossy(&bytes.as_ref()[..bytes.as_ref().len().min(200)]).into_owned();
+    assert_eq!(response.status, status, "{shown}: {}", response.text());
+    assert_eq!(response.header("connection"), Some("close"), "{shown}");
+    assert!(client.is_closed(), "{shown}");
+    response.detail()
+}
+
+#[test]
+fn malformed_heads_are_refused_in_words() {
+    let device = Device::start();
+    for (bytes, status) in [
+        (&b"GET /health HTTP/1.1\r\n\r\n"[..], 400),
+        (b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\nHost: a\n\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost : a\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", 400),
+        (b"GET /health\r\n", 400),
+        (b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
+        (b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"GET /health HTTP/9.9\r\nHost: a\r\n\r\n", 505),
+    ] {
+        refused(&device, bytes, status);
+    }
+    assert_eq!(device.get("/health", None).status, 200);
+}
+
+#[test]
+fn a_head_over_8_kib_is_431() {
+    let device = Device::start();
+    let head = format!(
+        "GET /health HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+        "x".repeat(9000)
+    );
+    refused(&device, head, 431);
+    // A token of a megabyte is a head of a megabyte.
+    let token = format!(
+        "GET /api/status HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
+        "x".repeat(1 << 20)
+    );
+    refused(&device, token, 431);
+}
+
+#[test]
+fn a_body_over_64_kib_is_413_without_being_read() {
+    let device = Device::start();
+    refused(
+        &device,
+        "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n",
+        413,
+    );
+    let chunked = format!(
+        "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n{}",
+        "x".repeat(1000)
+    );
+    refused(&device, chunked, 413);
+    // All of it sent at once: the answer still arrives, not a reset.
+    let whole = format!(
+        "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n{}",
+        "x".repeat(300_000)
+    );
+    refused(&device, whole, 413);
+}
+
+#[test]
+fn a_client_that_waits_for_100_continue_is_told() {
+    let device = Device::start();
+    let mut client = device.connect();
+    client.send("POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(client.response_to("POST").status, 100);
+    client.send("{}");
+    assert_eq!(client.response_to("POST").status, 400);
+}
+
+#[test]
+fn malformed_bodies_are_400_and_say_where() {
+    let device = Device::start();
+    let mut client = device.connect();
+    let mut login = |body: &str| {
+        let request = format!(
+            "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let response = client.raw(request);
+        assert_eq!(response.status, 400, "{body:.100}: {}", response.text());
+        response.detail()
+    };
+    assert!(login("{\"username\": }").contains("line 1, column 14"));
+    assert!(login("").contains("body"));
+    assert!(login("[1]").contains("object"));
+    assert!(login("{\"password\":\"x\"}").contains("'username'"));
+    assert!(login("{\"username\":\"admin\"}").contains("'password'"));
+    assert!(login("{\"username\":\"admin\",\"password\":5}").contains("'password'"));
+    assert!(login("{\"username\":null,\"password\":\"x\"}").contains("'username'"));
+    login(&"[".repeat(60_000));
+    login(&format!(
+        "{}1{}",
+        "{\"a\":".repeat(10_000),
+        "}".repeat(10_000)
+    ));
+    login("\u{0}\u{1}");
+    login("{\"username\":\"\\ud800\",\"password\":\"x\"}");
+}
+
+#[test]
+fn a_malformed_credential_is_401_and_no_attempt() {
+    let device = Device::start();
+    for authorization in [
+        "Basic",
+        "Basic !!!",
+        "Basic bm9jb2xvbg==",
+        "Basic /w==",
+        "Bearer",
+        "Bearer a.b.c",
+        "Bearer ..",
+        "Digest username=\"admin\"",
+        "",
+    ] {
+        for _ in 0..3 {
+            let response = device.get("/api/status", Some(authorization));
+            assert_eq!(response.status, 401, "{authorization}");
+            let schemes = response.header("www-authenticate").expect("schemes");
+            assert!(
+                schemes.contains("Basic ") && schemes.contains("Bearer "),
+                "{schemes}"
+            );
+            assert_eq!(
+                schemes.contains("invalid_token"),
+                authorization.starts_with("Bearer")
+            );
+        }
+    }
+    assert_eq!(
+        device
+            .get("/api/status", Some(&basic(USER, crate::device::PASSWORD)))
+            .status,
+        200
+    );
+}
+
+#[test]
+fn no_spelling_of_a_path_is_a_way_around_authentication() {
+    let device = Device::start();
+    let token = device.login().bearer();
+    for path in [
+        "/api/%2e%2e/health",
+        "/api/../health",
+        "/api/./health",
+        "//api/health",
+        "//api/status",
+        "/api//status",
+        "/api/health/",
+        "/api/health/../status",
+        "/health/../api/status",
+        "/%61pi/status",
+        "/API/status",
+        "/api/status/",
+        "/api/status%00",
+        "/api%2fstatus",
+        "/x/..%2fapi/status",
+        "/%2561pi/status",
+        "/\\api\\status",
+        "/api;x=y/status",
+        "/api",
+        "/api/",
+        "/api/nothing",
+    ] {
+        let anonymous = device.get(path, None);
+        assert!(
+            [400, 401, 404].contains(&anonymous.status),
+            "{path}: {}",
+            anonymous.status
+        );
+        assert_eq!(anonymous.json()["status"], "error", "{path}");
+        let known = device.get(path, Some(&token)).status;
+        assert!(known == 404 || known == 400, "{path}: {known}");
+    }
+    for path in [
+        "/api",
+        "/api/nothing",
+        "/api/health/",
+        "/api/%2e%2e/health",
+        "//api/x",
+    ] {
+        assert_eq!(device.get(path, None).status, 401, "{path}");
+    }
+    assert_eq!(device.get("/nothing", None).status, 404);
+}
+
+#[test]
+fn a_wrong_method_is_405_for_those_who_may_know() {
+    let device = Device::start();
+    let token = device.login().bearer();
+    let response = device.get("/api/logout", Some(&token));
+    assert_eq!(response.status, 405);
+    assert_eq!(response.header("allow"), Some("POST, OPTIONS"));
+    assert_eq!(device.get("/api/logout", None).status, 401);
+    let open = device.request("POST", "/health", None, None);
+    assert_eq!(open.status, 405);
+    assert_eq!(open.header("allow"), Some("GET, HEAD, OPTIONS"));
+    assert_eq!(
+        device
+            .request("BREW", "/api/status", Some(&token), None)
+            .status,
+        405
+    );
+    assert_eq!(
+        device.request("GET", "/api/auth/login", None, None).status,
+        405
+    );
+}
+
+#[test]
+fn head_answers_like_get_without_the_body() {
+    let device = Device::start();
+    let mut client = device.connect();
+    let get = client.request("GET", "/health", None, None);
+    let head = client.request("HEAD", "/health", None, None);
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("content-length"), get.header("content-length"));
+    assert_eq!(
+        client.request("HEAD", "/api/status", None, None).status,
+        401
+    );
+    assert_eq!(client.request("GET", "/health", None, None).status, 200);
+}
+
+#[test]
+fn requests_may_be_pipelined_and_split_anywhere() {
+    let device = Device::start();
+    let mut client = device.connect();
+    let one = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.send(one.repeat(20));
+    for _ in 0..20 {
+        assert_eq!(client.response_to("GET").status, 200);
+    }
+    for byte in one.as_bytes() {
+        client.send([*byte]);
+    }
+    assert_eq!(client.response_to("GET").status, 200);
+    let body = "{\"username\":\"admin\",\"password\":\"wrong\"}";
+    client.send(format!(
+        "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+        body.len()
+    ));
+    client.send(body);
+    client.send("\r\n0\r\n\r\n");
+    assert_eq!(client.response_to("POST").status, 401);
+    assert_eq!(client.request("GET", "/health", None, None).status, 200);
+}
+
+#[test]
+fn http_1_0_is_answered_and_closed() {
+    let device = Device::start();
+    let mut client = device.connect();
+    let response = client.raw("GET /health HTTP/1.0\r\n\r\n");
+    assert_eq!(response.status, 200);
+    assert!(client.is_closed());
+}
+
+#[test]
+fn plain_http_on_the_tls_port_is_told_so() {
+    let device = Device::start();
+    let mut socket = tcp(device.address());
+    socket
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .expect("sent");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("this port speaks HTTPS"), "{answer}");
+}
+
+#[test]
+fn a_client_that_vanishes_anywhere_leaves_nothing_behind() {
+    let device = Device::start();
+    let login = "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{\"username\":\"admin\",";
+    for cut in [1, 10, 30, 60, login.len()] {
+        let mut client = device.connect();
+        client.send(&login[..cut]);
+        client
+            .stream
+            .sock
+            .shutdown(Shutdown::Both)
+            .expect("shut down");
+    }
+    // Before and inside the handshake.
+    drop(tcp(device.address()));
+    let mut socket = tcp(device.address());
+    socket.write_all(&[22, 3, 1, 2, 0, 1]).expect("sent");
+    drop(socket);
+    let mut socket = tcp(device.address());
+    socket
+        .write_all(&[22, 255, 255, 255, 255, 255, 255])
+        .expect("sent");
+    drop(socket);
+    device.wait_for_connections(0);
+    assert_eq!(device.get("/health", None).status, 200);
+}
