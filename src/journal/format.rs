@@ -81,6 +81,9 @@ pub const MAX_FILE: usize = 64 * 1024 * 1024;
 const FRAME_HEAD_LEN: usize = 3;
 const CHECKSUM_LEN: usize = 4;
 
+/// Forty bits of seconds.
+const TIME_LEN: usize = 5;
+
 const TOKEN_REVOKED: u8 = 1;
 const REFRESH_USED: u8 = 2;
 const FAMILY_REVOKED: u8 = 3;
@@ -320,10 +323,9 @@ fn take_id(rest: &mut &[u8]) -> Option<Id> {
 }
 
 fn take_time(rest: &mut &[u8]) -> Option<Timestamp> {
-    let [a, b, c, d, e] = take(rest)?;
-    Some(Timestamp::from_secs(u64::from_le_bytes([
-        a, b, c, d, e, 0, 0, 0,
-    ])))
+    let mut seconds = [0; 8];
+    seconds[..TIME_LEN].copy_from_slice(&take::<TIME_LEN>(rest)?);
+    Some(Timestamp::from_secs(u64::from_le_bytes(seconds)))
 }
 
 fn take_client(rest: &mut &[u8]) -> Option<ClientKey> {
@@ -335,8 +337,8 @@ fn take_client(rest: &mut &[u8]) -> Option<ClientKey> {
 }
 
 fn put_time(payload: &mut Vec<u8>, time: Timestamp) {
-    // `in_whole_seconds` has capped it to what five bytes hold.
-    payload.extend_from_slice(&time.as_secs().to_le_bytes()[..5]);
+    // `in_whole_seconds` has capped it to what these bytes hold.
+    payload.extend_from_slice(&time.as_secs().to_le_bytes()[..TIME_LEN]);
 }
 
 fn put_client(payload: &mut Vec<u8>, client: ClientKey) {

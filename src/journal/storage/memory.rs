@@ -194,7 +194,8 @@ impl Storage for MemoryStorage {
         if disk.failing.syncs {
             return Err(io::Error::other("the sync was told to fail"));
         }
-        disk.durable = disk.current.clone();
+        let current = disk.current.clone();
+        disk.durable = current;
         Ok(())
     }
 
@@ -207,7 +208,8 @@ impl Storage for MemoryStorage {
 
     fn keep_damaged(&mut self) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.damaged = disk.current.clone();
+        let current = disk.current.clone();
+        disk.damaged = current;
         Ok(())
     }
 
