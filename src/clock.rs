@@ -409,7 +409,7 @@ mod tests {
         let (source, clock) = clock_at(NOON, Some(NOON));
         source.set_system(NOON + DAY * 30);
         clock.now();
-        source.advance(HOLD - Duration::from_secs(1));
+        source.advance(HOLD.saturating_sub(Duration::from_secs(1)));
         source.set_system(NOON + DAY * 300);
         clock.now();
         source.advance(Duration::from_secs(2));

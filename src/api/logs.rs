@@ -117,14 +117,12 @@ pub(super) fn websocket(
         return Err(ApiError::Protocol(501, detail.into()));
     }
     let ticket = ticket(request);
-    match (&caller.session, &ticket) {
-        (Some(_), _) => {}
-        (None, None) => return Err(ApiError::MissingTicket),
+    if caller.session.is_none() {
+        let ticket = ticket.as_deref().ok_or(ApiError::MissingTicket)?;
         // Looked at before it is used up: what is no handshake must not cost a ticket.
-        (None, Some(ticket)) if api.auth.peek_ticket(ticket).is_err() => {
-            return Err(ApiError::InvalidTicket);
-        }
-        (None, Some(_)) => {}
+        api.auth
+            .peek_ticket(ticket)
+            .map_err(|_| ApiError::InvalidTicket)?;
     }
     if !cors::is_allowed(api, request) {
         return Err(ApiError::ForeignOrigin);

@@ -91,8 +91,8 @@ pub struct Caller {
     pub client: Option<ClientKey>,
     /// Who it is, once that is known.
     pub session: Option<Session>,
-    /// The value of the path's parameter, still encoded.
-    pub parameter: Option<String>,
+    /// The value of the path's parameter, still encoded; empty if it has none.
+    pub parameter: String,
 }
 
 impl Caller {
@@ -158,7 +158,7 @@ impl Api {
             caller: Caller {
                 client,
                 session: None,
-                parameter: None,
+                parameter: String::new(),
             },
             password: None,
         };
@@ -171,7 +171,7 @@ impl Api {
         cors::refuse_foreign_changes(self, request)?;
         let (target, protected) = match route::find(&request.method, path) {
             Found::Route(route, parameter) => {
-                call.caller.parameter = parameter.map(str::to_owned);
+                parameter.clone_into(&mut call.caller.parameter);
                 (CallTarget::Route(route), route.access == Access::User)
             }
             Found::OtherMethods(methods, open) if request.method == Method::Options => {

@@ -31,7 +31,7 @@ pub(super) fn list(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiErr
 
 /// `DELETE /api/security/rate-limits/{ip}`
 pub(super) fn clear(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
-    let text = decode_segment(caller.parameter.as_deref().unwrap_or_default());
+    let text = decode_segment(&caller.parameter);
     let client: ClientKey = text
         .parse()
         .map_err(|_| ApiError::BadRequest("the path must end in an IP address".into()))?;

@@ -44,6 +44,7 @@ impl Request {
     }
 
     /// All values of a header field.
+    #[must_use]
     pub fn header_values(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &str> {
         self.headers
             .iter()

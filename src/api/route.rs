@@ -164,20 +164,20 @@ const fn route(
 }
 
 impl Route {
-    /// Whether this row is for that path; the value of its `{…}` segment, still encoded, if it has one.
-    fn matches<'p>(&self, path: &'p str) -> Option<Option<&'p str>> {
+    /// If this row is for that path: the value of its `{…}` segment, still encoded; empty for a row without one.
+    fn matches<'p>(&self, path: &'p str) -> Option<&'p str> {
         let Some((stem, _)) = self.path.split_once('{') else {
-            return (self.path == path).then_some(None);
+            return (self.path == path).then_some("");
         };
         let value = path.strip_prefix(stem)?;
-        (!value.is_empty() && !value.contains('/')).then_some(Some(value))
+        (!value.is_empty() && !value.contains('/')).then_some(value)
     }
 }
 
 /// What the table says about a method and a path.
 pub enum Found<'p> {
     /// A row, and the value of its parameter.
-    Route(&'static Route, Option<&'p str>),
+    Route(&'static Route, &'p str),
     /// The path exists with these methods only, and whether any of them is open to everybody.
     OtherMethods(String, bool),
     /// No such path.

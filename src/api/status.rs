@@ -84,7 +84,7 @@ pub(super) fn openapi(_: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiEr
     Ok(Outcome::Answer(json_answer(200, document())))
 }
 
-/// The OpenAPI document, with this build's version in it.
+/// The `OpenAPI` document, with this build's version in it.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(|| {

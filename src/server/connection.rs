@@ -375,7 +375,7 @@ impl Connection {
                 // Refused unread. The request limit goes first: it must not be possible to dodge it with a large body.
                 match verdict {
                     Err(limit) if limit.status_code().0 == 429 => {
-                        self.answer(limit, LAST_WORDS, now)
+                        self.answer(limit, LAST_WORDS, now);
                     }
                     _ => self.refuse(error.status(), &error.to_string(), now),
                 }
@@ -546,7 +546,7 @@ impl Connection {
     }
 }
 
-/// Writes an answer with tiny_http's writer.
+/// Writes an answer with `tiny_http`'s writer.
 fn render(answer: Answer, manner: Manner) -> io::Result<Vec<u8>> {
     let length = answer.data_length().unwrap_or(0);
     let mut bytes = Vec::with_capacity(length + 512);

@@ -111,7 +111,6 @@ impl HeadReader {
                         // One empty line before the request is forgiven (RFC 9112, section 2.2).
                         return Err(HeadError::Malformed("the request line is missing"));
                     }
-                    continue;
                 }
                 _ if self.scanned > 0 && buffer[self.scanned - 1] == b'\r' => {
                     return Err(HeadError::Malformed("a carriage return stands alone"));

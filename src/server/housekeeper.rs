@@ -111,7 +111,7 @@ impl Round {
     }
 }
 
-/// Half of what systemd allows, as it advises (sd_watchdog_enabled(3)).
+/// Half of what systemd allows, as it advises (`sd_watchdog_enabled(3)`).
 fn watchdog_interval() -> Option<Duration> {
     let micros: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
     (micros > 0).then(|| Duration::from_micros(micros / 2))

@@ -1,7 +1,7 @@
-//! The administrator's door on the device itself: a Unix socket, 0600, plain HTTP, served by tiny_http.
+//! The administrator's door on the device itself: a Unix socket, 0600, plain HTTP, served by `tiny_http`.
 //!
 //! Whoever may open it is the administrator, so nothing here guards against the other end: that is the file's permission.
-//! A WebSocket is not served here, since tiny_http gives no pollable connection away; `follow=true` streams instead.
+//! A WebSocket is not served here, since `tiny_http` gives no pollable connection away; `follow=true` streams instead.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
@@ -93,7 +93,8 @@ fn serve(api: &Arc<Api>, streams: &Arc<AtomicUsize>, mut incoming: tiny_http::Re
         // A client that left needs no answer.
         Outcome::Answer(answer) => drop(incoming.respond(answer)),
         Outcome::Stream(stream) => {
-            if let Err((incoming, answer)) = follow(api, streams, incoming, *stream) {
+            if let Err(refused) = follow(api, streams, incoming, *stream) {
+                let (incoming, answer) = *refused;
                 drop(incoming.respond(answer));
             }
         }
@@ -139,11 +140,11 @@ fn follow(
     streams: &Arc<AtomicUsize>,
     incoming: tiny_http::Request,
     stream: Stream,
-) -> Result<(), (tiny_http::Request, Answer)> {
+) -> Result<(), Box<(tiny_http::Request, Answer)>> {
     let busy = || ApiError::Busy(5).answer();
     if streams.fetch_add(1, Ordering::Relaxed) >= MAX_STREAMS {
         streams.fetch_sub(1, Ordering::Relaxed);
-        return Err((incoming, busy()));
+        return Err(Box::new((incoming, busy())));
     }
     let guard = StreamGuard(streams.clone());
     let pair = UnixStream::pair().and_then(|(ours, hubs)| {
@@ -151,10 +152,10 @@ fn follow(
         Ok((ours, hubs))
     });
     let Ok((mut ours, hubs)) = pair else {
-        return Err((incoming, busy()));
+        return Err(Box::new((incoming, busy())));
     };
     let Ok(head) = super::connection::render_head(stream.head, None) else {
-        return Err((incoming, busy()));
+        return Err(Box::new((incoming, busy())));
     };
     let mut client = incoming.into_writer();
     let carry = move || {

@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 use crate::api::Api;
 use crate::auth::{self, Auth, Durable, FirstPassword, InitialiseError};
 use crate::clock::{SystemTimeSource, TimeSource};
-use crate::config::Config;
+use crate::config::{Config, SecretString};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::files;
 use crate::journal::{FileStorage, Journal, OpenError};
@@ -136,7 +136,7 @@ impl Server {
 
         let mut boot = [0; 8];
         entropy.fill(&mut boot);
-        let boot: String = boot.iter().map(|byte| format!("{byte:02x}")).collect();
+        let boot = format!("{:016x}", u64::from_ne_bytes(boot));
         let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot));
         own::attach(&ring, clock.clone());
         log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
@@ -151,7 +151,7 @@ impl Server {
             clock.clone(),
             entropy.clone(),
         );
-        let configured = config.password.as_ref().map(|password| password.expose());
+        let configured = config.password.as_ref().map(SecretString::expose);
         let first_password = auth.initialise(configured, time.as_ref())?;
         let certificate = Arc::new(match &config.tls_files {
             Some(files) => Certificate::from_files(&files.cert, &files.key)?,

@@ -26,7 +26,7 @@ pub fn load_or_generate(
         {
             Ok(key) if key.len() == LENGTH => return Ok(key),
             _ => {
-                log::error!(file:% = path.display(); "this does not hold a key; a new one is made and all logins end")
+                log::error!(file:% = path.display(); "this does not hold a key; a new one is made and all logins end");
             }
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

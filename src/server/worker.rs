@@ -40,8 +40,8 @@ pub struct Mailbox {
     wake: OwnedFd,
     /// A wake-up is on its way already.
     woken: AtomicBool,
-    /// Whether this worker has an idle connection to shed.
-    has_idle: AtomicBool,
+    /// Whether this worker has connections, of which one may be idle.
+    has_some: AtomicBool,
 }
 
 impl Mailbox {
@@ -127,7 +127,7 @@ impl Worker {
                 queue,
                 wake,
                 woken: AtomicBool::new(false),
-                has_idle: AtomicBool::new(false),
+                has_some: AtomicBool::new(false),
             }),
             mail,
             colleagues: Vec::new(),
@@ -195,8 +195,8 @@ impl Worker {
                 }
             }
             self.expire(now);
-            let has_idle = self.connections.len() > 0;
-            self.mailbox.has_idle.store(has_idle, Ordering::Relaxed);
+            let has_some = !self.connections.is_empty();
+            self.mailbox.has_some.store(has_some, Ordering::Relaxed);
         }
     }
 
@@ -308,7 +308,7 @@ impl Worker {
                 if let Some(other) = self
                     .colleagues
                     .iter()
-                    .find(|other| other.has_idle.load(Ordering::Relaxed))
+                    .find(|other| other.has_some.load(Ordering::Relaxed))
                 {
                     other.send(Mail::Shed);
                 }
