@@ -16,7 +16,7 @@ use crate::clock::Moment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryAfter(pub u64);
 
-/// All buckets. Time is counted in *steps*: `rps` of them make a microsecond, so that the interval between two requests
+/// All buckets. Time is counted in *steps*: `rps` of them make a millisecond, so that the interval between two requests
 /// is a whole number of steps whatever the rate, and the limit is exact.
 pub struct Buckets {
     rps: u64,
@@ -72,7 +72,7 @@ impl Buckets {
         let ahead = full_at.saturating_sub(steps);
         if ahead > self.allowance {
             let wait = (ahead - self.allowance).div_ceil(self.rps);
-            return Err(RetryAfter(whole_seconds(Duration::from_micros(wait))));
+            return Err(RetryAfter(whole_seconds(Duration::from_millis(wait))));
         }
         *full_at = steps + ahead + INTERVAL;
         Ok(())
@@ -94,8 +94,8 @@ impl Buckets {
     }
 
     fn steps(&self, now: Moment) -> u64 {
-        let micros = u64::try_from(now.since_origin().as_micros()).unwrap_or(u64::MAX);
-        micros.saturating_mul(self.rps)
+        let millis = u64::try_from(now.since_origin().as_millis()).unwrap_or(u64::MAX);
+        millis.saturating_mul(self.rps)
     }
 }
 
@@ -115,11 +115,11 @@ impl Table {
     }
 }
 
-/// The highest rate: more than a board answers, and low enough that the steps last for decades of running.
-pub const MAX_RPS: u32 = 10_000;
+/// The highest rate: more than a board answers, and low enough that the steps last for ever.
+pub const MAX_RPS: u32 = 100_000;
 
-/// Between two requests, in steps: `rps` requests a second, `rps` steps a microsecond, hence a million.
-const INTERVAL: u64 = 1_000_000;
+/// Between two requests, in steps: `rps` requests a second, `rps` steps a millisecond, hence a thousand.
+const INTERVAL: u64 = 1_000;
 
 /// A full table is searched for full buckets at most this often, or a flood of new addresses would turn each request
 /// into a walk over all of them.
