@@ -3,43 +3,36 @@
 //! A connection never blocks. Its worker *drives* it until it has nothing to do without the network, the pool or the
 //! clock, and parks it with a deadline.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use rustls::ServerConnection;
-use tiny_http::{HTTPVersion, Method};
+use tiny_http::Method;
 
 use super::admission::Place;
 use super::body::BodyReader;
 use super::head::{Head, HeadReader};
+use super::link::{Link, Received, Sent};
+use super::render::{LAST_WORDS, Manner, render, render_head};
 use crate::api::error::{Answer, ApiError};
 use crate::api::request::{Peer, Request};
+use crate::api::route::Cost;
 use crate::api::{Api, Call, Outcome, Stream};
 
 /// A client's connection.
 pub struct Connection {
-    socket: TcpStream,
-    tls: Box<ServerConnection>,
+    link: Link,
     peer: Peer,
     place: Place,
     phase: Phase,
-    /// Decrypted bytes that no request has claimed yet: a head, or what a client sent ahead.
-    inbound: Vec<u8>,
-    /// An answer being sent, and how much of it TLS has taken.
-    outbound: Vec<u8>,
-    sent: usize,
     deadline: Instant,
-    /// The last read emptied the socket: only an event makes another worth while.
-    drained: bool,
     /// The server is leaving: this connection's next answer is its last.
     leaving: bool,
 }
 
 enum Phase {
-    /// Nothing has come yet.
-    New,
-    /// The TLS handshake.
+    /// From the first byte to the end of the TLS handshake.
     Handshake,
     /// Between requests, or reading a head.
     Head(HeadReader),
@@ -58,13 +51,6 @@ struct Pending {
     verdict: Result<Call, Answer>,
     body: BodyReader,
     manner: Manner,
-}
-
-/// How the answer has to be written.
-#[derive(Clone, Copy)]
-struct Manner {
-    head_only: bool,
-    keep_alive: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,14 +78,6 @@ enum Step {
     Turn(Turn),
 }
 
-enum Received {
-    Bytes,
-    Nothing,
-    End,
-    /// The first byte is no TLS record's.
-    PlainText,
-}
-
 impl Connection {
     /// A fresh connection; the socket must be non-blocking.
     #[must_use]
@@ -110,19 +88,12 @@ impl Connection {
         place: Place,
         now: Instant,
     ) -> Self {
-        let mut tls = Box::new(tls);
-        tls.set_buffer_limit(Some(TLS_BUFFER));
         Self {
-            socket,
-            tls,
+            link: Link::new(socket, tls),
             peer,
             place,
-            phase: Phase::New,
-            inbound: Vec::new(),
-            outbound: Vec::new(),
-            sent: 0,
+            phase: Phase::Handshake,
             deadline: now + HANDSHAKE,
-            drained: false,
             leaving: false,
         }
     }
@@ -136,7 +107,7 @@ impl Connection {
     /// The socket, to poll it.
     #[must_use]
     pub const fn socket(&self) -> &TcpStream {
-        &self.socket
+        self.link.socket()
     }
 
     /// Whose place it takes.
@@ -148,32 +119,32 @@ impl Connection {
     /// Whether it only waits for a next request, and so can be closed to make room.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Head(_)) && self.inbound.is_empty()
+        matches!(self.phase, Phase::Head(_)) && self.link.inbound.is_empty()
     }
 
-    /// The poller saw something happen.
-    pub const fn wake(&mut self) {
-        self.drained = false;
+    /// The poller saw something happen, perhaps the client's end.
+    pub const fn wake(&mut self, ending: bool) {
+        self.link.wake(ending);
     }
 
     /// The server is leaving. Returns whether the connection can be closed at once.
     pub fn leave(&mut self) -> bool {
         self.leaving = true;
-        self.is_idle() || matches!(self.phase, Phase::New | Phase::Handshake)
+        self.is_idle() || matches!(self.phase, Phase::Handshake)
     }
 
     /// Goes on as far as it can without waiting, and at most a bounded amount.
     pub fn drive(&mut self, api: &Api, scratch: &mut [u8], now: Instant) -> Turn {
-        let mut budget = TURN_BYTES;
+        let mut share = TURN_BYTES;
         loop {
-            match self.send(&mut budget, now) {
-                Ok(true) => {}
-                Ok(false) if budget == 0 => return Turn::More,
-                Ok(false) => return Turn::Parked,
+            match self.send(&mut share, now) {
+                Ok(Sent::All) => {}
+                Ok(Sent::Blocked) => return Turn::Parked,
+                Ok(Sent::Share) => return Turn::More,
                 Err(_) => return Turn::Closed,
             }
             let step = match &mut self.phase {
-                Phase::New | Phase::Handshake => self.shake_hands(api, scratch, now),
+                Phase::Handshake => self.shake_hands(api, scratch, now),
                 Phase::Head(_) => self.read_head(api, scratch, now),
                 Phase::Body(_) => self.read_body(api, scratch, now),
                 Phase::Waiting(_) => Step::Turn(Turn::Parked),
@@ -213,12 +184,12 @@ impl Connection {
                 self.deadline = now + WAITING;
                 Turn::Parked
             }
-            Phase::Head(_) if !self.inbound.is_empty() => self.time_out(now),
+            Phase::Head(_) if !self.link.inbound.is_empty() => self.time_out(now),
             Phase::Body(_) => self.time_out(now),
             Phase::Head(_) => {
-                self.tls.send_close_notify();
-                let mut budget = TURN_BYTES;
-                let _ = self.send(&mut budget, now);
+                self.link.say_goodbye();
+                let mut share = TURN_BYTES;
+                let _ = self.send(&mut share, now);
                 Turn::Closed
             }
             _ => Turn::Closed,
@@ -235,70 +206,23 @@ impl Connection {
     /// # Errors
     /// When not even the head can be written.
     pub fn into_stream(
-        mut self,
+        self,
         head: Answer,
     ) -> io::Result<(TcpStream, Box<ServerConnection>, Vec<u8>, Place)> {
         let upgrade = (head.status_code().0 == 101).then_some("websocket");
         let head = render_head(head, upgrade)?;
-        self.tls.writer().write_all(&head)?;
-        Ok((self.socket, self.tls, self.inbound, self.place))
+        let (socket, tls, leftover) = self.link.into_parts(&head)?;
+        Ok((socket, tls, leftover, self.place))
     }
 
     // --- reading ---
 
-    fn receive(&mut self, scratch: &mut [u8]) -> io::Result<Received> {
-        if self.drained {
-            return Ok(Received::Nothing);
-        }
-        let count = match self.socket.read(scratch) {
-            Ok(0) => return Ok(Received::End),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.drained = true;
-                return Ok(Received::Nothing);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Received::Bytes),
-            Err(error) => return Err(error),
-        };
-        // A short read means there was no more, and more raises an event again (epoll(7), edge-triggered streams).
-        self.drained = count < scratch.len();
-        if matches!(self.phase, Phase::New) {
-            if scratch[0] != TLS_HANDSHAKE_RECORD {
-                return Ok(Received::PlainText);
-            }
-            self.phase = Phase::Handshake;
-        }
-        let mut input = &scratch[..count];
-        let mut closed = false;
-        while !input.is_empty() {
-            self.tls.read_tls(&mut input)?;
-            let state = match self.tls.process_new_packets() {
-                Ok(state) => state,
-                Err(error) => {
-                    // The alert tells the client why, if it still listens.
-                    let _ = self.tls.write_tls(&mut self.socket);
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-                }
-            };
-            let length = self.inbound.len();
-            self.inbound
-                .resize(length + state.plaintext_bytes_to_read(), 0);
-            self.tls.reader().read_exact(&mut self.inbound[length..])?;
-            closed |= state.peer_has_closed();
-        }
-        // What came before the goodbye is still answered.
-        if closed && self.inbound.is_empty() {
-            return Ok(Received::End);
-        }
-        Ok(Received::Bytes)
-    }
-
     fn shake_hands(&mut self, api: &Api, scratch: &mut [u8], now: Instant) -> Step {
-        if matches!(self.phase, Phase::Handshake) && !self.tls.is_handshaking() {
+        if !self.link.is_handshaking() {
             self.await_request(now);
             return Step::Go;
         }
-        match self.receive(scratch) {
+        match self.link.receive(scratch) {
             Ok(Received::Bytes) => Step::Go,
             Ok(Received::Nothing) => Step::Turn(Turn::Parked),
             Ok(Received::PlainText) => self.explain_https(api, now),
@@ -312,10 +236,9 @@ impl Connection {
             return Step::Turn(Turn::Closed);
         }
         let error = ApiError::Protocol(400, "this port speaks HTTPS".into());
-        let rendered = render(error.answer(), LAST_WORDS);
-        // Some two hundred bytes into an empty socket buffer: they fit, or the client does without.
-        let told = rendered.and_then(|bytes| self.socket.write_all(&bytes));
-        if told.is_err() || self.socket.shutdown(Shutdown::Write).is_err() {
+        let told =
+            render(error.answer(), LAST_WORDS).and_then(|bytes| self.link.send_plain(&bytes));
+        if told.is_err() {
             return Step::Turn(Turn::Closed);
         }
         self.phase = Phase::Lingering { passed: 0 };
@@ -325,21 +248,23 @@ impl Connection {
 
     fn await_request(&mut self, now: Instant) {
         self.phase = Phase::Head(HeadReader::default());
-        self.deadline = now + if self.inbound.is_empty() { IDLE } else { HEAD };
-        if self.inbound.is_empty() {
-            // An idle connection holds no buffer.
-            self.inbound = Vec::new();
-        }
+        self.deadline = now
+            + if self.link.inbound.is_empty() {
+                IDLE
+            } else {
+                HEAD
+            };
+        self.link.release();
     }
 
     fn read_head(&mut self, api: &Api, scratch: &mut [u8], now: Instant) -> Step {
         let Phase::Head(reader) = &mut self.phase else {
             return Step::Go;
         };
-        let was_idle = self.inbound.is_empty();
-        match reader.read(&self.inbound, self.peer) {
+        let was_idle = self.link.inbound.is_empty();
+        match reader.read(&self.link.inbound, self.peer) {
             Ok(Some((head, length))) => {
-                self.inbound.drain(..length);
+                self.link.inbound.drain(..length);
                 return self.take_request(api, head, now);
             }
             Ok(None) => {}
@@ -351,9 +276,9 @@ impl Connection {
                 return Step::Go;
             }
         }
-        match self.receive(scratch) {
+        match self.link.receive(scratch) {
             Ok(Received::Bytes) => {
-                if was_idle && !self.inbound.is_empty() {
+                if was_idle && !self.link.inbound.is_empty() {
                     self.deadline = now + HEAD;
                 }
                 Step::Go
@@ -382,14 +307,13 @@ impl Connection {
                 return Step::Go;
             }
         };
-        if head.expects_continue && !body.is_done() && self.inbound.is_empty() {
+        if head.expects_continue && !body.is_done() && self.link.inbound.is_empty() {
             if let Err(refusal) = verdict {
                 // The client has not sent its body yet and need not.
                 self.answer(refusal, LAST_WORDS, now);
                 return Step::Go;
             }
-            self.outbound
-                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.link.queue(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         self.deadline = now + BODY;
         self.phase = Phase::Body(Box::new(Pending {
@@ -405,9 +329,9 @@ impl Connection {
         let Phase::Body(pending) = &mut self.phase else {
             return Step::Go;
         };
-        match pending.body.feed(&self.inbound) {
+        match pending.body.feed(&self.link.inbound) {
             Ok(used) => {
-                self.inbound.drain(..used);
+                self.link.inbound.drain(..used);
             }
             Err(error) => {
                 self.refuse(error.status(), &error.to_string(), now);
@@ -415,12 +339,14 @@ impl Connection {
             }
         }
         if pending.body.is_done() {
-            let Phase::Body(pending) = std::mem::replace(&mut self.phase, Phase::New) else {
+            let Phase::Body(pending) =
+                std::mem::replace(&mut self.phase, Phase::Waiting(LAST_WORDS))
+            else {
                 return Step::Go;
             };
             return self.answer_request(api, *pending, now);
         }
-        match self.receive(scratch) {
+        match self.link.receive(scratch) {
             Ok(Received::Bytes) => Step::Go,
             Ok(Received::Nothing) => Step::Turn(Turn::Parked),
             _ => Step::Turn(Turn::Closed),
@@ -443,7 +369,7 @@ impl Connection {
                 return Step::Go;
             }
         };
-        if call.cost() > crate::api::route::Cost::Cheap {
+        if call.cost() > Cost::Cheap {
             self.deadline = now + WAITING;
             return Step::Turn(Turn::Dispatch(Box::new((call, request))));
         }
@@ -472,7 +398,7 @@ impl Connection {
             // Writing to memory does not fail; if it did, silence is all that is left.
             Err(_) => (Vec::new(), Then::Close),
         };
-        self.outbound.extend(bytes);
+        self.link.queue(&bytes);
         self.phase = Phase::Answering(then);
         self.deadline = now + STALLED_WRITE;
     }
@@ -481,49 +407,25 @@ impl Connection {
         if then == Then::NextRequest && !self.leaving {
             self.await_request(now);
             // One request a turn; others want to be served between this one's pipelined requests.
-            return match self.inbound.is_empty() {
-                true if self.drained => Step::Turn(Turn::Parked),
+            return match self.link.inbound.is_empty() {
+                true if self.link.is_drained() => Step::Turn(Turn::Parked),
                 true => Step::Go,
                 false => Step::Turn(Turn::More),
             };
         }
-        self.tls.send_close_notify();
+        self.link.say_goodbye();
         self.phase = Phase::Lingering { passed: 0 };
         self.deadline = now + LINGER;
         Step::Go
     }
 
-    /// Sends what there is. Returns whether all of it went out.
-    fn send(&mut self, budget: &mut usize, now: Instant) -> io::Result<bool> {
-        loop {
-            while self.tls.wants_write() {
-                match self.tls.write_tls(&mut self.socket) {
-                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(count) => {
-                        *budget = budget.saturating_sub(count);
-                        if matches!(self.phase, Phase::Answering(_)) {
-                            self.deadline = now + STALLED_WRITE;
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        // Distinguishes "the socket is full" from "the turn is over".
-                        *budget = (*budget).max(1);
-                        return Ok(false);
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            if self.sent == self.outbound.len() {
-                self.outbound = Vec::new();
-                self.sent = 0;
-                return Ok(true);
-            }
-            if *budget == 0 {
-                return Ok(false);
-            }
-            self.sent += self.tls.writer().write(&self.outbound[self.sent..])?;
+    fn send(&mut self, share: &mut usize, now: Instant) -> io::Result<Sent> {
+        let mut progress = false;
+        let sent = self.link.send(share, &mut progress);
+        if progress && matches!(self.phase, Phase::Answering(_)) {
+            self.deadline = now + STALLED_WRITE;
         }
+        sent
     }
 
     fn linger(&mut self, scratch: &mut [u8]) -> Step {
@@ -531,9 +433,9 @@ impl Connection {
             return Step::Go;
         };
         if *passed == 0 {
-            let _ = self.socket.shutdown(Shutdown::Write);
+            self.link.shut_writing();
         }
-        match self.socket.read(scratch) {
+        match self.link.discard(scratch) {
             Ok(0) => Step::Turn(Turn::Closed),
             Ok(count) if *passed + count <= MAX_LINGER_BYTES => {
                 *passed += count;
@@ -545,46 +447,6 @@ impl Connection {
         }
     }
 }
-
-/// Writes an answer with `tiny_http`'s writer.
-fn render(answer: Answer, manner: Manner) -> io::Result<Vec<u8>> {
-    let length = answer.data_length().unwrap_or(0);
-    let mut bytes = Vec::with_capacity(length + 512);
-    answer
-        // The length is always known here; the chunked coding would only add to it.
-        .with_chunked_threshold(usize::MAX)
-        .raw_print(&mut bytes, HTTPVersion(1, 1), &[], manner.head_only, None)?;
-    if !manner.keep_alive {
-        // tiny_http reserves this field for itself, and has no call to set it.
-        insert_field(&mut bytes, b"Connection: close\r\n");
-    }
-    Ok(bytes)
-}
-
-/// Writes the head of an answer whose body the hub will write.
-pub(super) fn render_head(head: Answer, upgrade: Option<&str>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(512);
-    let head = head.with_data(io::empty(), None);
-    head.raw_print(&mut bytes, HTTPVersion(1, 1), &[], true, upgrade)?;
-    if upgrade.is_none() {
-        insert_field(&mut bytes, b"Connection: close\r\n");
-    }
-    Ok(bytes)
-}
-
-fn insert_field(bytes: &mut Vec<u8>, field: &[u8]) {
-    if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
-        bytes.splice(end + 2..end + 2, field.iter().copied());
-    }
-}
-
-const LAST_WORDS: Manner = Manner {
-    head_only: false,
-    keep_alive: false,
-};
-
-/// RFC 8446, section 5.1: the content type of the record that must come first.
-const TLS_HANDSHAKE_RECORD: u8 = 22;
 
 /// The whole TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -602,7 +464,5 @@ const WAITING: Duration = Duration::from_secs(60);
 const LINGER: Duration = Duration::from_secs(2);
 /// How much it may still send meanwhile: a refused body of moderate size.
 const MAX_LINGER_BYTES: usize = 1024 * 1024;
-/// What TLS may hold of an answer, encrypted and not yet sent.
-const TLS_BUFFER: usize = 32 * 1024;
 /// What one connection may send before the others get their turn.
 const TURN_BYTES: usize = 128 * 1024;

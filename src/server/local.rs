@@ -154,7 +154,7 @@ fn follow(
     let Ok((mut ours, hubs)) = pair else {
         return Err(Box::new((incoming, busy())));
     };
-    let Ok(head) = super::connection::render_head(stream.head, None) else {
+    let Ok(head) = super::render::render_head(stream.head, None) else {
         return Err(Box::new((incoming, busy())));
     };
     let mut client = incoming.into_writer();

@@ -182,7 +182,9 @@ impl Worker {
                     token if token < FIRST_CONNECTION => self.accept(token, now),
                     token => {
                         if let Some(connection) = self.connections.get_mut(&token) {
-                            connection.wake();
+                            let ending = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+                            let flags = event.flags;
+                            connection.wake(flags.intersects(ending));
                             self.ready.push_back(token);
                         }
                     }
