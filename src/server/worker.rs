@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -92,6 +93,8 @@ pub struct Worker {
     next_token: u64,
     scratch: Box<[u8]>,
     leaving: Option<Instant>,
+    /// When it was last logged that a client could not be accepted.
+    complained: Option<Instant>,
 }
 
 impl Worker {
@@ -137,6 +140,7 @@ impl Worker {
             next_token: FIRST_CONNECTION,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             leaving: None,
+            complained: None,
         })
     }
 
@@ -236,66 +240,72 @@ impl Worker {
     }
 
     fn accept(&mut self, listener: u64, now: Instant) {
-        let Some(listener) = usize::try_from(listener)
+        let listener = usize::try_from(listener)
             .ok()
             .and_then(|index| self.listeners.get(index))
-            .cloned()
-        else {
+            .cloned();
+        let Some(listener) = listener else { return };
+        for _ in 0..ACCEPTS {
+            match listener.accept() {
+                Ok((socket, address)) => self.take_in(socket, address.ip().to_canonical(), now),
+                Err(error) => return self.not_accepted(&error, now),
+            }
+        }
+    }
+
+    fn not_accepted(&mut self, error: &io::Error, now: Instant) {
+        if matches!(
+            error.kind(),
+            io::ErrorKind::WouldBlock
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::Interrupted
+        ) {
+            return;
+        }
+        if self
+            .complained
+            .is_none_or(|last| now.saturating_duration_since(last) >= COMPLAINTS)
+        {
+            self.complained = Some(now);
+            log::warn!(error:% = error; "a connection could not be accepted");
+        }
+        // Out of descriptors or memory: room is made, if that is possible. If not, the listener is ready all the same,
+        // and without a pause this would spin.
+        if !self.shed(None) {
+            thread::sleep(ACCEPT_PAUSE);
+        }
+    }
+
+    fn take_in(&mut self, socket: TcpStream, address: IpAddr, now: Instant) {
+        let proxy = self
+            .shared
+            .trusted_proxies
+            .iter()
+            .any(|net| net.contains(&address));
+        let admission = self.shared.admission.clone();
+        let enter = || admission.enter(address.into(), !proxy);
+        let place = match enter() {
+            Err(full) if self.make_room(full, address.into()) => enter(),
+            entered => entered,
+        };
+        let Ok(place) = place else { return };
+        let token = self.next_token;
+        let prepared = socket
+            .set_nonblocking(true)
+            .and_then(|()| socket.set_nodelay(true))
+            .and_then(|()| {
+                let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+                epoll::add(&self.epoll, &socket, EventData::new_u64(token), flags)?;
+                Ok(())
+            });
+        let tls = ServerConnection::new(self.shared.tls.clone());
+        let (Ok(()), Ok(tls)) = (prepared, tls) else {
             return;
         };
-        for _ in 0..ACCEPTS {
-            let (socket, address) = match listener.accept() {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    match error.kind() {
-                        io::ErrorKind::WouldBlock
-                        | io::ErrorKind::ConnectionAborted
-                        | io::ErrorKind::Interrupted => {}
-                        // Out of descriptors or memory: room is made, since the listener will be ready again at once.
-                        _ => {
-                            log::warn!(error:% = error; "a connection could not be accepted");
-                            self.shed(None);
-                        }
-                    }
-                    return;
-                }
-            };
-            let address = address.ip().to_canonical();
-            let proxy = self
-                .shared
-                .trusted_proxies
-                .iter()
-                .any(|net| net.contains(&address));
-            let place = match self.shared.admission.enter(address.into(), !proxy) {
-                Err(full) => {
-                    if !self.make_room(full, address.into()) {
-                        continue;
-                    }
-                    match self.shared.admission.enter(address.into(), !proxy) {
-                        Ok(place) => place,
-                        Err(_) => continue,
-                    }
-                }
-                Ok(place) => place,
-            };
-            let ready = socket
-                .set_nonblocking(true)
-                .and_then(|()| socket.set_nodelay(true));
-            let Ok(tls) = ServerConnection::new(self.shared.tls.clone()) else {
-                continue;
-            };
-            let token = self.next_token;
-            let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-            let registered = ready.is_ok()
-                && epoll::add(&self.epoll, &socket, EventData::new_u64(token), flags).is_ok();
-            if !registered {
-                continue;
-            }
-            self.next_token += 1;
-            let connection = Connection::new(socket, tls, Peer::Network(address), place, now);
-            self.deadlines.insert((connection.deadline(), token));
-            self.connections.insert(token, connection);
-        }
+        self.next_token += 1;
+        let connection = Connection::new(socket, tls, Peer::Network(address), place, now);
+        self.deadlines.insert((connection.deadline(), token));
+        self.connections.insert(token, connection);
     }
 
     /// Closes the connection that has been idle longest, of that client or of anybody. Returns whether there was one here;
@@ -462,6 +472,12 @@ const EVENTS: usize = 128;
 
 /// New clients in one turn: few, so that a rush spreads over the workers and those who are in are served between.
 const ACCEPTS: usize = 4;
+
+/// While there are no descriptors left: short for those who are in, long for a loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// The same trouble is worth a log line this often.
+const COMPLAINTS: Duration = Duration::from_secs(60);
 
 /// The largest TLS record there is, and its header (RFC 8446, section 5.2).
 const SCRATCH: usize = 16 * 1024 + 512;
