@@ -11,8 +11,8 @@ pub(super) fn is_notorious(password: &str) -> bool {
         || folded.chars().all(|c| folded.starts_with(c))
 }
 
-/// `2026!!` is a disguise; a longer tail is a password of its own.
-const LONGEST_TAIL: usize = 6;
+/// `2026` is a disguise; a longer tail is a password of its own.
+const LONGEST_TAIL: usize = 4;
 
 /// Exactly these.
 const LIST: &[&str] = &[
@@ -73,7 +73,7 @@ const LIST: &[&str] = &[
     "zaq1zaq1",
 ];
 
-/// These, and these with digits or punctuation behind them: `raspberry`, `Raspberry2026!`.
+/// These, and these with a few digits or marks behind them: `raspberry`, `Raspberry2026`.
 const STEMS: &[&str] = &[
     "abcdefgh",
     "abcdefghi",
