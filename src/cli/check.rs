@@ -1,18 +1,18 @@
 //! `postern check`: reads the configuration, and says what is wrong with it or what it comes to.
 
 use std::fmt::Display;
-use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use super::{Console, SUCCESS};
+use crate::auth::check_rules;
 use crate::config::{Config, ConfigError, LogSource, Problem};
+use crate::server::tls::Certificate;
 
 pub(super) fn run(
     config: Result<Config, ConfigError>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
-    match config.and_then(readable) {
+    match config.and_then(usable) {
         Err(error) => console.config_error(&error),
         Ok(config) => {
             writeln!(console.out, "configuration is good\n{}", summary(&config))?;
@@ -22,21 +22,29 @@ pub(super) fn run(
     }
 }
 
-/// Refuses a configuration whose certificate or key cannot be read. What is in them is seen when TLS starts.
-fn readable(config: Config) -> Result<Config, ConfigError> {
+/// Refuses a configuration whose certificate and key cannot be used, or whose first password breaks a rule.
+fn usable(config: Config) -> Result<Config, ConfigError> {
     let mut problems = Vec::new();
-    if let Some(files) = &config.tls_files {
-        for (subject, path) in [("TLS_CERT_FILE", &files.cert), ("TLS_KEY_FILE", &files.key)] {
-            if let Err(error) = open_file(path) {
-                problems.push(Problem {
-                    subject: subject.to_owned(),
-                    message: format!(
-                        "{} cannot be read: {error}; name a PEM file that postern's user may read",
-                        path.display()
-                    ),
-                });
-            }
-        }
+    if let Some(files) = &config.tls_files
+        && let Err(error) = Certificate::from_files(&files.cert, &files.key)
+    {
+        let subject = if error.path() == Some(&files.key) {
+            "TLS_KEY_FILE"
+        } else {
+            "TLS_CERT_FILE"
+        };
+        problems.push(Problem {
+            subject: subject.to_owned(),
+            message: format!("{error}; name PEM files that fit and that postern's user may read"),
+        });
+    }
+    if let Some(password) = &config.password
+        && let Err(rule) = check_rules(&config.username, password.expose())
+    {
+        problems.push(Problem {
+            subject: "BASIC_AUTH_PASSWORD".to_owned(),
+            message: format!("{rule}; it matters only until the password has been changed"),
+        });
     }
     if problems.is_empty() {
         Ok(config)
@@ -45,14 +53,6 @@ fn readable(config: Config) -> Result<Config, ConfigError> {
             problems,
             warnings: config.warnings,
         })
-    }
-}
-
-fn open_file(path: &Path) -> io::Result<()> {
-    if File::open(path)?.metadata()?.is_file() {
-        Ok(())
-    } else {
-        Err(io::Error::other("it is not a file"))
     }
 }
 

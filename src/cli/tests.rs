@@ -95,15 +95,22 @@ fn check_tells_what_the_configuration_comes_to_without_secrets() {
 }
 
 #[test]
-fn check_looks_whether_certificate_and_key_can_be_read() {
+fn check_looks_whether_certificate_and_key_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    std::fs::write(path("cert"), "x").unwrap();
-    std::fs::write(path("key"), "x").unwrap();
+    for name in ["one", "two"] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        std::fs::write(path(name), params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(path(&format!("{name}-key")), key.serialize_pem()).unwrap();
+    }
     for (cert, key, wrong) in [
-        ("cert", "key", None),
-        ("cert", "none", Some("TLS_KEY_FILE")),
-        ("", "key", Some("TLS_CERT_FILE")),
+        ("one", "one-key", None),
+        ("one", "two-key", Some("TLS_KEY_FILE")),
+        ("one", "none", Some("TLS_KEY_FILE")),
+        ("one", "one", Some("TLS_KEY_FILE")),
+        ("two-key", "one-key", Some("TLS_CERT_FILE")),
+        ("", "one-key", Some("TLS_CERT_FILE")),
     ] {
         let (cert, key) = (path(cert), path(key));
         let env = [HOME, ("TLS_CERT_FILE", &cert), ("TLS_KEY_FILE", &key)];
@@ -111,6 +118,16 @@ fn check_looks_whether_certificate_and_key_can_be_read() {
         assert_eq!(status, u8::from(wrong.is_some()), "{err}");
         assert!(err.contains(wrong.unwrap_or_default()), "{err}");
     }
+}
+
+#[test]
+fn check_holds_the_first_password_against_the_rules() {
+    let (status, _, err) = postern("check", &[HOME, ("BASIC_AUTH_PASSWORD", "password1")]);
+    assert_eq!(status, 1);
+    assert!(
+        err.contains("BASIC_AUTH_PASSWORD") && !err.contains("password1"),
+        "{err}"
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod local;
 mod pool;
 mod render;
 mod secret_key;
-mod tls;
+pub mod tls;
 mod transport;
 mod worker;
 

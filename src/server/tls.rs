@@ -54,6 +54,17 @@ pub enum TlsError {
     Library(#[from] rustls::Error),
 }
 
+impl TlsError {
+    /// The file that it is about, if it is about one.
+    #[must_use]
+    pub fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File { path, .. } | Self::Content { path, .. } => Some(path),
+            Self::Generate(_) | Self::Library(_) => None,
+        }
+    }
+}
+
 /// The certificate in use, replaceable while connections come in.
 #[derive(Debug)]
 pub struct Certificate {
