@@ -98,6 +98,18 @@ impl Client {
         self.response_to(method)
     }
 
+    /// A request with these header fields besides `Host`, and whatever body.
+    pub fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response {
+        self.send(request_text(method, path, headers, body));
+        self.response_to(method)
+    }
+
     /// Sends bytes as they are and reads the answer.
     pub fn raw(&mut self, bytes: impl AsRef<[u8]>) -> Response {
         self.send(bytes);
@@ -191,6 +203,18 @@ impl Response {
         );
         json["detail"].as_str().expect("a detail").to_owned()
     }
+}
+
+/// A request to `localhost` as text.
+pub fn request_text(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    format!("{text}\r\n{body}")
 }
 
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
