@@ -86,16 +86,9 @@ impl Client {
         authorization: Option<&str>,
         body: Option<&Value>,
     ) -> Response {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
-        if let Some(authorization) = authorization {
-            head.push_str(&format!("Authorization: {authorization}\r\n"));
-        }
+        let authorization = authorization.map(|value| ("Authorization", value));
         let body = body.map(Value::to_string).unwrap_or_default();
-        if !body.is_empty() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        }
-        self.send(format!("{head}\r\n{body}"));
-        self.response_to(method)
+        self.ask(method, path, authorization.as_slice(), &body)
     }
 
     /// A request with these header fields besides `Host`, and whatever body.
@@ -207,14 +200,19 @@ impl Response {
 
 /// A request to `localhost` as text.
 pub fn request_text(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
-    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
-    for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
+    let mut lines = vec![
+        format!("{method} {path} HTTP/1.1"),
+        "Host: localhost".into(),
+    ];
+    lines.extend(
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}")),
+    );
     if !body.is_empty() {
-        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        lines.push(format!("Content-Length: {}", body.len()));
     }
-    format!("{text}\r\n{body}")
+    format!("{}\r\n\r\n{body}", lines.join("\r\n"))
 }
 
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
