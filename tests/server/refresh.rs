@@ -89,6 +89,16 @@ fn the_grace_is_as_long_as_it_is_configured() {
 }
 
 #[test]
+fn without_a_grace_every_second_use_is_theft() {
+    let device = Device::with(&[("REFRESH_REUSE_GRACE_SECONDS", "0")]);
+    let pair = device.login();
+    let next = Tokens::of(&device.refresh(&pair.refresh));
+    // The clock stands: not a millisecond has passed.
+    assert_eq!(device.refresh(&pair.refresh).status, 401);
+    assert!(!device.accepts(&pair.access) && !device.accepts(&next.access));
+}
+
+#[test]
 fn a_use_and_a_theft_are_remembered_through_a_power_cut() {
     let mut device = Device::start();
     let used = device.login();
