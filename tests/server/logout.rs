@@ -150,3 +150,21 @@ fn a_wild_leap_of_the_clock_forgets_no_logout() {
     assert_dead(&device, &ended);
     assert_dead(&device.copy_after_power_cut(TODAY), &ended);
 }
+
+#[test]
+fn a_logout_is_remembered_for_as_long_as_any_of_its_tokens_could_live() {
+    let mut device = Device::with(&[("JWT_EXPIRE_DURATION", "30d")]);
+    let first = device.login();
+    let second = Tokens::of(&device.refresh(&first.refresh));
+    device.advance(86_400);
+    logout(&device, &second.bearer());
+    for day in 2..30 {
+        device.advance(86_400);
+        device.server().api().auth.tick();
+        if day % 9 == 0 {
+            device.restart();
+        }
+        assert!(!device.accepts(&first.access), "day {day}");
+        assert!(!device.accepts(&second.access), "day {day}");
+    }
+}

@@ -3,8 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
-use crate::client::Response;
+use serde_json::json;
+
+use crate::client::{Response, request_text};
 use crate::device::{Device, PASSWORD, TODAY, Tokens, USER, basic};
+use crate::forge::{at_once, count};
 
 const NEW: &str = "a wholly new one";
 
@@ -70,7 +73,7 @@ fn each_rule_refuses_with_a_sentence_of_its_own() {
     // None of that was a failed attempt, nor a change.
     assert_eq!(
         device.get("/api/security/rate-limits", Some(&me)).json()["data"],
-        serde_json::json!([])
+        json!([])
     );
     assert_eq!(with_basic(&device, PASSWORD), 200);
     // Just long enough, and just short enough.
@@ -174,6 +177,27 @@ fn a_ticket_from_before_a_change_opens_no_stream() {
     let response = device.get(&format!("/api/ws/logs?token={ticket}"), None);
     assert_eq!(response.status, 401);
     assert_eq!(response.detail(), "invalid or expired token");
+}
+
+#[test]
+fn of_many_changes_at_once_one_wins() {
+    let device = Device::with(&[("MAX_LOGIN_ATTEMPTS", "100")]);
+    let new = |n: usize| format!("{NEW}, number {n}");
+    let requests: Vec<_> = (0..8)
+        .map(|n| {
+            let token = device.login().bearer();
+            let body = json!({"current_password": PASSWORD, "new_password": new(n)});
+            let headers = [("Authorization", token.as_str())];
+            request_text("POST", "/api/change-password", &headers, &body.to_string())
+        })
+        .collect();
+    let answers = at_once(&device, &requests);
+    assert_eq!(count(&answers, 200), 1);
+    assert_eq!(with_basic(&device, PASSWORD), 401);
+    for (n, answer) in answers.iter().enumerate() {
+        let works = with_basic(&device, &new(n));
+        assert_eq!(works, if answer.status == 200 { 200 } else { 401 });
+    }
 }
 
 #[test]
