@@ -86,15 +86,20 @@ impl Client {
         authorization: Option<&str>,
         body: Option<&Value>,
     ) -> Response {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
-        if let Some(authorization) = authorization {
-            head.push_str(&format!("Authorization: {authorization}\r\n"));
-        }
+        let authorization = authorization.map(|value| ("Authorization", value));
         let body = body.map(Value::to_string).unwrap_or_default();
-        if !body.is_empty() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        }
-        self.send(format!("{head}\r\n{body}"));
+        self.ask(method, path, authorization.as_slice(), &body)
+    }
+
+    /// A request with these header fields besides `Host`, and whatever body.
+    pub fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response {
+        self.send(request_text(method, path, headers, body));
         self.response_to(method)
     }
 
@@ -191,6 +196,23 @@ impl Response {
         );
         json["detail"].as_str().expect("a detail").to_owned()
     }
+}
+
+/// A request to `localhost` as text.
+pub fn request_text(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let mut lines = vec![
+        format!("{method} {path} HTTP/1.1"),
+        "Host: localhost".into(),
+    ];
+    lines.extend(
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}")),
+    );
+    if !body.is_empty() {
+        lines.push(format!("Content-Length: {}", body.len()));
+    }
+    format!("{}\r\n\r\n{body}", lines.join("\r\n"))
 }
 
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -222,3 +222,45 @@ impl Device {
         });
     }
 }
+
+impl Device {
+    /// What a kill or a pulled plug leaves behind at this instant: a second device on a copy of the state folder, taken
+    /// while the first one still runs. Its system clock starts at `system`.
+    pub fn copy_after_power_cut(&self, system: Timestamp) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = folder.path().join("state");
+        std::fs::create_dir(&state).expect("a folder");
+        for entry in std::fs::read_dir(self.state("")).expect("the state folder") {
+            let entry = entry.expect("an entry");
+            if entry.file_type().expect("a type").is_file() {
+                std::fs::copy(entry.path(), state.join(entry.file_name())).expect("a copy");
+            }
+        }
+        let mut settings = self.settings.clone();
+        let state = state.to_str().expect("UTF-8").to_owned();
+        settings.insert("STATE_DIR".into(), state);
+        let mut copy = Self {
+            time: Arc::new(FakeTimeSource::new(system)),
+            folder,
+            settings,
+            server: None,
+        };
+        copy.boot();
+        copy
+    }
+}
+
+impl Device {
+    /// A request over the local socket; the status and the whole answer.
+    pub fn ask_locally(&self, method: &str, path: &str) -> (u16, String) {
+        use std::io::{Read, Write};
+        let socket = std::os::unix::net::UnixStream::connect(self.state("postern.sock"));
+        let mut socket = socket.expect("the local socket");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        let status = answer.get(9..12).and_then(|status| status.parse().ok());
+        (status.expect("a status"), answer)
+    }
+}

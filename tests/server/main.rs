@@ -1,8 +1,19 @@
 //! The server as its clients see it: in this process, through real TLS, with a clock that the tests turn.
 
+mod bucket;
 mod client;
+mod cors;
 mod device;
+mod forge;
 mod hostile;
+mod limits;
+mod login;
+mod logout;
+mod passwords;
+mod program;
+mod refresh;
+mod secrets;
+mod tokens;
 
 use std::time::{Duration, Instant};
 

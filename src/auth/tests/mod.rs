@@ -1,5 +1,6 @@
 //! The floor's promises, kept end to end: fake time, a journal in memory, cheap bcrypt.
 
+mod durability;
 mod logins;
 mod passwords;
 mod spellings;

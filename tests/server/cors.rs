@@ -1,0 +1,152 @@
+//! Browsers: whose pages may read, and whose may not change anything behind a user's back.
+
+use crate::client::Response;
+use crate::device::Device;
+
+const FRIEND: &str = "https://console.example";
+const FOE: &str = "https://evil.example";
+
+fn device() -> Device {
+    Device::with(&[("CORS_ALLOWED_ORIGINS", FRIEND)])
+}
+
+fn preflight(device: &Device, path: &str, origin: &str) -> Response {
+    let headers = [
+        ("Origin", origin),
+        ("Access-Control-Request-Method", "POST"),
+        (
+            "Access-Control-Request-Headers",
+            "authorization,content-type",
+        ),
+    ];
+    device.connect().ask("OPTIONS", path, &headers, "")
+}
+
+#[test]
+fn a_preflight_from_a_configured_origin_is_told_what_it_may_do() {
+    let device = device();
+    let first = preflight(&device, "/api/status", FRIEND);
+    // Nothing can be learnt about which paths there are.
+    for path in [
+        "/api/status",
+        "/api/no-such-thing",
+        "/api/auth/login",
+        "/health",
+    ] {
+        let response = preflight(&device, path, FRIEND);
+        assert_eq!(response.status, 204, "{path}");
+        assert_eq!(response.header("access-control-allow-origin"), Some(FRIEND));
+        let methods = response
+            .header("access-control-allow-methods")
+            .expect("methods");
+        for method in ["GET", "POST", "DELETE"] {
+            assert!(methods.contains(method), "{methods}");
+        }
+        let headers = response
+            .header("access-control-allow-headers")
+            .expect("headers");
+        assert!(headers.contains("Authorization") && headers.contains("Content-Type"));
+        assert_eq!(response.header("vary"), Some("Origin"));
+        assert_eq!(response.header("access-control-allow-credentials"), None);
+        assert_eq!(response.headers.len(), first.headers.len(), "{path}");
+    }
+}
+
+#[test]
+fn a_preflight_from_anywhere_else_is_403() {
+    let device = device();
+    for origin in [
+        FOE,
+        "null",
+        "http://console.example",
+        "https://console.example:444",
+        "https://x.console.example",
+        "*",
+    ] {
+        let response = preflight(&device, "/api/status", origin);
+        assert_eq!(response.status, 403, "{origin}");
+        assert_eq!(response.header("access-control-allow-origin"), None);
+        assert_eq!(response.header("vary"), Some("Origin"));
+        response.detail();
+    }
+    let nobody = Device::start();
+    assert_eq!(preflight(&nobody, "/api/status", FRIEND).status, 403);
+}
+
+#[test]
+fn only_a_configured_origin_may_read_answers_errors_included() {
+    let device = device();
+    let token = device.login().bearer();
+    for (path, status) in [
+        ("/api/status", 200),
+        ("/api/nothing", 404),
+        ("/health", 200),
+    ] {
+        for (origin, allowed) in [(FRIEND, Some(FRIEND)), (FOE, None), ("null", None)] {
+            let headers = [("Origin", origin), ("Authorization", token.as_str())];
+            let response = device.connect().ask("GET", path, &headers, "");
+            assert_eq!(response.status, status);
+            assert_eq!(response.header("access-control-allow-origin"), allowed);
+            assert_eq!(response.header("vary"), Some("Origin"));
+        }
+    }
+    let refused = device
+        .connect()
+        .ask("GET", "/api/status", &[("Origin", FRIEND)], "");
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.header("access-control-allow-origin"), Some(FRIEND));
+    let exposed = refused
+        .header("access-control-expose-headers")
+        .expect("names");
+    assert!(exposed.contains("Retry-After") && exposed.contains("WWW-Authenticate"));
+    assert_eq!(
+        device
+            .get("/health", None)
+            .header("access-control-allow-origin"),
+        None
+    );
+}
+
+#[test]
+fn a_foreign_page_changes_nothing_even_with_good_credentials() {
+    let device = device();
+    let pair = device.login();
+    let token = pair.bearer();
+    for foreign in [
+        ("Origin", FOE),
+        ("Origin", "null"),
+        ("Origin", "http://localhost"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ] {
+        for (method, path) in [
+            ("POST", "/api/logout"),
+            ("POST", "/api/auth/login"),
+            ("DELETE", "/api/security/rate-limits/192.0.2.1"),
+        ] {
+            let headers = [foreign, ("Authorization", token.as_str())];
+            let response = device.connect().ask(method, path, &headers, "{}");
+            assert_eq!(response.status, 403, "{foreign:?} {path}");
+            response.detail();
+        }
+    }
+    assert!(device.accepts(&pair.access));
+}
+
+#[test]
+fn the_hosts_own_page_and_configured_ones_may_change_things() {
+    let device = device();
+    for headers in [
+        &[("Origin", "https://localhost")][..],
+        &[("Origin", "https://LOCALHOST:443")],
+        &[("Origin", FRIEND), ("Sec-Fetch-Site", "cross-site")],
+        &[("Sec-Fetch-Site", "same-origin")],
+        &[("Sec-Fetch-Site", "none")],
+        &[],
+    ] {
+        let token = device.login().bearer();
+        let mut headers = headers.to_vec();
+        headers.push(("Authorization", &token));
+        let response = device.connect().ask("POST", "/api/logout", &headers, "");
+        assert_eq!(response.status, 200, "{headers:?}");
+    }
+}
