@@ -27,6 +27,10 @@ that 'a pair that does not fit is refused' within 10 has "$err" 'the new certifi
 ask /health
 answers '… and the old one serves on' 200
 
+install_pair one.pem one.key
+cacert=$tmp/one.pem
+that 'without a signal: a new pair is seen by itself' within 15 reloaded
+
 login thief
 ask -d "@$tmp/thief.refresh" /api/auth/refresh
 pair owner
