@@ -80,7 +80,7 @@ impl Banner<'_> {
             self.user.escape_default()
         );
         let mut text = format!(
-            "\nTry it here (curl asks for the password):\n\
+            "\nTry it here (curl asks for the password; the last line wants it in place of PASSWORD):\n\
              \n  curl --cacert {cert} {here}/health\
              \n  curl --cacert {cert} -u {user} {here}/api/status\
              \n  curl --cacert {cert} -u {user} -N '{here}/api/logs?follow=true'\
