@@ -132,7 +132,8 @@ impl From<AuthError> for ApiError {
 /// A JSON answer with the headers that every answer carries.
 #[must_use]
 pub fn json_answer(status: u16, body: &Value) -> Answer {
-    Response::from_data(body.to_string())
+    // The line end is for people: curl prints the answer just before the shell's prompt.
+    Response::from_data(format!("{body}\n"))
         .with_status_code(StatusCode(status))
         .with_header(header("Content-Type", "application/json; charset=utf-8"))
         .with_header(header("Server", "postern"))

@@ -27,12 +27,9 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
     }
     let limit = match query.query_number("limit")? {
         None => DEFAULT_LIMIT,
-        Some(limit @ 1..=MAX_LIMIT) => limit,
-        Some(_) => {
-            return Err(ApiError::BadRequest(format!(
-                "'limit' must be from 1 to {MAX_LIMIT}"
-            )));
-        }
+        Some(0) => return Err(ApiError::BadRequest("'limit' must be at least 1".into())),
+        // Whoever asks for more wants all there is.
+        Some(limit) => limit.min(MAX_LIMIT),
     };
     let since = match query.query("boot") {
         Some(boot) if boot != api.ring.boot() => None,
@@ -48,7 +45,7 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
         }
         body.push_str(entry.as_str());
     }
-    body.push_str("]}");
+    body.push_str("]}\n");
     let answer = json_answer(200, &Value::Null);
     let length = body.len();
     Ok(Outcome::Answer(answer.with_data(
