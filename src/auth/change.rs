@@ -59,6 +59,14 @@ impl Auth {
         configured: Option<&str>,
         time: &dyn TimeSource,
     ) -> Result<FirstPassword, InitialiseError> {
+        if self.durable.longest() < self.settings.longest {
+            // Before the first token of this length. If it fails, that matters only once the lifetime has been
+            // shortened and made longer again, and the next start tries anew.
+            let longest = self.settings.longest;
+            if self.journal.commit(Record::Lifetime { longest }).is_err() {
+                log::warn!("the lifetime of tokens could not be written to the journal");
+            }
+        }
         let Some(account) = self.durable.account() else {
             return self.first_boot(configured, time);
         };

@@ -163,7 +163,8 @@ impl Auth {
         clock: Arc<Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let longest = whole_seconds_up(settings.access_ttl.max(REFRESH_TTL));
+        // Shortened meanwhile or not: tokens of the longer kind may still be about, and count again once it is longer.
+        let longest = whole_seconds_up(settings.access_ttl.max(REFRESH_TTL)).max(durable.longest());
         let attempts = Attempts::new(
             settings.max_attempts,
             settings.attempts_window,

@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -17,6 +19,8 @@ pub struct Durable {
     pub(super) revocations: Revocations,
     account: RwLock<Option<Account>>,
     lock_outs: Mutex<HashMap<ClientKey, Timestamp>>,
+    /// The longest lifetime, in seconds, that tokens were ever given.
+    longest: AtomicU64,
 }
 
 /// The one account's password. The user's name is configuration.
@@ -47,7 +51,13 @@ impl Durable {
             revocations: Revocations::new(revocations),
             account: RwLock::default(),
             lock_outs: Mutex::default(),
+            longest: AtomicU64::new(0),
         }
+    }
+
+    /// The longest that tokens were ever given to live, as far as the journal knows.
+    pub(super) fn longest(&self) -> Duration {
+        Duration::from_secs(self.longest.load(Ordering::Relaxed))
     }
 
     /// How many revocations are kept.
@@ -132,6 +142,9 @@ impl State for Durable {
             Record::LockOutCleared { client } => {
                 self.clear_lock_out(*client);
             }
+            Record::Lifetime { longest } => {
+                self.longest.fetch_max(longest.as_secs(), Ordering::Relaxed);
+            }
             _ => {}
         }
     }
@@ -145,6 +158,10 @@ impl State for Durable {
                 hash: account.hash.as_ref().to_owned(),
                 spared: account.spared,
             });
+        }
+        let longest = self.longest();
+        if !longest.is_zero() {
+            sink(&Record::Lifetime { longest });
         }
         for (client, until) in self.lock_outs() {
             if until > now {

@@ -33,6 +33,7 @@
 //!  5 LockOut         until:u40  client[4 or 8]                                        9 or 13
 //!  6 LockOutCleared  client[4 or 8]                                                   4 or 8
 //!  7 Mark            at:u40                                                           5
+//!  8 Lifetime        seconds:u40                                                      5
 //! ```
 //!
 //! - Times are whole seconds since the Unix epoch in 40 bits; [`Record::in_whole_seconds`] says which way each is
@@ -48,6 +49,8 @@
 //!   A change that an older postern must not touch raises the version instead.
 //!
 //! A logout is one `FamilyRevoked`: 28 bytes.
+
+use std::time::Duration;
 
 pub use super::record::{ClientKey, Id, PasswordOrigin, Record};
 
@@ -91,6 +94,7 @@ const PASSWORD: u8 = 4;
 const LOCK_OUT: u8 = 5;
 const LOCK_OUT_CLEARED: u8 = 6;
 const MARK: u8 = 7;
+const LIFETIME: u8 = 8;
 
 /// What the checksums of one file begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +216,9 @@ impl<'a> Frame<'a> {
             MARK => Record::Mark {
                 at: take_time(&mut rest)?,
             },
+            LIFETIME => Record::Lifetime {
+                longest: Duration::from_secs(take_time(&mut rest)?.as_secs()),
+            },
             _ => return None,
         };
         rest.is_empty().then_some(record)
@@ -288,6 +295,10 @@ pub fn encode(record: &Record, salt: Salt, out: &mut Vec<u8>) -> Result<(), TooL
         Record::Mark { at } => {
             put_time(out, *at);
             MARK
+        }
+        Record::Lifetime { longest } => {
+            put_time(out, Timestamp::from_secs(longest.as_secs()));
+            LIFETIME
         }
     };
     let Ok(length) = u8::try_from(out.len() - start - FRAME_HEAD_LEN) else {
@@ -394,6 +405,9 @@ pub(super) fn samples() -> Vec<Record> {
             client: ClientKey::V4([192, 0, 2, 1]),
         },
         Record::Mark { at },
+        Record::Lifetime {
+            longest: Duration::from_secs(604_800),
+        },
     ]
 }
 
@@ -459,7 +473,7 @@ mod tests {
                 let record = Frame { kind, payload }.record();
                 let known = matches!(
                     (kind, length),
-                    (1 | 3, 21) | (2, 26) | (5, 9 | 13) | (6, 4 | 8) | (7, 5)
+                    (1 | 3, 21) | (2, 26) | (5, 9 | 13) | (6, 4 | 8) | (7 | 8, 5)
                 );
                 assert_eq!(record.is_some(), known, "type {kind}, {length} bytes");
             }

@@ -1,6 +1,7 @@
 //! The facts the journal keeps, as the rest of the program sees them. How they lie on disk is `format`'s business.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 
@@ -92,6 +93,12 @@ pub enum Record {
         /// The time.
         at: Timestamp,
     },
+    /// The longest that any token was ever given to live: so long must the end of a login be remembered, whatever the
+    /// configuration says by then.
+    Lifetime {
+        /// Whole seconds.
+        longest: Duration,
+    },
 }
 
 impl Record {
@@ -117,7 +124,7 @@ impl Record {
                 }
             }
             Self::LockOut { until, .. } => *until = up(*until),
-            Self::LockOutCleared { .. } => {}
+            Self::LockOutCleared { .. } | Self::Lifetime { .. } => {}
             Self::Mark { at } => *at = down(*at),
         }
         self
@@ -133,7 +140,8 @@ impl Record {
             Self::TokenRevoked { .. }
             | Self::FamilyRevoked { .. }
             | Self::LockOut { .. }
-            | Self::LockOutCleared { .. } => None,
+            | Self::LockOutCleared { .. }
+            | Self::Lifetime { .. } => None,
         }
     }
 }
@@ -162,6 +170,7 @@ impl fmt::Debug for Record {
             Self::LockOut { client, until } => write!(f, "LockOut({client:?} until {until})"),
             Self::LockOutCleared { client } => write!(f, "LockOutCleared({client:?})"),
             Self::Mark { at } => write!(f, "Mark({at})"),
+            Self::Lifetime { longest } => write!(f, "Lifetime({longest:?})"),
         }
     }
 }

@@ -119,7 +119,7 @@ fn what_was_committed_is_there_after_a_power_cut() {
     let again = open_at(&rig.disk.after_power_cut(), NOON).unwrap();
     assert!(!again.replayed.first_boot);
     let mut expected = samples();
-    expected.pop(); // the mark
+    expected.retain(|record| !matches!(record, Record::Mark { .. }));
     assert_eq!(again.facts.all(), expected);
     assert_eq!(again.replayed.cut_bytes + again.replayed.damaged_bytes, 0);
 }

@@ -168,3 +168,20 @@ fn a_logout_is_remembered_for_as_long_as_any_of_its_tokens_could_live() {
         assert!(!device.accepts(&second.access), "day {day}");
     }
 }
+
+#[test]
+fn a_logout_is_remembered_though_lifetimes_are_made_shorter_and_longer_again() {
+    let mut device = Device::with(&[("JWT_EXPIRE_DURATION", "30d")]);
+    let first = device.login();
+    device.set("JWT_EXPIRE_DURATION", "8h");
+    device.restart();
+    let second = Tokens::of(&device.refresh(&first.refresh));
+    logout(&device, &second.bearer());
+    for _ in 0..8 {
+        device.advance(86_400);
+        device.server().api().auth.tick();
+    }
+    device.set("JWT_EXPIRE_DURATION", "30d");
+    device.restart();
+    assert!(!device.accepts(&first.access));
+}
