@@ -1,8 +1,18 @@
 //! The server as its clients see it: in this process, through real TLS, with a clock that the tests turn.
 
 mod client;
+mod connections;
 mod device;
+mod follow;
 mod hostile;
+mod local;
+mod process;
+mod stop;
+mod stream_endings;
+mod streams;
+mod tickets;
+mod tls;
+mod websocket;
 
 use std::time::{Duration, Instant};
 
