@@ -16,6 +16,7 @@ use super::head::{Head, HeadReader};
 use crate::api::error::{Answer, ApiError};
 use crate::api::request::{Peer, Request};
 use crate::api::{Api, Call, Outcome, Stream};
+use crate::logs::hub::Encoding;
 
 /// A client's connection.
 pub struct Connection {
@@ -237,9 +238,9 @@ impl Connection {
     pub fn into_stream(
         mut self,
         head: Answer,
+        encoding: Encoding,
     ) -> io::Result<(TcpStream, Box<ServerConnection>, Vec<u8>, Place)> {
-        let upgrade = (head.status_code().0 == 101).then_some("websocket");
-        let head = render_head(head, upgrade)?;
+        let head = render_head(head, encoding)?;
         self.tls.writer().write_all(&head)?;
         Ok((self.socket, self.tls, self.inbound, self.place))
     }
@@ -562,12 +563,20 @@ fn render(answer: Answer, manner: Manner) -> io::Result<Vec<u8>> {
 }
 
 /// Writes the head of an answer whose body the hub will write.
-pub(super) fn render_head(head: Answer, upgrade: Option<&str>) -> io::Result<Vec<u8>> {
+pub(super) fn render_head(head: Answer, encoding: Encoding) -> io::Result<Vec<u8>> {
+    let (upgrade, chunked) = match encoding {
+        Encoding::WebSocket => (Some("websocket"), false),
+        Encoding::JsonLines { chunked } | Encoding::ServerSentEvents { chunked } => (None, chunked),
+    };
     let mut bytes = Vec::with_capacity(512);
     let head = head.with_data(io::empty(), None);
     head.raw_print(&mut bytes, HTTPVersion(1, 1), &[], true, upgrade)?;
     if upgrade.is_none() {
         insert_field(&mut bytes, b"Connection: close\r\n");
+        if !chunked {
+            // HTTP/1.0 does not know it; told to write that version, tiny_http would declare an empty body instead.
+            remove_field(&mut bytes, b"Transfer-Encoding: chunked\r\n");
+        }
     }
     Ok(bytes)
 }
@@ -575,6 +584,12 @@ pub(super) fn render_head(head: Answer, upgrade: Option<&str>) -> io::Result<Vec
 fn insert_field(bytes: &mut Vec<u8>, field: &[u8]) {
     if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
         bytes.splice(end + 2..end + 2, field.iter().copied());
+    }
+}
+
+fn remove_field(bytes: &mut Vec<u8>, field: &[u8]) {
+    if let Some(at) = bytes.windows(field.len()).position(|part| part == field) {
+        bytes.drain(at..at + field.len());
     }
 }
 

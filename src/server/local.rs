@@ -153,7 +153,7 @@ fn follow(
     let Ok((mut ours, hubs)) = pair else {
         return Err((incoming, busy()));
     };
-    let Ok(head) = super::connection::render_head(stream.head, None) else {
+    let Ok(head) = super::connection::render_head(stream.head, stream.encoding) else {
         return Err((incoming, busy()));
     };
     let mut client = incoming.into_writer();

@@ -406,7 +406,9 @@ impl Worker {
         let Some(connection) = self.forget(token) else {
             return;
         };
-        let Ok((socket, tls, leftover, place)) = connection.into_stream(stream.head) else {
+        let Ok((socket, tls, leftover, place)) =
+            connection.into_stream(stream.head, stream.encoding)
+        else {
             return;
         };
         self.shared.api.hub.subscribe(Subscription {
