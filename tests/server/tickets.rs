@@ -35,13 +35,25 @@ fn a_ticket_as_a_subprotocol_is_never_echoed() {
     let device = Device::start();
     let bearer = device.login().bearer();
     for (fields, selected) in [
-        (vec!["postern.logs, postern.token.TICKET"], Some("postern.logs")),
-        (vec!["postern.token.TICKET,postern.logs"], Some("postern.logs")),
-        (vec!["postern.logs", "postern.token.TICKET"], Some("postern.logs")),
+        (
+            vec!["postern.logs, postern.token.TICKET"],
+            Some("postern.logs"),
+        ),
+        (
+            vec!["postern.token.TICKET,postern.logs"],
+            Some("postern.logs"),
+        ),
+        (
+            vec!["postern.logs", "postern.token.TICKET"],
+            Some("postern.logs"),
+        ),
         (vec!["postern.token.TICKET"], None),
     ] {
         let ticket = ticket(&device, &bearer);
-        let fields: Vec<_> = fields.iter().map(|f| f.replace("TICKET", &ticket)).collect();
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|f| f.replace("TICKET", &ticket))
+            .collect();
         let fields: Vec<_> = fields
             .iter()
             .map(|value| ("Sec-WebSocket-Protocol", value.as_str()))
@@ -99,7 +111,12 @@ fn a_missing_or_bad_ticket_is_401_before_any_upgrade() {
     for response in [
         device.get("/api/ws/logs", None),
         knock(&device, "/api/ws/logs", &[]).1,
-        knock(&device, "/api/ws/logs", &[("Sec-WebSocket-Protocol", "postern.logs")]).1,
+        knock(
+            &device,
+            "/api/ws/logs",
+            &[("Sec-WebSocket-Protocol", "postern.logs")],
+        )
+        .1,
     ] {
         assert_eq!(response.status, 401);
         assert_eq!(response.detail(), "missing token");
@@ -120,7 +137,12 @@ fn a_missing_or_bad_ticket_is_401_before_any_upgrade() {
             assert_eq!(response.detail(), "invalid or expired token");
         }
     }
-    assert_eq!(knock(&device, &with_ticket(&ticket(&device, &bearer)), &[]).1.status, 101);
+    assert_eq!(
+        knock(&device, &with_ticket(&ticket(&device, &bearer)), &[])
+            .1
+            .status,
+        101
+    );
 }
 
 #[test]
@@ -199,11 +221,17 @@ fn a_flood_of_tickets_costs_only_its_own_login() {
     let flood: Vec<String> = (0..1100)
         .map(|_| {
             let response = client.request("GET", "/api/ws-token", Some(&greedy), None);
-            response.json()["token"].as_str().expect("a ticket").to_owned()
+            response.json()["token"]
+                .as_str()
+                .expect("a ticket")
+                .to_owned()
         })
         .collect();
     assert_eq!(knock(&device, &with_ticket(&flood[0]), &[]).1.status, 401);
-    assert_eq!(knock(&device, &with_ticket(&flood[1099]), &[]).1.status, 101);
+    assert_eq!(
+        knock(&device, &with_ticket(&flood[1099]), &[]).1.status,
+        101
+    );
     assert_eq!(knock(&device, &with_ticket(&quiet), &[]).1.status, 101);
 }
 
@@ -218,7 +246,10 @@ fn of_many_handshakes_with_one_ticket_one_wins() {
             .iter_mut()
             .map(|client| scope.spawn(|| client.raw(&head).status))
             .collect();
-        tries.into_iter().map(|t| t.join().expect("an answer")).collect()
+        tries
+            .into_iter()
+            .map(|t| t.join().expect("an answer"))
+            .collect()
     });
     assert_eq!(statuses.iter().filter(|status| **status == 101).count(), 1);
     assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 11);
@@ -229,6 +260,11 @@ fn a_ticket_dies_with_its_login() {
     let device = Device::start();
     let bearer = device.login().bearer();
     let ticket = ticket(&device, &bearer);
-    assert_eq!(device.request("POST", "/api/logout", Some(&bearer), None).status, 200);
+    assert_eq!(
+        device
+            .request("POST", "/api/logout", Some(&bearer), None)
+            .status,
+        200
+    );
     assert_eq!(knock(&device, &with_ticket(&ticket), &[]).1.status, 401);
 }

@@ -81,7 +81,7 @@ impl Subscriber {
         loop {
             match self.socket.read() {
                 Ok(Message::Close(frame)) => {
-                    while self.socket.read().is_ok() {}
+                    let _ = self.socket.flush();
                     return frame.expect("a code").code.into();
                 }
                 Ok(_) => {}
