@@ -31,8 +31,8 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// TLS settings that trust this certificate alone.
-pub fn tls_config(cert_file: &Path) -> ClientConfig {
+/// This certificate alone.
+pub fn roots(cert_file: &Path) -> RootCertStore {
     let pem = std::fs::read(cert_file).expect("the certificate");
     let mut roots = RootCertStore::empty();
     for der in CertificateDer::pem_slice_iter(&pem) {
@@ -40,11 +40,16 @@ pub fn tls_config(cert_file: &Path) -> ClientConfig {
             .add(der.expect("a certificate"))
             .expect("a usable root");
     }
+    roots
+}
+
+/// TLS settings that trust this certificate alone.
+pub fn tls_config(cert_file: &Path) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("protocol versions")
-        .with_root_certificates(roots)
+        .with_root_certificates(roots(cert_file))
         .with_no_client_auth()
 }
 

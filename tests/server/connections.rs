@@ -1,1 +1,166 @@
-//! x
+//! Many connections: how many there may be, who gives way to whom, and what an idle one costs.
+
+use std::net::Ipv4Addr;
+
+use rustls::pki_types::ServerName;
+
+use crate::client::{Client, tcp, tcp_from, tls_config};
+use crate::device::{Device, PASSWORD, USER, basic};
+use crate::websocket::Subscriber;
+
+fn is_served(client: &mut Client) {
+    assert_eq!(client.request("GET", "/health", None, None).status, 200);
+}
+
+/// A connection that has had an answer and waits.
+fn idle(device: &Device) -> Client {
+    let mut client = device.connect();
+    is_served(&mut client);
+    client
+}
+
+/// The same from another address of the loopback.
+fn idle_from(device: &Device, from: Ipv4Addr) -> Client {
+    let config = tls_config(&device.state("tls-cert.pem"));
+    let name = ServerName::from(device.address().ip());
+    let client = Client::over(tcp_from(from, device.address()), config, name);
+    let mut client = client.expect("TLS");
+    is_served(&mut client);
+    client
+}
+
+#[test]
+fn a_connection_is_kept_alive_over_many_requests() {
+    let device = Device::start();
+    let bearer = device.login().bearer();
+    let mut client = device.connect();
+    for _ in 0..500 {
+        let response = client.request("GET", "/api/security/rate-limits", Some(&bearer), None);
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header("connection"), None);
+    }
+    let last = client.raw("GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(last.header("connection"), Some("close"));
+    assert!(client.is_closed());
+}
+
+#[test]
+fn an_idle_connection_holds_no_thread() {
+    let device = Device::with(&[
+        ("MAX_CONNECTIONS_PER_IP", "256"),
+        ("MAX_CONNECTIONS", "256"),
+    ]);
+    let threads = || {
+        std::fs::read_dir("/proc/self/task")
+            .expect("threads")
+            .count()
+    };
+    let mut clients: Vec<Client> = (0..200).map(|_| idle(&device)).collect();
+    // Other tests start and end threads meanwhile, though not by the hundred.
+    let before = threads();
+    assert_eq!(device.server().api().connection_count(), 200);
+    assert_eq!(
+        device
+            .get("/api/status", Some(&basic(USER, PASSWORD)))
+            .status,
+        200
+    );
+    assert!(before < 200, "{before} threads");
+    for client in clients.iter_mut().rev() {
+        is_served(client);
+    }
+    drop(clients);
+    device.wait_for_connections(0);
+}
+
+#[test]
+fn the_longest_idle_gives_way_to_a_newcomer() {
+    let device = Device::with(&[("MAX_CONNECTIONS", "8"), ("WORKERS", "1")]);
+    let mut clients: Vec<Client> = (0..8).map(|_| idle(&device)).collect();
+    // The first is the longest there, but not the longest idle.
+    is_served(&mut clients[0]);
+    let mut newcomer = idle(&device);
+    assert!(clients[1].is_closed());
+    is_served(&mut newcomer);
+    clients.remove(1);
+    for client in &mut clients {
+        is_served(client);
+    }
+    assert_eq!(device.server().api().connection_count(), 8);
+}
+
+#[test]
+fn a_newcomer_gets_in_whichever_worker_holds_the_idle_ones() {
+    let device = Device::with(&[("MAX_CONNECTIONS", "8"), ("WORKERS", "4")]);
+    let mut last: Vec<Client> = Vec::new();
+    for _ in 0..100 {
+        let newcomer = idle(&device);
+        last.push(newcomer);
+    }
+    device.wait_for_connections(8);
+    is_served(last.last_mut().expect("the newest"));
+}
+
+#[test]
+fn who_is_served_does_not_give_way() {
+    let device = Device::with(&[("MAX_CONNECTIONS", "8"), ("WORKERS", "1")]);
+    let mut streams: Vec<_> = (0..7)
+        .map(|_| Subscriber::open(&device, &basic(USER, PASSWORD), "?source=app"))
+        .collect();
+    device.wait_for_subscribers(7);
+    // In the middle of a head.
+    let mut busy = device.connect();
+    is_served(&mut busy);
+    busy.send("GET /health HTTP/1.1\r\nHost:");
+    crate::eventually("the newcomer is refused", || {
+        let config = tls_config(&device.state("tls-cert.pem"));
+        Client::connect_with(device.address(), config).is_err()
+    });
+    assert_eq!(busy.raw(" a\r\n\r\n").status, 200);
+    for stream in &mut streams {
+        stream.is_served(&device);
+    }
+    drop(streams.pop());
+    device.wait_for_connections(7);
+    idle(&device);
+}
+
+#[test]
+fn one_address_cannot_take_the_places_of_others() {
+    let device = Device::with(&[
+        ("MAX_CONNECTIONS", "16"),
+        ("MAX_CONNECTIONS_PER_IP", "4"),
+        ("WORKERS", "1"),
+    ]);
+    let mut other = idle_from(&device, Ipv4Addr::new(127, 0, 0, 2));
+    let mut greedy: Vec<Client> = (0..12).map(|_| idle(&device)).collect();
+    // It shed its own, the longest idle first, and nobody else's.
+    assert_eq!(device.server().api().connection_count(), 5);
+    for client in &mut greedy[..8] {
+        assert!(client.is_closed());
+    }
+    for client in &mut greedy[8..] {
+        is_served(client);
+    }
+    is_served(&mut other);
+}
+
+#[test]
+fn a_refused_connection_hurts_nobody() {
+    let device = Device::with(&[("MAX_CONNECTIONS_PER_IP", "4"), ("WORKERS", "1")]);
+    let mut streams: Vec<_> = (0..4)
+        .map(|_| Subscriber::open(&device, &basic(USER, PASSWORD), "?source=app"))
+        .collect();
+    device.wait_for_subscribers(4);
+    let mut other = idle_from(&device, Ipv4Addr::new(127, 0, 0, 2));
+    let config = tls_config(&device.state("tls-cert.pem"));
+    for _ in 0..50 {
+        assert!(Client::connect_with(device.address(), config.clone()).is_err());
+        drop(tcp(device.address()));
+    }
+    is_served(&mut other);
+    for stream in &mut streams {
+        stream.is_served(&device);
+    }
+    assert_eq!(device.server().api().connection_count(), 5);
+}
