@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,21 +15,25 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustls::{ServerConfig, ServerConnection};
 
-use super::admission::{Admission, Full};
+use super::admission::{Admission, Full, Place};
 use super::connection::{Connection, Turn};
 use super::pool::{Job, Pool};
 use super::transport::TlsTransport;
 use crate::api::error::ApiError;
 use crate::api::request::Peer;
 use crate::api::{Api, Outcome, Stream};
+use crate::journal::ClientKey;
 use crate::logs::hub::Subscription;
 
 /// What the pool and the server send a worker.
 enum Mail {
     /// The outcome of a connection's request.
     Outcome(u64, Outcome),
-    /// Close the connection that has been idle longest: another worker needs its place.
-    Shed,
+    /// Close the connection that has been idle longest, of that client or of anybody: a newcomer at the other worker
+    /// needs its place. Say so when it is done.
+    Shed(Option<ClientKey>, Arc<Mailbox>),
+    /// A colleague has shed what it could.
+    Room,
     /// Stop accepting, finish what is under way until then, and end.
     Leave(Instant),
 }
@@ -40,8 +44,6 @@ pub struct Mailbox {
     wake: OwnedFd,
     /// A wake-up is on its way already.
     woken: AtomicBool,
-    /// Whether this worker has an idle connection to shed.
-    has_idle: AtomicBool,
 }
 
 impl Mailbox {
@@ -62,6 +64,14 @@ impl Mailbox {
             let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
         }
     }
+}
+
+/// A client that was accepted and has no place yet.
+struct Newcomer {
+    socket: TcpStream,
+    address: IpAddr,
+    /// How many colleagues were asked to make room for it.
+    asked: usize,
 }
 
 /// What all workers share.
@@ -87,6 +97,8 @@ pub struct Worker {
     mail: Receiver<Mail>,
     colleagues: Vec<Arc<Mailbox>>,
     connections: HashMap<u64, Connection>,
+    /// Those for whom a colleague is making room, in the order of the asking.
+    waiting: VecDeque<Newcomer>,
     deadlines: BTreeSet<(Instant, u64)>,
     ready: VecDeque<u64>,
     next_token: u64,
@@ -127,11 +139,11 @@ impl Worker {
                 queue,
                 wake,
                 woken: AtomicBool::new(false),
-                has_idle: AtomicBool::new(false),
             }),
             mail,
             colleagues: Vec::new(),
             connections: HashMap::new(),
+            waiting: VecDeque::new(),
             deadlines: BTreeSet::new(),
             ready: VecDeque::new(),
             next_token: FIRST_CONNECTION,
@@ -195,8 +207,6 @@ impl Worker {
                 }
             }
             self.expire(now);
-            let has_idle = self.connections.len() > 0;
-            self.mailbox.has_idle.store(has_idle, Ordering::Relaxed);
         }
     }
 
@@ -225,8 +235,14 @@ impl Worker {
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
                 Mail::Outcome(token, outcome) => self.finish(token, outcome, now),
-                Mail::Shed => {
-                    self.shed(None);
+                Mail::Shed(client, newcomers) => {
+                    self.shed(client);
+                    newcomers.send(Mail::Room);
+                }
+                Mail::Room => {
+                    if let Some(newcomer) = self.waiting.pop_front() {
+                        self.welcome(newcomer, now);
+                    }
                 }
                 Mail::Leave(deadline) => self.leave(deadline),
             }
@@ -258,66 +274,72 @@ impl Worker {
                     return;
                 }
             };
-            let address = address.ip().to_canonical();
-            let proxy = self
-                .shared
-                .trusted_proxies
-                .iter()
-                .any(|net| net.contains(&address));
-            let place = match self.shared.admission.enter(address.into(), !proxy) {
-                Err(full) => {
-                    if !self.make_room(full, address.into()) {
-                        continue;
-                    }
-                    match self.shared.admission.enter(address.into(), !proxy) {
-                        Ok(place) => place,
-                        Err(_) => continue,
-                    }
-                }
-                Ok(place) => place,
+            let newcomer = Newcomer {
+                socket,
+                address: address.ip().to_canonical(),
+                asked: 0,
             };
-            let ready = socket
-                .set_nonblocking(true)
-                .and_then(|()| socket.set_nodelay(true));
-            let Ok(tls) = ServerConnection::new(self.shared.tls.clone()) else {
-                continue;
-            };
-            let token = self.next_token;
-            let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-            let registered = ready.is_ok()
-                && epoll::add(&self.epoll, &socket, EventData::new_u64(token), flags).is_ok();
-            if !registered {
-                continue;
-            }
-            self.next_token += 1;
-            let connection = Connection::new(socket, tls, Peer::Network(address), place, now);
-            self.deadlines.insert((connection.deadline(), token));
-            self.connections.insert(token, connection);
+            self.welcome(newcomer, now);
         }
     }
 
-    /// Closes the connection that has been idle longest, of that client or of anybody. Returns whether there was one here;
-    /// otherwise a colleague is asked, whose place will be free for the next client.
-    fn make_room(&mut self, full: Full, client: crate::journal::ClientKey) -> bool {
-        match full {
-            Full::Client => self.shed(Some(client)),
-            Full::Total => {
-                if self.shed(None) {
-                    return true;
+    /// Gives a newcomer a place, if need be that of the connection that has been idle longest.
+    fn welcome(&mut self, newcomer: Newcomer, now: Instant) {
+        let address = newcomer.address;
+        let client = ClientKey::from(address);
+        let proxies = &self.shared.trusted_proxies;
+        let counted = !proxies.iter().any(|net| net.contains(&address));
+        let admission = self.shared.admission.clone();
+        match admission.enter(client, counted) {
+            Ok(place) => self.admit(newcomer, place, now),
+            Err(full) => {
+                let whose = (full == Full::Client).then_some(client);
+                self.shed(whose);
+                match admission.enter(client, counted) {
+                    Ok(place) => self.admit(newcomer, place, now),
+                    Err(_) => self.ask_for_room(newcomer, whose),
                 }
-                if let Some(other) = self
-                    .colleagues
-                    .iter()
-                    .find(|other| other.has_idle.load(Ordering::Relaxed))
-                {
-                    other.send(Mail::Shed);
-                }
-                false
             }
         }
     }
 
-    fn shed(&mut self, client: Option<crate::journal::ClientKey>) -> bool {
+    /// Has the next colleague shed a connection. Once all were asked in vain the newcomer is refused: it is closed.
+    fn ask_for_room(&mut self, mut newcomer: Newcomer, whose: Option<ClientKey>) {
+        let Some(colleague) = self.colleagues.get(newcomer.asked) else {
+            return;
+        };
+        newcomer.asked += 1;
+        if self.waiting.len() < MAX_WAITING && self.leaving.is_none() {
+            self.waiting.push_back(newcomer);
+            colleague.send(Mail::Shed(whose, self.mailbox.clone()));
+        }
+    }
+
+    fn admit(&mut self, newcomer: Newcomer, place: Place, now: Instant) {
+        let Newcomer {
+            socket, address, ..
+        } = newcomer;
+        let ready = socket
+            .set_nonblocking(true)
+            .and_then(|()| socket.set_nodelay(true));
+        let Ok(tls) = ServerConnection::new(self.shared.tls.clone()) else {
+            return;
+        };
+        let token = self.next_token;
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        let registered = ready.is_ok()
+            && epoll::add(&self.epoll, &socket, EventData::new_u64(token), flags).is_ok();
+        if !registered {
+            return;
+        }
+        self.next_token += 1;
+        let connection = Connection::new(socket, tls, Peer::Network(address), place, now);
+        self.deadlines.insert((connection.deadline(), token));
+        self.connections.insert(token, connection);
+    }
+
+    /// Closes the connection that has been idle longest, of that client or of anybody, if there is one here.
+    fn shed(&mut self, client: Option<ClientKey>) {
         // Idle connections all wait equally long, so the nearest deadline is the longest idle.
         let victim = self
             .deadlines
@@ -329,10 +351,9 @@ impl Worker {
                         && client.is_none_or(|client| connection.place().client() == client)
                 })
             });
-        victim.is_some_and(|token| {
+        if let Some(token) = victim {
             self.drop_connection(token);
-            true
-        })
+        }
     }
 
     fn drive(&mut self, token: u64, now: Instant) {
@@ -425,6 +446,7 @@ impl Worker {
 
     fn leave(&mut self, deadline: Instant) {
         self.leaving = Some(deadline);
+        self.waiting.clear();
         for listener in self.listeners.drain(..) {
             let _ = epoll::delete(&self.epoll, &listener);
         }
@@ -462,6 +484,10 @@ const EVENTS: usize = 128;
 
 /// New clients in one turn: few, so that a rush spreads over the workers and those who are in are served between.
 const ACCEPTS: usize = 4;
+
+/// Newcomers for whom a colleague makes room at a time: it takes microseconds. More are refused, for these hold descriptors
+/// outside the limit of connections.
+const MAX_WAITING: usize = 8;
 
 /// The largest TLS record there is, and its header (RFC 8446, section 5.2).
 const SCRATCH: usize = 16 * 1024 + 512;
