@@ -91,32 +91,33 @@ fn the_longest_idle_gives_way_to_a_newcomer() {
 
 #[test]
 fn a_newcomer_gets_in_whichever_worker_holds_the_idle_ones() {
-    let device = Device::with(&[("MAX_CONNECTIONS", "8"), ("WORKERS", "4")]);
-    let mut last: Vec<Client> = Vec::new();
-    for _ in 0..100 {
-        let newcomer = idle(&device);
-        last.push(newcomer);
+    for limit in ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_IP"] {
+        let device = Device::with(&[(limit, "8"), ("WORKERS", "4")]);
+        let mut clients: Vec<Client> = (0..100).map(|_| idle(&device)).collect();
+        assert_eq!(device.server().api().connection_count(), 8);
+        is_served(clients.last_mut().expect("the newest"));
     }
-    device.wait_for_connections(8);
-    is_served(last.last_mut().expect("the newest"));
 }
 
 #[test]
 fn who_is_served_does_not_give_way() {
-    let device = Device::with(&[("MAX_CONNECTIONS", "8"), ("WORKERS", "1")]);
+    let device = Device::with(&[("MAX_CONNECTIONS", "8"), ("WORKERS", "3")]);
     let mut streams: Vec<_> = (0..7)
         .map(|_| Subscriber::open(&device, &basic(USER, PASSWORD), "?source=app"))
         .collect();
     device.wait_for_subscribers(7);
-    // In the middle of a head.
+    // In the middle of a body, as the server has said itself.
     let mut busy = device.connect();
-    is_served(&mut busy);
-    busy.send("GET /health HTTP/1.1\r\nHost:");
-    crate::eventually("the newcomer is refused", || {
-        let config = tls_config(&device.state("tls-cert.pem"));
-        Client::connect_with(device.address(), config).is_err()
-    });
-    assert_eq!(busy.raw(" a\r\n\r\n").status, 200);
+    busy.send(
+        "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\
+         Expect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(busy.response_to("POST").status, 100);
+    let config = tls_config(&device.state("tls-cert.pem"));
+    for _ in 0..20 {
+        assert!(Client::connect_with(device.address(), config.clone()).is_err());
+    }
+    assert_eq!(busy.raw("{}").status, 400);
     for stream in &mut streams {
         stream.is_served(&device);
     }
