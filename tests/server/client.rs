@@ -138,11 +138,11 @@ impl<S: Read + Write> Client<S> {
     ) -> Response {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
         if let Some(authorization) = authorization {
-            head.push_str(&format!("Authorization: {authorization}\r\n"));
+            head.extend(["Authorization: ", authorization, "\r\n"]);
         }
         let body = body.map(Value::to_string).unwrap_or_default();
         if !body.is_empty() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            head.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
         }
         self.send(format!("{head}\r\n{body}"));
         self.response_to(method)

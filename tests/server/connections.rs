@@ -1,4 +1,4 @@
-//! Many connections: how many there may be, who gives way to whom, and what an idle one costs.
+//! Many connections: how many there may be, and who gives way to whom.
 
 use std::net::Ipv4Addr;
 
@@ -42,35 +42,6 @@ fn a_connection_is_kept_alive_over_many_requests() {
     let last = client.raw("GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(last.header("connection"), Some("close"));
     assert!(client.is_closed());
-}
-
-#[test]
-fn an_idle_connection_holds_no_thread() {
-    let device = Device::with(&[
-        ("MAX_CONNECTIONS_PER_IP", "256"),
-        ("MAX_CONNECTIONS", "256"),
-    ]);
-    let threads = || {
-        std::fs::read_dir("/proc/self/task")
-            .expect("threads")
-            .count()
-    };
-    let mut clients: Vec<Client> = (0..200).map(|_| idle(&device)).collect();
-    // Other tests start and end threads meanwhile, though not by the hundred.
-    let before = threads();
-    assert_eq!(device.server().api().connection_count(), 200);
-    assert_eq!(
-        device
-            .get("/api/status", Some(&basic(USER, PASSWORD)))
-            .status,
-        200
-    );
-    assert!(before < 200, "{before} threads");
-    for client in clients.iter_mut().rev() {
-        is_served(client);
-    }
-    drop(clients);
-    device.wait_for_connections(0);
 }
 
 #[test]

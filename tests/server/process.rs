@@ -40,6 +40,9 @@ impl Bench {
             .env("STATE_DIR", self.state())
             .env("BASIC_AUTH_PASSWORD", PASSWORD)
             .env("BCRYPT_COST", "4")
+            .env("RATE_LIMIT_BURST", "10000")
+            .env("MAX_CONNECTIONS", "256")
+            .env("MAX_CONNECTIONS_PER_IP", "256")
             .env(
                 "LOG_SOURCES",
                 format!("file:{}", self.folder.path().join("app.log").display()),
@@ -90,9 +93,20 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("signalled");
     }
 
-    fn is_served(&self) {
+    /// A connection that has had an answer and waits.
+    fn idle(&self) -> Client {
         let mut client = Client::connect_with(self.address, tls_config(&self.cert)).expect("TLS");
         assert_eq!(client.request("GET", "/health", None, None).status, 200);
+        client
+    }
+
+    fn is_served(&self) {
+        self.idle();
+    }
+
+    fn threads(&self) -> usize {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        std::fs::read_dir(tasks).expect("threads").count()
     }
 
     fn end(mut self, signal: Signal) -> ExitStatus {
@@ -125,6 +139,20 @@ fn sigterm_and_sigint_end_it_with_0_and_sighup_does_not() {
         let status = running.end(signal);
         assert_eq!(status.code(), Some(0), "{signal:?}");
         assert!(!bench.state().join("postern.sock").exists());
+    }
+}
+
+#[test]
+fn an_idle_connection_holds_no_thread() {
+    let bench = Bench::new();
+    let running = bench.start();
+    running.is_served();
+    let before = running.threads();
+    let mut clients: Vec<Client> = (0..200).map(|_| running.idle()).collect();
+    assert!(running.threads() <= before);
+    running.is_served();
+    for client in clients.iter_mut().rev() {
+        assert_eq!(client.request("GET", "/health", None, None).status, 200);
     }
 }
 

@@ -95,11 +95,12 @@ fn a_subscriber_that_does_not_answer_delays_the_end_by_seconds_at_most() {
     let mut device = Device::start();
     let _mute = Subscriber::open(&device, &basic(USER, PASSWORD), "");
     // Its farewell is timed by the clock that tests turn.
-    let time = device.time.clone();
+    let (time, hub) = (device.time.clone(), device.server().api().hub.clone());
     std::thread::scope(|scope| {
         let stopping = scope.spawn(|| stops_within(&mut device, 10));
         crate::eventually("the end", || {
             time.advance(Duration::from_secs(1));
+            hub.recheck();
             stopping.is_finished()
         });
     });

@@ -11,6 +11,9 @@ use crate::client::{Client, tcp_from, tls_config};
 use crate::device::{Device, PASSWORD, Tokens, USER, basic, install_own_events};
 use crate::websocket::Subscriber;
 
+// The events of other devices in this process are heard too: this name and this address are nobody else's.
+const KEEPER: &str = "keeper-of-the-events";
+const GUESSER: Ipv4Addr = Ipv4Addr::new(127, 93, 7, 5);
 const NEW_PASSWORD: &str = "staple battery horse";
 
 fn send(subscriber: &mut Subscriber, message: Message) {
@@ -198,9 +201,6 @@ fn event(subscriber: &mut Subscriber, text: &str, fields: &Value) -> Value {
 #[test]
 fn posterns_own_events_are_on_the_stream_without_any_secret() {
     install_own_events();
-    // Other devices of this process are heard too: this name and this address are nobody else's.
-    const KEEPER: &str = "keeper-of-the-events";
-    const GUESSER: Ipv4Addr = Ipv4Addr::new(127, 93, 7, 5);
     let device = Device::with(&[("BASIC_AUTH_USERNAME", KEEPER)]);
     let login = || {
         let body = json!({"username": KEEPER, "password": PASSWORD});

@@ -27,7 +27,7 @@ pub fn handshake(target: &str, fields: &[(&str, &str)]) -> String {
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"
     );
     for (name, value) in fields {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
     head
