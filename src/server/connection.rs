@@ -33,6 +33,8 @@ pub struct Connection {
     deadline: Instant,
     /// The last read emptied the socket: only an event makes another worth while.
     drained: bool,
+    /// The poller saw the peer's end: behind the last bytes there is an end of file, which raises no event of its own.
+    hung_up: bool,
     /// The server is leaving: this connection's next answer is its last.
     leaving: bool,
 }
@@ -124,6 +126,7 @@ impl Connection {
             sent: 0,
             deadline: now + HANDSHAKE,
             drained: false,
+            hung_up: false,
             leaving: false,
         }
     }
@@ -152,9 +155,10 @@ impl Connection {
         matches!(self.phase, Phase::Head(_)) && self.inbound.is_empty()
     }
 
-    /// The poller saw something happen.
-    pub const fn wake(&mut self) {
+    /// The poller saw something happen; `hung_up` says whether that was the peer's end.
+    pub const fn wake(&mut self, hung_up: bool) {
         self.drained = false;
+        self.hung_up |= hung_up;
     }
 
     /// The server is leaving. Returns whether the connection can be closed at once.
@@ -262,7 +266,8 @@ impl Connection {
             Err(error) => return Err(error),
         };
         // A short read means there was no more, and more raises an event again (epoll(7), edge-triggered streams).
-        self.drained = count < scratch.len();
+        // Except for the end: it may have come together with these bytes, in one event.
+        self.drained = count < scratch.len() && !self.hung_up;
         if matches!(self.phase, Phase::New) {
             if scratch[0] != TLS_HANDSHAKE_RECORD {
                 return Ok(Received::PlainText);

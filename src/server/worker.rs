@@ -194,7 +194,13 @@ impl Worker {
                     token if token < FIRST_CONNECTION => self.accept(token, now),
                     token => {
                         if let Some(connection) = self.connections.get_mut(&token) {
-                            connection.wake();
+                            // Copied out: the kernel's struct is packed.
+                            let flags = event.flags;
+                            connection.wake(
+                                flags.intersects(
+                                    EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR,
+                                ),
+                            );
                             self.ready.push_back(token);
                         }
                     }
