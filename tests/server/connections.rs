@@ -136,3 +136,24 @@ fn a_refused_connection_hurts_nobody() {
     }
     assert_eq!(device.server().api().connection_count(), 5);
 }
+
+#[test]
+fn an_end_that_comes_together_with_the_last_bytes_is_noticed_at_once() {
+    let device = Device::with(&[("WORKERS", "1"), ("BCRYPT_COST", "4")]);
+    let begun = std::time::Instant::now();
+    // Those who come meanwhile keep the worker busy enough for bytes and end to meet.
+    for round in 0..20 {
+        let mut clients: Vec<Client> = (0..8).map(|_| device.connect()).collect();
+        for client in &mut clients {
+            client.send(match round % 3 {
+                0 => "GET /health HTTP/1.1\r\n",
+                1 => "GET /health HTTP/1.1\r\nHost: a\r\n\r\n",
+                _ => "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{",
+            });
+            let _ = client.stream.sock.shutdown(std::net::Shutdown::Both);
+        }
+    }
+    device.wait_for_connections(0);
+    // Before the first deadline, that of an unfinished head, could have helped.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(9));
+}
