@@ -149,7 +149,9 @@ fn an_idle_connection_holds_no_thread() {
     running.is_served();
     let before = running.threads();
     let mut clients: Vec<Client> = (0..200).map(|_| running.idle()).collect();
-    assert!(running.threads() <= before);
+    // Not exactly as many: threads that end while the kernel lists them can hide others.
+    let after = running.threads();
+    assert!(after < before + 10, "{before} threads, then {after}");
     running.is_served();
     for client in clients.iter_mut().rev() {
         assert_eq!(client.request("GET", "/health", None, None).status, 200);
