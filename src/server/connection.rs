@@ -19,6 +19,7 @@ use crate::api::error::{Answer, ApiError};
 use crate::api::request::{Peer, Request};
 use crate::api::route::Cost;
 use crate::api::{Api, Call, Outcome, Stream};
+use crate::logs::hub::Encoding;
 
 /// A client's connection.
 pub struct Connection {
@@ -208,9 +209,9 @@ impl Connection {
     pub fn into_stream(
         self,
         head: Answer,
+        encoding: Encoding,
     ) -> io::Result<(TcpStream, Box<ServerConnection>, Vec<u8>, Place)> {
-        let upgrade = (head.status_code().0 == 101).then_some("websocket");
-        let head = render_head(head, upgrade)?;
+        let head = render_head(head, encoding)?;
         let (socket, tls, leftover) = self.link.into_parts(&head)?;
         Ok((socket, tls, leftover, self.place))
     }

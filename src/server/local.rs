@@ -3,6 +3,7 @@
 //! Whoever may open it is the administrator, so nothing here guards against the other end: that is the file's permission.
 //! A WebSocket is not served here, since `tiny_http` gives no pollable connection away; `follow=true` streams instead.
 
+use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
 
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use tiny_http::{HTTPVersion, Server};
 
 use super::body::MAX_BODY;
@@ -25,6 +28,8 @@ pub struct Local {
     path: PathBuf,
     server: Arc<Server>,
     threads: Vec<JoinHandle<()>>,
+    /// Disconnected once the last thread has ended.
+    ended: Receiver<Infallible>,
 }
 
 impl Local {
@@ -38,10 +43,13 @@ impl Local {
         let server = Arc::new(server);
         let streams = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::with_capacity(THREADS);
+        let (running, ended) = bounded(0);
         for index in 0..THREADS {
             let (server, api, streams) = (server.clone(), api.clone(), streams.clone());
+            let running = running.clone();
             let thread = Builder::new().name(format!("local-{index}"));
             threads.push(thread.spawn(move || {
+                let _running = running;
                 while let Ok(request) = server.recv() {
                     serve(&api, &streams, request);
                 }
@@ -51,14 +59,24 @@ impl Local {
             path: path.to_owned(),
             server,
             threads,
+            ended,
         })
     }
 
-    /// Stops serving: what is under way is finished, and the socket's file is gone.
-    pub fn stop(self) {
+    /// Takes no new requests; the socket's file is gone.
+    pub fn leave(&self) {
         let _ = fs::remove_file(&self.path);
         for _ in &self.threads {
             self.server.unblock();
+        }
+    }
+
+    /// Waits until what is under way is finished, but no longer than this: tiny_http waits without limit for a client
+    /// that stopped in the middle of its body or its answer.
+    pub fn finish(self, deadline: Instant) {
+        if self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
+            log::warn!("a client of the local socket did not finish; it is left behind");
+            return;
         }
         for thread in self.threads {
             let _ = thread.join();
@@ -109,10 +127,20 @@ fn read(incoming: &mut tiny_http::Request) -> Result<Request, ApiError> {
     {
         return Err(too_large());
     }
+    let asks_to_upgrade = incoming.headers().iter().any(|header| {
+        let value = header.value.as_str().to_ascii_lowercase();
+        header.field.equiv("Connection") && value.contains("upgrade")
+    });
+    let length = if asks_to_upgrade {
+        // Then tiny_http's reader has no end: it goes on into what would be the upgraded stream.
+        incoming.body_length().unwrap_or(0)
+    } else {
+        MAX_BODY + 1
+    };
     let mut body = Vec::new();
     incoming
         .as_reader()
-        .take(MAX_BODY as u64 + 1)
+        .take(length as u64)
         .read_to_end(&mut body)
         .map_err(|_| ApiError::BadRequest("the request body could not be read".into()))?;
     if body.len() > MAX_BODY {
@@ -154,7 +182,7 @@ fn follow(
     let Ok((mut ours, hubs)) = pair else {
         return Err(Box::new((incoming, busy())));
     };
-    let Ok(head) = super::render::render_head(stream.head, None) else {
+    let Ok(head) = super::render::render_head(stream.head, stream.encoding) else {
         return Err(Box::new((incoming, busy())));
     };
     let mut client = incoming.into_writer();

@@ -277,11 +277,14 @@ impl Server {
         for mailbox in &self.mailboxes {
             mailbox.leave(deadline);
         }
-        if let Some(local) = self.local {
-            local.stop();
+        if let Some(local) = &self.local {
+            local.leave();
         }
         for worker in self.workers {
             let _ = worker.join();
+        }
+        if let Some(local) = self.local {
+            local.finish(deadline);
         }
         // With the last worker the pool's queue is gone; what is in it is still done.
         for thread in self.pool {

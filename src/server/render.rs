@@ -5,6 +5,7 @@ use std::io;
 use tiny_http::HTTPVersion;
 
 use crate::api::error::Answer;
+use crate::logs::hub::Encoding;
 
 /// How an answer has to be written.
 #[derive(Clone, Copy)]
@@ -37,12 +38,20 @@ pub(super) fn render(answer: Answer, manner: Manner) -> io::Result<Vec<u8>> {
 }
 
 /// Writes the head of an answer whose body the hub will write.
-pub(super) fn render_head(head: Answer, upgrade: Option<&str>) -> io::Result<Vec<u8>> {
+pub(super) fn render_head(head: Answer, encoding: Encoding) -> io::Result<Vec<u8>> {
+    let (upgrade, chunked) = match encoding {
+        Encoding::WebSocket => (Some("websocket"), false),
+        Encoding::JsonLines { chunked } | Encoding::ServerSentEvents { chunked } => (None, chunked),
+    };
     let mut bytes = Vec::with_capacity(512);
     let head = head.with_data(io::empty(), None);
     head.raw_print(&mut bytes, HTTPVersion(1, 1), &[], true, upgrade)?;
     if upgrade.is_none() {
         insert_field(&mut bytes, b"Connection: close\r\n");
+        if !chunked {
+            // HTTP/1.0 does not know it; told to write that version, tiny_http would declare an empty body instead.
+            remove_field(&mut bytes, b"Transfer-Encoding: chunked\r\n");
+        }
     }
     Ok(bytes)
 }
@@ -50,5 +59,11 @@ pub(super) fn render_head(head: Answer, upgrade: Option<&str>) -> io::Result<Vec
 fn insert_field(bytes: &mut Vec<u8>, field: &[u8]) {
     if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
         bytes.splice(end + 2..end + 2, field.iter().copied());
+    }
+}
+
+fn remove_field(bytes: &mut Vec<u8>, field: &[u8]) {
+    if let Some(at) = bytes.windows(field.len()).position(|part| part == field) {
+        bytes.drain(at..at + field.len());
     }
 }

@@ -16,21 +16,25 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustls::{ServerConfig, ServerConnection};
 
-use super::admission::{Admission, Full};
+use super::admission::{Admission, Full, Place};
 use super::connection::{Connection, Turn};
 use super::pool::{Job, Pool};
 use super::transport::TlsTransport;
 use crate::api::error::ApiError;
 use crate::api::request::Peer;
 use crate::api::{Api, Outcome, Stream};
+use crate::journal::ClientKey;
 use crate::logs::hub::Subscription;
 
 /// What the pool and the server send a worker.
 enum Mail {
     /// The outcome of a connection's request.
     Outcome(u64, Outcome),
-    /// Close the connection that has been idle longest: another worker needs its place.
-    Shed,
+    /// Close the connection that has been idle longest, of that client or of anybody: a newcomer at the other worker
+    /// needs its place. Say so when it is done.
+    Shed(Option<ClientKey>, Arc<Mailbox>),
+    /// A colleague has shed what it could.
+    Room,
     /// Stop accepting, finish what is under way until then, and end.
     Leave(Instant),
 }
@@ -41,8 +45,6 @@ pub struct Mailbox {
     wake: OwnedFd,
     /// A wake-up is on its way already.
     woken: AtomicBool,
-    /// Whether this worker has connections, of which one may be idle.
-    has_some: AtomicBool,
 }
 
 impl Mailbox {
@@ -63,6 +65,14 @@ impl Mailbox {
             let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
         }
     }
+}
+
+/// A client that was accepted and has no place yet.
+struct Newcomer {
+    socket: TcpStream,
+    address: IpAddr,
+    /// How many colleagues were asked to make room for it.
+    asked: usize,
 }
 
 /// What all workers share.
@@ -88,6 +98,8 @@ pub struct Worker {
     mail: Receiver<Mail>,
     colleagues: Vec<Arc<Mailbox>>,
     connections: HashMap<u64, Connection>,
+    /// Those for whom a colleague is making room, in the order of the asking.
+    waiting: VecDeque<Newcomer>,
     deadlines: BTreeSet<(Instant, u64)>,
     ready: VecDeque<u64>,
     next_token: u64,
@@ -130,11 +142,11 @@ impl Worker {
                 queue,
                 wake,
                 woken: AtomicBool::new(false),
-                has_some: AtomicBool::new(false),
             }),
             mail,
             colleagues: Vec::new(),
             connections: HashMap::new(),
+            waiting: VecDeque::new(),
             deadlines: BTreeSet::new(),
             ready: VecDeque::new(),
             next_token: FIRST_CONNECTION,
@@ -186,9 +198,13 @@ impl Worker {
                     token if token < FIRST_CONNECTION => self.accept(token, now),
                     token => {
                         if let Some(connection) = self.connections.get_mut(&token) {
-                            let ending = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+                            // Copied out: the kernel's struct is packed.
                             let flags = event.flags;
-                            connection.wake(flags.intersects(ending));
+                            connection.wake(
+                                flags.intersects(
+                                    EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR,
+                                ),
+                            );
                             self.ready.push_back(token);
                         }
                     }
@@ -201,8 +217,6 @@ impl Worker {
                 }
             }
             self.expire(now);
-            let has_some = !self.connections.is_empty();
-            self.mailbox.has_some.store(has_some, Ordering::Relaxed);
         }
     }
 
@@ -231,8 +245,14 @@ impl Worker {
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
                 Mail::Outcome(token, outcome) => self.finish(token, outcome, now),
-                Mail::Shed => {
-                    self.shed(None);
+                Mail::Shed(client, newcomers) => {
+                    self.shed(client);
+                    newcomers.send(Mail::Room);
+                }
+                Mail::Room => {
+                    if let Some(newcomer) = self.waiting.pop_front() {
+                        self.welcome(newcomer, now);
+                    }
                 }
                 Mail::Leave(deadline) => self.leave(deadline),
             }
@@ -247,7 +267,14 @@ impl Worker {
         let Some(listener) = listener else { return };
         for _ in 0..ACCEPTS {
             match listener.accept() {
-                Ok((socket, address)) => self.take_in(socket, address.ip().to_canonical(), now),
+                Ok((socket, address)) => {
+                    let newcomer = Newcomer {
+                        socket,
+                        address: address.ip().to_canonical(),
+                        asked: 0,
+                    };
+                    self.welcome(newcomer, now);
+                }
                 Err(error) => return self.not_accepted(&error, now),
             }
         }
@@ -276,60 +303,63 @@ impl Worker {
         }
     }
 
-    fn take_in(&mut self, socket: TcpStream, address: IpAddr, now: Instant) {
-        let proxy = self
-            .shared
-            .trusted_proxies
-            .iter()
-            .any(|net| net.contains(&address));
+    /// Gives a newcomer a place, if need be that of the connection that has been idle longest.
+    fn welcome(&mut self, newcomer: Newcomer, now: Instant) {
+        let address = newcomer.address;
+        let client = ClientKey::from(address);
+        let proxies = &self.shared.trusted_proxies;
+        let counted = !proxies.iter().any(|net| net.contains(&address));
         let admission = self.shared.admission.clone();
-        let enter = || admission.enter(address.into(), !proxy);
-        let place = match enter() {
-            Err(full) if self.make_room(full, address.into()) => enter(),
-            entered => entered,
-        };
-        let Ok(place) = place else { return };
-        let token = self.next_token;
-        let prepared = socket
-            .set_nonblocking(true)
-            .and_then(|()| socket.set_nodelay(true))
-            .and_then(|()| {
-                let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-                epoll::add(&self.epoll, &socket, EventData::new_u64(token), flags)?;
-                Ok(())
-            });
-        let tls = ServerConnection::new(self.shared.tls.clone());
-        let (Ok(()), Ok(tls)) = (prepared, tls) else {
+        match admission.enter(client, counted) {
+            Ok(place) => self.admit(newcomer, place, now),
+            Err(full) => {
+                let whose = (full == Full::Client).then_some(client);
+                self.shed(whose);
+                match admission.enter(client, counted) {
+                    Ok(place) => self.admit(newcomer, place, now),
+                    Err(_) => self.ask_for_room(newcomer, whose),
+                }
+            }
+        }
+    }
+
+    /// Has the next colleague shed a connection. Once all were asked in vain the newcomer is refused: it is closed.
+    fn ask_for_room(&mut self, mut newcomer: Newcomer, whose: Option<ClientKey>) {
+        let Some(colleague) = self.colleagues.get(newcomer.asked) else {
             return;
         };
+        newcomer.asked += 1;
+        if self.waiting.len() < MAX_WAITING && self.leaving.is_none() {
+            self.waiting.push_back(newcomer);
+            colleague.send(Mail::Shed(whose, self.mailbox.clone()));
+        }
+    }
+
+    fn admit(&mut self, newcomer: Newcomer, place: Place, now: Instant) {
+        let Newcomer {
+            socket, address, ..
+        } = newcomer;
+        let ready = socket
+            .set_nonblocking(true)
+            .and_then(|()| socket.set_nodelay(true));
+        let Ok(tls) = ServerConnection::new(self.shared.tls.clone()) else {
+            return;
+        };
+        let token = self.next_token;
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        let registered = ready.is_ok()
+            && epoll::add(&self.epoll, &socket, EventData::new_u64(token), flags).is_ok();
+        if !registered {
+            return;
+        }
         self.next_token += 1;
         let connection = Connection::new(socket, tls, Peer::Network(address), place, now);
         self.deadlines.insert((connection.deadline(), token));
         self.connections.insert(token, connection);
     }
 
-    /// Closes the connection that has been idle longest, of that client or of anybody. Returns whether there was one here;
-    /// otherwise a colleague is asked, whose place will be free for the next client.
-    fn make_room(&mut self, full: Full, client: crate::journal::ClientKey) -> bool {
-        match full {
-            Full::Client => self.shed(Some(client)),
-            Full::Total => {
-                if self.shed(None) {
-                    return true;
-                }
-                if let Some(other) = self
-                    .colleagues
-                    .iter()
-                    .find(|other| other.has_some.load(Ordering::Relaxed))
-                {
-                    other.send(Mail::Shed);
-                }
-                false
-            }
-        }
-    }
-
-    fn shed(&mut self, client: Option<crate::journal::ClientKey>) -> bool {
+    /// Closes the connection that has been idle longest, of that client or of anybody. Returns whether there was one here.
+    fn shed(&mut self, client: Option<ClientKey>) -> bool {
         // Idle connections all wait equally long, so the nearest deadline is the longest idle.
         let victim = self
             .deadlines
@@ -418,7 +448,9 @@ impl Worker {
         let Some(connection) = self.forget(token) else {
             return;
         };
-        let Ok((socket, tls, leftover, place)) = connection.into_stream(stream.head) else {
+        let Ok((socket, tls, leftover, place)) =
+            connection.into_stream(stream.head, stream.encoding)
+        else {
             return;
         };
         self.shared.api.hub.subscribe(Subscription {
@@ -435,6 +467,7 @@ impl Worker {
 
     fn leave(&mut self, deadline: Instant) {
         self.leaving = Some(deadline);
+        self.waiting.clear();
         for listener in self.listeners.drain(..) {
             let _ = epoll::delete(&self.epoll, &listener);
         }
@@ -472,6 +505,10 @@ const EVENTS: usize = 128;
 
 /// New clients in one turn: few, so that a rush spreads over the workers and those who are in are served between.
 const ACCEPTS: usize = 4;
+
+/// Newcomers for whom a colleague makes room at a time: it takes microseconds. More are refused, for these hold descriptors
+/// outside the limit of connections.
+const MAX_WAITING: usize = 8;
 
 /// While there are no descriptors left: short for those who are in, long for a loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);

@@ -1,11 +1,14 @@
-//! A client that does just what it is told: raw bytes over real TLS, with the device's certificate as its only root.
+//! A client that does just what it is told: raw bytes over real TLS, with the device's certificate as its only root, or
+//! over the local socket.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -16,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
-pub struct Client {
-    pub stream: TlsStream,
+pub struct Client<S = TlsStream> {
+    pub stream: S,
     buffered: Vec<u8>,
 }
 
@@ -28,8 +31,8 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// TLS settings that trust this certificate alone.
-pub fn tls_config(cert_file: &Path) -> ClientConfig {
+/// This certificate alone.
+pub fn roots(cert_file: &Path) -> RootCertStore {
     let pem = std::fs::read(cert_file).expect("the certificate");
     let mut roots = RootCertStore::empty();
     for der in CertificateDer::pem_slice_iter(&pem) {
@@ -37,16 +40,41 @@ pub fn tls_config(cert_file: &Path) -> ClientConfig {
             .add(der.expect("a certificate"))
             .expect("a usable root");
     }
+    roots
+}
+
+/// TLS settings that trust this certificate alone.
+pub fn tls_config(cert_file: &Path) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("protocol versions")
-        .with_root_certificates(roots)
+        .with_root_certificates(roots(cert_file))
         .with_no_client_auth()
 }
 
 pub fn tcp(address: SocketAddr) -> TcpStream {
-    let socket = TcpStream::connect(address).expect("connected");
+    patient(TcpStream::connect(address).expect("connected"))
+}
+
+/// A connection from another address of this machine's loopback, 127.0.0.0/8: another client to the limits.
+pub fn tcp_from(from: Ipv4Addr, address: SocketAddr) -> TcpStream {
+    tcp_with(from, None, address)
+}
+
+/// The same, with a receive buffer of this many bytes.
+pub fn tcp_with(from: Ipv4Addr, buffer: Option<usize>, address: SocketAddr) -> TcpStream {
+    let socket = net::socket(net::AddressFamily::INET, net::SocketType::STREAM, None);
+    let socket = socket.expect("a socket");
+    if let Some(bytes) = buffer {
+        net::sockopt::set_socket_recv_buffer_size(&socket, bytes).expect("a buffer");
+    }
+    net::bind(&socket, &SocketAddr::from((from, 0))).expect("bound");
+    net::connect(&socket, &address).expect("connected");
+    patient(TcpStream::from(socket))
+}
+
+fn patient(socket: TcpStream) -> TcpStream {
     socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     socket.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     socket.set_nodelay(true).expect("no delay");
@@ -59,8 +87,15 @@ impl Client {
     }
 
     pub fn connect_with(address: SocketAddr, config: ClientConfig) -> io::Result<Self> {
-        let mut socket = tcp(address);
-        let name = ServerName::from(address.ip());
+        Self::over(tcp(address), config, ServerName::from(address.ip()))
+    }
+
+    /// TLS over a connection that is there already; the certificate must be this name's.
+    pub fn over(
+        mut socket: TcpStream,
+        config: ClientConfig,
+        name: ServerName<'static>,
+    ) -> io::Result<Self> {
         let mut tls = ClientConnection::new(Arc::new(config), name).expect("a client");
         while tls.is_handshaking() {
             tls.complete_io(&mut socket)?;
@@ -70,7 +105,22 @@ impl Client {
             buffered: Vec::new(),
         })
     }
+}
 
+impl Client<UnixStream> {
+    /// Through the administrator's door.
+    pub fn local(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).expect("connected");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        Self {
+            stream,
+            buffered: Vec::new(),
+        }
+    }
+}
+
+impl<S: Read + Write> Client<S> {
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // The server may have refused and closed already; what it said is still to be read.
         let _ = self
@@ -151,7 +201,7 @@ impl Client {
         let mut chunk = [0; 4096];
         let count = match self.stream.read(&mut chunk) {
             Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Err(error) if is_end(&error) => 0,
             Err(error) => panic!("reading: {error}"),
         };
         self.buffered.extend_from_slice(&chunk[..count]);
@@ -164,9 +214,73 @@ impl Client {
     }
 
     /// What has come and was not read.
-    pub fn into_parts(self) -> (TlsStream, Vec<u8>) {
+    pub fn into_parts(self) -> (S, Vec<u8>) {
         (self.stream, self.buffered)
     }
+
+    /// The next line of a body without end, decoded if it is chunked; nothing once the body has ended.
+    pub fn line(&mut self, body: &mut Body) -> Option<String> {
+        loop {
+            if let Some(end) = body.text.find('\n') {
+                let line: String = body.text.drain(..=end).collect();
+                return Some(line.trim_end_matches('\n').to_owned());
+            }
+            let Some(piece) = self.piece(body.chunked) else {
+                assert_eq!(body.text, "", "an unfinished line");
+                return None;
+            };
+            body.text.push_str(&piece);
+        }
+    }
+
+    fn piece(&mut self, chunked: bool) -> Option<String> {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        if !chunked {
+            if self.buffered.is_empty() && self.fill() == 0 {
+                return None;
+            }
+            return Some(text(std::mem::take(&mut self.buffered)));
+        }
+        let end = self.until(|buffered| find(buffered, b"\r\n"));
+        let size = text(self.buffered.drain(..end + 2).collect());
+        let size = usize::from_str_radix(size.trim_end(), 16).expect("a chunk's size");
+        self.until(|buffered| (buffered.len() >= size + 2).then_some(()));
+        let piece: Vec<u8> = self.buffered.drain(..size).collect();
+        assert!(self.buffered.starts_with(b"\r\n"), "a chunk's end");
+        self.buffered.drain(..2);
+        (size > 0).then(|| text(piece))
+    }
+
+    fn until<T>(&mut self, found: impl Fn(&[u8]) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = found(&self.buffered) {
+                return found;
+            }
+            assert!(self.fill() > 0, "closed too early");
+        }
+    }
+}
+
+/// A body that is read line by line.
+pub struct Body {
+    chunked: bool,
+    text: String,
+}
+
+impl Body {
+    pub fn of(response: &Response) -> Self {
+        Self {
+            chunked: response.header("transfer-encoding") == Some("chunked"),
+            text: String::new(),
+        }
+    }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
 }
 
 impl Response {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::config::{Config, Machine};
 use postern::entropy::SystemEntropy;
+use postern::logs::{Filter, Level, NewEntry};
 use postern::server::{Server, World};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -105,11 +106,6 @@ impl Device {
 
     pub fn address(&self) -> SocketAddr {
         self.server().addresses()[0]
-    }
-
-    /// A file in the test's folder.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     pub fn state(&self, name: &str) -> PathBuf {
@@ -215,6 +211,34 @@ pub fn basic(user: &str, password: &str) -> String {
 }
 
 impl Device {
+    /// Puts an entry of the source `app` into the ring; returns its number.
+    pub fn log(&self, message: &str) -> u64 {
+        self.log_as("app", Level::Info, message)
+    }
+
+    pub fn log_as(&self, source: &str, level: Level, message: &str) -> u64 {
+        let time = self.server().api().clock.now();
+        let entry = NewEntry::new(source.into(), level, time, message.into());
+        self.server().api().ring.push(entry)
+    }
+
+    /// What the ring holds, the newest last.
+    pub fn entries(&self) -> Vec<Value> {
+        let ring = &self.server().api().ring;
+        let entries = ring.recent(usize::MAX, None, &Filter::default());
+        entries
+            .iter()
+            .map(|json| serde_json::from_str(json).expect("JSON"))
+            .collect()
+    }
+
+    /// Waits until the hub serves that many streams.
+    pub fn wait_for_subscribers(&self, count: usize) {
+        crate::eventually("the number of subscribers", || {
+            self.server().api().hub.subscribers() == count
+        });
+    }
+
     /// Waits until the TLS listener holds that many connections.
     pub fn wait_for_connections(&self, count: usize) {
         crate::eventually("the number of connections", || {
@@ -263,4 +287,9 @@ impl Device {
         let status = answer.get(9..12).and_then(|status| status.parse().ok());
         (status.expect("a status"), answer)
     }
+}
+
+/// Has postern's own events reach the rings, those of every device in this process; nothing goes to stderr.
+pub fn install_own_events() {
+    postern::logs::own::install(log::LevelFilter::Off);
 }

@@ -2,18 +2,28 @@
 
 mod bucket;
 mod client;
+mod connections;
 mod cors;
 mod device;
+mod follow;
 mod forge;
 mod hostile;
 mod limits;
+mod local;
 mod login;
 mod logout;
 mod passwords;
+mod process;
 mod program;
 mod refresh;
 mod secrets;
+mod stop;
+mod stream_endings;
+mod streams;
+mod tickets;
+mod tls;
 mod tokens;
+mod websocket;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,210 @@
+//! `GET /api/logs`: what the ring holds, and the live stream for curl and `EventSource`.
+
+use postern::logs::Level;
+use serde_json::{Value, json};
+
+use crate::client::{Body, Client, Response};
+use crate::device::{Device, PASSWORD, USER, basic};
+
+fn get(device: &Device, target: &str) -> Response {
+    device.get(target, Some(&basic(USER, PASSWORD)))
+}
+
+/// The texts of the entries in an answer.
+fn texts(response: &Response) -> Vec<String> {
+    let json = response.json();
+    assert_eq!(json["status"], "success");
+    let entries = json["data"].as_array().expect("entries");
+    entries
+        .iter()
+        .map(|entry| {
+            assert_eq!(entry["type"], "log");
+            entry["message"].as_str().expect("a text").to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn recent_entries_come_newest_last_limited_filtered_and_since() {
+    let device = Device::start();
+    assert_eq!(texts(&get(&device, "/api/logs?source=app")), [""; 0]);
+    let first = device.log("0");
+    for index in 1..300 {
+        device.log(&index.to_string());
+    }
+    device.log_as("app", Level::Error, "an Error");
+    let recent = texts(&get(&device, "/api/logs?source=app"));
+    assert_eq!(recent.len(), 100);
+    assert_eq!(recent[0], "201");
+    assert_eq!(recent[99], "an Error");
+    assert_eq!(
+        texts(&get(&device, "/api/logs?source=app&limit=2")),
+        ["299", "an Error"]
+    );
+    assert_eq!(
+        texts(&get(&device, "/api/logs?source=app&limit=10000")).len(),
+        301
+    );
+    let since = format!("/api/logs?source=app&since={}", first + 297);
+    let after = get(&device, &since);
+    assert!(after.json()["data"][0]["seq"].as_u64() > Some(first + 297));
+    assert_eq!(texts(&after).last().map(String::as_str), Some("an Error"));
+    assert!(texts(&after).len() <= 3);
+    assert_eq!(
+        texts(&get(&device, "/api/logs?source=app&level=warn")),
+        ["an Error"]
+    );
+    assert_eq!(
+        texts(&get(&device, "/api/logs?source=app&q=AN+ERR")),
+        ["an Error"]
+    );
+    assert_eq!(texts(&get(&device, "/api/logs?source=other")), [""; 0]);
+    // A number from an earlier run says nothing about this one.
+    let other_run = format!("{since}&boot=0123456789abcdef&limit=1000");
+    assert_eq!(texts(&get(&device, &other_run)).len(), 301);
+}
+
+#[test]
+fn a_bad_parameter_is_400_and_named() {
+    let device = Device::start();
+    for (query, named) in [
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=", "limit"),
+        ("since=x", "since"),
+        ("since=1.5", "since"),
+        ("since=99999999999999999999999", "since"),
+        ("level=loud", "level"),
+        ("follow=perhaps", "follow"),
+        (&format!("q={}", "x".repeat(300)), "q"),
+        (&format!("source={}", "x".repeat(2000)), "source"),
+    ] {
+        for follow in ["", "&follow=true"] {
+            if !follow.is_empty() && (named == "limit" || named == "follow") {
+                continue;
+            }
+            let response = get(&device, &format!("/api/logs?{query}{follow}"));
+            assert_eq!(response.status, 400, "{query:.40}");
+            let detail = response.detail();
+            assert!(detail.contains(named), "{query:.40}: {detail}");
+        }
+    }
+    assert_eq!(device.get("/api/logs", None).status, 401);
+    assert_eq!(device.get("/api/logs?follow=true", None).status, 401);
+}
+
+fn follow(device: &Device, version: &str, query: &str, fields: &str) -> (Client, Response, Body) {
+    let mut client = device.connect();
+    let authorization = basic(USER, PASSWORD);
+    let response = client.raw(format!(
+        "GET /api/logs?follow=true{query} {version}\r\nHost: localhost\r\n\
+         Authorization: {authorization}\r\n{fields}\r\n"
+    ));
+    assert_eq!(response.status, 200, "{}", response.text());
+    let body = Body::of(&response);
+    (client, response, body)
+}
+
+fn object(line: Option<String>) -> Value {
+    let line = line.expect("a line");
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+#[test]
+fn follow_streams_one_object_a_line() {
+    let device = Device::start();
+    let first = device.log("from before");
+    let query = format!("&source=app&since={}", first - 1);
+    for version in ["HTTP/1.1", "HTTP/1.0"] {
+        let (mut client, response, mut body) = follow(&device, version, &query, "");
+        assert_eq!(
+            response.header("content-type"),
+            Some("application/x-ndjson; charset=utf-8")
+        );
+        let chunked = (version == "HTTP/1.1").then_some("chunked");
+        assert_eq!(response.header("transfer-encoding"), chunked);
+        assert_eq!(response.header("content-length"), None);
+        assert_eq!(object(client.line(&mut body))["type"], "hello");
+        let mut entry = object(client.line(&mut body));
+        assert_eq!(entry["message"], "from before");
+        let seq = device.log(&format!("live over {version}"));
+        while entry["seq"] != seq {
+            entry = object(client.line(&mut body));
+        }
+        assert_eq!(entry["message"], format!("live over {version}"));
+    }
+}
+
+#[test]
+fn an_event_source_gets_ids_and_comes_back_with_the_last() {
+    let device = Device::start();
+    let first = device.log("first");
+    let accept = "Accept: text/event-stream\r\n";
+    let query = format!("&source=app&since={}", first - 1);
+    let (mut client, response, mut body) = follow(&device, "HTTP/1.1", &query, accept);
+    assert_eq!(
+        response.header("content-type"),
+        Some("text/event-stream; charset=utf-8")
+    );
+    let line = |client: &mut Client, body: &mut Body| client.line(body).expect("a line");
+    assert_eq!(line(&mut client, &mut body), "event: hello");
+    assert!(line(&mut client, &mut body).starts_with("data: {\"type\":\"hello\""));
+    assert_eq!(line(&mut client, &mut body), "");
+    assert_eq!(line(&mut client, &mut body), format!("id: {first}"));
+    let data = line(&mut client, &mut body);
+    let data: Value =
+        serde_json::from_str(data.strip_prefix("data: ").expect("data")).expect("JSON");
+    assert_eq!(data["message"], "first");
+    assert_eq!(line(&mut client, &mut body), "");
+    drop(client);
+
+    let missed = device.log("meanwhile");
+    // What EventSource remembers is newer than what its URL says.
+    let fields = format!("{accept}Last-Event-ID: {first}\r\n");
+    let (mut client, _, mut body) = follow(&device, "HTTP/1.1", &query, &fields);
+    let id = loop {
+        let line = line(&mut client, &mut body);
+        if line.starts_with("id: ") {
+            break line;
+        }
+    };
+    assert_eq!(id, format!("id: {missed}"));
+}
+
+#[test]
+fn head_answers_a_follow_without_streaming() {
+    let device = Device::start();
+    let mut client = device.connect();
+    let authorization = basic(USER, PASSWORD);
+    let response = client.request("HEAD", "/api/logs?follow=true", Some(&authorization), None);
+    assert_eq!(response.status, 200);
+    assert_eq!(
+        response.header("content-type"),
+        Some("application/x-ndjson; charset=utf-8")
+    );
+    // The same connection goes on, and nobody subscribed.
+    assert_eq!(client.request("GET", "/health", None, None).status, 200);
+    assert_eq!(device.server().api().hub.subscribers(), 0);
+    let response = client.request("HEAD", "/api/logs", Some(&authorization), None);
+    assert_eq!(response.status, 200);
+    assert_eq!(client.request("GET", "/health", None, None).status, 200);
+}
+
+#[test]
+fn the_hello_of_a_follow_is_the_streams() {
+    let device = Device::with(&[("LOG_BUFFER_BYTES", "16384")]);
+    let first = device.log("gone");
+    for index in 0..500 {
+        device.log(&format!("an entry of some length {index}"));
+    }
+    let (mut client, _, mut body) = follow(&device, "HTTP/1.1", &format!("&since={first}"), "");
+    let hello = object(client.line(&mut body));
+    assert_eq!(hello["boot"], json!(device.server().api().ring.boot()));
+    let gap = object(client.line(&mut body));
+    assert_eq!(gap["type"], "gap");
+    assert_eq!(gap["from"], first + 1);
+    drop(client);
+    device.wait_for_connections(0);
+    device.wait_for_subscribers(0);
+}

@@ -1,0 +1,246 @@
+//! TLS as clients see it: versions, names, resumption, and certificates that change under a running server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::ServerName;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, SupportedProtocolVersion};
+use tempfile::TempDir;
+
+use crate::client::{Client, tcp, tls_config};
+use crate::device::{Device, install_own_events};
+
+/// TLS settings that speak this version alone.
+fn only(version: &'static SupportedProtocolVersion, device: &Device) -> ClientConfig {
+    let trusting = tls_config(&device.state("tls-cert.pem"));
+    let roots = crate::client::roots(&device.state("tls-cert.pem"));
+    ClientConfig::builder_with_provider(trusting.crypto_provider().clone())
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn is_served(client: &mut Client) {
+    assert_eq!(client.request("GET", "/health", None, None).status, 200);
+}
+
+#[test]
+fn tls_1_3_and_1_2_are_spoken_and_sessions_resumed_by_ticket() {
+    let device = Device::start();
+    for (version, expected) in [
+        (&TLS13, ProtocolVersion::TLSv1_3),
+        (&TLS12, ProtocolVersion::TLSv1_2),
+    ] {
+        let config = only(version, &device);
+        let mut first = Client::connect_with(device.address(), config.clone()).expect("TLS");
+        is_served(&mut first);
+        assert_eq!(first.stream.conn.protocol_version(), Some(expected));
+        assert_eq!(
+            first.stream.conn.handshake_kind(),
+            Some(HandshakeKind::Full)
+        );
+        // On whichever worker: the key of the tickets is the server's.
+        for _ in 0..4 {
+            let mut next = Client::connect_with(device.address(), config.clone()).expect("TLS");
+            is_served(&mut next);
+            assert_eq!(
+                next.stream.conn.handshake_kind(),
+                Some(HandshakeKind::Resumed)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_ticket_of_an_earlier_run_only_costs_a_full_handshake() {
+    let mut device = Device::start();
+    let config = only(&TLS13, &device);
+    is_served(&mut Client::connect_with(device.address(), config.clone()).expect("TLS"));
+    device.restart();
+    let mut client = Client::connect_with(device.address(), config).expect("TLS");
+    is_served(&mut client);
+    assert_eq!(
+        client.stream.conn.handshake_kind(),
+        Some(HandshakeKind::Full)
+    );
+}
+
+#[test]
+fn alpn_is_http_1_1_and_nothing_else() {
+    let device = Device::start();
+    let offering = |protocols: &[&[u8]]| {
+        let mut config = tls_config(&device.state("tls-cert.pem"));
+        config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
+        Client::connect_with(device.address(), config)
+    };
+    let mut both = offering(&[b"h2", b"http/1.1"]).expect("TLS");
+    assert_eq!(both.stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+    is_served(&mut both);
+    is_served(&mut offering(&[]).expect("TLS"));
+    let refused = offering(&[b"h2"]).err().expect("a refusal").to_string();
+    assert!(refused.contains("NoApplicationProtocol"), "{refused}");
+    device.wait_for_connections(1);
+    assert_eq!(device.get("/health", None).status, 200);
+}
+
+#[test]
+fn the_own_certificate_is_good_for_every_name_of_the_host() {
+    let device = Device::start();
+    let config = tls_config(&device.state("tls-cert.pem"));
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".into(), "::1".into()];
+    // Only a name that DNS could hold is in it.
+    if let Some(host) = postern::device::hostname()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    {
+        names.push(format!("{host}.local"));
+        names.push(host);
+    }
+    for name in names {
+        let server = ServerName::try_from(name.clone()).expect("a name");
+        let client = Client::over(tcp(device.address()), config.clone(), server);
+        is_served(&mut client.unwrap_or_else(|error| panic!("{name}: {error}")));
+    }
+    let other = ServerName::try_from("elsewhere.example").expect("a name");
+    assert!(Client::over(tcp(device.address()), config, other).is_err());
+}
+
+/// An integrator's files.
+struct Files {
+    folder: TempDir,
+}
+
+impl Files {
+    fn new() -> Self {
+        let files = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        files.put(&Pair::new());
+        files
+    }
+
+    fn cert(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.folder.path().join("key.pem")
+    }
+
+    fn put(&self, pair: &Pair) {
+        replace(&self.cert(), &pair.cert);
+        replace(&self.key(), &pair.key);
+    }
+
+    fn device(&self) -> Device {
+        Device::with(&[
+            ("TLS_CERT_FILE", self.cert().to_str().expect("UTF-8")),
+            ("TLS_KEY_FILE", self.key().to_str().expect("UTF-8")),
+        ])
+    }
+}
+
+fn replace(path: &Path, text: &str) {
+    let fresh = path.with_extension("new");
+    fs::write(&fresh, text).expect("written");
+    fs::rename(&fresh, path).expect("renamed");
+}
+
+struct Pair {
+    cert: String,
+    key: String,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a pair");
+        Self {
+            cert: made.cert.pem(),
+            key: made.signing_key.serialize_pem(),
+        }
+    }
+
+    /// Whether the device shows this certificate to a newcomer.
+    fn is_served_by(&self, device: &Device) -> bool {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("cert.pem");
+        fs::write(&path, &self.cert).expect("written");
+        match Client::connect_with(device.address(), tls_config(&path)) {
+            Ok(mut client) => {
+                is_served(&mut client);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+#[test]
+fn a_reload_takes_the_new_pair_and_spares_connections() {
+    install_own_events();
+    let files = Files::new();
+    let (first, second) = (Pair::new(), Pair::new());
+    files.put(&first);
+    let device = files.device();
+    assert!(first.is_served_by(&device));
+    let mut living = Client::connect(device.address(), &files.cert());
+    is_served(&mut living);
+
+    files.put(&second);
+    device.server().reload();
+    crate::eventually("the new certificate", || second.is_served_by(&device));
+    assert!(!first.is_served_by(&device));
+    is_served(&mut living);
+
+    // A certificate without its key is refused, and says so; the pair before it serves on.
+    replace(&files.cert(), &Pair::new().cert);
+    device.server().reload();
+    let path = files.key().display().to_string();
+    crate::eventually("the refusal", || {
+        device.entries().iter().any(|entry| {
+            entry["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("is refused"))
+                && entry["fields"]["problem"]
+                    .as_str()
+                    .is_some_and(|p| p.contains(&path))
+        })
+    });
+    assert!(second.is_served_by(&device));
+    fs::remove_file(files.cert()).expect("removed");
+    device.server().reload();
+    assert!(second.is_served_by(&device));
+    is_served(&mut living);
+}
+
+#[test]
+fn changed_files_are_noticed_without_a_signal() {
+    let files = Files::new();
+    let device = files.device();
+    let fresh = Pair::new();
+    files.put(&fresh);
+    // The housekeeper looks every 5 s.
+    crate::eventually("the new certificate", || fresh.is_served_by(&device));
+}
+
+#[test]
+fn the_fingerprint_in_the_banner_is_that_of_the_certificate_served() {
+    let device = Device::start();
+    let client = device.connect();
+    let certificates = client
+        .stream
+        .conn
+        .peer_certificates()
+        .expect("certificates");
+    let hash = ring::digest::digest(&ring::digest::SHA256, &certificates[0]);
+    let pairs: Vec<_> = hash
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    let banner = device.server().banner();
+    assert!(banner.contains(&pairs.join(":")), "{banner}");
+}
