@@ -71,7 +71,7 @@ impl Local {
         }
     }
 
-    /// Waits until what is under way is finished, but no longer than this: tiny_http waits without limit for a client
+    /// Waits until what is under way is finished, but no longer than this: `tiny_http` waits without limit for a client
     /// that stopped in the middle of its body or its answer.
     pub fn finish(self, deadline: Instant) {
         if self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
