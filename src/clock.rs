@@ -3,7 +3,11 @@
 //! A board without a clock chip boots in 1970, or when it was last shut down, until the network tells it better.
 //! A server that believed that would revive expired tokens and forget live revocations. So wall-clock time here is
 //! the later of the system's clock and a *mark*: the newest time the journal knows of, carried on by the monotonic
-//! clock. A leap far ahead (a bad NTP answer) is *held* until it has stood for a while.
+//! clock.
+//!
+//! A leap far ahead may be a bad NTP answer, or a board that was switched off over the weekend. So it is believed at once
+//! for what can be taken back, [`Clock::wall`]: what is issued, and whether a token has expired. For what can not,
+//! [`Clock::now`], it is *held* until it has stood for a while: what may be forgotten, and which marks are made.
 
 use std::fmt;
 use std::ops::Add;
@@ -211,7 +215,8 @@ impl ClockState {
     }
 }
 
-/// The guarded clock. All expiry is decided on it.
+/// The guarded clock. All expiry is decided on it: what a client may still do on [`Clock::wall`], what may be forgotten
+/// on [`Clock::now`].
 pub struct Clock {
     source: Arc<dyn TimeSource>,
     line: Mutex<Line>,
@@ -245,7 +250,13 @@ impl Clock {
         clock
     }
 
-    /// Wall-clock time that never runs backwards.
+    /// Wall-clock time as well as it can be told: that of [`Clock::now`], or the system's where that is later. A leap that
+    /// is taken back takes it back too.
+    pub fn wall(&self) -> Timestamp {
+        self.now().max(self.source.system())
+    }
+
+    /// Wall-clock time that never runs backwards, and follows a leap only once it has stood.
     pub fn now(&self) -> Timestamp {
         let mut line = self.line.lock();
         let system = self.source.system();
@@ -324,7 +335,7 @@ fn report(state: ClockState, now: Timestamp) {
     match state {
         ClockState::Synchronised => log::info!(now:% = now; "the system clock is followed"),
         ClockState::Held(leap) => {
-            log::warn!(leap_seconds = leap.as_secs(), now:% = now; "the system clock leapt ahead and is not believed yet");
+            log::warn!(leap_seconds = leap.as_secs(), now:% = now; "the system clock leapt ahead; until it has stood for a while, nothing is forgotten by it");
         }
         ClockState::Behind(by) => {
             log::warn!(behind_seconds = by.as_secs(), now:% = now; "the system clock is behind the journal; the journal's time goes on");

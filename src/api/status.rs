@@ -35,7 +35,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         "status": "success",
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": uptime.as_secs(),
-        "time": api.clock.now().to_string(),
+        "time": api.clock.wall().to_string(),
         "clock": clock(api.clock.state()),
         "connections": api.connection_count(),
         "subscribers": api.hub.subscribers(),

@@ -57,8 +57,7 @@ impl Auth {
         password: &str,
     ) -> Result<TokenPair, AuthError> {
         let generation = self.check_password(client.into(), user, password)?;
-        let now = self.clock.now();
-        let pair = self.issue_pair(self.tokens.new_family(), generation, now)?;
+        let pair = self.issue_pair(self.tokens.new_family(), generation, self.clock.wall())?;
         // The pair of a password that was changed meanwhile is void by its generation; better not to hand it out.
         if generation == self.durable.generation() {
             Ok(pair)
@@ -71,14 +70,14 @@ impl Auth {
     /// gets a pair. Blocks for the journal.
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`]; [`AuthError::NotDurable`]: the token is used up, but not for good, so there is no
-    /// pair; [`AuthError::Full`].
+    /// [`AuthError::InvalidToken`]; [`AuthError::NotDurable`]: the token is still good, and there is no pair yet;
+    /// [`AuthError::Full`].
     pub fn refresh(&self, token: &str) -> Result<TokenPair, AuthError> {
         // Both are taken before the check, so that whatever ends the login from here on also ends the pair: a revoked
         // login's tokens by the time they were issued at, an old password's by their generation.
-        let now = self.clock.now();
+        let (now, wall) = (self.clock.now(), self.clock.wall());
         let generation = self.durable.generation();
-        let token = self.live_token(token, Kind::Refresh, now)?;
+        let token = self.live_token(token, Kind::Refresh, wall)?;
         match self
             .durable
             .revocations
@@ -88,12 +87,17 @@ impl Auth {
             Ok(Use::Again(used)) => return Err(self.used_again(&token, used, now)),
             Err(Full) => return Err(full()),
         }
-        self.commit(vec![Record::RefreshUsed {
+        let used = Record::RefreshUsed {
             id: token.id,
             used: now,
             expires: token.expires,
-        }])?;
-        let pair = self.issue_pair(token.family, generation, now)?;
+        };
+        if let Err(error) = self.commit(vec![used]) {
+            // Nobody got a pair for it. Whoever comes again, as he is told to, is no thief.
+            self.durable.revocations.give_back(token.id);
+            return Err(error);
+        }
+        let pair = self.issue_pair(token.family, generation, wall)?;
         self.living(Some(self.session(token.proof())))?;
         Ok(pair)
     }
@@ -212,7 +216,7 @@ impl Auth {
     /// Revokes a login in memory; gives the record to commit.
     fn revoke_family(&self, family: Id, expires: Timestamp) -> Result<Record, AuthError> {
         // No token of the login issued until now lives longer than this.
-        let expires = expires.max(self.clock.now() + self.settings.longest);
+        let expires = expires.max(self.clock.wall() + self.settings.longest);
         let revoked = self.durable.revocations.revoke_family(family, expires);
         revoked.map_err(|Full| full())?;
         Ok(Record::FamilyRevoked { family, expires })

@@ -231,7 +231,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::InvalidToken`].
     pub fn bearer(&self, token: &str) -> Result<Session, AuthError> {
-        self.live_token(token, Kind::Access, self.clock.now())
+        self.live_token(token, Kind::Access, self.clock.wall())
             .map(|token| self.session(token.proof()))
     }
 

@@ -111,6 +111,11 @@ impl Revocations {
         Ok(Use::First)
     }
 
+    /// Takes a use back that could not be made durable and was not answered with a pair.
+    pub fn give_back(&self, id: Id) {
+        self.tables.write().used.remove(&id);
+    }
+
     /// Takes in a record of the journal; says whether it was one of this table's. Not bound by the capacity: what the
     /// journal holds was within it once, and must be kept.
     pub fn apply(&self, record: &Record) -> bool {

@@ -101,7 +101,7 @@ impl Own {
         let sinks: Vec<_> = self.sinks.lock().clone();
         for (ring, clock) in sinks {
             if let Some(ring) = ring.upgrade() {
-                ring.push(entry(record, clock.now()));
+                ring.push(entry(record, clock.wall()));
             }
         }
     }

@@ -157,7 +157,7 @@ impl Server {
         let first_password = auth.initialise(configured, time.as_ref())?;
         let certificate = Arc::new(match &config.tls_files {
             Some(files) => Certificate::from_files(&files.cert, &files.key)?,
-            None => Certificate::own(&state_dir, clock.now())?,
+            None => Certificate::own(&state_dir, clock.wall())?,
         });
         let tls = tls::server_config(certificate.clone())?;
         let listeners = open_listeners(&config)?;

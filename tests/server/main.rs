@@ -2,6 +2,7 @@
 
 mod bucket;
 mod client;
+mod clock;
 mod connections;
 mod cors;
 mod device;

@@ -133,7 +133,7 @@ impl Context {
         let mut entry = NewEntry::new(
             self.shared.name.clone(),
             Level::Info,
-            self.clock.now(),
+            self.clock.wall(),
             line.text,
         );
         if let Some(bytes) = line.cut_from {
