@@ -3,6 +3,7 @@
 //! Whoever may open it is the administrator, so nothing here guards against the other end: that is the file's permission.
 //! A WebSocket is not served here, since `tiny_http` gives no pollable connection away; `follow=true` streams instead.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
@@ -10,11 +11,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
 use tiny_http::{HTTPVersion, Server};
 
 use super::body::MAX_BODY;
@@ -27,9 +29,17 @@ use crate::logs::hub::Subscription;
 pub struct Local {
     path: PathBuf,
     server: Arc<Server>,
-    threads: Vec<JoinHandle<()>>,
-    /// Disconnected once the last thread has ended.
+    receiver: JoinHandle<()>,
+    /// Disconnected once the last request is answered.
     ended: Receiver<Infallible>,
+}
+
+/// What the threads share.
+struct Door {
+    api: Arc<Api>,
+    /// Requests under way.
+    busy: AtomicUsize,
+    streams: Streams,
 }
 
 impl Local {
@@ -41,24 +51,22 @@ impl Local {
         let listener = bind(path)?;
         let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
         let server = Arc::new(server);
-        let streams = Arc::new(AtomicUsize::new(0));
-        let mut threads = Vec::with_capacity(THREADS);
+        let door = Arc::new(Door {
+            api: api.clone(),
+            busy: AtomicUsize::new(0),
+            streams: Streams::default(),
+        });
         let (running, ended) = bounded(0);
-        for index in 0..THREADS {
-            let (server, api, streams) = (server.clone(), api.clone(), streams.clone());
-            let running = running.clone();
-            let thread = Builder::new().name(format!("local-{index}"));
-            threads.push(thread.spawn(move || {
-                let _running = running;
-                while let Ok(request) = server.recv() {
-                    serve(&api, &streams, request);
-                }
-            })?);
-        }
+        let requests = server.clone();
+        let receiver = Builder::new().name("local".into()).spawn(move || {
+            while let Ok(request) = requests.recv() {
+                open(&door, &running, request);
+            }
+        })?;
         Ok(Self {
             path: path.to_owned(),
             server,
-            threads,
+            receiver,
             ended,
         })
     }
@@ -66,9 +74,7 @@ impl Local {
     /// Takes no new requests; the socket's file is gone.
     pub fn leave(&self) {
         let _ = fs::remove_file(&self.path);
-        for _ in &self.threads {
-            self.server.unblock();
-        }
+        self.server.unblock();
     }
 
     /// Waits until what is under way is finished, but no longer than this: `tiny_http` waits without limit for a client
@@ -78,9 +84,7 @@ impl Local {
             log::warn!("a client of the local socket did not finish; it is left behind");
             return;
         }
-        for thread in self.threads {
-            let _ = thread.join();
-        }
+        let _ = self.receiver.join();
     }
 }
 
@@ -99,7 +103,35 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn serve(api: &Arc<Api>, streams: &Arc<AtomicUsize>, mut incoming: tiny_http::Request) {
+/// Answers a request on a thread of its own: a client that does not finish its body, or does not read its answer, must
+/// not keep the watchdog out.
+fn open(door: &Arc<Door>, running: &Sender<Infallible>, incoming: tiny_http::Request) {
+    if door.busy.fetch_add(1, Ordering::AcqRel) >= MAX_REQUESTS {
+        door.busy.fetch_sub(1, Ordering::AcqRel);
+        // Short enough for any socket buffer.
+        drop(incoming.respond(ApiError::Busy(RETRY_BUSY).answer()));
+        return;
+    }
+    let guard = Busy(door.clone());
+    let running = running.clone();
+    // Without a thread the request is dropped, and the client sees its connection close.
+    let _ = Builder::new().name("local-request".into()).spawn(move || {
+        let _running = running;
+        serve(&guard.0, incoming);
+    });
+}
+
+/// A request under way.
+struct Busy(Arc<Door>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn serve(door: &Arc<Door>, mut incoming: tiny_http::Request) {
+    let api = &door.api;
     let outcome = match read(&mut incoming) {
         Ok(request) => match api.admit(&request) {
             Ok(call) => api.run(call, &request),
@@ -111,7 +143,7 @@ fn serve(api: &Arc<Api>, streams: &Arc<AtomicUsize>, mut incoming: tiny_http::Re
         // A client that left needs no answer.
         Outcome::Answer(answer) => drop(incoming.respond(answer)),
         Outcome::Stream(stream) => {
-            if let Err(refused) = follow(api, streams, incoming, *stream) {
+            if let Err(refused) = follow(door, incoming, *stream) {
                 let (incoming, answer) = *refused;
                 drop(incoming.respond(answer));
             }
@@ -162,48 +194,58 @@ fn read(incoming: &mut tiny_http::Request) -> Result<Request, ApiError> {
     })
 }
 
+/// The streams, the oldest first; each holds whether it may go on.
+#[derive(Default)]
+struct Streams(Mutex<VecDeque<Arc<AtomicBool>>>);
+
+impl Streams {
+    /// Takes a new stream in. `tiny_http` does not tell when a client leaves, so one that left is noticed only when there
+    /// is something to write to it; the oldest has to make room for a newcomer. Returns whether one has to.
+    fn enter(&self, goes_on: &Arc<AtomicBool>) -> bool {
+        let mut streams = self.0.lock();
+        streams.push_back(goes_on.clone());
+        if streams.len() <= MAX_STREAMS {
+            return false;
+        }
+        if let Some(oldest) = streams.pop_front() {
+            oldest.store(false, Ordering::Relaxed);
+        }
+        true
+    }
+
+    fn leave(&self, goes_on: &Arc<AtomicBool>) {
+        self.0.lock().retain(|other| !Arc::ptr_eq(other, goes_on));
+    }
+}
+
 /// Lets the hub write into one end of a socket pair, and carries its bytes from the other end to the client.
 fn follow(
-    api: &Api,
-    streams: &Arc<AtomicUsize>,
+    door: &Arc<Door>,
     incoming: tiny_http::Request,
     stream: Stream,
 ) -> Result<(), Box<(tiny_http::Request, Answer)>> {
-    let busy = || ApiError::Busy(5).answer();
-    if streams.fetch_add(1, Ordering::Relaxed) >= MAX_STREAMS {
-        streams.fetch_sub(1, Ordering::Relaxed);
-        return Err(Box::new((incoming, busy())));
-    }
-    let guard = StreamGuard(streams.clone());
+    let busy = || ApiError::Busy(RETRY_BUSY).answer();
     let pair = UnixStream::pair().and_then(|(ours, hubs)| {
         hubs.set_nonblocking(true)?;
         Ok((ours, hubs))
     });
-    let Ok((mut ours, hubs)) = pair else {
+    let Ok((ours, hubs)) = pair else {
         return Err(Box::new((incoming, busy())));
     };
     let Ok(head) = super::render::render_head(stream.head, stream.encoding) else {
         return Err(Box::new((incoming, busy())));
     };
     let mut client = incoming.into_writer();
+    let alive = stream.alive;
+    let goes_on = Arc::new(AtomicBool::new(true));
+    if door.streams.enter(&goes_on) {
+        door.api.hub.recheck();
+    }
+    let (owner, own) = (door.clone(), goes_on.clone());
     let carry = move || {
-        let _guard = guard;
-        let mut buffer = vec![0; CARRY];
-        if client
-            .write_all(&head)
-            .and_then(|()| client.flush())
-            .is_err()
-        {
-            return;
-        }
-        while let Ok(count @ 1..) = ours.read(&mut buffer) {
-            let sent = client
-                .write_all(&buffer[..count])
-                .and_then(|()| client.flush());
-            if sent.is_err() {
-                return;
-            }
-        }
+        // Our end closes with it, which the hub notices.
+        let _ = carry(&mut client, &head, ours);
+        owner.streams.leave(&own);
     };
     // Without a thread both ends are dropped, and the client sees its connection close.
     if Builder::new()
@@ -211,33 +253,42 @@ fn follow(
         .spawn(carry)
         .is_ok()
     {
-        api.hub.subscribe(Subscription {
+        door.api.hub.subscribe(Subscription {
             transport: Box::new(hubs),
             encoding: stream.encoding,
             leftover: Vec::new(),
             filter: stream.filter,
             since: stream.since,
             boot: stream.boot,
-            alive: stream.alive,
+            alive: Box::new(move || goes_on.load(Ordering::Relaxed) && alive()),
             keep: Box::new(()),
         });
     }
     Ok(())
 }
 
-struct StreamGuard(Arc<AtomicUsize>);
-
-impl Drop for StreamGuard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+/// Writes the head and then whatever comes, each as soon as it is there, until either side ends.
+fn carry(client: &mut dyn Write, head: &[u8], mut from: UnixStream) -> io::Result<()> {
+    client.write_all(head)?;
+    client.flush()?;
+    let mut buffer = vec![0; CARRY];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => client.write_all(&buffer[..count])?,
+        }
+        client.flush()?;
     }
 }
 
-/// A watchdog and a person at the keyboard.
-const THREADS: usize = 2;
+/// Requests at once: a watchdog, and a few people and scripts at one board.
+const MAX_REQUESTS: usize = 16;
 
 /// Each local stream has a thread; a handful of people sit at one board.
 const MAX_STREAMS: usize = 8;
+
+/// Seconds after which to come again.
+const RETRY_BUSY: u64 = 1;
 
 /// What is carried at once.
 const CARRY: usize = 8 * 1024;

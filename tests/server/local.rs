@@ -156,3 +156,33 @@ fn an_empty_name_means_no_socket() {
     assert_eq!(device.get("/health", None).status, 200);
     assert!(!device.server().banner().contains("local socket"));
 }
+
+#[test]
+fn clients_that_do_not_finish_leave_the_door_to_the_watchdog() {
+    let device = Device::start();
+    let mut unfinished: Vec<_> = (0..8).map(|_| door(&device)).collect();
+    for client in &mut unfinished {
+        client.send("POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n{");
+    }
+    let response = door(&device).request("GET", "/health", None, None);
+    assert_eq!(response.status, 200);
+}
+
+#[test]
+fn the_oldest_of_too_many_streams_makes_room() {
+    let device = Device::start();
+    let mut streams = Vec::new();
+    for _ in 0..9 {
+        let mut client = door(&device);
+        let response = client.request("GET", "/api/logs?follow=true&q=nothing", None, None);
+        assert_eq!(response.status, 200);
+        let mut body = Body::of(&response);
+        client.line(&mut body).expect("a hello");
+        streams.push((client, body));
+    }
+    let (oldest, body) = &mut streams[0];
+    assert_eq!(oldest.line(body), None);
+    crate::eventually("the end of the oldest", || {
+        device.server().api().hub.subscribers() == 8
+    });
+}
