@@ -8,10 +8,15 @@ use std::path::{Path, PathBuf};
 /// Makes the directory (and those above it) if need be, and closes it to everybody else (0700).
 ///
 /// # Errors
-/// The file system's.
+/// The file system's; [`io::ErrorKind::InvalidInput`] for a directory that everybody shares, like `/tmp` or `/`.
 pub fn prepare_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    if fs::metadata(path)?.permissions().mode() & 0o777 != 0o700 {
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & STICKY != 0 || path.canonicalize()?.parent().is_none() {
+        let shared = "everybody shares this folder; name one of postern's own";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, shared));
+    }
+    if mode & 0o777 != 0o700 {
         fs::set_permissions(path, Permissions::from_mode(0o700))?;
     }
     Ok(())
@@ -83,6 +88,9 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
+/// The mode bit of folders in which everybody may write (`inode(7)`).
+const STICKY: u32 = 0o1000;
+
 /// Keys, certificate chains and passwords are far smaller.
 const MAX_FILE: u64 = 1024 * 1024;
 
@@ -120,6 +128,22 @@ mod tests {
             fs::metadata(&path).expect("there").permissions().mode() & 0o777,
             0o700
         );
+    }
+
+    #[test]
+    fn a_folder_that_everybody_shares_is_not_closed_to_them() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mode = || {
+            fs::metadata(dir.path())
+                .expect("there")
+                .permissions()
+                .mode()
+                & 0o7777
+        };
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).expect("opened");
+        assert!(prepare_dir(dir.path()).is_err());
+        assert_eq!(mode(), 0o1777);
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).expect("closed");
     }
 
     #[test]

@@ -175,11 +175,10 @@ fn parse(bytes: &[u8], peer: Peer) -> Result<Head, HeadError> {
         method: parse_method(method)?,
         target,
         host: authority.or(host),
-        // A value that is not ASCII means nothing to any handler, and tiny_http's vocabulary cannot hold it.
         headers: parsed
             .headers
             .iter()
-            .filter_map(|field| Header::from_bytes(field.name, field.value).ok())
+            .filter_map(|field| Header::from_bytes(field.name, in_ascii(field.value)).ok())
             .collect(),
         body: Vec::new(),
         peer,
@@ -191,6 +190,15 @@ fn parse(bytes: &[u8], peer: Peer) -> Result<Head, HeadError> {
         expects_continue: framing.expects_continue && !http_1_0,
         request,
     })
+}
+
+/// `tiny_http`'s vocabulary holds ASCII alone. What is not becomes a question mark, which no handler takes for anything; the
+/// field itself stays, since a proxy's part of it may be good.
+fn in_ascii(value: &[u8]) -> Vec<u8> {
+    value
+        .iter()
+        .map(|&byte| if byte.is_ascii() { byte } else { b'?' })
+        .collect()
 }
 
 fn parse_method(method: &str) -> Result<Method, HeadError> {
