@@ -210,12 +210,12 @@ fn trusted_proxies(settings: &mut Settings) -> Vec<IpNet> {
     networks
 }
 
-/// How many connections in all, and how many from one address: by default half, so that one client leaves room for others.
+/// How many connections in all, and how many from one address: by default a quarter, so that a few hostile ones leave room.
 fn connections(settings: &mut Settings, machine: &Machine) -> (usize, usize) {
     let all = number(settings, &MAX_CONNECTIONS, &CONNECTIONS)
         .unwrap_or_else(|| machine.max_connections());
     let one = number(settings, &MAX_CONNECTIONS_PER_IP, &CONNECTIONS)
-        .unwrap_or_else(|| (all / 2).max(BROWSER_CONNECTIONS).min(all));
+        .unwrap_or_else(|| (all / 4).max(BROWSER_CONNECTIONS).min(all));
     if one > all {
         settings.warn(
             &MAX_CONNECTIONS_PER_IP,

@@ -56,7 +56,7 @@ fn without_any_variable_the_documented_defaults_hold() {
     assert_eq!(config.log_level, LevelFilter::Info);
     assert_eq!(config.workers, 2);
     assert_eq!(config.max_connections, 1024);
-    assert_eq!(config.max_connections_per_ip, 512);
+    assert_eq!(config.max_connections_per_ip, 256);
     assert_eq!(config.log_buffer_bytes, 2 << 20);
     assert_eq!(config.warnings, [""; 0]);
 }

@@ -94,7 +94,7 @@ variables! {
         "threads that serve connections, 1 to 64";
     MAX_CONNECTIONS, Described "64 to 1024, by memory",
         "connections at once, 1 to 65535";
-    MAX_CONNECTIONS_PER_IP, Described "half of MAX_CONNECTIONS",
+    MAX_CONNECTIONS_PER_IP, Described "a quarter of MAX_CONNECTIONS",
         "connections at once from one address, 1 to 65535";
     LOG_BUFFER_BYTES, Described "256 KiB to 4 MiB, by memory",
         "bytes of recent log entries that are kept in memory, from 16384";

@@ -117,10 +117,25 @@ impl Connection {
         &self.place
     }
 
-    /// Whether it only waits for a next request, and so can be closed to make room.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Head(_)) && self.link.inbound.is_empty()
+    }
+
+    /// Whether it can be closed to make room for a newcomer, and how soon before others: the lower, the sooner.
+    #[must_use]
+    pub fn expendable(&self, now: Instant) -> Option<u8> {
+        let limit = match &self.phase {
+            Phase::Waiting(_) => return None,
+            Phase::Head(_) if self.is_idle() => return Some(1),
+            Phase::Handshake => HANDSHAKE,
+            Phase::Head(_) => HEAD,
+            Phase::Body(_) => BODY,
+            Phase::Answering(_) => STALLED_WRITE,
+            Phase::Lingering { .. } => LINGER,
+        };
+        // A client that keeps the server waiting goes before one that may come again. One that has only just begun stays.
+        let left = self.deadline.saturating_duration_since(now);
+        (limit.saturating_sub(left) >= SUSPECT).then_some(0)
     }
 
     /// The poller saw something happen, perhaps the client's end.
@@ -145,9 +160,9 @@ impl Connection {
                 Err(_) => return Turn::Closed,
             }
             let step = match &mut self.phase {
-                Phase::Handshake => self.shake_hands(api, scratch, now),
-                Phase::Head(_) => self.read_head(api, scratch, now),
-                Phase::Body(_) => self.read_body(api, scratch, now),
+                Phase::Handshake => self.shake_hands(api, scratch, &mut share, now),
+                Phase::Head(_) => self.read_head(api, scratch, &mut share, now),
+                Phase::Body(_) => self.read_body(api, scratch, &mut share, now),
                 Phase::Waiting(_) => Step::Turn(Turn::Parked),
                 Phase::Answering(then) => {
                     let then = *then;
@@ -218,14 +233,21 @@ impl Connection {
 
     // --- reading ---
 
-    fn shake_hands(&mut self, api: &Api, scratch: &mut [u8], now: Instant) -> Step {
+    fn shake_hands(
+        &mut self,
+        api: &Api,
+        scratch: &mut [u8],
+        share: &mut usize,
+        now: Instant,
+    ) -> Step {
         if !self.link.is_handshaking() {
             self.await_request(now);
             return Step::Go;
         }
-        match self.link.receive(scratch) {
+        match self.link.receive(scratch, share) {
             Ok(Received::Bytes) => Step::Go,
             Ok(Received::Nothing) => Step::Turn(Turn::Parked),
+            Ok(Received::Share) => Step::Turn(Turn::More),
             Ok(Received::PlainText) => self.explain_https(api, now),
             Ok(Received::End) | Err(_) => Step::Turn(Turn::Closed),
         }
@@ -258,7 +280,13 @@ impl Connection {
         self.link.release();
     }
 
-    fn read_head(&mut self, api: &Api, scratch: &mut [u8], now: Instant) -> Step {
+    fn read_head(
+        &mut self,
+        api: &Api,
+        scratch: &mut [u8],
+        share: &mut usize,
+        now: Instant,
+    ) -> Step {
         let Phase::Head(reader) = &mut self.phase else {
             return Step::Go;
         };
@@ -277,7 +305,7 @@ impl Connection {
                 return Step::Go;
             }
         }
-        match self.link.receive(scratch) {
+        match self.link.receive(scratch, share) {
             Ok(Received::Bytes) => {
                 if was_idle && !self.link.inbound.is_empty() {
                     self.deadline = now + HEAD;
@@ -285,6 +313,7 @@ impl Connection {
                 Step::Go
             }
             Ok(Received::Nothing) => Step::Turn(Turn::Parked),
+            Ok(Received::Share) => Step::Turn(Turn::More),
             _ => Step::Turn(Turn::Closed),
         }
     }
@@ -326,7 +355,13 @@ impl Connection {
         Step::Go
     }
 
-    fn read_body(&mut self, api: &Api, scratch: &mut [u8], now: Instant) -> Step {
+    fn read_body(
+        &mut self,
+        api: &Api,
+        scratch: &mut [u8],
+        share: &mut usize,
+        now: Instant,
+    ) -> Step {
         let Phase::Body(pending) = &mut self.phase else {
             return Step::Go;
         };
@@ -347,9 +382,10 @@ impl Connection {
             };
             return self.answer_request(api, *pending, now);
         }
-        match self.link.receive(scratch) {
+        match self.link.receive(scratch, share) {
             Ok(Received::Bytes) => Step::Go,
             Ok(Received::Nothing) => Step::Turn(Turn::Parked),
+            Ok(Received::Share) => Step::Turn(Turn::More),
             _ => Step::Turn(Turn::Closed),
         }
     }
@@ -451,6 +487,8 @@ impl Connection {
 
 /// The whole TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A handshake, a head or a body is here within a fraction of this, if it is sent at all.
+const SUSPECT: Duration = Duration::from_secs(2);
 /// A whole head, from its first byte.
 const HEAD: Duration = Duration::from_secs(10);
 /// A whole body.
@@ -465,5 +503,5 @@ const WAITING: Duration = Duration::from_secs(60);
 const LINGER: Duration = Duration::from_secs(2);
 /// How much it may still send meanwhile: a refused body of moderate size.
 const MAX_LINGER_BYTES: usize = 1024 * 1024;
-/// What one connection may send before the others get their turn.
+/// What one connection may send and read before the others get their turn.
 const TURN_BYTES: usize = 128 * 1024;

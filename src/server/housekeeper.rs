@@ -10,6 +10,7 @@ use sd_notify::NotifyState;
 
 use super::tls::Certificate;
 use crate::api::Api;
+use crate::limits::bucket::Buckets;
 
 /// The running housekeeper.
 pub struct Housekeeper {
@@ -28,6 +29,7 @@ impl Housekeeper {
     /// When the system has no thread to give.
     pub fn start(
         api: Arc<Api>,
+        handshakes: Arc<Buckets>,
         certificate: Arc<Certificate>,
         watched: bool,
     ) -> std::io::Result<Self> {
@@ -35,6 +37,7 @@ impl Housekeeper {
         let (orders, received) = bounded(1);
         let round = Round {
             api,
+            handshakes,
             certificate,
             watched,
             watchdog: watchdog_interval(),
@@ -59,6 +62,7 @@ impl Housekeeper {
 
 struct Round {
     api: Arc<Api>,
+    handshakes: Arc<Buckets>,
     certificate: Arc<Certificate>,
     watched: bool,
     watchdog: Option<Duration>,
@@ -93,7 +97,9 @@ impl Round {
     }
 
     fn sweep(&self) {
-        self.api.buckets.sweep(self.api.clock.monotonic());
+        let now = self.api.clock.monotonic();
+        self.api.buckets.sweep(now);
+        self.handshakes.sweep(now);
         self.api.auth.tick();
         self.api.journal.tick();
     }

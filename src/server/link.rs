@@ -29,6 +29,8 @@ pub(super) enum Received {
     Bytes,
     /// Not until the next event.
     Nothing,
+    /// Not in this turn.
+    Share,
     /// The client has left, or said that it will send no more.
     End,
     /// The very first byte is no TLS record's.
@@ -90,13 +92,16 @@ impl Link {
         }
     }
 
-    /// Reads once, and decrypts what that gave.
+    /// Reads once, and decrypts what that gave. What was read is counted down from the turn's `share`.
     ///
     /// # Errors
     /// The connection's, or what is wrong with the TLS records; there is nothing to go on with.
-    pub fn receive(&mut self, scratch: &mut [u8]) -> io::Result<Received> {
+    pub fn receive(&mut self, scratch: &mut [u8], share: &mut usize) -> io::Result<Received> {
         if self.drained {
             return Ok(Received::Nothing);
+        }
+        if *share == 0 {
+            return Ok(Received::Share);
         }
         let count = match self.socket.read(scratch) {
             Ok(0) => return Ok(Received::End),
@@ -108,6 +113,7 @@ impl Link {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Received::Bytes),
             Err(error) => return Err(error),
         };
+        *share = share.saturating_sub(count);
         // A short read means there was no more, and more raises an event again (epoll(7), edge-triggered streams). Only
         // an end that was announced along with the bytes is not announced twice.
         self.drained = count < scratch.len() && !self.ending;

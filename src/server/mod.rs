@@ -112,7 +112,7 @@ pub struct Server {
     mailboxes: Vec<Arc<Mailbox>>,
     /// Workers first: they submit to the pool, which ends when the last of them has.
     workers: Vec<JoinHandle<()>>,
-    pool: Vec<JoinHandle<()>>,
+    pool: pool::Threads,
     local: Option<Local>,
     housekeeper: Housekeeper,
 }
@@ -193,12 +193,26 @@ impl Server {
             allowed_origins: config.cors_allowed_origins.clone(),
             state_dir,
         });
+        // Twice as many as requests, and a rush of them: whoever makes a request a connection meets the request limit first,
+        // and is told so in words.
+        let handshakes = Arc::new(Buckets::new(
+            config
+                .rate_limit_rps
+                .saturating_mul(2)
+                .max(MIN_HANDSHAKE_RPS),
+            config
+                .rate_limit_burst
+                .saturating_mul(4)
+                .max(MIN_HANDSHAKE_BURST),
+            MAX_BUCKETS,
+        ));
         let (pool, pool_threads) = Pool::start(&api, bcrypt_at_once)?;
         let shared = Arc::new(Shared {
             api: api.clone(),
             pool,
             tls,
             admission,
+            handshakes: handshakes.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
         });
         let (mailboxes, workers) = start_workers(&shared, &listeners, config.workers)?;
@@ -210,8 +224,12 @@ impl Server {
                 })
                 .ok()
         });
-        let housekeeper =
-            Housekeeper::start(api.clone(), certificate.clone(), config.tls_files.is_some())?;
+        let housekeeper = Housekeeper::start(
+            api.clone(),
+            handshakes,
+            certificate.clone(),
+            config.tls_files.is_some(),
+        )?;
         Builder::new().name("settle".into()).spawn(move || {
             // What fails here is tried again at the first password check.
             let _ = auth.settle();
@@ -280,19 +298,18 @@ impl Server {
         if let Some(local) = &self.local {
             local.leave();
         }
+        // First, since those who watch do not wait for anybody; a stream that begins now is dropped.
+        self.api
+            .hub
+            .shutdown(deadline.saturating_duration_since(Instant::now()));
         for worker in self.workers {
             let _ = worker.join();
         }
         if let Some(local) = self.local {
             local.finish(deadline);
         }
-        // With the last worker the pool's queue is gone; what is in it is still done.
-        for thread in self.pool {
-            let _ = thread.join();
-        }
-        self.api
-            .hub
-            .shutdown(deadline.saturating_duration_since(Instant::now()));
+        // With the last worker the way into the pool is gone.
+        self.pool.finish(deadline);
         self.housekeeper.stop();
         self.api.sources.lock().stop();
         self.api.journal.close();
@@ -391,6 +408,12 @@ fn start_workers(
 
 /// How long requests under way may take once the server is told to stop.
 const LEAVE: Duration = Duration::from_secs(10);
+
+/// However few requests are allowed, so many connections a second are.
+const MIN_HANDSHAKE_RPS: u32 = 20;
+
+/// And so many at once.
+const MIN_HANDSHAKE_BURST: u32 = 256;
 
 /// Addresses whose request rate is known at a time; some 24 bytes each. More share one bucket.
 const MAX_BUCKETS: usize = 16 * 1024;

@@ -3,11 +3,14 @@
 //! Two lanes, so that nobody who guesses passwords can delay those who are in: a few threads for passwords (as many as
 //! bcrypts may run at once), the others for the rest. A lane's queue is bounded; what does not fit is refused at once.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::worker::Mailbox;
 use crate::api::request::Request;
@@ -26,10 +29,34 @@ pub struct Job {
     pub connection: u64,
 }
 
-/// The pool. Dropping it lets the threads finish what is queued and end.
+/// The way into the pool. Once it is dropped the threads finish what is queued, and end.
 pub struct Pool {
     general: Sender<Job>,
     passwords: Sender<Job>,
+}
+
+/// The pool's threads.
+pub struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    /// What is still queued is dropped.
+    abandoned: Arc<AtomicBool>,
+    /// Disconnected once the last thread has ended.
+    ended: Receiver<Infallible>,
+}
+
+impl Threads {
+    /// Waits for what is queued and under way, but no longer than this: a queue full of passwords takes a slow board
+    /// minutes. What is left then is dropped, and a thread inside bcrypt left behind.
+    pub fn finish(self, deadline: Instant) {
+        if self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
+            self.abandoned.store(true, Ordering::Relaxed);
+            log::warn!("not all requests could be finished in time");
+            return;
+        }
+        for handle in self.handles {
+            let _ = handle.join();
+        }
+    }
 }
 
 impl Pool {
@@ -37,23 +64,30 @@ impl Pool {
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub fn start(
-        api: &Arc<Api>,
-        password_threads: usize,
-    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
+    pub fn start(api: &Arc<Api>, password_threads: usize) -> io::Result<(Self, Threads)> {
         let (general, general_jobs) = bounded(GENERAL_QUEUE);
         let (passwords, password_jobs) = bounded(PASSWORD_QUEUE);
-        let mut threads = Vec::with_capacity(THREADS);
+        let mut handles = Vec::with_capacity(THREADS);
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let (running, ended) = bounded(0);
         for index in 0..THREADS {
             let (name, jobs) = if index < password_threads {
                 (format!("password-{index}"), password_jobs.clone())
             } else {
                 (format!("pool-{index}"), general_jobs.clone())
             };
-            let api = api.clone();
+            let (api, abandoned, running) = (api.clone(), abandoned.clone(), running.clone());
             let thread = Builder::new().name(name).stack_size(STACK);
-            threads.push(thread.spawn(move || work(&api, &jobs))?);
+            handles.push(thread.spawn(move || {
+                let _running = running;
+                work(&api, &jobs, &abandoned);
+            })?);
         }
+        let threads = Threads {
+            handles,
+            abandoned,
+            ended,
+        };
         Ok((Self { general, passwords }, threads))
     }
 
@@ -71,8 +105,11 @@ impl Pool {
     }
 }
 
-fn work(api: &Api, jobs: &Receiver<Job>) {
+fn work(api: &Api, jobs: &Receiver<Job>, abandoned: &AtomicBool) {
     for job in jobs {
+        if abandoned.load(Ordering::Relaxed) {
+            return;
+        }
         let outcome = api.run(job.call, &job.request);
         job.reply_to.deliver(job.connection, outcome);
     }

@@ -1,6 +1,6 @@
 //! A worker: one thread, one epoll instance, and the connections it accepted, from their first byte to their last.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -24,6 +24,7 @@ use crate::api::error::ApiError;
 use crate::api::request::Peer;
 use crate::api::{Api, Outcome, Stream};
 use crate::journal::ClientKey;
+use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
 
 /// What the pool and the server send a worker.
@@ -85,6 +86,8 @@ pub struct Shared {
     pub tls: Arc<ServerConfig>,
     /// The connection limits.
     pub admission: Arc<Admission>,
+    /// How often an address may connect.
+    pub handshakes: Arc<Buckets>,
     /// Peers whose connections are many people's.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -102,6 +105,8 @@ pub struct Worker {
     waiting: VecDeque<Newcomer>,
     deadlines: BTreeSet<(Instant, u64)>,
     ready: VecDeque<u64>,
+    /// What is in `ready`.
+    queued: HashSet<u64>,
     next_token: u64,
     scratch: Box<[u8]>,
     leaving: Option<Instant>,
@@ -149,6 +154,7 @@ impl Worker {
             waiting: VecDeque::new(),
             deadlines: BTreeSet::new(),
             ready: VecDeque::new(),
+            queued: HashSet::new(),
             next_token: FIRST_CONNECTION,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             leaving: None,
@@ -205,7 +211,7 @@ impl Worker {
                                     EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR,
                                 ),
                             );
-                            self.ready.push_back(token);
+                            self.make_ready(token);
                         }
                     }
                 }
@@ -213,6 +219,7 @@ impl Worker {
             // Each gets one turn; whoever wants more is behind the others, and behind new events.
             for _ in 0..self.ready.len() {
                 if let Some(token) = self.ready.pop_front() {
+                    self.queued.remove(&token);
                     self.drive(token, now);
                 }
             }
@@ -246,7 +253,7 @@ impl Worker {
             match mail {
                 Mail::Outcome(token, outcome) => self.finish(token, outcome, now),
                 Mail::Shed(client, newcomers) => {
-                    self.shed(client);
+                    self.shed(client, now);
                     newcomers.send(Mail::Room);
                 }
                 Mail::Room => {
@@ -268,16 +275,30 @@ impl Worker {
         for _ in 0..ACCEPTS {
             match listener.accept() {
                 Ok((socket, address)) => {
-                    let newcomer = Newcomer {
-                        socket,
-                        address: address.ip().to_canonical(),
-                        asked: 0,
-                    };
-                    self.welcome(newcomer, now);
+                    let address = address.ip().to_canonical();
+                    if self.may_shake_hands(address) {
+                        let newcomer = Newcomer {
+                            socket,
+                            address,
+                            asked: 0,
+                        };
+                        self.welcome(newcomer, now);
+                    }
                 }
                 Err(error) => return self.not_accepted(&error, now),
             }
         }
+    }
+
+    /// A handshake costs far more than most requests, and comes before there is one to charge.
+    fn may_shake_hands(&self, address: IpAddr) -> bool {
+        let now = self.shared.api.clock.monotonic();
+        self.is_proxy(address) || self.shared.handshakes.take(address.into(), now).is_ok()
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        let proxies = &self.shared.trusted_proxies;
+        proxies.iter().any(|net| net.contains(&address))
     }
 
     fn not_accepted(&mut self, error: &io::Error, now: Instant) {
@@ -298,7 +319,7 @@ impl Worker {
         }
         // Out of descriptors or memory: room is made, if that is possible. If not, the listener is ready all the same,
         // and without a pause this would spin.
-        if !self.shed(None) {
+        if !self.shed(None, now) {
             thread::sleep(ACCEPT_PAUSE);
         }
     }
@@ -307,14 +328,13 @@ impl Worker {
     fn welcome(&mut self, newcomer: Newcomer, now: Instant) {
         let address = newcomer.address;
         let client = ClientKey::from(address);
-        let proxies = &self.shared.trusted_proxies;
-        let counted = !proxies.iter().any(|net| net.contains(&address));
+        let counted = !self.is_proxy(address);
         let admission = self.shared.admission.clone();
         match admission.enter(client, counted) {
             Ok(place) => self.admit(newcomer, place, now),
             Err(full) => {
                 let whose = (full == Full::Client).then_some(client);
-                self.shed(whose);
+                self.shed(whose, now);
                 match admission.enter(client, counted) {
                     Ok(place) => self.admit(newcomer, place, now),
                     Err(_) => self.ask_for_room(newcomer, whose),
@@ -358,23 +378,32 @@ impl Worker {
         self.connections.insert(token, connection);
     }
 
-    /// Closes the connection that has been idle longest, of that client or of anybody. Returns whether there was one here.
-    fn shed(&mut self, client: Option<ClientKey>) -> bool {
-        // Idle connections all wait equally long, so the nearest deadline is the longest idle.
+    /// Closes the connection that can best be spared, of that client or of anybody: one that keeps the server waiting, or
+    /// else the one that has been idle longest. Returns whether there was one here.
+    fn shed(&mut self, client: Option<ClientKey>, now: Instant) -> bool {
         let victim = self
-            .deadlines
+            .connections
             .iter()
-            .map(|(_, token)| *token)
-            .find(|token| {
-                self.connections.get(token).is_some_and(|connection| {
-                    connection.is_idle()
-                        && client.is_none_or(|client| connection.place().client() == client)
-                })
-            });
-        victim.is_some_and(|token| {
+            .filter(|(_, connection)| {
+                client.is_none_or(|client| connection.place().client() == client)
+            })
+            .filter_map(|(token, connection)| {
+                // Among equals the nearest deadline: those have waited longest.
+                let rank = connection.expendable(now)?;
+                Some((rank, connection.deadline(), *token))
+            })
+            .min();
+        victim.is_some_and(|(_, _, token)| {
             self.drop_connection(token);
             true
         })
+    }
+
+    /// Gives a connection a turn behind the others, one at a time.
+    fn make_ready(&mut self, token: u64) {
+        if self.queued.insert(token) {
+            self.ready.push_back(token);
+        }
     }
 
     fn drive(&mut self, token: u64, now: Instant) {
@@ -425,7 +454,7 @@ impl Worker {
         }
         match turn {
             Turn::Parked => {}
-            Turn::More => self.ready.push_back(token),
+            Turn::More => self.make_ready(token),
             Turn::Closed => self.drop_connection(token),
             Turn::Stream(stream) => self.hand_over(token, *stream),
             Turn::Dispatch(work) => {

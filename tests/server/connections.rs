@@ -157,3 +157,40 @@ fn an_end_that_comes_together_with_the_last_bytes_is_noticed_at_once() {
     // Before the first deadline, that of an unfinished head, could have helped.
     assert!(begun.elapsed() < std::time::Duration::from_secs(9));
 }
+
+#[test]
+fn silent_clients_make_room_for_one_who_speaks() {
+    let device = Device::with(&[
+        ("MAX_CONNECTIONS", "8"),
+        ("MAX_CONNECTIONS_PER_IP", "8"),
+        ("WORKERS", "1"),
+    ]);
+    let silent: Vec<_> = (0..8).map(|_| tcp(device.address())).collect();
+    let config = tls_config(&device.state("tls-cert.pem"));
+    crate::eventually("a place", || {
+        Client::connect_with(device.address(), config.clone()).is_ok()
+    });
+    // Their own deadlines would have ended all of them together.
+    let gone = silent
+        .iter()
+        .filter(|socket| {
+            socket.set_nonblocking(true).expect("non-blocking");
+            matches!(socket.peek(&mut [0]), Ok(0))
+        })
+        .count();
+    assert!((1..8).contains(&gone), "{gone} of 8 are gone");
+}
+
+#[test]
+fn an_address_that_only_shakes_hands_is_refused_before_it_costs_much() {
+    let device = Device::with(&[("RATE_LIMIT_RPS", "1"), ("RATE_LIMIT_BURST", "1")]);
+    let config = tls_config(&device.state("tls-cert.pem"));
+    let connect = || Client::connect_with(device.address(), config.clone());
+    for _ in 0..256 {
+        drop(tcp(device.address()));
+    }
+    // The last of them may still be in the queue.
+    crate::eventually("a refusal", || connect().is_err());
+    device.advance(20);
+    assert!(connect().is_ok());
+}
