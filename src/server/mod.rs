@@ -1,6 +1,7 @@
 //! The running server: every part is made here, in the order in which they need each other, and ended in the reverse.
 
 mod admission;
+mod assembly;
 mod banner;
 mod body;
 mod connection;
@@ -27,21 +28,17 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use zeroize::Zeroizing;
 
 use crate::api::Api;
-use crate::auth::{self, Auth, Durable, FirstPassword, InitialiseError};
+use crate::auth::{self, FirstPassword, InitialiseError};
 use crate::clock::{SystemTimeSource, TimeSource};
-use crate::config::{Config, SecretString};
+use crate::config::Config;
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::files;
-use crate::journal::{FileStorage, Journal, OpenError};
+use crate::journal::OpenError;
 use crate::limits::bucket::Buckets;
-use crate::logs::hub::Hub;
 use crate::logs::own;
-use crate::logs::ring::Ring;
-use crate::logs::source::Sources;
 use admission::Admission;
+use assembly::MAX_BUCKETS;
 use banner::Banner;
 use housekeeper::Housekeeper;
 use local::Local;
@@ -122,42 +119,19 @@ impl Server {
     ///
     /// # Errors
     /// The first thing that fails; nothing is left running then but threads that end by themselves.
-    pub fn start(config: Config, world: World) -> Result<Self, StartError> {
-        let World { time, entropy } = world;
-        let state_dir = config.state_dir.clone();
-        files::prepare_dir(&state_dir).map_err(|error| StartError::File {
-            path: state_dir.clone(),
-            error,
-        })?;
-        // The lock in it is what makes everything below ours alone.
-        let storage = FileStorage::open(&state_dir)?;
-        let durable = Arc::new(Durable::new());
-        let (journal, replayed) = Journal::open(Box::new(storage), durable.clone(), time.clone())?;
-        let journal = Arc::new(journal);
-        let clock = replayed.clock;
-
-        let mut boot = [0; 8];
-        entropy.fill(&mut boot);
-        let boot = format!("{:016x}", u64::from_ne_bytes(boot));
-        let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot));
-        own::attach(&ring, clock.clone());
-        log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
-
+    pub fn start(config: Config, world: &World) -> Result<Self, StartError> {
+        let admission = Admission::new(
+            listen::room_for_connections(config.max_connections),
+            config.max_connections_per_ip,
+        );
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let bcrypt_at_once = cores.min(MAX_BCRYPTS);
-        let settings = auth_settings(&config, entropy.as_ref(), bcrypt_at_once)?;
-        let auth = Auth::new(
-            settings,
-            durable,
-            journal.clone(),
-            clock.clone(),
-            entropy.clone(),
-        );
-        let configured = config.password.as_ref().map(SecretString::expose);
-        let first_password = auth.initialise(configured, time.as_ref())?;
+        let (api, first_password) =
+            assembly::assemble(&config, world, bcrypt_at_once, admission.total())?;
+
         let certificate = Arc::new(match &config.tls_files {
             Some(files) => Certificate::from_files(&files.cert, &files.key)?,
-            None => Certificate::own(&state_dir, clock.wall())?,
+            None => Certificate::own(&config.state_dir, api.clock.wall())?,
         });
         let tls = tls::server_config(certificate.clone())?;
         let listeners = open_listeners(&config)?;
@@ -165,34 +139,6 @@ impl Server {
             .iter()
             .map(|listener| listener.local_addr())
             .collect::<Result<Vec<_>, _>>()?;
-
-        let hub = Arc::new(Hub::start(ring.clone(), time.clone())?);
-        let auth = Arc::new(auth);
-        let streams = Arc::downgrade(&hub);
-        auth.on_end(Box::new(move || {
-            if let Some(hub) = streams.upgrade() {
-                hub.recheck();
-            }
-        }));
-        let sources = Sources::start(&config.log_sources, &ring, &clock)?;
-        let admission = Admission::new(
-            listen::room_for_connections(config.max_connections),
-            config.max_connections_per_ip,
-        );
-        let api = Arc::new(Api {
-            auth: auth.clone(),
-            buckets: Buckets::new(config.rate_limit_rps, config.rate_limit_burst, MAX_BUCKETS),
-            ring,
-            hub,
-            sources: parking_lot::Mutex::new(sources),
-            journal,
-            started: clock.monotonic(),
-            clock,
-            connections: admission.total(),
-            trusted_proxies: config.trusted_proxies.clone(),
-            allowed_origins: config.cors_allowed_origins.clone(),
-            state_dir,
-        });
         // Twice as many as requests, and a rush of them: whoever makes a request a connection meets the request limit first,
         // and is told so in words.
         let handshakes = Arc::new(Buckets::new(
@@ -230,6 +176,7 @@ impl Server {
             certificate.clone(),
             config.tls_files.is_some(),
         )?;
+        let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
             // What fails here is tried again at the first password check.
             let _ = auth.settle();
@@ -325,7 +272,7 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     own::install(config.log_level);
     // Before the first thread: a signal that comes while the server starts is handled as soon as it is up.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let server = Server::start(config, World::real())?;
+    let server = Server::start(config, &World::real())?;
     // Not through the log: the first password is in it. A closed standard output is no reason to stop.
     let _ = io::Write::write_all(&mut io::stdout(), server.banner().as_bytes());
     let _ = sd_notify::notify(false, &[NotifyState::Ready]);
@@ -338,34 +285,6 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
     server.stop();
     Ok(())
-}
-
-fn auth_settings(
-    config: &Config,
-    entropy: &dyn Entropy,
-    bcrypt_at_once: usize,
-) -> Result<auth::Settings, StartError> {
-    let secret_key = match &config.secret_key {
-        Some(key) => Zeroizing::new(key.expose().to_vec()),
-        None => secret_key::load_or_generate(&config.state_dir, entropy)
-            .map_err(|(path, error)| StartError::File { path, error })?,
-    };
-    let previous = config.secret_key_previous.as_ref();
-    Ok(auth::Settings {
-        user: config.username.clone(),
-        secret_key,
-        secret_key_previous: previous.map(|key| Zeroizing::new(key.expose().to_vec())),
-        access_ttl: config.access_ttl,
-        refresh_reuse_grace: config.refresh_reuse_grace,
-        ticket_ttl: config.ws_ticket_ttl,
-        max_attempts: config.max_login_attempts,
-        attempts_window: config.rate_limit_window,
-        bcrypt_cost: config.bcrypt_cost,
-        bcrypt_at_once,
-        // The pool's password lane is what bounds those who wait; only its threads ever stand here.
-        bcrypt_waiting: bcrypt_at_once,
-        state_dir: config.state_dir.clone(),
-    })
 }
 
 fn open_listeners(config: &Config) -> Result<Vec<Arc<std::net::TcpListener>>, StartError> {
@@ -414,9 +333,6 @@ const MIN_HANDSHAKE_RPS: u32 = 20;
 
 /// And so many at once.
 const MIN_HANDSHAKE_BURST: u32 = 256;
-
-/// Addresses whose request rate is known at a time; some 24 bytes each. More share one bucket.
-const MAX_BUCKETS: usize = 16 * 1024;
 
 /// Two at once keep two cores busy; more would only make each slower.
 const MAX_BCRYPTS: usize = 2;

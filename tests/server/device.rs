@@ -79,7 +79,7 @@ impl Device {
             time: self.time.clone(),
             entropy: Arc::new(SystemEntropy),
         };
-        self.server = Some(Server::start(config, world).expect("a started server"));
+        self.server = Some(Server::start(config, &world).expect("a started server"));
     }
 
     /// Changes a variable for the next boot.

@@ -1,0 +1,115 @@
+//! Everything below the sockets, out of the configuration: the journal and what it keeps, who is who, the logs, the API.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use zeroize::Zeroizing;
+
+use super::{StartError, World, secret_key};
+use crate::api::Api;
+use crate::auth::{self, Auth, Durable, FirstPassword};
+use crate::config::{Config, SecretString};
+use crate::entropy::Entropy;
+use crate::files;
+use crate::journal::{FileStorage, Journal};
+use crate::limits::bucket::Buckets;
+use crate::logs::hub::Hub;
+use crate::logs::own;
+use crate::logs::ring::Ring;
+use crate::logs::source::Sources;
+
+/// Makes the API, in the order in which its parts need each other.
+///
+/// # Errors
+/// The first thing that fails.
+pub fn assemble(
+    config: &Config,
+    world: &World,
+    bcrypt_at_once: usize,
+    connections: Arc<AtomicUsize>,
+) -> Result<(Arc<Api>, FirstPassword), StartError> {
+    let World { time, entropy } = world;
+    let state_dir = config.state_dir.clone();
+    files::prepare_dir(&state_dir).map_err(|error| StartError::File {
+        path: state_dir.clone(),
+        error,
+    })?;
+    // The lock in it is what makes everything below ours alone.
+    let storage = FileStorage::open(&state_dir)?;
+    let durable = Arc::new(Durable::new());
+    let (journal, replayed) = Journal::open(Box::new(storage), durable.clone(), time.clone())?;
+    let journal = Arc::new(journal);
+    let clock = replayed.clock;
+
+    let mut boot = [0; 8];
+    entropy.fill(&mut boot);
+    let boot = format!("{:016x}", u64::from_ne_bytes(boot));
+    let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot));
+    own::attach(&ring, clock.clone());
+    log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
+
+    let auth = Auth::new(
+        auth_settings(config, entropy.as_ref(), bcrypt_at_once)?,
+        durable,
+        journal.clone(),
+        clock.clone(),
+        entropy.clone(),
+    );
+    let configured = config.password.as_ref().map(SecretString::expose);
+    let first_password = auth.initialise(configured, time.as_ref())?;
+
+    let hub = Arc::new(Hub::start(ring.clone(), time.clone())?);
+    let streams = Arc::downgrade(&hub);
+    auth.on_end(Box::new(move || {
+        if let Some(hub) = streams.upgrade() {
+            hub.recheck();
+        }
+    }));
+    let sources = Sources::start(&config.log_sources, &ring, &clock)?;
+    let api = Api {
+        auth: Arc::new(auth),
+        buckets: Buckets::new(config.rate_limit_rps, config.rate_limit_burst, MAX_BUCKETS),
+        ring,
+        hub,
+        sources: parking_lot::Mutex::new(sources),
+        journal,
+        started: clock.monotonic(),
+        clock,
+        connections,
+        trusted_proxies: config.trusted_proxies.clone(),
+        allowed_origins: config.cors_allowed_origins.clone(),
+        state_dir,
+    };
+    Ok((Arc::new(api), first_password))
+}
+
+fn auth_settings(
+    config: &Config,
+    entropy: &dyn Entropy,
+    bcrypt_at_once: usize,
+) -> Result<auth::Settings, StartError> {
+    let secret_key = match &config.secret_key {
+        Some(key) => Zeroizing::new(key.expose().to_vec()),
+        None => secret_key::load_or_generate(&config.state_dir, entropy)
+            .map_err(|(path, error)| StartError::File { path, error })?,
+    };
+    let previous = config.secret_key_previous.as_ref();
+    Ok(auth::Settings {
+        user: config.username.clone(),
+        secret_key,
+        secret_key_previous: previous.map(|key| Zeroizing::new(key.expose().to_vec())),
+        access_ttl: config.access_ttl,
+        refresh_reuse_grace: config.refresh_reuse_grace,
+        ticket_ttl: config.ws_ticket_ttl,
+        max_attempts: config.max_login_attempts,
+        attempts_window: config.rate_limit_window,
+        bcrypt_cost: config.bcrypt_cost,
+        bcrypt_at_once,
+        // The pool's password lane is what bounds those who wait; only its threads ever stand here.
+        bcrypt_waiting: bcrypt_at_once,
+        state_dir: config.state_dir.clone(),
+    })
+}
+
+/// Addresses whose request rate is known at a time; some 24 bytes each. More share one bucket.
+pub const MAX_BUCKETS: usize = 16 * 1024;
