@@ -23,22 +23,22 @@ use crate::entropy::Entropy;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
     /// Under [`MIN_CHARACTERS`].
-    #[error("the new password is too short: it needs at least 8 characters")]
+    #[error("the password is too short: it needs at least 8 characters")]
     TooShort,
     /// Over [`MAX_BYTES`].
-    #[error("the new password is too long: bcrypt reads no more than 72 bytes")]
+    #[error("the password is too long: bcrypt reads no more than 72 bytes")]
     TooLong,
     /// It contains NUL, where bcrypt takes a password to end.
-    #[error("the new password must not contain a NUL character")]
+    #[error("the password must not contain a NUL character")]
     Nul,
     /// It is the current one.
     #[error("the new password is the current one")]
     Unchanged,
     /// It is the user's name.
-    #[error("the new password is the user's name")]
+    #[error("the password is the user's name")]
     UserName,
     /// It is on the list of those that are tried first.
-    #[error("the new password is one of the first that anybody would guess")]
+    #[error("the password is one of the first that anybody would guess")]
     Notorious,
 }
 

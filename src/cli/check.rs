@@ -3,56 +3,21 @@
 use std::fmt::Display;
 use std::io;
 
+use super::usable::{FirstPassword, usable};
 use super::{Console, SUCCESS};
-use crate::auth::check_rules;
-use crate::config::{Config, ConfigError, LogSource, Problem};
-use crate::server::tls::Certificate;
+use crate::config::{Config, ConfigError, LogSource};
 
 pub(super) fn run(
     config: Result<Config, ConfigError>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
-    match config.and_then(usable) {
+    match usable(config, FirstPassword::Judged) {
         Err(error) => console.config_error(&error),
         Ok(config) => {
             writeln!(console.out, "configuration is good\n{}", summary(&config))?;
             console.warnings(&config.warnings)?;
             Ok(SUCCESS)
         }
-    }
-}
-
-/// Refuses a configuration whose certificate and key cannot be used, or whose first password breaks a rule.
-fn usable(config: Config) -> Result<Config, ConfigError> {
-    let mut problems = Vec::new();
-    if let Some(files) = &config.tls_files
-        && let Err(error) = Certificate::from_files(&files.cert, &files.key)
-    {
-        let subject = if error.path() == Some(&files.key) {
-            "TLS_KEY_FILE"
-        } else {
-            "TLS_CERT_FILE"
-        };
-        problems.push(Problem {
-            subject: subject.to_owned(),
-            message: format!("{error}; name PEM files that fit and that postern's user may read"),
-        });
-    }
-    if let Some(password) = &config.password
-        && let Err(rule) = check_rules(&config.username, password.expose())
-    {
-        problems.push(Problem {
-            subject: "BASIC_AUTH_PASSWORD".to_owned(),
-            message: format!("{rule}; it matters only until the password has been changed"),
-        });
-    }
-    if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(ConfigError {
-            problems,
-            warnings: config.warnings,
-        })
     }
 }
 

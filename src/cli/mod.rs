@@ -8,6 +8,7 @@ mod serve;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod usable;
 mod usage;
 
 use std::error::Error;

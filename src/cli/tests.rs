@@ -121,6 +121,24 @@ fn check_looks_whether_certificate_and_key_can_be_used() {
 }
 
 #[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let env = [
+        HOME,
+        ("WORKERS", "0"),
+        ("BASIC_AUTH_PASSWORD", "short"),
+        ("TLS_CERT_FILE", "/nonexistent/cert.pem"),
+        ("TLS_KEY_FILE", "/nonexistent/key.pem"),
+    ];
+    for words in ["serve", "check"] {
+        let (status, _, err) = postern(words, &env);
+        assert_eq!(status, 1);
+        for name in ["WORKERS", "BASIC_AUTH_PASSWORD", "TLS_CERT_FILE"] {
+            assert!(err.contains(&format!("\n  {name}: ")), "{words}: {err}");
+        }
+    }
+}
+
+#[test]
 fn check_holds_the_first_password_against_the_rules() {
     let (status, _, err) = postern("check", &[HOME, ("BASIC_AUTH_PASSWORD", "password1")]);
     assert_eq!(status, 1);

@@ -143,6 +143,7 @@ impl Config {
             Err(ConfigError {
                 problems: settings.problems,
                 warnings: settings.warnings,
+                rest: Box::new(config),
             })
         }
     }
@@ -190,12 +191,15 @@ impl LogSource {
 }
 
 /// Why the configuration cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub struct ConfigError {
     /// All that is wrong; at least one.
     pub problems: Vec<Problem>,
     /// What is only odd, and may explain a problem: an unknown name in the env file, say.
     pub warnings: Vec<String>,
+    /// What the rest comes to, with defaults where there is a problem: for those who look further, so that everything that
+    /// is wrong can be told at once.
+    pub rest: Box<Config>,
 }
 
 /// The whole list, a line a problem.

@@ -30,40 +30,40 @@ fn each_rule_refuses_with_a_sentence_of_its_own() {
     for (new, sentence) in [
         (
             "seven77",
-            "the new password is too short: it needs at least 8 characters",
+            "the password is too short: it needs at least 8 characters",
         ),
         (
             "",
-            "the new password is too short: it needs at least 8 characters",
+            "the password is too short: it needs at least 8 characters",
         ),
         (
             "\u{e9}\u{e9}\u{e9}\u{e9}",
-            "the new password is too short: it needs at least 8 characters",
+            "the password is too short: it needs at least 8 characters",
         ),
         (
             &long[..73],
-            "the new password is too long: bcrypt reads no more than 72 bytes",
+            "the password is too long: bcrypt reads no more than 72 bytes",
         ),
         (
             &wide,
-            "the new password is too long: bcrypt reads no more than 72 bytes",
+            "the password is too long: bcrypt reads no more than 72 bytes",
         ),
         (PASSWORD, "the new password is the current one"),
         (
             "password",
-            "the new password is one of the first that anybody would guess",
+            "the password is one of the first that anybody would guess",
         ),
         (
             "PassWord123",
-            "the new password is one of the first that anybody would guess",
+            "the password is one of the first that anybody would guess",
         ),
         (
             "12345678",
-            "the new password is one of the first that anybody would guess",
+            "the password is one of the first that anybody would guess",
         ),
         (
             "nul\0inside it",
-            "the new password must not contain a NUL character",
+            "the password must not contain a NUL character",
         ),
     ] {
         let response = device.change_password(&me, PASSWORD, new);
@@ -96,7 +96,7 @@ fn the_users_name_is_no_password() {
     for new in ["caretaker", "CareTaker"] {
         let response = device.change_password(&me, PASSWORD, new);
         assert_eq!(response.status, 400);
-        assert_eq!(response.detail(), "the new password is the user's name");
+        assert_eq!(response.detail(), "the password is the user's name");
     }
 }
 
