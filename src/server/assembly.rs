@@ -30,7 +30,7 @@ pub fn assemble(
 ) -> Result<(Arc<Api>, FirstPassword), StartError> {
     let World { time, entropy } = world;
     let state_dir = config.state_dir.clone();
-    files::prepare_dir(&state_dir).map_err(|error| StartError::File {
+    files::prepare_dir(&state_dir).map_err(|error| StartError::StateDir {
         path: state_dir.clone(),
         error,
     })?;
@@ -49,7 +49,12 @@ pub fn assemble(
     log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
 
     let auth = Auth::new(
-        auth_settings(config, entropy.as_ref(), bcrypt_at_once)?,
+        auth_settings(
+            config,
+            entropy.as_ref(),
+            bcrypt_at_once,
+            replayed.first_boot,
+        )?,
         durable,
         journal.clone(),
         clock.clone(),
@@ -87,10 +92,11 @@ fn auth_settings(
     config: &Config,
     entropy: &dyn Entropy,
     bcrypt_at_once: usize,
+    first_boot: bool,
 ) -> Result<auth::Settings, StartError> {
     let secret_key = match &config.secret_key {
         Some(key) => Zeroizing::new(key.expose().to_vec()),
-        None => secret_key::load_or_generate(&config.state_dir, entropy)
+        None => secret_key::load_or_generate(&config.state_dir, entropy, first_boot)
             .map_err(|(path, error)| StartError::File { path, error })?,
     };
     let previous = config.secret_key_previous.as_ref();

@@ -85,8 +85,18 @@ pub enum StartError {
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The state folder.
+    #[error("STATE_DIR: {} cannot be used: {error}", path.display())]
+    StateDir {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// A listening address.
-    #[error("cannot listen on {address}: {error}")]
+    #[error(
+        "LISTEN: cannot listen on {address}: {error}; is another server there, or is the port under 1024?"
+    )]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -104,6 +114,8 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     certificate: Arc<Certificate>,
     first_password: FirstPassword,
+    /// The configuration has a password.
+    configured: bool,
     local_socket: Option<PathBuf>,
     user: String,
     mailboxes: Vec<Arc<Mailbox>>,
@@ -186,6 +198,7 @@ impl Server {
             addresses,
             certificate,
             first_password,
+            configured: config.password.is_some(),
             local_socket: config.local_socket.filter(|_| local.is_some()),
             user: config.username,
             mailboxes,
@@ -217,8 +230,10 @@ impl Server {
             }
             FirstPassword::Kept | FirstPassword::Configured => (None, None),
         };
+        // A configured one takes a generated one's place in a moment, if that has never been changed.
         let initial = self.api.state_dir.join(auth::INITIAL_PASSWORD_FILE);
-        let password_file = password_file.or_else(|| initial.exists().then_some(initial.as_path()));
+        let password_file = password_file
+            .or_else(|| (!self.configured && initial.exists()).then_some(initial.as_path()));
         Banner {
             addresses: &self.addresses,
             certificate: &self.certificate,

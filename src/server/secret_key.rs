@@ -10,13 +10,15 @@ use zeroize::Zeroizing;
 use crate::entropy::Entropy;
 use crate::files;
 
-/// The kept key, or a new one. A file that does not hold a key is replaced, loudly: all that is lost is the logins.
+/// The kept key, or a new one. A file that does not hold a key is replaced, loudly: all that is lost is the logins. So is
+/// one that is older than the journal: with the old journal the revocations are gone, and their tokens must not live again.
 ///
 /// # Errors
 /// The file, and what the system said of it.
 pub fn load_or_generate(
     state_dir: &Path,
     entropy: &dyn Entropy,
+    first_boot: bool,
 ) -> Result<Zeroizing<Vec<u8>>, (PathBuf, io::Error)> {
     let path = state_dir.join(FILE);
     match files::read(&path).map(Zeroizing::new) {
@@ -24,12 +26,19 @@ pub fn load_or_generate(
             .decode(text.trim_ascii())
             .map(Zeroizing::new)
         {
-            Ok(key) if key.len() == LENGTH => return Ok(key),
+            Ok(key) if key.len() == LENGTH && !first_boot => return Ok(key),
+            Ok(key) if key.len() == LENGTH => {
+                log::warn!(file:% = path.display(); "the journal is gone, and what it revoked: a new key is made and all logins end");
+            }
             _ => {
                 log::error!(file:% = path.display(); "this does not hold a key; a new one is made and all logins end");
             }
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !first_boot {
+                log::warn!(file:% = path.display(); "the key is gone; a new one is made and all logins end");
+            }
+        }
         Err(error) => return Err((path, error)),
     }
     let mut key = Zeroizing::new(vec![0; LENGTH]);
@@ -53,17 +62,27 @@ mod tests {
     fn a_key_is_made_once_and_a_damaged_one_replaced() {
         let dir = tempfile::tempdir().expect("a folder");
         let entropy = FakeEntropy::new(1);
-        let first = load_or_generate(dir.path(), &entropy).expect("a key");
+        let first = load_or_generate(dir.path(), &entropy, true).expect("a key");
         assert_eq!(
-            load_or_generate(dir.path(), &entropy).expect("the key"),
+            load_or_generate(dir.path(), &entropy, false).expect("the key"),
             first
         );
         std::fs::write(dir.path().join(FILE), "half a k").expect("damaged");
-        let second = load_or_generate(dir.path(), &entropy).expect("a new key");
+        let second = load_or_generate(dir.path(), &entropy, false).expect("a new key");
         assert_ne!(second, first);
         assert_eq!(
-            load_or_generate(dir.path(), &entropy).expect("the key"),
+            load_or_generate(dir.path(), &entropy, false).expect("the key"),
             second
+        );
+    }
+    #[test]
+    fn a_key_older_than_the_journal_is_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let entropy = FakeEntropy::new(1);
+        let first = load_or_generate(dir.path(), &entropy, true).expect("a key");
+        assert_ne!(
+            load_or_generate(dir.path(), &entropy, true).expect("a key"),
+            first
         );
     }
 }

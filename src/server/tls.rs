@@ -103,7 +103,7 @@ impl Certificate {
         match Self::from_files(&cert_file, &key_file) {
             Ok(own) => Ok(own),
             Err(problem) => {
-                if cert_file.exists() {
+                if cert_file.exists() || key_file.exists() {
                     log::warn!(problem:% = problem; "the device's own certificate cannot be used; a new one is made");
                 }
                 generate(&cert_file, &key_file, now)?;

@@ -185,3 +185,22 @@ fn a_logout_is_remembered_though_lifetimes_are_made_shorter_and_longer_again() {
     device.restart();
     assert!(!device.accepts(&first.access));
 }
+
+#[test]
+fn a_journal_that_was_removed_is_written_anew_before_a_logout_is_answered() {
+    let device = Device::start();
+    let login = device.login();
+    std::fs::remove_file(device.state("journal")).expect("removed");
+    logout(&device, &login.bearer());
+    assert_dead(&device.copy_after_power_cut(TODAY), &[login]);
+}
+
+#[test]
+fn without_its_journal_a_device_takes_no_old_token() {
+    let mut device = Device::start();
+    let login = device.login();
+    device.stop();
+    std::fs::remove_file(device.state("journal")).expect("removed");
+    device.boot();
+    assert!(!device.accepts(&login.access));
+}
