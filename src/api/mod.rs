@@ -249,20 +249,23 @@ impl Api {
 
     /// Finds out who calls as far as that is quick; leaves a password to be checked otherwise.
     fn recognise(&self, request: &Request, call: &mut Call) -> Result<(), ApiError> {
-        let Some(client) = call.caller.client else {
-            call.caller.session = Some(self.auth.local());
-            return Ok(());
-        };
         let mut values = request.header_values("Authorization");
-        let (Some(value), None) = (values.next(), values.next()) else {
-            return Err(ApiError::Unauthenticated);
+        let value = match (values.next(), values.next()) {
+            (Some(value), None) => value,
+            _ if call.caller.client.is_none() => "",
+            _ => return Err(ApiError::Unauthenticated),
         };
         let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         let rest = rest.trim();
+        // On the local socket too: a logout there means the login whose token is shown.
         if scheme.eq_ignore_ascii_case("Bearer") {
             call.caller.session = Some(self.auth.bearer(rest)?);
             return Ok(());
         }
+        let Some(client) = call.caller.client else {
+            call.caller.session = Some(self.auth.local());
+            return Ok(());
+        };
         if !scheme.eq_ignore_ascii_case("Basic") {
             return Err(ApiError::Unauthenticated);
         }

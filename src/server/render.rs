@@ -25,11 +25,16 @@ pub(super) const LAST_WORDS: Manner = Manner {
 /// Writes an answer with `tiny_http`'s writer.
 pub(super) fn render(answer: Answer, manner: Manner) -> io::Result<Vec<u8>> {
     let length = answer.data_length().unwrap_or(0);
+    let upgrade_required = answer.status_code().0 == 426;
     let mut bytes = Vec::with_capacity(length + 512);
     answer
         // The length is always known here; the chunked coding would only add to it.
         .with_chunked_threshold(usize::MAX)
         .raw_print(&mut bytes, HTTPVersion(1, 1), &[], manner.head_only, None)?;
+    if upgrade_required {
+        // RFC 9110, section 15.5.22. This field too tiny_http keeps to itself.
+        insert_field(&mut bytes, b"Upgrade: websocket\r\n");
+    }
     if !manner.keep_alive {
         // tiny_http reserves this field for itself, and has no call to set it.
         insert_field(&mut bytes, b"Connection: close\r\n");

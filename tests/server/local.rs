@@ -190,3 +190,20 @@ fn the_oldest_of_too_many_streams_makes_room() {
         device.server().api().hub.subscribers() == 8
     });
 }
+
+#[test]
+fn a_token_shown_here_is_the_one_that_is_meant() {
+    let device = Device::start();
+    let (gone, stays) = (device.login(), device.login());
+    let logout = door(&device).request("POST", "/api/logout", Some(&gone.bearer()), None);
+    assert_eq!(logout.status, 200);
+    assert!(!device.accepts(&gone.access) && device.accepts(&stays.access));
+    let change = json!({"current_password": PASSWORD, "new_password": "staple battery horse"});
+    let mut client = door(&device);
+    let path = "/api/change-password";
+    let changed = client.request("POST", path, Some(&stays.bearer()), Some(&change));
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert!(device.accepts(&stays.access));
+    let dead = client.request("GET", "/api/status", Some(&gone.bearer()), None);
+    assert_eq!(dead.status, 401);
+}

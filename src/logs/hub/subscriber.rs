@@ -225,6 +225,10 @@ impl Subscriber {
                 self.closing.get_or_insert(now + CLOSE_WAIT);
                 self.pending = true;
             }
+            Heard::Refused => {
+                self.closing.get_or_insert(now + REFUSED_WAIT);
+                self.pending = true;
+            }
         }
         Turn::Wait
     }
@@ -307,6 +311,9 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// A peer from which nothing came (WebSocket), or into which nothing could be written (HTTP), for this long is dropped.
 pub(super) const SILENCE: Duration = Duration::from_secs(90);
+
+/// A peer that was refused has this long to read why.
+pub(super) const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
 /// A peer has this long to answer a close.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(5);

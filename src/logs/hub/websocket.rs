@@ -128,7 +128,7 @@ impl Socket {
         if !told && self.send_close(code, reason) == Flow::Over {
             return Heard::Gone;
         }
-        Heard::Closing
+        Heard::Refused
     }
 
     fn discard(&mut self) -> Heard {

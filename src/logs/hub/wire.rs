@@ -55,8 +55,10 @@ pub(super) enum Flow {
 pub(super) enum Heard {
     /// Nothing that matters.
     Nothing,
-    /// The stream is closing: the peer asked for it, or broke the rules and was told.
+    /// The stream is closing: the peer asked for it.
     Closing,
+    /// The peer broke the rules and was told; what it answers is not understood any more.
+    Refused,
     /// The peer is gone: drop it.
     Gone,
 }
