@@ -22,13 +22,16 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         .states()
         .into_iter()
         .map(|source| {
-            json!({
+            let mut row = json!({
                 "name": source.name,
                 "kind": source.kind,
                 "state": source.state,
                 "entries": source.lines,
-                "error": source.last_error,
-            })
+            });
+            if let Some(error) = source.last_error {
+                row["error"] = json!(error);
+            }
+            row
         })
         .collect();
     let mut body = json!({

@@ -344,10 +344,10 @@ fn start_workers(
 const LEAVE: Duration = Duration::from_secs(10);
 
 /// However few requests are allowed, so many connections a second are.
-const MIN_HANDSHAKE_RPS: u32 = 20;
+const MIN_HANDSHAKE_RPS: u32 = 50;
 
 /// And so many at once.
-const MIN_HANDSHAKE_BURST: u32 = 256;
+const MIN_HANDSHAKE_BURST: u32 = 512;
 
 /// Two at once keep two cores busy; more would only make each slower.
 const MAX_BCRYPTS: usize = 2;

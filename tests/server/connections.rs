@@ -186,7 +186,7 @@ fn an_address_that_only_shakes_hands_is_refused_before_it_costs_much() {
     let device = Device::with(&[("RATE_LIMIT_RPS", "1"), ("RATE_LIMIT_BURST", "1")]);
     let config = tls_config(&device.state("tls-cert.pem"));
     let connect = || Client::connect_with(device.address(), config.clone());
-    for _ in 0..256 {
+    for _ in 0..512 {
         drop(tcp(device.address()));
     }
     // The last of them may still be in the queue.
