@@ -210,6 +210,12 @@ impl Api {
             let client = call.caller.client.ok_or(ApiError::Unauthenticated)?;
             call.caller.session = Some(self.auth.basic(client, &user, &password)?);
         }
+        // The body may have taken its time, and the queue: what was revoked meanwhile must not act any more.
+        if let Some(session) = &call.caller.session
+            && !self.auth.is_alive(session)
+        {
+            return Err(ApiError::InvalidToken);
+        }
         match &call.target {
             CallTarget::Route(route) => (route.handler)(self, request, &call.caller),
             CallTarget::Refusal(error) => Err(error.clone()),

@@ -305,16 +305,20 @@ impl Connection {
                 return Step::Go;
             }
         }
+        let step = self.receive(scratch, share);
+        if was_idle && !self.link.inbound.is_empty() {
+            self.deadline = now + HEAD;
+        }
+        step
+    }
+
+    /// Reads on, past the handshake.
+    fn receive(&mut self, scratch: &mut [u8], share: &mut usize) -> Step {
         match self.link.receive(scratch, share) {
-            Ok(Received::Bytes) => {
-                if was_idle && !self.link.inbound.is_empty() {
-                    self.deadline = now + HEAD;
-                }
-                Step::Go
-            }
+            Ok(Received::Bytes) => Step::Go,
             Ok(Received::Nothing) => Step::Turn(Turn::Parked),
             Ok(Received::Share) => Step::Turn(Turn::More),
-            _ => Step::Turn(Turn::Closed),
+            Ok(Received::End | Received::PlainText) | Err(_) => Step::Turn(Turn::Closed),
         }
     }
 
@@ -382,12 +386,7 @@ impl Connection {
             };
             return self.answer_request(api, *pending, now);
         }
-        match self.link.receive(scratch, share) {
-            Ok(Received::Bytes) => Step::Go,
-            Ok(Received::Nothing) => Step::Turn(Turn::Parked),
-            Ok(Received::Share) => Step::Turn(Turn::More),
-            _ => Step::Turn(Turn::Closed),
-        }
+        self.receive(scratch, share)
     }
 
     fn answer_request(&mut self, api: &Api, pending: Pending, now: Instant) -> Step {

@@ -204,3 +204,19 @@ fn without_its_journal_a_device_takes_no_old_token() {
     device.boot();
     assert!(!device.accepts(&login.access));
 }
+
+#[test]
+fn a_request_that_began_before_the_logout_does_nothing_after_it() {
+    let device = Device::start();
+    let login = device.login();
+    let mut slow = device.connect();
+    slow.send(format!(
+        "GET /api/ws-token HTTP/1.1\r\nHost: a\r\nAuthorization: {}\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        login.bearer()
+    ));
+    // The head has been looked at, and the token was good.
+    assert_eq!(slow.response_to("GET").status, 100);
+    logout(&device, &login.bearer());
+    slow.send("{}");
+    assert_eq!(slow.response_to("GET").status, 401);
+}
