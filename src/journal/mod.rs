@@ -52,6 +52,9 @@ pub trait State: Send + Sync {
 #[error("the journal cannot be written")]
 pub struct CommitError;
 
+/// Who is told what became of a commit.
+pub type Answer = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
+
 /// Why a journal was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -251,10 +254,34 @@ impl Journal {
         if records.is_empty() {
             return Ok(());
         }
-        let records = records.into_iter().map(Record::in_whole_seconds).collect();
         let (answer, answered) = bounded(1);
-        self.send(Request::Commit(Commit { records, answer }))?;
+        self.send(Request::Commit(Commit::new(
+            records,
+            Box::new(move |committed| {
+                let _ = answer.send(committed);
+            }),
+        )))?;
         answered.recv().unwrap_or(Err(CommitError))
+    }
+
+    /// As [`commit_all`](Self::commit_all), but does not wait: `answer` is called with what it would have returned, on
+    /// the writer's thread, which serves nobody else meanwhile. It must be short, and must not wait for a commit. Where
+    /// the queue is full it is called at once, with an error.
+    pub fn submit(&self, records: Vec<Record>, answer: Answer) {
+        if records.is_empty() {
+            return answer(Ok(()));
+        }
+        let commit = Request::Commit(Commit::new(records, answer));
+        let refused = match self.requests.read().as_ref() {
+            Some(sender) => match sender.try_send(commit) {
+                Ok(()) => return,
+                Err(refused) => refused.into_inner(),
+            },
+            None => commit,
+        };
+        if let Request::Commit(commit) = refused {
+            commit.answer(Err(CommitError));
+        }
     }
 
     /// Whether a commit can be expected to succeed.
@@ -348,9 +375,9 @@ fn start(writer: Writer, requests: Receiver<Request>) -> Result<JoinHandle<()>, 
         .map_err(OpenError::Thread)
 }
 
-/// Requests that wait for the writer. More threads than this never commit at once (the pool has sixteen); one that
-/// does waits to send instead.
-const QUEUE: usize = 256;
+/// Requests that wait for the writer: as many as one batch takes. More connections than this seldom end their logins
+/// within one sync; a blocking commit then waits to send, the others are refused.
+const QUEUE: usize = 1024;
 
 /// The writer's stack, in bytes. Its buffers are on the heap, and `State::live` is a loop.
 const STACK: usize = 256 * 1024;

@@ -268,6 +268,43 @@ fn many_commits_share_a_sync() {
 }
 
 #[test]
+fn submitted_commits_are_answered_once_they_are_durable_and_none_is_lost() {
+    let Rig { journal, disk, .. } = fresh();
+    let (told, answers) = crossbeam_channel::unbounded();
+    disk.hold_syncs();
+    let before = disk.counts().syncs;
+    for number in 0..3000 {
+        let told = told.clone();
+        let record = lasting(number);
+        journal.submit(
+            vec![record],
+            Box::new(move |committed| told.send((number, committed)).unwrap()),
+        );
+        if number == 0 {
+            disk.wait_for_held_sync();
+        }
+    }
+    // The writer has the first; as many as its queue holds wait; the rest is refused at once.
+    let refused: Vec<_> = answers.try_iter().collect();
+    assert_eq!(refused.len(), 3000 - 1 - QUEUE);
+    assert!(refused.iter().all(|(_, answer)| answer.is_err()));
+    disk.release_syncs();
+    let kept: Vec<_> = answers.iter().take(1 + QUEUE).collect();
+    assert!(kept.iter().all(|(_, answer)| answer.is_ok()));
+    assert_eq!(disk.counts().syncs - before, 2);
+    let after = open_at(&disk.after_power_cut(), NOON).unwrap();
+    for (number, _) in kept {
+        assert!(after.facts.has(&lasting(number)), "{number}");
+    }
+    journal.close();
+    journal.submit(
+        vec![lasting(0)],
+        Box::new(move |committed| told.send((0, committed)).unwrap()),
+    );
+    assert_eq!(answers.recv().unwrap(), (0, Err(CommitError)));
+}
+
+#[test]
 fn records_committed_together_take_one_sync() {
     let rig = fresh();
     let before = rig.disk.counts();

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::format::{FRAMES_START, MAX_FILE, Record, Salt, encode, headers};
 use super::replay::{Report, next_frame};
 use super::storage::Storage;
-use super::{CommitError, Health, JournalStats, Shared, State};
+use super::{Answer, CommitError, Health, JournalStats, Shared, State};
 use crate::clock::{Clock, ClockState, Moment, Timestamp};
 use crate::entropy::Entropy;
 
@@ -25,8 +25,21 @@ pub(super) enum Request {
 
 /// Records that become durable together, and whom to tell.
 pub(super) struct Commit {
-    pub(super) records: Vec<Record>,
-    pub(super) answer: Sender<Result<(), CommitError>>,
+    records: Vec<Record>,
+    answer: Answer,
+}
+
+impl Commit {
+    pub(super) fn new(records: Vec<Record>, answer: Answer) -> Self {
+        Self {
+            records: records.into_iter().map(Record::in_whole_seconds).collect(),
+            answer,
+        }
+    }
+
+    pub(super) fn answer(self, committed: Result<(), CommitError>) {
+        (self.answer)(committed);
+    }
 }
 
 pub(super) struct Writer {
@@ -169,9 +182,10 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, mut batch: Vec<Commit>) {
+    fn commit(&mut self, commits: Vec<Commit>) {
         let mut frames = Vec::new();
-        batch.retain(|commit| {
+        let mut batch = Vec::with_capacity(commits.len());
+        for commit in commits {
             let start = frames.len();
             let fits = commit
                 .records
@@ -180,10 +194,11 @@ impl Writer {
             if let Err(error) = fits {
                 frames.truncate(start);
                 log::error!(error:% = error; "a record cannot be kept");
-                let _ = commit.answer.send(Err(CommitError));
+                commit.answer(Err(CommitError));
+            } else {
+                batch.push(commit);
             }
-            fits.is_ok()
-        });
+        }
         if batch.is_empty() {
             return;
         }
@@ -196,8 +211,8 @@ impl Writer {
         } else {
             Err(CommitError)
         };
-        for commit in &batch {
-            let _ = commit.answer.send(answer);
+        for commit in batch {
+            commit.answer(answer);
         }
     }
 
@@ -456,8 +471,8 @@ fn salted_anew(mut frames: &[u8], old: Salt, new: Salt, out: &mut Vec<u8>) {
     }
 }
 
-/// Commits in one batch. More than ever wait at once; it bounds how long the first of them waits for the rest.
-const MAX_BATCH: usize = 256;
+/// Commits in one batch. It bounds how long the first of them waits for the rest.
+const MAX_BATCH: usize = 1024;
 
 /// A mark is worth a write to flash no more often than this. It is also how much time a board without a clock chip
 /// can lose by a pulled plug.
