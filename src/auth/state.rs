@@ -149,7 +149,7 @@ impl State for Durable {
         }
     }
 
-    fn live(&self, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
+    fn live_part(&self, _: usize, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
         if let Some(account) = self.account() {
             sink(&Record::Password {
                 generation: account.generation,

@@ -87,6 +87,9 @@ const CHECKSUM_LEN: usize = 4;
 /// Forty bits of seconds.
 const TIME_LEN: usize = 5;
 
+/// 128 bits.
+const ID_LEN: usize = 16;
+
 const TOKEN_REVOKED: u8 = 1;
 const REFRESH_USED: u8 = 2;
 const FAMILY_REVOKED: u8 = 3;
@@ -311,6 +314,27 @@ pub fn encode(record: &Record, salt: Salt, out: &mut Vec<u8>) -> Result<(), TooL
     Ok(())
 }
 
+/// The bytes of the record's frame, without the work of making it.
+#[must_use]
+pub fn frame_len(record: &Record) -> usize {
+    let client = |client: &ClientKey| match client {
+        ClientKey::V4(address) => address.len(),
+        ClientKey::V6(network) => network.len(),
+    };
+    let payload = match record {
+        Record::TokenRevoked { .. } | Record::FamilyRevoked { .. } => ID_LEN + TIME_LEN,
+        Record::RefreshUsed { .. } => ID_LEN + 2 * TIME_LEN,
+        Record::Password { hash, spared, .. } => {
+            let spared = spared.map_or(0, |_| ID_LEN + TIME_LEN);
+            6 + TIME_LEN + spared + hash.len()
+        }
+        Record::LockOut { client: whom, .. } => TIME_LEN + client(whom),
+        Record::LockOutCleared { client: whom } => client(whom),
+        Record::Mark { .. } | Record::Lifetime { .. } => TIME_LEN,
+    };
+    FRAME_OVERHEAD + payload
+}
+
 /// Adds the checksum to the frame that begins at `start`.
 fn finish(out: &mut Vec<u8>, start: usize, salt: Salt) {
     let checksum = crc(&out[start..], salt);
@@ -429,6 +453,7 @@ mod tests {
             let bytes = framed(&record);
             let frame = Frame::parse(&bytes, SALT).unwrap();
             assert_eq!(frame.len(), bytes.len());
+            assert_eq!(frame_len(&record), bytes.len());
             assert_eq!(frame.record(), Some(record));
         }
     }

@@ -1,11 +1,15 @@
 //! What must outlive a pulled plug: one append-only file, read whole at the start, written by one thread.
 //!
-//! `format` draws the file, `storage` keeps its bytes, `replay` reads them, `writer` adds to them. This file is what
-//! the floors above see: open a journal over a [`State`], commit records to it, let the housekeeper tick it, close it.
+//! `format` draws the file, `storage` is the file system below it, `files` the order of steps that makes replacing a file
+//! safe; `replay` reads, `writer` appends and heals, `compaction` and `rewrite` make a new file on the side. This file is
+//! what the floors above see: open a journal over a [`State`], commit records to it, let the housekeeper tick it, close it.
 
+mod compaction;
+mod files;
 pub mod format;
 mod record;
 pub mod replay;
+mod rewrite;
 pub mod storage;
 mod writer;
 
@@ -26,8 +30,9 @@ pub use storage::{FileStorage, MemoryStorage, Storage};
 
 use crate::clock::{Clock, TimeSource, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
+use files::Files;
 use replay::{Report, Unreadable, replay};
-use writer::{Commit, Request, Writer};
+use writer::{Commit, Request, Tools, Writer};
 
 /// The in-memory truth that the journal replays into and compacts from.
 pub trait State: Send + Sync {
@@ -37,12 +42,26 @@ pub trait State: Send + Sync {
     /// Times come in the whole seconds that a replay will give ([`Record::in_whole_seconds`]).
     fn apply(&self, record: &Record);
 
-    /// Gives every record that a compacted journal must hold (marks excepted). Must not wait for a thread that waits
-    /// for a commit.
+    /// In how many parts [`live_part`](Self::live_part) gives what it has. Always the same number.
+    fn parts(&self) -> usize {
+        1
+    }
+
+    /// Gives every record of one part (counted from 0) that a compacted journal must hold, marks excepted. All parts are
+    /// asked for one after the other, while records go on being applied: what was applied before the first is asked for,
+    /// and has not expired by `now`, must be given. Each part is held in memory at once, so they should be small. Must
+    /// not wait for a thread that waits for a commit.
     ///
     /// A record that is in force before its commit has returned (a revocation is put into memory first) must be among
     /// them: after a failure this is what the journal is rewritten from.
-    fn live(&self, now: Timestamp, sink: &mut dyn FnMut(&Record));
+    fn live_part(&self, part: usize, now: Timestamp, sink: &mut dyn FnMut(&Record));
+
+    /// All parts.
+    fn live(&self, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
+        for part in 0..self.parts() {
+            self.live_part(part, now, sink);
+        }
+    }
 }
 
 /// A record could not be made durable.
@@ -172,17 +191,18 @@ impl Journal {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(
-        mut storage: Box<dyn Storage>,
+        storage: Box<dyn Storage>,
         state: Arc<dyn State>,
         time: Arc<dyn TimeSource>,
         entropy: Box<dyn Entropy>,
     ) -> Result<(Self, Replayed), OpenError> {
-        let location = storage.location();
+        let location = storage.location(files::CURRENT);
         let failed = |source| OpenError::Storage {
             location: location.clone(),
             source,
         };
-        let bytes = storage.read(format::MAX_FILE).map_err(failed)?;
+        let mut files = Files::open(storage.into()).map_err(failed)?;
+        let bytes = files.read(format::MAX_FILE).map_err(failed)?;
         // A file is only ever put in place whole. One of no bytes was not made by us, and holds nothing to lose.
         if bytes.as_ref().is_some_and(Vec::is_empty) {
             log::error!(file = location.as_str(); "the journal is an empty file; taken for a first boot");
@@ -210,11 +230,16 @@ impl Journal {
             stats: Mutex::default(),
             health: Mutex::new(Health::Durable),
         });
+        let tools = Tools {
+            files,
+            state,
+            clock,
+            entropy,
+            shared: shared.clone(),
+        };
         let writer = match report {
-            None => {
-                Writer::create(storage, state, clock, entropy, shared.clone()).map_err(failed)?
-            }
-            Some(report) => Writer::mend(storage, state, clock, entropy, shared.clone(), report),
+            None => Writer::create(tools).map_err(failed)?,
+            Some(report) => Writer::mend(tools, &report),
         };
         let (sender, receiver) = bounded(QUEUE);
         let thread = start(writer, receiver)?;
@@ -302,14 +327,24 @@ impl Journal {
         *self.shared.stats.lock()
     }
 
-    /// The housekeeper's call, once a minute or so: heals a failed journal, compacts one that is half waste, and
-    /// marks the time if the newest mark is ten minutes old. Returns when that is done, or after
-    /// five seconds while it goes on: the housekeeper feeds a watchdog too, and a card may take its time.
+    /// The housekeeper's call, once a minute or so: heals a failed journal, compacts one that is half waste, or marks the
+    /// time if the newest mark is ten minutes old. Returns when that is done, or after five seconds while it goes on: the
+    /// housekeeper feeds a watchdog too, and a card may take its time. Commits go on during a compaction.
     pub fn tick(&self) {
         let (done, ticked) = bounded(1);
         if self.send(Request::Tick(done)).is_ok() {
             let _ = ticked.recv_timeout(TICK_PATIENCE);
         }
+    }
+
+    /// Compacts the journal, whether it is worth it or not. Blocks until it is done; commits go on meanwhile.
+    ///
+    /// # Errors
+    /// If there is no room for a second file, or the journal has failed; the one there is goes on.
+    pub fn compact(&self) -> Result<(), CommitError> {
+        let (done, compacted) = bounded(1);
+        self.send(Request::Compact(done))?;
+        compacted.recv().map_err(|_| CommitError)
     }
 
     /// Answers what waits, marks the time, and ends the writer. Further commits fail. May be called again.

@@ -1,88 +1,103 @@
-//! Where the journal's bytes are kept, behind one small trait: real files, memory for tests, and room for one that
-//! crashes on purpose.
+//! Where the journal's bytes are kept: the calls of a file system that it rests on, behind one small trait.
 //!
-//! The trait names the steps in which a file system can fail or lose power, one each, and nothing of records.
+//! Each method is one place where a file system can fail or lose power, and nothing of records. The real one is
+//! [`FileStorage`], a folder; [`MemoryStorage`] is a model of what a file system may do, for tests of every floor.
 
-mod file;
+mod crash;
+mod folder;
 mod memory;
 
-pub use file::FileStorage;
-pub use memory::{Counts, Failing, MemoryStorage};
+pub use folder::FileStorage;
+pub use memory::{Call, Counts, Failing, Fault, MemoryStorage};
 
 use std::io;
 
-/// One journal's storage: the current file, and at most one replacement under way.
-///
-/// A storage that has failed an [`append`](Self::append), a [`sync`](Self::sync) or a
-/// [`publish`](Self::publish_replacement) is only good for a replacement after that: what the current file holds on
-/// disk is no longer known (the kernel may have dropped the page it could not write and call the next sync a
-/// success). The writer keeps to that.
-pub trait Storage: Send {
-    /// How to call this storage in a message: the file's path.
-    fn location(&self) -> String;
+/// A folder that this process alone uses.
+pub trait Storage: Send + Sync {
+    /// How to call a file of this storage in a message.
+    fn location(&self, name: &str) -> String;
 
-    /// The whole current file; `None` if there never was one.
+    /// Opens a file for reading and appending; `None` if there is none.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn StorageFile>>>;
+
+    /// Makes a new, empty file, open for appending. A crash before the next [`sync_folder`](Self::sync_folder) may leave
+    /// it there or not.
+    ///
+    /// # Errors
+    /// If there is one of that name already, or the file system fails.
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
+
+    /// Gives a file another name, in place of the file that had it: at every instant that name is the one's or the
+    /// other's. A crash before the next [`sync_folder`](Self::sync_folder) may undo it.
+    ///
+    /// # Errors
+    /// If it is not certain.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Gives a file a second name. A crash before the next [`sync_folder`](Self::sync_folder) may undo it.
+    ///
+    /// # Errors
+    /// If the name is taken, or the file system has no such thing.
+    fn link(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file, if it is there. A crash before the next [`sync_folder`](Self::sync_folder) may undo it.
+    ///
+    /// # Errors
+    /// If it is not certain.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes all changes of names survive a crash (`fsync` of the folder).
+    ///
+    /// # Errors
+    /// If that is not certain.
+    fn sync_folder(&self) -> io::Result<()>;
+}
+
+/// An open file of a [`Storage`].
+pub trait StorageFile: Send {
+    /// The whole file.
     ///
     /// # Errors
     /// If it cannot be read, or is larger than `limit` bytes.
-    fn read(&mut self, limit: usize) -> io::Result<Option<Vec<u8>>>;
+    fn read(&mut self, limit: usize) -> io::Result<Vec<u8>>;
 
-    /// Adds `bytes` at the end. A crash before the next sync may leave all, none or any part of them, in any order
-    /// of blocks, or a longer file with zeros or old bytes in it.
+    /// Adds bytes at the end, and says how many were taken: perhaps not all. A crash before the next sync may leave all,
+    /// none or any part of them, in any order of blocks, or a longer file with zeros or old bytes in it.
     ///
     /// # Errors
-    /// If not all of them were taken; some may have been.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// If none was taken.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Makes everything appended so far, and the length, survive a crash (`fdatasync`).
+    /// Makes everything written so far, and the length, survive a crash (`fdatasync`).
     ///
     /// # Errors
-    /// If that is not certain. Never to be tried again on the same file.
-    fn sync(&mut self) -> io::Result<()>;
+    /// If that is not certain. Never to be tried again: the kernel may have dropped the page it could not write, and
+    /// would call the next sync a success.
+    fn sync_data(&mut self) -> io::Result<()>;
 
-    /// Cuts the current file to `len` bytes. A crash before the next sync may undo it.
+    /// As [`sync_data`](Self::sync_data), and the file itself too (`fsync`): before a name is made to point to it.
+    ///
+    /// # Errors
+    /// As for [`sync_data`](Self::sync_data).
+    fn sync_all(&mut self) -> io::Result<()>;
+
+    /// Cuts the file to `len` bytes. A crash before the next sync may undo it.
     ///
     /// # Errors
     /// If it is not certain.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 
-    /// Keeps the current file's bytes beside it, as `journal.damaged`, in place of an earlier such one.
+    /// Whether the file still has a name: what is written to one without is lost with the process.
     ///
     /// # Errors
-    /// If it could not be kept; the current file is untouched.
-    fn keep_damaged(&mut self) -> io::Result<()>;
-
-    /// Starts an empty replacement. A crash leaves the current file, and a leftover that the next one removes.
-    ///
-    /// # Errors
-    /// The current file is untouched.
-    fn begin_replacement(&mut self) -> io::Result<()>;
-
-    /// Adds to the replacement. A crash leaves what it leaves after `begin_replacement`.
-    ///
-    /// # Errors
-    /// The current file is untouched.
-    fn write_replacement(&mut self, bytes: &[u8]) -> io::Result<()>;
-
-    /// Makes the replacement's bytes survive a crash. The crash still finds the old file in place.
-    ///
-    /// # Errors
-    /// The current file is untouched.
-    fn seal_replacement(&mut self) -> io::Result<()>;
-
-    /// Puts the sealed replacement in the current file's place and makes that survive a crash (rename, then sync the
-    /// directory). A crash in between finds one of the two files, whole.
-    ///
-    /// # Errors
-    /// Which of the two files a crash would find is not known. Only another replacement makes it so.
-    fn publish_replacement(&mut self) -> io::Result<()>;
+    /// The file system's.
+    fn has_name(&self) -> io::Result<bool>;
 }
 
 fn too_large(limit: usize) -> io::Error {
     let message = format!("it is larger than {} MiB", limit / (1024 * 1024));
     io::Error::new(io::ErrorKind::FileTooLarge, message)
-}
-
-fn no_file() -> io::Error {
-    io::Error::other("there is no file to write to")
 }

@@ -18,7 +18,6 @@ struct Facts {
     /// If given, every apply looks whether all of it is durable.
     storage: Mutex<Option<MemoryStorage>>,
     applied_undurable: AtomicBool,
-    asked_for_live: AtomicBool,
 }
 
 impl Facts {
@@ -51,8 +50,7 @@ impl State for Facts {
         }
     }
 
-    fn live(&self, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
-        self.asked_for_live.store(true, Ordering::Release);
+    fn live_part(&self, _: usize, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
         for record in &*self.records.lock() {
             match record {
                 Record::TokenRevoked { expires, .. } if *expires <= now => {}
@@ -252,7 +250,7 @@ fn many_commits_share_a_sync() {
     rig.disk.hold_syncs();
     thread::scope(|scope| {
         scope.spawn(|| rig.journal.commit(lasting(0)).unwrap());
-        rig.disk.wait_for_held_sync();
+        rig.disk.wait_for_held_call();
         for number in 1..=THREADS {
             let journal = &rig.journal;
             scope.spawn(move || journal.commit(lasting(number)).unwrap());
@@ -260,7 +258,7 @@ fn many_commits_share_a_sync() {
         while rig.journal.waiting() < THREADS as usize {
             thread::yield_now();
         }
-        rig.disk.release_syncs();
+        rig.disk.release();
     });
     assert_eq!(rig.journal.stats().syncs - before, 2);
     let again = open_at(&rig.disk.after_power_cut(), NOON).unwrap();
@@ -281,14 +279,14 @@ fn submitted_commits_are_answered_once_they_are_durable_and_none_is_lost() {
             Box::new(move |committed| told.send((number, committed)).unwrap()),
         );
         if number == 0 {
-            disk.wait_for_held_sync();
+            disk.wait_for_held_call();
         }
     }
     // The writer has the first; as many as its queue holds wait; the rest is refused at once.
     let refused: Vec<_> = answers.try_iter().collect();
     assert_eq!(refused.len(), 3000 - 1 - QUEUE);
     assert!(refused.iter().all(|(_, answer)| answer.is_err()));
-    disk.release_syncs();
+    disk.release();
     let kept: Vec<_> = answers.iter().take(1 + QUEUE).collect();
     assert!(kept.iter().all(|(_, answer)| answer.is_ok()));
     assert_eq!(disk.counts().syncs - before, 2);
@@ -451,32 +449,94 @@ fn compaction_drops_what_has_expired_and_keeps_the_rest() {
 }
 
 #[test]
-fn what_is_revoked_during_a_compaction_survives_it() {
+fn commits_go_on_during_a_compaction_and_survive_it() {
     let rig = fresh();
     let short = (0..3000).map(|number| revoked(number, NOON + HOUR));
     rig.journal.commit_all(short.collect()).unwrap();
     rig.time.advance(HOUR);
     thread::scope(|scope| {
-        // The writer stands in the middle of `live` while revocations come in.
-        rig.facts.asked_for_live.store(false, Ordering::Release);
-        let held = rig.facts.records.lock();
+        rig.disk.hold_replacement();
         scope.spawn(|| rig.journal.tick());
-        while !rig.facts.asked_for_live.load(Ordering::Acquire) {
-            thread::yield_now();
-        }
+        rig.disk.wait_for_held_call();
         for number in 7000..7010 {
-            let journal = &rig.journal;
-            scope.spawn(move || journal.commit(lasting(number)).unwrap());
+            rig.journal.commit(lasting(number)).unwrap();
         }
-        while rig.journal.waiting() < 10 {
-            thread::yield_now();
-        }
-        drop(held);
+        let during = open_at(&rig.disk.after_power_cut(), NOON).unwrap();
+        assert_eq!(during.facts.all().len(), 3010, "the old file goes on");
+        rig.disk.release();
     });
-    rig.journal.tick();
+    assert_eq!(rig.journal.stats().rewrites, 2);
+    assert_eq!(rig.journal.stats().records, 1 + 10);
+    assert_eq!(rig.journal.stats().bytes, rig.disk.bytes().len() as u64);
+    rig.journal.commit(lasting(7010)).unwrap();
+    let again = open_at(&rig.disk.after_power_cut(), NOON).unwrap();
+    assert_eq!(
+        again.facts.all(),
+        (7000..7011).map(lasting).collect::<Vec<_>>()
+    );
+    assert_eq!(again.replayed.cut_bytes + again.replayed.damaged_bytes, 0);
+}
+
+#[test]
+fn more_than_is_added_in_one_go_survives_a_compaction_too() {
+    let rig = fresh();
+    thread::scope(|scope| {
+        rig.disk.hold_replacement();
+        let compaction = scope.spawn(|| rig.journal.compact());
+        rig.disk.wait_for_held_call();
+        rig.journal
+            .commit_all((0..2000).map(lasting).collect())
+            .unwrap();
+        rig.disk.release();
+        compaction.join().unwrap().unwrap();
+    });
     assert_eq!(rig.journal.stats().rewrites, 2);
     let again = open_at(&rig.disk.after_power_cut(), NOON).unwrap();
-    assert_eq!(again.facts.all().len(), 10);
+    assert_eq!(again.facts.all().len(), 2000);
+}
+
+#[test]
+fn a_write_that_fails_during_a_compaction_loses_nothing() {
+    let rig = fresh();
+    rig.journal.commit(lasting(1)).unwrap();
+    thread::scope(|scope| {
+        rig.disk.hold_replacement();
+        let compaction = scope.spawn(|| rig.journal.compact());
+        rig.disk.wait_for_held_call();
+        rig.disk.fail(Failing {
+            syncs: true,
+            ..ALL_WELL
+        });
+        let journal = &rig.journal;
+        let commit = scope.spawn(move || journal.commit(lasting(2)));
+        while rig.disk.counts().replacements < 3 {
+            thread::yield_now();
+        }
+        rig.disk.release();
+        assert!(compaction.join().unwrap().is_err());
+        commit.join().unwrap().unwrap();
+    });
+    assert!(rig.journal.healthy());
+    rig.disk.fail(ALL_WELL);
+    rig.journal.commit(lasting(3)).unwrap();
+    let again = open_at(&rig.disk.after_power_cut(), NOON).unwrap();
+    assert_eq!(again.facts.all(), (1..4).map(lasting).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_compaction_under_way_does_not_keep_the_journal_from_closing() {
+    let rig = fresh();
+    rig.journal.commit(lasting(1)).unwrap();
+    thread::scope(|scope| {
+        rig.disk.hold_replacement();
+        let compaction = scope.spawn(|| rig.journal.compact());
+        rig.disk.wait_for_held_call();
+        rig.journal.close();
+        assert!(compaction.join().unwrap().is_err());
+        rig.disk.release();
+    });
+    let again = open_at(&rig.disk.after_power_cut(), NOON).unwrap();
+    assert_eq!(again.facts.all(), [lasting(1)]);
 }
 
 #[test]
@@ -562,13 +622,13 @@ fn closing_answers_what_waits_marks_the_time_and_may_be_repeated() {
     rig.disk.hold_syncs();
     thread::scope(|scope| {
         scope.spawn(|| rig.journal.commit(lasting(1)).unwrap());
-        rig.disk.wait_for_held_sync();
+        rig.disk.wait_for_held_call();
         scope.spawn(|| rig.journal.commit(lasting(2)).unwrap());
         while rig.journal.waiting() < 1 {
             thread::yield_now();
         }
         scope.spawn(|| rig.journal.close());
-        rig.disk.release_syncs();
+        rig.disk.release();
     });
     rig.journal.close();
     assert_eq!(rig.journal.commit(lasting(3)), Err(CommitError));

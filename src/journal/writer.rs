@@ -1,17 +1,21 @@
-//! The one thread that writes: batches, syncs, answers; and rewrites the whole file when that is due.
+//! The one thread that appends: batches, syncs, answers; heals a file that failed, and has one compacted that is half
+//! waste.
 //!
 //! The order is always the same: append, sync, apply, answer. Nothing is answered that a crash could take back, and
 //! nothing is rewritten from a state that lacks what was answered.
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, after, never, select};
 
-use super::format::{FRAMES_START, MAX_FILE, Record, Salt, encode, headers};
-use super::replay::{Report, next_frame};
-use super::storage::Storage;
+use super::compaction::{Compaction, Schedule};
+use super::files::Files;
+use super::format::{MAX_FILE, Record, Salt, encode};
+use super::replay::Report;
+use super::rewrite::{Contents, Image};
 use super::{Answer, CommitError, Health, JournalStats, Shared, State};
 use crate::clock::{Clock, ClockState, Moment, Timestamp};
 use crate::entropy::Entropy;
@@ -19,7 +23,10 @@ use crate::entropy::Entropy;
 /// What the writer is asked for.
 pub(super) enum Request {
     Commit(Commit),
+    /// Answered or dropped when there is nothing more to do.
     Tick(Sender<()>),
+    /// A compaction, whether it is worth it or not. Answered once it is done; dropped if it was not.
+    Compact(Sender<()>),
     FinalMark,
 }
 
@@ -43,30 +50,45 @@ impl Commit {
 }
 
 pub(super) struct Writer {
-    storage: Box<dyn Storage>,
+    pub(super) files: Files,
     state: Arc<dyn State>,
-    clock: Arc<Clock>,
+    pub(super) clock: Arc<Clock>,
     entropy: Box<dyn Entropy>,
     shared: Arc<Shared>,
-    salt: Salt,
-    /// Frames of a newer version, under `salt`. As many as the file held when it was opened: none are added.
-    unknown: Vec<u8>,
-    unknown_records: u64,
+    pub(super) salt: Salt,
+    /// Frames of a newer version, under the salt of the file they were found in. None are ever added.
+    unknown: (Arc<[u8]>, Salt),
     /// Length of the current file.
-    bytes: usize,
+    pub(super) bytes: usize,
     /// The latest time that the current file says had been reached.
     newest_mark: Option<Timestamp>,
     /// Whether the current file failed and must not be written to again.
     failed: bool,
-    /// When a rewrite was last tried to heal a failure.
-    last_healing: Option<Moment>,
-    /// When a compaction last failed, and left the current file as good as it was.
-    compaction_failed: Option<Moment>,
+    healing: Healing,
+    /// The compaction under way.
+    pub(super) compaction: Option<Compaction>,
+    pub(super) schedule: Schedule,
+}
+
+/// When a failed journal was last rewritten, and how long that took.
+#[derive(Default)]
+struct Healing {
+    last: Option<Moment>,
+    took: Duration,
+}
+
+impl Healing {
+    /// Each try writes the whole of it: not before a second has passed, nor ten times as long as the last one took.
+    fn is_due(&self, now: Moment) -> bool {
+        let pause = HEAL_EVERY.max(self.took * 10);
+        self.last
+            .is_none_or(|last| now.saturating_since(last) >= pause)
+    }
 }
 
 /// Why the file was not replaced.
 #[derive(Debug, thiserror::Error)]
-enum RewriteError {
+pub(super) enum RewriteError {
     /// The current file is as good as before.
     #[error(transparent)]
     Untouched(io::Error),
@@ -75,30 +97,47 @@ enum RewriteError {
     Uncertain(io::Error),
 }
 
+/// What the writer works with.
+pub(super) struct Tools {
+    pub(super) files: Files,
+    pub(super) state: Arc<dyn State>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) entropy: Box<dyn Entropy>,
+    pub(super) shared: Arc<Shared>,
+}
+
 impl Writer {
-    /// A writer of a journal that does not exist yet; afterwards it does.
-    pub(super) fn create(
-        storage: Box<dyn Storage>,
-        state: Arc<dyn State>,
-        clock: Arc<Clock>,
-        entropy: Box<dyn Entropy>,
-        shared: Arc<Shared>,
-    ) -> io::Result<Self> {
-        let mut writer = Self {
-            salt: fresh_salt(entropy.as_ref(), None),
-            storage,
+    fn new(tools: Tools, report: Option<&Report>) -> Self {
+        let Tools {
+            files,
             state,
             clock,
             entropy,
             shared,
-            unknown: Vec::new(),
-            unknown_records: 0,
-            bytes: 0,
-            newest_mark: None,
+        } = tools;
+        let salt = report.and_then(|report| report.salt);
+        let salt = salt.unwrap_or_else(|| fresh_salt(entropy.as_ref(), None));
+        let unknown = report.map_or(&[][..], |report| &report.unknown);
+        Self {
+            unknown: (unknown.into(), salt),
+            bytes: report.map_or(0, |report| report.valid_len),
+            newest_mark: report.and_then(|report| report.newest_mark),
+            schedule: Schedule::new(&clock),
+            salt,
+            files,
+            state,
+            clock,
+            entropy,
+            shared,
             failed: false,
-            last_healing: None,
-            compaction_failed: None,
-        };
+            healing: Healing::default(),
+            compaction: None,
+        }
+    }
+
+    /// A writer of a journal that does not exist yet; afterwards it does.
+    pub(super) fn create(tools: Tools) -> io::Result<Self> {
+        let mut writer = Self::new(tools, None);
         // A crash before this is over leaves no journal, which is a first boot again.
         match writer.rewrite(&[]) {
             Ok(()) => Ok(writer),
@@ -107,31 +146,8 @@ impl Writer {
     }
 
     /// A writer of the journal that `report` tells about, of which the tail has been cut or the damage left behind.
-    pub(super) fn mend(
-        storage: Box<dyn Storage>,
-        state: Arc<dyn State>,
-        clock: Arc<Clock>,
-        entropy: Box<dyn Entropy>,
-        shared: Arc<Shared>,
-        report: Report,
-    ) -> Self {
-        let mut writer = Self {
-            salt: report
-                .salt
-                .unwrap_or_else(|| fresh_salt(entropy.as_ref(), None)),
-            storage,
-            state,
-            clock,
-            entropy,
-            shared,
-            unknown: report.unknown,
-            unknown_records: report.unknown_records,
-            bytes: report.valid_len,
-            newest_mark: report.newest_mark,
-            failed: false,
-            last_healing: None,
-            compaction_failed: None,
-        };
+    pub(super) fn mend(tools: Tools, report: &Report) -> Self {
+        let mut writer = Self::new(tools, Some(report));
         writer.update_stats(|stats| stats.records = report.records + report.unknown_records);
         if report.unknown_records > 0 {
             log::warn!(records = report.unknown_records; "the journal holds records of a newer version; they are kept");
@@ -139,11 +155,11 @@ impl Writer {
         if report.damaged_bytes > 0 {
             log::error!(damaged_bytes = report.damaged_bytes, cut_bytes = report.cut_bytes, records = report.records; "the journal is damaged; what is whole in it is kept, and the file itself beside it");
             // Evidence is worth less than a working journal: without it the rewrite goes on.
-            if let Err(error) = writer.storage.keep_damaged() {
+            if let Err(error) = writer.files.keep_damaged() {
                 log::error!(error:% = error; "the damaged journal could not be kept");
             }
             // A crash before this is over finds the damaged file again, untouched.
-            writer.fail("damaged");
+            writer.failed = true;
             writer.heal(&[]);
             return writer;
         }
@@ -160,7 +176,7 @@ impl Writer {
     /// Serves requests until nobody can send any more.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         let mut next = None;
-        while let Some(request) = next.take().or_else(|| requests.recv().ok()) {
+        while let Some(request) = next.take().or_else(|| self.wait(requests)) {
             match request {
                 Request::Commit(commit) => {
                     let mut batch = vec![commit];
@@ -173,11 +189,26 @@ impl Writer {
                     }
                     self.commit(batch);
                 }
-                Request::Tick(done) => {
-                    self.tick();
-                    let _ = done.send(());
-                }
+                Request::Tick(done) => self.tick(done),
+                Request::Compact(done) => self.compact_now(done),
                 Request::FinalMark => self.final_mark(),
+            }
+        }
+    }
+
+    /// The next request. Meanwhile a compaction goes on, and a failed journal is tried again.
+    fn wait(&mut self, requests: &Receiver<Request>) -> Option<Request> {
+        loop {
+            let compaction = self.compaction.as_ref();
+            let progress =
+                compaction.map_or_else(never, |compaction| compaction.progress().clone());
+            let retry = if self.failed { after(RETRY) } else { never() };
+            select! {
+                recv(requests) -> request => return request.ok(),
+                recv(progress) -> progress => self.compact_further(progress.ok()),
+                recv(retry) -> _ => {
+                    self.heal(&[]);
+                }
             }
         }
     }
@@ -216,24 +247,25 @@ impl Writer {
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, done: Sender<()>) {
         if self.failed {
             self.heal(&[]);
-            return;
+        } else if self.compaction_is_due() {
+            return self.weigh(done);
+        } else {
+            let now = self.clock.now();
+            if self.newest_mark.is_none_or(|mark| now >= mark + MARK_EVERY) {
+                self.mark(now);
+            }
         }
-        let now = self.clock.now();
-        if self.is_half_waste(now) {
-            self.compact();
-        } else if self.newest_mark.is_none_or(|mark| now >= mark + MARK_EVERY) {
-            self.mark(now);
-        }
+        let _ = done.send(());
     }
 
     /// So that a restart, without a clock chip, goes on from here.
     fn final_mark(&mut self) {
         if self.failed {
             // There is no later to put it off to.
-            self.last_healing = None;
+            self.healing = Healing::default();
             self.heal(&[]);
             return;
         }
@@ -269,17 +301,18 @@ impl Writer {
         }
         self.update_stats(|stats| stats.writes += 1);
         // A crash here leaves any part of the frames: a torn tail. Nobody has been answered.
-        let written = self.storage.append(frames);
+        let written = self.files.append(frames);
         let synced = written.and_then(|()| {
             self.update_stats(|stats| stats.syncs += 1);
             // A crash here may leave the frames. Nobody has been answered, but what was asked for would be in force.
-            self.storage.sync()
+            self.files.sync()
         });
         if let Err(error) = synced {
             self.fail(&error.to_string());
             return false;
         }
         self.bytes += frames.len();
+        self.take_along(records);
         self.note_marks(records);
         let added = records.len() as u64;
         self.update_stats(|stats| stats.records += added);
@@ -289,35 +322,38 @@ impl Writer {
     /// Cuts a torn tail if there is one, and makes durable what is being relied on from now on.
     fn cut_tail(&mut self, torn: bool) -> io::Result<()> {
         if torn {
-            // A crash here leaves the tail as it was, or cut. Not synced before the next append, a crash after that
-            // could put new frames' blocks among the old tail's.
-            self.storage.truncate(self.bytes as u64)?;
+            // A crash here leaves the tail as it was, or cut.
+            self.files.truncate(self.bytes)?;
         }
         // A process that was killed between append and sync leaves records that the kernel has and the disk has not.
         // They are in force now, and must not be answered for from memory alone.
         self.update_stats(|stats| stats.syncs += 1);
-        self.storage.sync()
+        self.files.sync()
     }
 
     /// The current file must not be written to again: the kernel may have dropped what it could not write, and would
     /// call the next sync a success.
-    fn fail(&mut self, reason: &str) {
+    pub(super) fn fail(&mut self, reason: &str) {
         self.failed = true;
-        log::error!(reason = reason, file = self.storage.location().as_str(); "the journal failed and has to be written anew");
+        self.compaction = None;
+        self.files.abandon(self.bytes);
+        log::error!(reason = reason, file = self.files.location().as_str(); "the journal failed and has to be written anew");
     }
 
     /// Tries to get over a failure: writes everything that is in force, and `extra`, into a new file. Whether all of
     /// that is durable now.
-    fn heal(&mut self, extra: &[&Record]) -> bool {
-        let at = self.clock.monotonic();
-        let too_soon = self
-            .last_healing
-            .is_some_and(|last| at.saturating_since(last) < HEAL_EVERY);
-        let rewritten = if too_soon {
-            Err("it failed again within a second".to_owned())
+    pub(super) fn heal(&mut self, extra: &[&Record]) -> bool {
+        let begun = self.clock.monotonic();
+        let rewritten = if self.healing.is_due(begun) {
+            let rewritten = self.rewrite(extra);
+            let ended = self.clock.monotonic();
+            self.healing = Healing {
+                last: Some(ended),
+                took: ended.saturating_since(begun),
+            };
+            rewritten.map_err(|error| error.to_string())
         } else {
-            self.last_healing = Some(at);
-            self.rewrite(extra).map_err(|error| error.to_string())
+            Err("it failed again within a second".to_owned())
         };
         self.failed = rewritten.is_err();
         let health = if self.failed {
@@ -339,103 +375,60 @@ impl Writer {
         !self.failed
     }
 
-    /// Whether at least half of a file that is worth the trouble is records that nobody needs any more.
-    fn is_half_waste(&self, now: Timestamp) -> bool {
-        let at = self.clock.monotonic();
-        let failed_lately = self
-            .compaction_failed
-            .is_some_and(|last| at.saturating_since(last) < COMPACT_AGAIN);
-        if self.bytes < COMPACT_FROM || failed_lately {
-            return false;
-        }
-        let mut frame = Vec::new();
-        let mut live = FRAMES_START + self.unknown.len();
-        self.state.live(now, &mut |record| {
-            frame.clear();
-            if encode(record, self.salt, &mut frame).is_ok() {
-                live += frame.len();
-            }
-        });
-        live * 2 <= self.bytes
-    }
-
-    fn compact(&mut self) {
-        let before = self.bytes;
-        match self.rewrite(&[]) {
-            Ok(()) => log::info!(before = before, after = self.bytes; "the journal is compacted"),
-            Err(RewriteError::Untouched(error)) => {
-                // Appending may go on as long as the card has room for it.
-                self.compaction_failed = Some(self.clock.monotonic());
-                log::warn!(error:% = error; "the journal could not be compacted");
-            }
-            Err(RewriteError::Uncertain(error)) => {
-                self.fail(&error.to_string());
-                self.heal(&[]);
-            }
-        }
-    }
-
     /// Replaces the file by one that holds a mark, everything in force, and `extra`.
     fn rewrite(&mut self, extra: &[&Record]) -> Result<(), RewriteError> {
-        let salt = fresh_salt(self.entropy.as_ref(), Some(self.salt));
-        // Built in memory first: the state's lock must not be held while a card takes its time.
-        let (image, records, mark) = self.image(salt, extra).map_err(RewriteError::Untouched)?;
-
-        let storage = &mut self.storage;
-        // A crash before the publishing leaves the old file, which holds all that was answered.
-        storage
-            .begin_replacement()
-            .and_then(|()| storage.write_replacement(&image))
-            .and_then(|()| storage.seal_replacement())
-            .map_err(RewriteError::Untouched)?;
-        // A crash in here leaves the old file or the new one. Either holds all that was answered.
-        storage
-            .publish_replacement()
-            .map_err(RewriteError::Uncertain)?;
-
-        let mut unknown = Vec::with_capacity(self.unknown.len());
-        salted_anew(&self.unknown, self.salt, salt, &mut unknown);
-        self.unknown = unknown;
-        self.salt = salt;
-        self.bytes = image.len();
-        self.newest_mark = Some(mark);
-        self.note_marks(extra);
-        self.compaction_failed = None;
-        self.update_stats(|stats| {
-            stats.rewrites += 1;
-            stats.records = records;
+        let salt = self.fresh_salt();
+        let contents = self.contents();
+        let written = self.files.replacement().and_then(|mut replacement| {
+            let never = AtomicBool::new(false);
+            let image = contents.write(&mut replacement, salt, extra, &never)?;
+            Ok((replacement, image))
         });
+        let (replacement, image) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                // Half a file on a full card would keep it full.
+                self.files.discard_replacement();
+                return Err(RewriteError::Untouched(error));
+            }
+        };
+        self.files
+            .publish(replacement)
+            .map_err(RewriteError::Uncertain)?;
+        self.adopt(&image, contents.mark);
+        self.note_marks(extra);
         Ok(())
     }
 
-    /// A whole new file, how many records it holds, and its mark.
-    fn image(&self, salt: Salt, extra: &[&Record]) -> io::Result<(Vec<u8>, u64, Timestamp)> {
+    /// What a file written from now on is made of.
+    pub(super) fn contents(&self) -> Contents {
         // The guarded clock keeps to its line while a leap is held, so that no leap gets in by this way.
         let now = self.clock.now();
         // Never behind the old file's newest mark: that one goes with it.
         let mark = self.newest_mark.map_or(now, |newest| newest.max(now));
-        let mark = Timestamp::from_secs(mark.as_secs());
+        Contents {
+            state: self.state.clone(),
+            unknown: self.unknown.0.clone(),
+            unknown_salt: self.unknown.1,
+            now,
+            mark: Timestamp::from_secs(mark.as_secs()),
+        }
+    }
 
-        let mut image = headers(salt).to_vec();
-        let mut records = self.unknown_records;
-        let mut result = Ok(());
-        let mut add = |record: &Record| {
-            if result.is_ok() {
-                result = encode(record, salt, &mut image).map_err(io::Error::other);
-                records += 1;
-            }
-        };
-        add(&Record::Mark { at: mark });
-        self.state.live(now, &mut add);
-        for record in extra {
-            add(record);
-        }
-        result?;
-        salted_anew(&self.unknown, self.salt, salt, &mut image);
-        if image.len() > MAX_FILE {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok((image, records, mark))
+    /// A new file is in place.
+    pub(super) fn adopt(&mut self, image: &Image, mark: Timestamp) {
+        self.salt = image.salt;
+        self.bytes = image.bytes;
+        self.newest_mark = self.newest_mark.max(Some(mark));
+        self.schedule = Schedule::new(&self.clock);
+        self.update_stats(|stats| {
+            stats.rewrites += 1;
+            stats.records = image.records;
+        });
+    }
+
+    pub(super) fn fresh_salt(&self) -> Salt {
+        fresh_salt(self.entropy.as_ref(), Some(self.salt))
     }
 
     fn note_marks(&mut self, records: &[&Record]) {
@@ -463,14 +456,6 @@ fn fresh_salt(entropy: &dyn Entropy, old: Option<Salt>) -> Salt {
     }
 }
 
-/// Copies frames of one file into another.
-fn salted_anew(mut frames: &[u8], old: Salt, new: Salt, out: &mut Vec<u8>) {
-    while let Some((skipped, frame)) = next_frame(frames, old) {
-        frame.write(new, out);
-        frames = &frames[skipped + frame.len()..];
-    }
-}
-
 /// Commits in one batch. It bounds how long the first of them waits for the rest.
 const MAX_BATCH: usize = 1024;
 
@@ -481,8 +466,5 @@ const MARK_EVERY: Duration = Duration::from_secs(10 * 60);
 /// A failed journal is rewritten no more often than this: each try writes the whole of it.
 const HEAL_EVERY: Duration = Duration::from_secs(1);
 
-/// A compaction that failed (the card is full) is tried again no sooner than this.
-const COMPACT_AGAIN: Duration = Duration::from_secs(10 * 60);
-
-/// A smaller file is not worth compacting: it is read in a millisecond, and a card's smallest erasable unit is larger.
-const COMPACT_FROM: usize = 64 * 1024;
+/// While nobody commits, a failed journal is tried again after this.
+const RETRY: Duration = Duration::from_secs(5);

@@ -44,7 +44,7 @@ impl State for Journalled {
         self.durable.apply(record);
     }
 
-    fn live(&self, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
+    fn live_part(&self, _: usize, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
         self.durable.live(now, sink);
     }
 }

@@ -1,46 +1,112 @@
-//! A journal in memory, for tests of every floor: its failures are switched on and off, and it knows what was synced.
+//! A file system in memory that may do whatever a real one may: it knows what was synced and what only written, fails on
+//! demand, and can be crashed at any call.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::{Storage, no_file, too_large};
+use super::crash::Changes;
+use super::{Storage, StorageFile, too_large};
+use crate::journal::files::{CURRENT, DAMAGED, REPLACEMENT};
 
-/// A handle to bytes in memory. Clones share them, so that a test keeps one and can open the journal again.
-#[derive(Debug, Clone, Default)]
+/// A handle to a disk in memory. Clones share it, so that a test keeps one and can open the journal again.
+#[derive(Clone, Default)]
 pub struct MemoryStorage(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     disk: Mutex<Disk>,
-    /// Told whenever a sync comes to the gate, and when the gate opens.
+    switches: Mutex<Switches>,
+    /// Told whenever a call comes to the gate, and when a gate opens.
     gate: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Disk {
-    current: Option<Vec<u8>>,
-    /// What a power cut would leave.
-    durable: Option<Vec<u8>>,
-    replacement: Option<Vec<u8>>,
-    replacement_sealed: bool,
-    damaged: Option<Vec<u8>>,
+/// What is on the disk, certainly or not.
+#[derive(Clone, Default)]
+pub(super) struct Disk {
+    /// Every file there ever was, with or without a name.
+    pub(super) files: Vec<Inode>,
+    pub(super) names: Names,
+    /// What the names were after the last sync of the folder and after every change since.
+    pub(super) history: Vec<Names>,
+}
+
+pub(super) type Names = BTreeMap<&'static str, usize>;
+
+/// One file.
+#[derive(Clone, Default)]
+pub(super) struct Inode {
+    /// As the running system sees it.
+    pub(super) content: Vec<u8>,
+    /// What a crash may make of it.
+    pub(super) changes: Changes,
+}
+
+/// What the test has asked for.
+#[derive(Default)]
+struct Switches {
     counts: Counts,
     failing: Failing,
-    gate_closed: bool,
-    waiting_at_gate: usize,
+    plan: Option<Plan>,
+    syncs_held: bool,
+    replacement_held: bool,
+    waiting: usize,
+    /// The disk before each call that changed it.
+    crash_points: Option<Vec<Disk>>,
+}
+
+type Plan = Box<dyn FnMut(Call) -> Option<Fault> + Send>;
+
+/// A call that changes the disk, or makes a change certain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// [`StorageFile::write`], and to which kind of file: the current one, or a new one.
+    Write {
+        /// Whether it is the current file.
+        current: bool,
+    },
+    /// [`StorageFile::sync_data`] and [`StorageFile::sync_all`].
+    Sync,
+    /// [`StorageFile::truncate`].
+    Truncate,
+    /// [`Storage::create`].
+    Create,
+    /// [`Storage::rename`], [`Storage::link`] and [`Storage::remove`].
+    Names,
+    /// [`Storage::sync_folder`].
+    SyncFolder,
+}
+
+/// What may become of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The disk is full: a write takes half and the next one nothing; nothing can be made.
+    Full,
+    /// `EIO`: a write or a change of names may have happened or not. After a sync, nobody knows what of that file's
+    /// unsynced bytes is on the disk, now and for ever, whatever later syncs say.
+    Io,
+    /// The file system has turned read-only: nothing happens.
+    ReadOnly,
+    /// A write takes only half of the bytes, and says so.
+    Short,
+    /// A sync says that it succeeded and did nothing.
+    Lie,
 }
 
 /// What has been asked of the storage, failures included.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// Appends to the current file.
+    /// Writes to the current file.
     pub appends: u64,
     /// Syncs of the current file.
     pub syncs: u64,
     /// Replacements begun.
     pub replacements: u64,
+    /// Calls that change the disk or sync it.
+    pub calls: u64,
 }
 
 /// What is to fail from now on.
@@ -50,9 +116,9 @@ pub struct Counts {
     reason = "four switches, each on its own"
 )]
 pub struct Failing {
-    /// Appends take half of the bytes, then fail, as on a full card.
+    /// Writes to the current file take half of the bytes, then fail, as on a full card.
     pub appends: bool,
-    /// Syncs fail, and nothing becomes durable.
+    /// Syncs of the current file fail.
     pub syncs: bool,
     /// Replacements fail at their first write: the current file stays good.
     pub replacements: bool,
@@ -67,188 +133,349 @@ impl MemoryStorage {
         Self::default()
     }
 
-    /// A storage that holds `bytes`, durably.
+    /// A storage that holds `bytes` as its journal, durably.
     #[must_use]
     pub fn with_bytes(bytes: Vec<u8>) -> Self {
-        let storage = Self::default();
-        storage.set_bytes(bytes);
-        storage
+        let mut disk = Disk::default();
+        disk.files.push(Inode::certain(bytes));
+        disk.names.insert(CURRENT, 0);
+        disk.history = vec![disk.names.clone()];
+        Self::holding(disk)
     }
 
-    /// Puts other bytes on the disk, behind the journal's back.
-    pub fn set_bytes(&self, bytes: Vec<u8>) {
-        let mut disk = self.disk();
-        disk.current = Some(bytes.clone());
-        disk.durable = Some(bytes);
-    }
-
-    /// The current file, synced or not; empty if there is none.
+    /// The journal, synced or not; empty if there is none.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        self.disk().current.clone().unwrap_or_default()
+        self.contents(CURRENT).unwrap_or_default()
     }
 
-    /// The part of it that a power cut would leave.
+    /// The part of it that a power cut would leave at least.
     #[must_use]
     pub fn durable(&self) -> Vec<u8> {
-        self.disk().durable.clone().unwrap_or_default()
-    }
-
-    /// The storage as it is found after a power cut right now.
-    #[must_use]
-    pub fn after_power_cut(&self) -> Self {
-        let after = Self::default();
-        let durable = self.disk().durable.clone();
-        {
-            let mut disk = after.disk();
-            disk.current.clone_from(&durable);
-            disk.durable = durable;
-        }
-        after
+        self.after_power_cut().bytes()
     }
 
     /// The file that was kept as damaged.
     #[must_use]
     pub fn damaged(&self) -> Option<Vec<u8>> {
-        self.disk().damaged.clone()
+        self.contents(DAMAGED)
+    }
+
+    /// The storage as it is found after a power cut right now, if everything is lost that can be.
+    #[must_use]
+    pub fn after_power_cut(&self) -> Self {
+        self.crashed(&mut |_| 0)
+    }
+
+    /// The storage as it may be found after a power cut right now. `choose` is given a number of possibilities and picks
+    /// one; 0 is always the plainest: what is not certain is lost.
+    #[must_use]
+    pub fn crashed(&self, choose: &mut dyn FnMut(usize) -> usize) -> Self {
+        Self::holding(self.disk().crashed(choose))
+    }
+
+    /// The storage as the next process finds it if this one is killed right now: written is as good as synced, until the
+    /// power fails.
+    #[must_use]
+    pub fn after_kill(&self) -> Self {
+        Self::holding(self.disk().clone())
+    }
+
+    /// Remembers the disk before each call that changes it, from now on.
+    pub fn record_crash_points(&self) {
+        self.switches().crash_points = Some(Vec::new());
+    }
+
+    /// What was remembered since the last time this was asked.
+    pub fn take_crash_points(&self) -> Vec<Self> {
+        let mut switches = self.switches();
+        let taken = switches.crash_points.as_mut().map(std::mem::take);
+        let disks = taken.unwrap_or_default().into_iter();
+        disks.map(Self::holding).collect()
     }
 
     /// What has been asked of the storage so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.disk().counts
+        self.switches().counts
     }
 
     /// Switches failures on and off.
     pub fn fail(&self, failing: Failing) {
-        self.disk().failing = failing;
+        self.switches().failing = failing;
     }
 
-    /// Lets no sync come back until [`release_syncs`](Self::release_syncs).
+    /// Has every call from now on ask `plan` what becomes of it.
+    pub fn plan_faults(&self, plan: impl FnMut(Call) -> Option<Fault> + Send + 'static) {
+        self.switches().plan = Some(Box::new(plan));
+    }
+
+    /// No more planned faults.
+    pub fn work_again(&self) {
+        self.switches().plan = None;
+    }
+
+    /// Lets no sync of the current file come back until [`release`](Self::release).
     pub fn hold_syncs(&self) {
-        self.disk().gate_closed = true;
+        self.switches().syncs_held = true;
     }
 
-    /// Lets the syncs go that were held.
-    pub fn release_syncs(&self) {
-        self.disk().gate_closed = false;
+    /// Lets no write to a replacement come back until [`release`](Self::release).
+    pub fn hold_replacement(&self) {
+        self.switches().replacement_held = true;
+    }
+
+    /// Lets the calls go that were held.
+    pub fn release(&self) {
+        let mut switches = self.switches();
+        switches.syncs_held = false;
+        switches.replacement_held = false;
+        drop(switches);
         self.0.gate.notify_all();
     }
 
-    /// Waits until a sync is being held.
-    pub fn wait_for_held_sync(&self) {
-        let mut disk = self.disk();
-        while disk.waiting_at_gate == 0 {
-            self.0.gate.wait(&mut disk);
+    /// Waits until a call is being held.
+    pub fn wait_for_held_call(&self) {
+        let mut switches = self.switches();
+        while switches.waiting == 0 {
+            self.0.gate.wait(&mut switches);
         }
+    }
+
+    fn holding(disk: Disk) -> Self {
+        let storage = Self::default();
+        *storage.disk() = disk;
+        storage
+    }
+
+    fn contents(&self, name: &str) -> Option<Vec<u8>> {
+        let disk = self.disk();
+        let file = *disk.names.get(name)?;
+        Some(disk.files.get(file)?.content.clone())
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.disk.lock()
     }
+
+    fn switches(&self) -> MutexGuard<'_, Switches> {
+        self.0.switches.lock()
+    }
+
+    /// Counts a call, remembers the disk before it, waits at the gate, and says what is to become of it.
+    fn begin(&self, call: Call, current: bool) -> Option<Fault> {
+        let mut switches = self.switches();
+        let is_write = matches!(call, Call::Write { .. });
+        let counts = &mut switches.counts;
+        counts.calls += 1;
+        counts.appends += u64::from(is_write && current);
+        counts.syncs += u64::from(call == Call::Sync && current);
+        counts.replacements += u64::from(call == Call::Create);
+        switches.waiting += 1;
+        self.0.gate.notify_all();
+        while (switches.syncs_held && call == Call::Sync && current)
+            || (switches.replacement_held && is_write && !current)
+        {
+            self.0.gate.wait(&mut switches);
+        }
+        switches.waiting -= 1;
+        if let Some(points) = &mut switches.crash_points {
+            points.push(self.disk().clone());
+        }
+        let failing = switches.failing;
+        let asked_for = match call {
+            Call::Write { current: true } if failing.appends => Some(Fault::Full),
+            Call::Write { current: false } if failing.replacements => Some(Fault::Full),
+            Call::Sync if failing.syncs && current => Some(Fault::Io),
+            Call::SyncFolder if failing.publishing => Some(Fault::Io),
+            _ => None,
+        };
+        asked_for.or_else(|| switches.plan.as_mut().and_then(|plan| plan(call)))
+    }
+
+    fn change_names(&self, change: impl FnOnce(&mut Names) -> io::Result<()>) -> io::Result<()> {
+        let fault = self.begin(Call::Names, false);
+        if matches!(fault, Some(Fault::ReadOnly)) {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        let mut disk = self.disk();
+        let mut names = disk.names.clone();
+        change(&mut names)?;
+        disk.change_names(names);
+        match fault {
+            Some(Fault::Io) => Err(io_error()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Storage for MemoryStorage {
-    fn location(&self) -> String {
-        "the journal in memory".to_owned()
+    fn location(&self, name: &str) -> String {
+        format!("the {name} in memory")
     }
 
-    fn read(&mut self, limit: usize) -> io::Result<Option<Vec<u8>>> {
-        let disk = self.disk();
-        if disk
-            .current
-            .as_ref()
-            .is_some_and(|bytes| bytes.len() > limit)
-        {
-            return Err(too_large(limit));
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn StorageFile>>> {
+        let file = self.disk().names.get(name).copied();
+        let storage = self.clone();
+        Ok(file.map(|file| Box::new(MemoryFile { storage, file }) as Box<dyn StorageFile>))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        match self.begin(Call::Create, false) {
+            Some(Fault::Full) => return Err(io::ErrorKind::StorageFull.into()),
+            Some(Fault::ReadOnly) => return Err(io::ErrorKind::ReadOnlyFilesystem.into()),
+            Some(Fault::Io) => return Err(io_error()),
+            _ => {}
         }
-        Ok(disk.current.clone())
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.counts.appends += 1;
-        let failing = disk.failing.appends;
-        let taken = if failing {
-            bytes.len() / 2
-        } else {
-            bytes.len()
-        };
-        let current = disk.current.as_mut().ok_or_else(no_file)?;
-        current.extend_from_slice(&bytes[..taken]);
-        if failing {
-            return Err(io::ErrorKind::StorageFull.into());
+        let name = known(name)?;
+        if disk.names.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
-        Ok(())
+        let file = disk.files.len();
+        disk.files.push(Inode::default());
+        let mut names = disk.names.clone();
+        names.insert(name, file);
+        disk.change_names(names);
+        drop(disk);
+        let storage = self.clone();
+        Ok(Box::new(MemoryFile { storage, file }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (known(from)?, known(to)?);
+        self.change_names(|names| {
+            let file = names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+            names.insert(to, file);
+            Ok(())
+        })
+    }
+
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (known(from)?, known(to)?);
+        self.change_names(|names| {
+            let file = *names.get(from).ok_or(io::ErrorKind::NotFound)?;
+            match names.insert(to, file) {
+                Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        if !self.disk().names.contains_key(name) {
+            return Ok(());
+        }
+        self.change_names(|names| {
+            names.remove(name);
+            Ok(())
+        })
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        match self.begin(Call::SyncFolder, false) {
+            None | Some(Fault::Short | Fault::Full) => {
+                let mut disk = self.disk();
+                disk.history = vec![disk.names.clone()];
+                Ok(())
+            }
+            Some(Fault::Lie) => Ok(()),
+            Some(Fault::Io | Fault::ReadOnly) => Err(io_error()),
+        }
+    }
+}
+
+struct MemoryFile {
+    storage: MemoryStorage,
+    file: usize,
+}
+
+impl MemoryFile {
+    fn is_current(&self) -> bool {
+        self.storage.disk().names.get(CURRENT) == Some(&self.file)
+    }
+
+    fn inode<R>(&self, act: impl FnOnce(&mut Inode) -> R) -> R {
+        // Files are never taken out of the list.
+        act(&mut self.storage.disk().files[self.file])
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.counts.syncs += 1;
-        disk.waiting_at_gate += 1;
-        self.0.gate.notify_all();
-        while disk.gate_closed {
-            self.0.gate.wait(&mut disk);
+        match self.storage.begin(Call::Sync, self.is_current()) {
+            None | Some(Fault::Short | Fault::Full) => {
+                self.inode(|inode| inode.changes.make_certain());
+                Ok(())
+            }
+            Some(Fault::Lie) => Ok(()),
+            Some(Fault::Io | Fault::ReadOnly) => {
+                self.inode(|inode| inode.changes.make_doubtful());
+                Err(io_error())
+            }
         }
-        disk.waiting_at_gate -= 1;
-        if disk.failing.syncs {
-            return Err(io::Error::other("the sync was told to fail"));
+    }
+}
+
+impl StorageFile for MemoryFile {
+    fn read(&mut self, limit: usize) -> io::Result<Vec<u8>> {
+        let content = self.inode(|inode| inode.content.clone());
+        if content.len() > limit {
+            return Err(too_large(limit));
         }
-        let current = disk.current.clone();
-        disk.durable = current;
-        Ok(())
+        Ok(content)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let current = self.is_current();
+        let half = &bytes[..bytes.len() / 2];
+        let (taken, error) = match self.storage.begin(Call::Write { current }, current) {
+            Some(Fault::Short) if !half.is_empty() => (half, None),
+            None | Some(Fault::Lie | Fault::Short) => (bytes, None),
+            Some(Fault::Full) => (half, Some(io::ErrorKind::StorageFull.into())),
+            Some(Fault::Io) => (half, Some(io_error())),
+            Some(Fault::ReadOnly) => return Err(io::ErrorKind::ReadOnlyFilesystem.into()),
+        };
+        self.inode(|inode| inode.write(taken));
+        error.map_or(Ok(taken.len()), Err)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.sync()
+    }
+
+    fn sync_all(&mut self) -> io::Result<()> {
+        self.sync()
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        let mut disk = self.disk();
+        let fault = self.storage.begin(Call::Truncate, self.is_current());
+        if matches!(fault, Some(Fault::Io | Fault::ReadOnly)) {
+            return Err(io_error());
+        }
         let len = usize::try_from(len).map_err(io::Error::other)?;
-        disk.current.as_mut().ok_or_else(no_file)?.truncate(len);
+        self.inode(|inode| inode.cut(len));
         Ok(())
     }
 
-    fn keep_damaged(&mut self) -> io::Result<()> {
-        let mut disk = self.disk();
-        let current = disk.current.clone();
-        disk.damaged = current;
-        Ok(())
+    fn has_name(&self) -> io::Result<bool> {
+        let disk = self.storage.disk();
+        Ok(disk.names.values().any(|file| *file == self.file))
     }
+}
 
-    fn begin_replacement(&mut self) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.counts.replacements += 1;
-        disk.replacement = Some(Vec::new());
-        disk.replacement_sealed = false;
-        Ok(())
+impl fmt::Debug for MemoryStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStorage").finish_non_exhaustive()
     }
+}
 
-    fn write_replacement(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut disk = self.disk();
-        if disk.failing.replacements {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        let replacement = disk.replacement.as_mut().ok_or_else(no_file)?;
-        replacement.extend_from_slice(bytes);
-        Ok(())
-    }
+/// The journal has three files; a disk of the journal's has no others.
+fn known(name: &str) -> io::Result<&'static str> {
+    [CURRENT, REPLACEMENT, DAMAGED]
+        .into_iter()
+        .find(|known| *known == name)
+        .ok_or_else(|| io::ErrorKind::InvalidFilename.into())
+}
 
-    fn seal_replacement(&mut self) -> io::Result<()> {
-        self.disk().replacement_sealed = true;
-        Ok(())
-    }
-
-    fn publish_replacement(&mut self) -> io::Result<()> {
-        let mut disk = self.disk();
-        let replacement = disk.replacement.take().ok_or_else(no_file)?;
-        if !disk.replacement_sealed {
-            return Err(io::Error::other("published before it was sealed"));
-        }
-        if disk.failing.publishing {
-            // The name already points to the new file; the directory may or may not have reached the disk.
-            disk.current = None;
-            return Err(io::Error::other("the directory's sync was told to fail"));
-        }
-        disk.current = Some(replacement.clone());
-        disk.durable = Some(replacement);
-        Ok(())
-    }
+fn io_error() -> io::Error {
+    io::Error::other("the disk was told to fail")
 }

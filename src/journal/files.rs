@@ -1,0 +1,248 @@
+//! The journal's files in their storage: the current one, its replacement under way, and what is kept of a damaged one.
+//!
+//! ```text
+//! journal          the current file
+//! journal.new      a replacement under way; a crash's leftover is removed at the next start
+//! journal.damaged  the last file that had damage before its tail, for whoever wants to look into it
+//! ```
+//!
+//! Here is the order of the steps that make a replacement safe; what each of them may do on a crash is said in
+//! [`storage`](super::storage).
+
+use std::io;
+use std::sync::Arc;
+
+use super::storage::{Storage, StorageFile};
+
+/// The file that is appended to, and the way to put another in its place.
+pub(super) struct Files {
+    storage: Arc<dyn Storage>,
+    /// None before there is one, and once it has failed: what it holds on disk is not known any more then (the kernel
+    /// may have dropped the page it could not write and call the next sync a success). Only a replacement brings it back.
+    current: Option<Box<dyn StorageFile>>,
+}
+
+/// A new file beside the current one, which nobody looks at before it is published.
+pub(super) struct Replacement {
+    file: Box<dyn StorageFile>,
+}
+
+impl Files {
+    /// Opens the current file, if there is one.
+    pub(super) fn open(storage: Arc<dyn Storage>) -> io::Result<Self> {
+        // It only takes room. If it stays, the next replacement removes it.
+        let _ = storage.remove(REPLACEMENT);
+        let current = storage.open(CURRENT)?;
+        Ok(Self { storage, current })
+    }
+
+    /// How to call the current file in a message.
+    pub(super) fn location(&self) -> String {
+        self.storage.location(CURRENT)
+    }
+
+    /// The whole current file; `None` if there never was one.
+    pub(super) fn read(&mut self, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        self.current
+            .as_mut()
+            .map(|file| file.read(limit))
+            .transpose()
+    }
+
+    /// Adds to the current file. After an error some of the bytes may be there.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write_all(self.current()?, bytes)
+    }
+
+    /// Makes everything appended survive a crash.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let current = self.current()?;
+        current.sync_data()?;
+        if current.has_name()? {
+            Ok(())
+        } else {
+            Err(io::Error::other("the journal was removed or replaced"))
+        }
+    }
+
+    /// Cuts the current file to `len` bytes; to be synced before the next append, or a crash after that could put new
+    /// frames' blocks among the old tail's.
+    pub(super) fn truncate(&mut self, len: usize) -> io::Result<()> {
+        self.current()?.truncate(len as u64)
+    }
+
+    /// Lets go of the current file after a failure. Cuts it to its first `good` bytes as well as that can be: what was
+    /// not answered should not come back after a restart, though a disk that fails does not promise it.
+    pub(super) fn abandon(&mut self, good: usize) {
+        if let Some(mut failed) = self.current.take() {
+            let _ = failed.truncate(good as u64);
+        }
+    }
+
+    /// Keeps the current file's bytes beside it, in place of an earlier such file.
+    pub(super) fn keep_damaged(&mut self) -> io::Result<()> {
+        // A crash here leaves the damaged journal in its place, to be found and kept again.
+        self.storage.remove(DAMAGED)?;
+        // A second name for the same bytes takes no room on a full card. Some file systems have no such thing.
+        if self.storage.link(CURRENT, DAMAGED).is_ok() {
+            return Ok(());
+        }
+        let bytes = self.current()?.read(usize::MAX)?;
+        let mut kept = self.storage.create(DAMAGED)?;
+        write_all(kept.as_mut(), &bytes)
+    }
+
+    /// Begins a replacement. A crash from here to its publishing leaves the current file, and a leftover.
+    pub(super) fn replacement(&self) -> io::Result<Replacement> {
+        self.storage.remove(REPLACEMENT)?;
+        let file = self.storage.create(REPLACEMENT)?;
+        Ok(Replacement { file })
+    }
+
+    /// Gives back the room that a replacement took which will not be published.
+    pub(super) fn discard_replacement(&self) {
+        // If it stays, the next one removes it.
+        let _ = self.storage.remove(REPLACEMENT);
+    }
+
+    /// Puts a sealed replacement in the current file's place. A crash in here finds one of the two files, whole.
+    ///
+    /// # Errors
+    /// Which of the two files a crash would find is not known, and neither may be written to. Only another replacement
+    /// makes it so.
+    pub(super) fn publish(&mut self, replacement: Replacement) -> io::Result<()> {
+        // From the rename on, the old handle belongs to a file without a name: nothing may be appended to it.
+        self.current = None;
+        self.storage.rename(REPLACEMENT, CURRENT)?;
+        self.storage.sync_folder()?;
+        self.current = Some(replacement.file);
+        Ok(())
+    }
+
+    fn current(&mut self) -> io::Result<&mut dyn StorageFile> {
+        match &mut self.current {
+            Some(file) => Ok(file.as_mut()),
+            None => Err(io::Error::other("there is no file to write to")),
+        }
+    }
+}
+
+impl Replacement {
+    /// Adds to it.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write_all(self.file.as_mut(), bytes)
+    }
+
+    /// Makes the bytes so far survive a crash, though nothing depends on that yet.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Makes all of it survive a crash, and the file itself: it has to be on disk before a name points to it.
+    pub(super) fn seal(&mut self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+fn write_all(file: &mut dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(taken) => bytes = bytes.get(taken..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The current file's name.
+pub(super) const CURRENT: &str = "journal";
+pub(super) const REPLACEMENT: &str = "journal.new";
+pub(super) const DAMAGED: &str = "journal.damaged";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::storage::FileStorage;
+    use super::*;
+
+    fn open(folder: &tempfile::TempDir) -> Files {
+        let storage = FileStorage::open(folder.path()).unwrap();
+        Files::open(Arc::new(storage)).unwrap()
+    }
+
+    fn replace(files: &mut Files, bytes: &[u8]) {
+        let mut replacement = files.replacement().unwrap();
+        replacement.write(bytes).unwrap();
+        replacement.seal().unwrap();
+        files.publish(replacement).unwrap();
+    }
+
+    #[test]
+    fn appends_go_to_the_file_that_was_published_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = open(&folder);
+        assert_eq!(files.read(100).unwrap(), None);
+        assert!(files.append(b"nowhere").is_err());
+        replace(&mut files, b"old");
+        files.append(b"er").unwrap();
+        replace(&mut files, b"new");
+        files.append(b"er and longer").unwrap();
+        files.sync().unwrap();
+        files.truncate(5).unwrap();
+        files.append(b"!").unwrap();
+        assert_eq!(files.read(100).unwrap().unwrap(), b"newer!");
+        assert!(files.read(5).is_err());
+        drop(files);
+        assert_eq!(open(&folder).read(100).unwrap().unwrap(), b"newer!");
+    }
+
+    #[test]
+    fn a_file_that_failed_is_cut_to_what_was_answered_and_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = open(&folder);
+        replace(&mut files, b"answered");
+        files.append(b" and not").unwrap();
+        files.abandon(8);
+        assert!(files.append(b"!").is_err());
+        assert!(files.sync().is_err());
+        drop(files);
+        assert_eq!(open(&folder).read(100).unwrap().unwrap(), b"answered");
+    }
+
+    #[test]
+    fn a_replacement_that_was_not_published_is_gone_after_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = open(&folder);
+        replace(&mut files, b"old");
+        files.replacement().unwrap().write(b"half").unwrap();
+        drop(files);
+        assert_eq!(open(&folder).read(100).unwrap().unwrap(), b"old");
+        assert!(!folder.path().join(REPLACEMENT).exists());
+    }
+
+    #[test]
+    fn a_damaged_file_is_kept_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = open(&folder);
+        for bytes in [b"first", b"again"] {
+            replace(&mut files, bytes);
+            files.keep_damaged().unwrap();
+            replace(&mut files, b"clean");
+            files.append(b"er").unwrap();
+            assert_eq!(fs::read(folder.path().join(DAMAGED)).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_appended_to_a_file_that_was_removed_is_not_called_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = open(&folder);
+        replace(&mut files, b"old");
+        fs::remove_file(folder.path().join(CURRENT)).unwrap();
+        files.append(b"er").unwrap();
+        assert!(files.sync().is_err());
+    }
+}
