@@ -165,7 +165,7 @@ impl Writer {
         }
     }
 
-    fn begin_writing(&mut self, waiting: Vec<Sender<()>>) {
+    pub(super) fn begin_writing(&mut self, waiting: Vec<Sender<()>>) {
         let salt = self.fresh_salt();
         let contents = self.contents();
         let mark = contents.mark;
@@ -217,10 +217,7 @@ impl Writer {
     ) {
         let before = self.bytes;
         if !delta.is_empty() {
-            let added = image
-                .write(&mut replacement, &mut delta)
-                .and_then(|()| replacement.seal());
-            if let Err(error) = added {
+            if let Err(error) = image.follow(&mut replacement, &mut delta) {
                 return self.give_up(&error, waiting);
             }
         }

@@ -65,6 +65,13 @@ impl Files {
         }
     }
 
+    /// Makes all that was found at the start survive a crash, its name included: a process that was killed may have left
+    /// what the kernel has and the disk has not.
+    pub(super) fn sync_found(&mut self) -> io::Result<()> {
+        self.current()?.sync_all()?;
+        self.storage.sync_folder()
+    }
+
     /// Cuts the current file to `len` bytes; to be synced before the next append, or a crash after that could put new
     /// frames' blocks among the old tail's.
     pub(super) fn truncate(&mut self, len: usize) -> io::Result<()> {

@@ -32,7 +32,7 @@ use crate::clock::{Clock, TimeSource, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
 use files::Files;
 use replay::{Report, Unreadable, replay};
-use writer::{Commit, Request, Tools, Writer};
+use writer::{Commit, Request, Tools, Unmarked, Writer};
 
 /// The in-memory truth that the journal replays into and compacts from.
 pub trait State: Send + Sync {
@@ -209,12 +209,15 @@ impl Journal {
         }
         let bytes = bytes.filter(|bytes| !bytes.is_empty());
         let mut report = None;
+        let mut unmarked = Unmarked::default();
         if let Some(bytes) = &bytes {
-            let found = replay(bytes, &mut |record| state.apply(&record)).map_err(|reason| {
-                OpenError::Unreadable {
-                    location: location.clone(),
-                    reason,
-                }
+            let found = replay(bytes, &mut |record| {
+                state.apply(&record);
+                unmarked.note(record);
+            })
+            .map_err(|reason| OpenError::Unreadable {
+                location: location.clone(),
+                reason,
             })?;
             report = Some(found);
         }
@@ -239,7 +242,7 @@ impl Journal {
         };
         let writer = match report {
             None => Writer::create(tools).map_err(failed)?,
-            Some(report) => Writer::mend(tools, &report),
+            Some(report) => Writer::mend(tools, &report, unmarked),
         };
         let (sender, receiver) = bounded(QUEUE);
         let thread = start(writer, receiver)?;

@@ -41,6 +41,8 @@ pub(super) struct Image {
     pub(super) salt: Salt,
     pub(super) bytes: usize,
     pub(super) records: u64,
+    /// Whether a mark is the last of them.
+    pub(super) ends_marked: bool,
 }
 
 impl Contents {
@@ -68,9 +70,9 @@ impl Contents {
             salt,
             bytes: 0,
             records: 0,
+            ends_marked: true,
         };
         let mut chunk = headers(salt).to_vec();
-        image.add(&self.mark(), &mut chunk)?;
         for part in 0..self.state.parts() {
             // Only into memory: the state's lock must not be held while a card takes its time.
             let mut result = Ok(());
@@ -97,6 +99,8 @@ impl Contents {
             image.records += 1;
             unknown = &unknown[skipped + frame.len()..];
         }
+        // At the end, where a start looks for it.
+        image.add(&self.mark(), &mut chunk)?;
         image.write(replacement, &mut chunk)?;
         replacement.seal()?;
         Ok(image)
@@ -113,12 +117,19 @@ impl Image {
         encode(record, self.salt, chunk).map_err(io::Error::other)
     }
 
-    /// Writes out a chunk, and empties it.
-    pub(super) fn write(
+    /// Adds frames behind the mark.
+    pub(super) fn follow(
         &mut self,
         replacement: &mut Replacement,
-        chunk: &mut Vec<u8>,
+        delta: &mut Vec<u8>,
     ) -> io::Result<()> {
+        self.write(replacement, delta)?;
+        self.ends_marked = false;
+        replacement.seal()
+    }
+
+    /// Writes out a chunk, and empties it.
+    fn write(&mut self, replacement: &mut Replacement, chunk: &mut Vec<u8>) -> io::Result<()> {
         self.bytes += chunk.len();
         if self.bytes > MAX_FILE {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -168,8 +179,7 @@ impl Work {
         mut delta: Vec<u8>,
     ) -> io::Result<Self> {
         Self::start(move |_| {
-            image.write(&mut replacement, &mut delta)?;
-            replacement.seal()?;
+            image.follow(&mut replacement, &mut delta)?;
             Ok(Progress::Written(replacement, image))
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::format::{FRAMES_START, MAX_PAYLOAD, Salt, encode, headers, samples};
-use super::storage::Failing;
+use super::storage::{Call, Failing, Fault};
 use super::*;
 use crate::clock::{FakeTimeSource, HOLD};
 
@@ -163,7 +163,7 @@ fn a_damaged_journal_is_kept_beside_and_the_rest_of_it_goes_on() {
         .commit_all((0..5).map(lasting).collect())
         .unwrap();
     let mut bytes = rig.disk.bytes();
-    bytes[FRAMES_START + 12 + 28 + 3] ^= 0x40; // in the second revocation, behind the mark and the first
+    bytes[FRAMES_START + 12 + 28 + 3] ^= 0x40; // in the second revocation, behind the first boot's mark and the first
     bytes.extend_from_slice(&[0; 50]);
     let disk = MemoryStorage::with_bytes(bytes.clone());
     let mended = open_at(&disk, NOON).unwrap();
@@ -654,6 +654,29 @@ fn a_quiet_restart_writes_nothing() {
 }
 
 #[test]
+fn what_a_killed_process_left_is_written_once_more_and_an_orderly_end_leaves_no_doubt() {
+    let rig = fresh();
+    rig.disk.fail(Failing {
+        syncs: true,
+        replacements: true,
+        ..ALL_WELL
+    });
+    // The sync fails, the tail cannot even be cut, and the process is killed.
+    rig.disk
+        .plan_faults(|call| (call == Call::Truncate).then_some(Fault::Io));
+    assert!(rig.journal.commit(lasting(1)).is_err());
+    let disk = rig.disk.after_kill();
+    let again = open_at(&disk, NOON).unwrap();
+    assert_eq!(again.facts.all(), [lasting(1)], "the kernel shows it");
+    let after = open_at(&disk.after_power_cut(), NOON).unwrap();
+    assert_eq!(after.facts.all(), [lasting(1)]);
+    again.journal.close();
+    let before = disk.counts();
+    open_at(&disk, NOON).unwrap();
+    assert_eq!(disk.counts().appends, before.appends);
+}
+
+#[test]
 fn a_record_that_cannot_be_kept_harms_no_other() {
     let rig = fresh();
     let long = Record::Password {
@@ -685,11 +708,13 @@ fn a_journal_in_a_folder_survives_restarts_and_has_one_owner() {
     let Err(OpenError::Locked { .. }) = open() else {
         panic!("two owners")
     };
+    journal.close();
     drop(journal);
     let (journal, replayed, facts) = open().unwrap();
     assert!(!replayed.first_boot);
     assert_eq!(facts.all(), (0..3).map(lasting).collect::<Vec<_>>());
     journal.commit(lasting(3)).unwrap();
+    journal.close();
     drop(journal);
 
     let path = folder.path().join("journal");
@@ -698,8 +723,8 @@ fn a_journal_in_a_folder_survives_restarts_and_has_one_owner() {
     bytes.truncate(bytes.len() - 1);
     std::fs::write(&path, &bytes).unwrap();
     let (_journal, replayed, facts) = open().unwrap();
-    assert_eq!(facts.all(), [lasting(1), lasting(2)]);
-    assert_eq!((replayed.damaged_bytes, replayed.cut_bytes), (28, 27));
+    assert_eq!(facts.all(), (1..4).map(lasting).collect::<Vec<_>>());
+    assert_eq!((replayed.damaged_bytes, replayed.cut_bytes), (28, 11));
     assert_eq!(
         std::fs::read(folder.path().join("journal.damaged")).unwrap(),
         bytes

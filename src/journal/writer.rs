@@ -62,12 +62,34 @@ pub(super) struct Writer {
     pub(super) bytes: usize,
     /// The latest time that the current file says had been reached.
     newest_mark: Option<Timestamp>,
+    /// Whether that mark is the last record in it.
+    ends_marked: bool,
     /// Whether the current file failed and must not be written to again.
     failed: bool,
     healing: Healing,
     /// The compaction under way.
     pub(super) compaction: Option<Compaction>,
     pub(super) schedule: Schedule,
+}
+
+/// The records behind the last mark of a journal that was opened.
+#[derive(Default)]
+pub(super) struct Unmarked {
+    records: Vec<Record>,
+    /// There were more.
+    overflowed: bool,
+}
+
+impl Unmarked {
+    pub(super) fn note(&mut self, record: Record) {
+        if matches!(record, Record::Mark { .. }) {
+            *self = Self::default();
+        } else if self.records.len() < MAX_UNMARKED {
+            self.records.push(record);
+        } else {
+            self.overflowed = true;
+        }
+    }
 }
 
 /// When a failed journal was last rewritten, and how long that took.
@@ -129,6 +151,7 @@ impl Writer {
             clock,
             entropy,
             shared,
+            ends_marked: true,
             failed: false,
             healing: Healing::default(),
             compaction: None,
@@ -146,7 +169,7 @@ impl Writer {
     }
 
     /// A writer of the journal that `report` tells about, of which the tail has been cut or the damage left behind.
-    pub(super) fn mend(tools: Tools, report: &Report) -> Self {
+    pub(super) fn mend(tools: Tools, report: &Report, unmarked: Unmarked) -> Self {
         let mut writer = Self::new(tools, Some(report));
         writer.update_stats(|stats| stats.records = report.records + report.unknown_records);
         if report.unknown_records > 0 {
@@ -169,8 +192,33 @@ impl Writer {
         if let Err(error) = writer.cut_tail(report.cut_bytes > 0) {
             writer.fail(&error.to_string());
             writer.heal(&[]);
+        } else {
+            writer.append_again(unmarked);
         }
         writer
+    }
+
+    /// The last batch of a process that was killed may never have reached the disk, and its sync may have failed: then the
+    /// kernel shows its bytes, calls them clean, and never writes them again. They are in force now, so they are written
+    /// once more. A mark behind them, as behind every orderly end, says that no more doubt is left.
+    fn append_again(&mut self, unmarked: Unmarked) {
+        if unmarked.overflowed {
+            return self.begin_writing(Vec::new());
+        }
+        if unmarked.records.is_empty() {
+            return;
+        }
+        let at = self.contents().mark;
+        let mut records: Vec<&Record> = unmarked.records.iter().collect();
+        let mark = Record::Mark { at };
+        records.push(&mark);
+        let mut frames = Vec::new();
+        let fit = records
+            .iter()
+            .try_for_each(|record| encode(record, self.salt, &mut frames));
+        if fit.is_err() || !self.append(&frames, &records) {
+            self.heal(&[]);
+        }
     }
 
     /// Serves requests until nobody can send any more.
@@ -270,10 +318,8 @@ impl Writer {
             return;
         }
         let now = self.clock.now();
-        if self
-            .newest_mark
-            .is_none_or(|mark| now.as_secs() > mark.as_secs())
-        {
+        let is_later = |mark: Timestamp| now.as_secs() > mark.as_secs();
+        if !self.ends_marked || self.newest_mark.is_none_or(is_later) {
             self.mark(now);
         }
     }
@@ -312,6 +358,7 @@ impl Writer {
             return false;
         }
         self.bytes += frames.len();
+        self.ends_marked = matches!(records.last(), Some(Record::Mark { .. }));
         self.take_along(records);
         self.note_marks(records);
         let added = records.len() as u64;
@@ -326,9 +373,10 @@ impl Writer {
             self.files.truncate(self.bytes)?;
         }
         // A process that was killed between append and sync leaves records that the kernel has and the disk has not.
-        // They are in force now, and must not be answered for from memory alone.
+        // They are in force now, and must not be answered for from memory alone. One killed between a rename and the
+        // folder's sync leaves a file that a crash would take away, with all that is appended to it.
         self.update_stats(|stats| stats.syncs += 1);
-        self.files.sync()
+        self.files.sync_found()
     }
 
     /// The current file must not be written to again: the kernel may have dropped what it could not write, and would
@@ -420,6 +468,7 @@ impl Writer {
         self.salt = image.salt;
         self.bytes = image.bytes;
         self.newest_mark = self.newest_mark.max(Some(mark));
+        self.ends_marked = image.ends_marked;
         self.schedule = Schedule::new(&self.clock);
         self.update_stats(|stats| {
             stats.rewrites += 1;
@@ -458,6 +507,9 @@ fn fresh_salt(entropy: &dyn Entropy, old: Option<Salt>) -> Salt {
 
 /// Commits in one batch. It bounds how long the first of them waits for the rest.
 const MAX_BATCH: usize = 1024;
+
+/// More than any batch leaves behind; after a busy ten minutes the whole file is written anew instead, on the side.
+const MAX_UNMARKED: usize = 4096;
 
 /// A mark is worth a write to flash no more often than this. It is also how much time a board without a clock chip
 /// can lose by a pulled plug.

@@ -52,10 +52,21 @@ struct Switches {
     failing: Failing,
     plan: Option<Plan>,
     syncs_held: bool,
-    replacement_held: bool,
+    replacement: Gate,
     waiting: usize,
     /// The disk before each call that changed it.
     crash_points: Option<Vec<Disk>>,
+}
+
+/// What happens to writes to a replacement.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    #[default]
+    Open,
+    /// The first replacement that is written to is held.
+    Waiting,
+    /// This one is; another that is begun meanwhile is not.
+    Holds(usize),
 }
 
 type Plan = Box<dyn FnMut(Call) -> Option<Fault> + Send>;
@@ -161,6 +172,16 @@ impl MemoryStorage {
         self.contents(DAMAGED)
     }
 
+    /// Every file that has a name, and what is in it.
+    #[must_use]
+    pub fn files(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let disk = self.disk();
+        let names = disk.names.iter();
+        names
+            .map(|(name, file)| (*name, disk.files[*file].content.clone()))
+            .collect()
+    }
+
     /// The storage as it is found after a power cut right now, if everything is lost that can be.
     #[must_use]
     pub fn after_power_cut(&self) -> Self {
@@ -220,16 +241,17 @@ impl MemoryStorage {
         self.switches().syncs_held = true;
     }
 
-    /// Lets no write to a replacement come back until [`release`](Self::release).
+    /// Lets no write to the next replacement come back until [`release`](Self::release). If that one is given up
+    /// meanwhile, another passes.
     pub fn hold_replacement(&self) {
-        self.switches().replacement_held = true;
+        self.switches().replacement = Gate::Waiting;
     }
 
     /// Lets the calls go that were held.
     pub fn release(&self) {
         let mut switches = self.switches();
         switches.syncs_held = false;
-        switches.replacement_held = false;
+        switches.replacement = Gate::Open;
         drop(switches);
         self.0.gate.notify_all();
     }
@@ -240,6 +262,12 @@ impl MemoryStorage {
         while switches.waiting == 0 {
             self.0.gate.wait(&mut switches);
         }
+    }
+
+    /// Whether a call is being held.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.switches().waiting > 0
     }
 
     fn holding(disk: Disk) -> Self {
@@ -263,7 +291,8 @@ impl MemoryStorage {
     }
 
     /// Counts a call, remembers the disk before it, waits at the gate, and says what is to become of it.
-    fn begin(&self, call: Call, current: bool) -> Option<Fault> {
+    fn begin(&self, call: Call, file: Option<usize>) -> Option<Fault> {
+        let current = file.is_some() && self.disk().names.get(CURRENT).copied() == file;
         let mut switches = self.switches();
         let is_write = matches!(call, Call::Write { .. });
         let counts = &mut switches.counts;
@@ -273,8 +302,13 @@ impl MemoryStorage {
         counts.replacements += u64::from(call == Call::Create);
         switches.waiting += 1;
         self.0.gate.notify_all();
+        if let (Gate::Waiting, true, false, Some(file)) =
+            (switches.replacement, is_write, current, file)
+        {
+            switches.replacement = Gate::Holds(file);
+        }
         while (switches.syncs_held && call == Call::Sync && current)
-            || (switches.replacement_held && is_write && !current)
+            || file.is_some_and(|file| switches.replacement == Gate::Holds(file))
         {
             self.0.gate.wait(&mut switches);
         }
@@ -294,7 +328,7 @@ impl MemoryStorage {
     }
 
     fn change_names(&self, change: impl FnOnce(&mut Names) -> io::Result<()>) -> io::Result<()> {
-        let fault = self.begin(Call::Names, false);
+        let fault = self.begin(Call::Names, None);
         if matches!(fault, Some(Fault::ReadOnly)) {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
@@ -321,7 +355,7 @@ impl Storage for MemoryStorage {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        match self.begin(Call::Create, false) {
+        match self.begin(Call::Create, None) {
             Some(Fault::Full) => return Err(io::ErrorKind::StorageFull.into()),
             Some(Fault::ReadOnly) => return Err(io::ErrorKind::ReadOnlyFilesystem.into()),
             Some(Fault::Io) => return Err(io_error()),
@@ -373,7 +407,7 @@ impl Storage for MemoryStorage {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        match self.begin(Call::SyncFolder, false) {
+        match self.begin(Call::SyncFolder, None) {
             None | Some(Fault::Short | Fault::Full) => {
                 let mut disk = self.disk();
                 disk.history = vec![disk.names.clone()];
@@ -401,7 +435,7 @@ impl MemoryFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        match self.storage.begin(Call::Sync, self.is_current()) {
+        match self.storage.begin(Call::Sync, Some(self.file)) {
             None | Some(Fault::Short | Fault::Full) => {
                 self.inode(|inode| inode.changes.make_certain());
                 Ok(())
@@ -427,7 +461,7 @@ impl StorageFile for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let current = self.is_current();
         let half = &bytes[..bytes.len() / 2];
-        let (taken, error) = match self.storage.begin(Call::Write { current }, current) {
+        let (taken, error) = match self.storage.begin(Call::Write { current }, Some(self.file)) {
             Some(Fault::Short) if !half.is_empty() => (half, None),
             None | Some(Fault::Lie | Fault::Short) => (bytes, None),
             Some(Fault::Full) => (half, Some(io::ErrorKind::StorageFull.into())),
@@ -447,7 +481,7 @@ impl StorageFile for MemoryFile {
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        let fault = self.storage.begin(Call::Truncate, self.is_current());
+        let fault = self.storage.begin(Call::Truncate, Some(self.file));
         if matches!(fault, Some(Fault::Io | Fault::ReadOnly)) {
             return Err(io_error());
         }
