@@ -199,9 +199,10 @@ impl History {
                 self.logins[which].pair = pair;
                 self.used.push(Login { family, pair: old });
             }
-            // Expired meanwhile: nothing was asked of the disk.
+            // Expired meanwhile, or used by a call that got no answer before a kill: nothing was asked of the disk.
             Err(AuthError::InvalidToken) => {
-                self.model.answer(&fact, None);
+                let value = self.value_in_force(&fact);
+                self.model.answer(&fact, value);
                 self.logins.swap_remove(which);
             }
             Err(error) => assert_eq!(error, AuthError::NotDurable),
@@ -215,7 +216,9 @@ impl History {
         let stolen = self.used.swap_remove(which % self.used.len());
         self.board.time.advance(Duration::from_secs(11));
         let fact = Fact::Ended(stolen.family);
-        let is_over = self.model.certain(&fact).is_some_and(Option::is_some);
+        // Then its tokens are refused for that, and nothing is asked of the disk.
+        let is_over =
+            self.model.is_open(&fact) || self.model.certain(&fact).is_some_and(Option::is_some);
         if !is_over {
             self.model.ask(&fact, &yes(), yes());
         }
@@ -226,13 +229,13 @@ impl History {
         let dead_before = self.board.auth.bearer(&stolen.pair.access_token);
         assert!(dead_before.is_err(), "the whole login is over");
         if error == AuthError::InvalidToken && !is_over {
-            let value = self.ended_value(&fact);
+            let value = self.value_in_force(&fact);
             self.model.answer(&fact, value);
         }
     }
 
     /// A token that was dead for another reason (an old password, its age) ends no login when it comes again.
-    fn ended_value(&mut self, fact: &Fact) -> crate::model::Value {
+    fn value_in_force(&mut self, fact: &Fact) -> crate::model::Value {
         let found = self.in_force();
         found.get(fact).cloned()
     }

@@ -76,12 +76,14 @@ impl Model {
             .collect();
     }
 
+    /// Whether it was asked for and not answered yet.
+    pub fn is_open(&self, fact: &Fact) -> bool {
+        self.open.contains_key(fact)
+    }
+
     /// What must be, as far as it is certain.
     pub fn certain(&self, fact: &Fact) -> Option<&Value> {
-        match self.open.contains_key(fact) {
-            true => None,
-            false => self.answered.get(fact),
-        }
+        self.answered.get(fact).filter(|_| !self.is_open(fact))
     }
 
     fn possible(&self, fact: &Fact) -> Vec<Value> {
