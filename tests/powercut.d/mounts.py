@@ -16,7 +16,7 @@ import sys
 from rounds import Disk
 from server import Server
 
-# Set in the copy of this program that runs inside the namespace.
+# Set in the copy of this program that runs inside the namespace: `yes`, or why there is none.
 INSIDE = "POSTERN_POWERCUT_INSIDE"
 
 MIB = 1024 * 1024
@@ -45,12 +45,19 @@ def enter(arguments: list[str]) -> int | None:
     command = ["unshare", "--mount", "--propagation", "private"]
     if os.geteuid() != 0:
         command.append("--map-root-user")
+    inside = "yes"
     try:
         run(*command, "true")
     except NotPermitted as refused:
-        print(f"powercut: no mount namespace: {refused}", file=sys.stderr)
-        command = []
-    return subprocess.run([*command, sys.executable, *arguments], env=os.environ | {INSIDE: "yes"}, check=False).returncode
+        command, inside = [], str(refused)
+    return subprocess.run([*command, sys.executable, *arguments], env=os.environ | {INSIDE: inside}, check=False).returncode
+
+
+def mount(kind: str, options: str, source: str, target: pathlib.Path) -> None:
+    """Mounts in our own namespace, or nowhere."""
+    if (why := os.environ.get(INSIDE)) != "yes":
+        raise NotPermitted(f"no mount namespace: {why}")
+    run("mount", "-t", kind, "-o", options, source, str(target))
 
 
 class Tmpfs:
@@ -61,7 +68,7 @@ class Tmpfs:
     def __init__(self, folder: pathlib.Path, size: int) -> None:
         self.mounted = folder / "tmpfs"
         self.mounted.mkdir()
-        run("mount", "-t", "tmpfs", "-o", f"size={size}", "postern-test", str(self.mounted))
+        mount("tmpfs", f"size={size}", "postern-test", self.mounted)
 
     def close(self) -> None:
         run("umount", str(self.mounted))
@@ -83,7 +90,7 @@ class Ext4:
         self.mount()
 
     def mount(self) -> None:
-        run("mount", "-t", "ext4", "-o", self.options, str(self.image), str(self.mounted))
+        mount("ext4", self.options, str(self.image), self.mounted)
 
     def pull_the_plug(self) -> None:
         """From now on nothing gets to the device: what is not there yet is lost, as with the power."""

@@ -38,7 +38,7 @@ class Rounds:
         self.disk = disk
         self.epoch = epoch
         self.record = Record("")
-        self.counts = {}
+        self.counts = {"crashes in a rewrite": 0}
 
     def run(self, rounds: int, progress: Callable[[str], None]) -> list[str]:
         """Gives the complaints of the first round that had any."""
