@@ -128,6 +128,9 @@ class Card(Disk):
         self.card = Ext4(self.folder, 32 * MIB, random.choice(["", "data=writeback", "data=journal", "nodelalloc"]))
 
     def crash(self, server: Server) -> None:
+        # A sync that is under way when ext4 is shut down may be reported as done, and is not (seen on Linux 6.18, without
+        # postern). When the power fails nobody hears of that.
+        server.unplugged = True
         self.card.pull_the_plug()
         super().crash(server)
 

@@ -13,12 +13,19 @@ TO_HEAL = 10  # seconds after which /readyz must be 200 again, without anybody a
 Break = Callable[[], object]
 
 
-def run_into(record: Record, server: Server, fault: Break) -> None:
-    """Clients at work, `fault` under them, until the server has noticed."""
+def run_into(record: Record, server: Server, fault: Break, lies: bool = False) -> None:
+    """Clients at work, `fault` under them, until the server has noticed. `lies`: a sync that is under way meanwhile may be
+    reported as done and is not, so that what is answered in that moment is in doubt. What comes after it is not."""
     work = Work(record, server, failing=True)
     work.start(users=4, changes=2, guessers=1)
     time.sleep(0.1)
+    work.crashing = server.unplugged = lies
     fault()
+    if lies:
+        work.join()
+        server.unplugged = False
+        work = Work(record, server, failing=True)
+        work.start(users=4, changes=0, guessers=0)
     client = server.client()
     until = time.monotonic() + TO_NOTICE
     while client.ready() != 503 and time.monotonic() < until:

@@ -50,6 +50,10 @@ class Login:
             self.used.append(self.refresh)
         self.refresh = None
 
+    def is_certain(self) -> bool:
+        """Whether it is live, with all that it has."""
+        return self.state is State.ON and self.refresh is not None and self.trying is None and self.changing_to is None
+
     def __str__(self) -> str:
         return f"login {self.number} (password {self.password}, {len(self.used)} refreshes, {self.state.name})"
 

@@ -51,6 +51,7 @@ class Server:
 
     def __init__(self, binary: str, state: pathlib.Path, wrapper: list[str] | None = None) -> None:
         self.state = state
+        self.unplugged = False  # answers are not heard any more
         self.port = None
         self.address = None
         # The size limit that forces rewrites must fail a write, not kill: Python ignores SIGXFSZ, and so does a child
@@ -110,11 +111,11 @@ class Server:
         connection = http.client.HTTPSConnection(
             "127.0.0.1", self.port, context=self.tls, source_address=(source, 0), timeout=PATIENCE
         )
-        return Client(connection, source)
+        return Client(self, connection, source)
 
     def local(self) -> "Client":
         """The administrator's client, on the local socket."""
-        return Client(LocalConnection(str(self.state / "postern.sock")), "local")
+        return Client(self, LocalConnection(str(self.state / "postern.sock")), "local")
 
 
 class LocalConnection(http.client.HTTPConnection):
@@ -146,7 +147,8 @@ class Answer:
 class Client:
     """One kept-alive connection. Each call raises one of `CUT` when the server is cut off."""
 
-    def __init__(self, connection: http.client.HTTPConnection, address: str) -> None:
+    def __init__(self, server: Server, connection: http.client.HTTPConnection, address: str) -> None:
+        self.server = server
         self.connection = connection
         self.address = address
 
@@ -155,6 +157,8 @@ class Client:
         self.connection.request(method, path, json.dumps(body).encode() if body is not None else None, headers)
         response = self.connection.getresponse()
         content = response.read()
+        if self.server.unplugged:
+            raise ConnectionAbortedError("without power there is no answer")
         return Answer(response.status, json.loads(content), int(response.getheader("Retry-After") or 0))
 
     def login(self, password: str) -> Answer:

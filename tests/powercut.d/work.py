@@ -21,12 +21,10 @@ class Work:
         self.threads = []
 
     def start(self, users: int, changes: int, guessers: int) -> None:
-        # Those who were in before go on; each belongs to one thread.
-        before, self.record.logins = self.record.logins, []
+        # Those who are in for certain go on; each belongs to one thread.
+        before = [login for login in self.record.logins if login.is_certain()]
         random.shuffle(before)
-        kept, rest = before[: users * 4], before[users * 4 :]
-        self.record.logins = rest
-        jobs = [User(self, kept[number::users]).run for number in range(users)]
+        jobs = [User(self, before[: users * 4][number::users]).run for number in range(users)]
         if changes:
             jobs.append(lambda: self.change(changes))
         jobs += [self.guess] * guessers
@@ -114,8 +112,7 @@ class User:
     def __init__(self, work: Work, logins: list[Login]) -> None:
         self.work = work
         self.record = work.record
-        self.logins = [login for login in logins if login.refresh is not None]
-        self.record.logins += logins
+        self.logins = logins
         self.client: Client | None = None
 
     def run(self) -> None:
