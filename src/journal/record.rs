@@ -134,9 +134,9 @@ impl Record {
     #[must_use]
     pub fn mark(&self) -> Option<Timestamp> {
         match self {
-            Self::RefreshUsed { used: at, .. } | Self::Password { at, .. } | Self::Mark { at } => {
-                Some(*at)
-            }
+            Self::RefreshUsed { used: at, .. } | Self::Mark { at } => Some(*at),
+            // It is rounded up: what had been reached is the second before.
+            Self::Password { at, .. } => Some(at.saturating_sub(Duration::from_secs(1))),
             Self::TokenRevoked { .. }
             | Self::FamilyRevoked { .. }
             | Self::LockOut { .. }
@@ -215,6 +215,29 @@ mod tests {
                 expires: Timestamp::from_secs(MAX_SECONDS)
             }
         );
+    }
+
+    #[test]
+    fn no_record_says_that_it_was_later_than_it_was() {
+        let made = Timestamp::from_millis(100_001);
+        for record in [
+            Record::Mark { at: made },
+            Record::RefreshUsed {
+                id: Id([1; 16]),
+                used: made,
+                expires: made + Duration::from_secs(9),
+            },
+            Record::Password {
+                generation: 1,
+                origin: PasswordOrigin::Changed,
+                at: made,
+                hash: String::new(),
+                spared: None,
+            },
+        ] {
+            let mark = record.in_whole_seconds().mark();
+            assert_eq!(mark, Some(Timestamp::from_secs(100)));
+        }
     }
 
     #[test]
