@@ -306,6 +306,11 @@ impl Auth {
         self.passwords.sweep();
     }
 
+    /// Whether there is no room to remember another used refresh token, or even another log-out.
+    pub fn is_full(&self) -> bool {
+        self.durable.revocations.is_full()
+    }
+
     /// How often bcrypt was run.
     pub fn bcrypt_runs(&self) -> u64 {
         self.passwords.runs()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::revocation::{self, Revocations};
+use super::revocation::Revocations;
 use crate::clock::Timestamp;
 use crate::journal::{ClientKey, Id, PasswordOrigin, Record, State};
 
@@ -41,7 +41,7 @@ impl Durable {
     /// Empty tables, with room for a million revocations.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_capacity(revocation::CAPACITY)
+        Self::with_capacity(1_000_000)
     }
 
     /// Empty tables, with room for so many revocations.
