@@ -118,7 +118,7 @@ fn thirty_successes_at_once_all_pass() {
             scope.spawn(|| f.attempts.admit(A, &f.clock).unwrap().succeeded());
         }
     });
-    assert!(f.attempts.clients.lock().is_empty());
+    assert!(f.attempts.table.lock().clients.is_empty());
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_full_table_forgets_failures_but_never_a_lock_out() {
     }
     for n in 0..1000_u64 {
         assert_eq!(f.fail(ClientKey::V6(n.to_be_bytes())), Ok(None));
-        assert!(f.attempts.clients.lock().len() <= 3);
+        assert!(f.attempts.table.lock().clients.len() <= 3);
     }
     assert_eq!(f.attempts.lock_outs(f.clock.monotonic()).len(), 2);
 
