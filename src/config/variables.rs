@@ -97,7 +97,7 @@ variables! {
     MAX_CONNECTIONS_PER_IP, Described "a quarter of MAX_CONNECTIONS",
         "connections at once from one address, 1 to 65535";
     MAX_REVOCATIONS, Value "1000000",
-        "dead tokens and logins to remember, 100 to 1000000; 25 to 35 bytes of memory each";
+        "dead tokens and logins to remember, 100 to 1000000; 26 to 35 bytes of memory each";
     MAX_TRACKED_CLIENTS, Value "16384",
         "addresses with a request limit of their own, 16 to 262144; further ones share one; up to 50 bytes each";
     MAX_ATTEMPT_CLIENTS, Value "4096",

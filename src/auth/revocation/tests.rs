@@ -93,6 +93,9 @@ fn a_restart_keeps_every_entry() {
     assert!(after.is_revoked(id(9), id(2)));
     assert_eq!(after.use_up(id(3), NOW, later(10)), Ok(Use::Again(NOW)));
     assert!(!after.apply(&Record::Mark { at: NOW }));
+    // More than its capacity now: nothing goes, nothing comes.
+    assert_eq!(after.revoke_token(id(5), later(10), NOW), Err(Full));
+    assert_eq!(after.len(), 3);
 }
 
 #[test]

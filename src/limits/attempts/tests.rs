@@ -181,6 +181,23 @@ fn a_restored_lock_out_goes_on_for_what_remained() {
 }
 
 #[test]
+fn restored_lock_outs_are_kept_whatever_the_capacity_and_newcomers_wait() {
+    let f = fixture(5, 3);
+    for n in 0..10_u64 {
+        let remaining = Duration::from_secs(100 + n);
+        let client = ClientKey::V6(n.to_be_bytes());
+        f.attempts.restore(client, remaining, f.clock.monotonic());
+    }
+    assert_eq!(f.fail(A), Err(NotAdmitted::LockedOut { retry_after: 100 }));
+    assert_eq!(f.attempts.lock_outs(f.clock.monotonic()).len(), 10);
+    f.pass(106);
+    assert_eq!(f.fail(A), Err(NotAdmitted::LockedOut { retry_after: 1 }));
+    f.pass(1);
+    assert_eq!(f.fail(A), Ok(None));
+    assert_eq!(f.attempts.lock_outs(f.clock.monotonic()).len(), 2);
+}
+
+#[test]
 fn clearing_lets_a_client_in_at_once() {
     let f = fixture(2, 100);
     f.fail(A).unwrap();
