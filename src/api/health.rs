@@ -36,5 +36,8 @@ fn reasons(api: &Api) -> Vec<&'static str> {
     if !api.journal.healthy() {
         reasons.push("the journal cannot be written");
     }
+    if api.auth.is_full() {
+        reasons.push("the table of revocations is full");
+    }
     reasons
 }

@@ -85,7 +85,7 @@ impl Auth {
         {
             Ok(Use::First) => {}
             Ok(Use::Again(used)) => return Err(self.used_again(&token, used, now)),
-            Err(Full) => return Err(full()),
+            Err(Full) => return Err(AuthError::Full),
         }
         let used = Record::RefreshUsed {
             id: token.id,
@@ -120,7 +120,8 @@ impl Auth {
         let mut records = vec![self.revoke_family(family, expires)?];
         if family == id {
             // A foreign token, which is its own login. If there is no room for both entries, that of the login suffices.
-            let revoked = self.durable.revocations.revoke_token(id, expires);
+            let revocations = &self.durable.revocations;
+            let revoked = revocations.revoke_token(id, expires, self.clock.now());
             records.extend(revoked.map(|()| Record::TokenRevoked { id, expires }));
         }
         self.logins_ended();
@@ -217,8 +218,9 @@ impl Auth {
     fn revoke_family(&self, family: Id, expires: Timestamp) -> Result<Record, AuthError> {
         // No token of the login issued until now lives longer than this.
         let expires = expires.max(self.clock.wall() + self.settings.longest);
-        let revoked = self.durable.revocations.revoke_family(family, expires);
-        revoked.map_err(|Full| full())?;
+        let revocations = &self.durable.revocations;
+        let revoked = revocations.revoke_family(family, expires, self.clock.now());
+        revoked.map_err(|Full| AuthError::Full)?;
         Ok(Record::FamilyRevoked { family, expires })
     }
 
@@ -238,9 +240,4 @@ impl Auth {
             expires_in: self.settings.access_ttl.as_secs(),
         })
     }
-}
-
-fn full() -> AuthError {
-    log::error!("the table of revocations is full: logins cannot be refreshed or ended");
-    AuthError::Full
 }

@@ -32,7 +32,7 @@ pub use state::Durable;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::journal::{ClientKey, CommitError, Id, Journal, PasswordOrigin, Record};
-use crate::limits::{AttemptRow, Attempts, LockOut, attempts};
+use crate::limits::{AttemptRow, Attempts, LockOut};
 use gate::Gate;
 use initial::InitialFile;
 use password::Passwords;
@@ -58,6 +58,10 @@ pub struct Settings {
     pub max_attempts: u32,
     /// Within this time.
     pub attempts_window: Duration,
+    /// Addresses whose failed attempts are counted at a time.
+    pub max_attempt_clients: usize,
+    /// Unused tickets at a time.
+    pub max_tickets: usize,
     /// The cost of new hashes, 4 to 31; measured on the first boot if it is not given.
     pub bcrypt_cost: Option<u32>,
     /// How many threads may run bcrypt at once: 2, or 1 on a single core.
@@ -168,7 +172,7 @@ impl Auth {
         let attempts = Attempts::new(
             settings.max_attempts,
             settings.attempts_window,
-            attempts::CAPACITY,
+            settings.max_attempt_clients,
         );
         let now = clock.now();
         for (client, until) in durable.lock_outs() {
@@ -196,7 +200,7 @@ impl Auth {
                 Gate::new(settings.bcrypt_at_once, settings.bcrypt_waiting),
             ),
             attempts,
-            tickets: Tickets::new(settings.ticket_ttl),
+            tickets: Tickets::new(settings.ticket_ttl, settings.max_tickets),
             initial_file: InitialFile::new(settings.state_dir),
             settings: Limits {
                 access_ttl: settings.access_ttl,
@@ -304,6 +308,11 @@ impl Auth {
         self.attempts.sweep(now);
         self.tickets.sweep(now, |session| self.is_alive(session));
         self.passwords.sweep();
+    }
+
+    /// Whether there is no room to remember another used refresh token, or even another log-out.
+    pub fn is_full(&self) -> bool {
+        self.durable.revocations.is_full()
     }
 
     /// How often bcrypt was run.

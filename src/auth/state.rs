@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::revocation::{self, Revocations};
+use super::revocation::Revocations;
 use crate::clock::Timestamp;
+use crate::config::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
+use crate::journal::format::{FRAME_OVERHEAD, MAX_FILE};
 use crate::journal::{ClientKey, Id, PasswordOrigin, Record, State};
 
 /// The tables that outlive a restart.
@@ -41,7 +43,7 @@ impl Durable {
     /// Empty tables, with room for a million revocations.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_capacity(revocation::CAPACITY)
+        Self::with_capacity(as_usize(MOST_REVOCATIONS))
     }
 
     /// Empty tables, with room for so many revocations.
@@ -81,14 +83,15 @@ impl Durable {
 
     pub(super) fn lock_out(&self, client: ClientKey, until: Timestamp) {
         let mut lock_outs = self.lock_outs.lock();
-        if lock_outs.len() >= LOCK_OUTS && !lock_outs.contains_key(&client) {
-            // The one that ends first goes. It goes on in memory; only a restart would cut it short.
-            let first = lock_outs.iter().min_by_key(|(_, until)| **until);
-            if let Some(first) = first.map(|(client, _)| *client) {
-                lock_outs.remove(&first);
-            }
-        }
         lock_outs.insert(client, until);
+        if lock_outs.len() > 2 * LOCK_OUTS {
+            // Those that end last stay. No more than that are in force at once, so that only such go as are over.
+            let mut by_end: Vec<_> = lock_outs.drain().map(|(c, until)| (until, c)).collect();
+            let over = by_end.len() - LOCK_OUTS;
+            by_end.select_nth_unstable(over);
+            let kept = by_end.drain(over..).map(|(until, c)| (c, until));
+            lock_outs.extend(kept);
+        }
     }
 
     /// Says whether there was one to clear.
@@ -175,6 +178,84 @@ impl State for Durable {
 /// The first boot's password.
 pub(super) const FIRST_GENERATION: u32 = 1;
 
-/// How many lock-outs to keep for a restart: more than are ever in force at once, see
-/// [`attempts::CAPACITY`](crate::limits::attempts::CAPACITY); a journal to replay may hold as many again that are over.
-const LOCK_OUTS: usize = 8192;
+/// How many lock-outs to keep for a restart, whatever `MAX_ATTEMPT_CLIENTS` says by then: as many as were ever in force
+/// at once. A journal to replay may name any number that are over, and knows no clock to tell them by; of those up to as
+/// many again are kept, so that not each new one has all of them looked through.
+const LOCK_OUTS: usize = as_usize(MOST_ATTEMPT_CLIENTS);
+
+/// A journal is compacted when half of it is waste: the fullest tables and as much again must fit into one.
+const _: () = assert!(
+    2 * (as_usize(MOST_REVOCATIONS) * LONGEST_REVOCATION
+        + 2 * LOCK_OUTS * LONGEST_LOCK_OUT
+        + ALL_ELSE)
+        <= MAX_FILE
+);
+
+/// `RefreshUsed`: an id and two times.
+const LONGEST_REVOCATION: usize = FRAME_OVERHEAD + 16 + 5 + 5;
+
+/// A time and an IPv6 prefix.
+const LONGEST_LOCK_OUT: usize = FRAME_OVERHEAD + 5 + 8;
+
+/// The headers, a password, a mark, and a few changes of each.
+const ALL_ELSE: usize = 4096;
+
+#[expect(clippy::cast_possible_truncation, reason = "bounds of a million")]
+const fn as_usize(bound: u64) -> usize {
+    bound as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::format::{Salt, encode};
+
+    fn client(n: usize) -> ClientKey {
+        ClientKey::V6((n as u64).to_be_bytes())
+    }
+
+    #[test]
+    fn no_number_of_lock_outs_that_are_over_displaces_one_in_force() {
+        let durable = Durable::new();
+        let end = |n: usize| Timestamp::from_secs(n as u64);
+        let count = 5 * LOCK_OUTS;
+        let late = end(count * 2);
+        for n in 0..count {
+            durable.apply(&Record::LockOut {
+                client: client(n),
+                until: end(n),
+            });
+            // Among them, spread over all the time, as many as can be in force at once.
+            if n % 5 == 0 {
+                let client = client(count + n);
+                let until = late;
+                durable.apply(&Record::LockOut { client, until });
+            }
+            assert!(durable.lock_outs.lock().len() <= 2 * LOCK_OUTS);
+        }
+        let kept = durable.lock_outs();
+        let in_force = kept.iter().filter(|(_, until)| *until == late);
+        assert_eq!(in_force.count(), LOCK_OUTS);
+        durable.sweep(end(count));
+        assert_eq!(durable.lock_outs().len(), LOCK_OUTS);
+    }
+
+    #[test]
+    fn the_longest_records_are_as_long_as_they_are_counted() {
+        let (id, at) = (Id([0; 16]), Timestamp::from_secs(0));
+        let length = |record: &Record| {
+            let mut frame = Vec::new();
+            encode(record, Salt::new([1; 4]), &mut frame).unwrap();
+            frame.len()
+        };
+        let (used, expires) = (at, at);
+        let used = length(&Record::RefreshUsed { id, used, expires });
+        assert_eq!(used, LONGEST_REVOCATION);
+        assert!(length(&Record::TokenRevoked { id, expires }) <= used);
+        let family = id;
+        assert!(length(&Record::FamilyRevoked { family, expires }) <= used);
+        let (client, until) = (client(1), at);
+        let lock_out = length(&Record::LockOut { client, until });
+        assert_eq!(lock_out, LONGEST_LOCK_OUT);
+    }
+}

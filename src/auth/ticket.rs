@@ -16,6 +16,7 @@ use crate::journal::Id;
 /// The tickets that have not been used yet.
 pub struct Tickets {
     lifetime: Duration,
+    capacity: usize,
     /// The oldest first, which is also the first to expire.
     unused: Mutex<Vec<Ticket>>,
 }
@@ -37,11 +38,12 @@ enum Owner {
 }
 
 impl Tickets {
-    /// Tickets that are good for `lifetime`.
+    /// At most `capacity` tickets that are good for `lifetime`.
     #[must_use]
-    pub fn new(lifetime: Duration) -> Self {
+    pub fn new(lifetime: Duration, capacity: usize) -> Self {
         Self {
             lifetime,
+            capacity,
             unused: Mutex::default(),
         }
     }
@@ -56,8 +58,8 @@ impl Tickets {
         let is_owners = |ticket: &Ticket| Owner::of(&ticket.session) == owner;
         if unused.iter().filter(|ticket| is_owners(ticket)).count() >= MAX_FOR_ONE {
             remove_oldest(&mut unused, is_owners);
-        } else if unused.len() >= MAX {
-            let greedy = greediest(&unused);
+        } else if unused.len() >= self.capacity {
+            let greedy = greediest(&unused, owner);
             remove_oldest(&mut unused, |ticket| {
                 Some(Owner::of(&ticket.session)) == greedy
             });
@@ -111,13 +113,16 @@ fn remove_oldest(unused: &mut Vec<Ticket>, whose: impl Fn(&Ticket) -> bool) {
     }
 }
 
-/// Who holds the most tickets.
-fn greediest(unused: &[Ticket]) -> Option<Owner> {
+/// Who holds the most tickets. Where several do, whoever asks for one more is the greediest: nobody gets more than others
+/// at their expense.
+fn greediest(unused: &[Ticket], asks: Owner) -> Option<Owner> {
     let mut counts: HashMap<Owner, usize> = HashMap::new();
     for ticket in unused {
         *counts.entry(Owner::of(&ticket.session)).or_default() += 1;
     }
-    let most = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    let most = counts
+        .into_iter()
+        .max_by_key(|(owner, count)| (*count, *owner == asks))?;
     Some(most.0)
 }
 
@@ -139,9 +144,6 @@ fn key(bits: &[u8]) -> [u8; 32] {
 /// 256 bits in base64url.
 const TEXT_LENGTH: usize = 43;
 
-/// All tickets: some 200 KB. The request limit lets one address ask for 2400 in two minutes.
-pub const MAX: usize = 1024;
-
 /// One login's: a browser with 32 tabs that all reconnect at once.
 pub const MAX_FOR_ONE: usize = 32;
 
@@ -151,6 +153,8 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::entropy::FakeEntropy;
     use std::thread;
+
+    const MAX: usize = 1024;
 
     fn session(family: u16) -> Session {
         let mut id = [0; 16];
@@ -173,7 +177,10 @@ mod tests {
 
     #[test]
     fn a_ticket_is_good_once_and_for_its_lifetime() {
-        let (tickets, entropy) = (Tickets::new(Duration::from_secs(120)), FakeEntropy::new(1));
+        let (tickets, entropy) = (
+            Tickets::new(Duration::from_secs(120), MAX),
+            FakeEntropy::new(1),
+        );
         let ticket = tickets.issue(&session(1), at(0), &entropy);
         assert_eq!(ticket.len(), 43);
         assert_eq!(tickets.peek(&ticket, at(119)), Some(session(1)));
@@ -188,7 +195,10 @@ mod tests {
 
     #[test]
     fn of_many_uses_at_once_one_wins() {
-        let (tickets, entropy) = (Tickets::new(Duration::from_secs(120)), FakeEntropy::new(1));
+        let (tickets, entropy) = (
+            Tickets::new(Duration::from_secs(120), MAX),
+            FakeEntropy::new(1),
+        );
         let ticket = tickets.issue(&session(1), at(0), &entropy);
         let winners: usize = thread::scope(|scope| {
             let uses: Vec<_> = (0..16)
@@ -203,7 +213,10 @@ mod tests {
 
     #[test]
     fn other_spellings_are_no_tickets() {
-        let (tickets, entropy) = (Tickets::new(Duration::from_secs(120)), FakeEntropy::new(1));
+        let (tickets, entropy) = (
+            Tickets::new(Duration::from_secs(120), MAX),
+            FakeEntropy::new(1),
+        );
         let ticket = tickets.issue(&session(1), at(0), &entropy);
         let stem = &ticket[..42];
         let last = ticket.chars().last().unwrap();
@@ -218,7 +231,10 @@ mod tests {
 
     #[test]
     fn a_flood_by_one_login_evicts_only_its_own_oldest() {
-        let (tickets, entropy) = (Tickets::new(Duration::from_secs(120)), FakeEntropy::new(1));
+        let (tickets, entropy) = (
+            Tickets::new(Duration::from_secs(120), MAX),
+            FakeEntropy::new(1),
+        );
         let mine = tickets.issue(&session(1), at(0), &entropy);
         let flood: Vec<String> = (0..1000)
             .map(|_| tickets.issue(&session(2), at(0), &entropy))
@@ -235,5 +251,33 @@ mod tests {
         }
         assert_eq!(tickets.unused.lock().len(), MAX);
         assert!(tickets.peek(&flood[998], at(1)).is_none());
+    }
+
+    #[test]
+    fn a_flood_into_a_full_table_takes_no_more_than_an_equal_share() {
+        let (tickets, entropy) = (
+            Tickets::new(Duration::from_secs(120), 99),
+            FakeEntropy::new(1),
+        );
+        for login in 0..11 {
+            for _ in 0..9 {
+                tickets.issue(&session(login), at(0), &entropy);
+            }
+        }
+        let held = |login: u16| {
+            let owner = Owner::of(&session(login));
+            let unused = tickets.unused.lock();
+            unused
+                .iter()
+                .filter(|t| Owner::of(&t.session) == owner)
+                .count()
+        };
+        for _ in 0..1000 {
+            tickets.issue(&session(99), at(0), &entropy);
+            assert_eq!(tickets.unused.lock().len(), 99);
+        }
+        assert_eq!(held(99), 9);
+        assert!((0..11).all(|login| held(login) >= 8), "an equal share");
+        assert!(tickets.unused.lock().capacity() <= 128);
     }
 }

@@ -70,6 +70,16 @@ fn summary(config: &Config) -> String {
             ),
         ),
         (
+            "remembers",
+            format!(
+                "{} revocations, {} clients' requests, {} clients' attempts, {} tickets at most",
+                config.max_revocations,
+                config.max_tracked_clients,
+                config.max_attempt_clients,
+                config.max_tickets
+            ),
+        ),
+        (
             "log buffer",
             format!("{} KiB", config.log_buffer_bytes / 1024),
         ),

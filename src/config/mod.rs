@@ -27,6 +27,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 pub use machine::Machine;
+pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
 pub use secret::{SecretBytes, SecretString};
 pub use settings::Problem;
 pub use variables::{Preset, VARIABLES, Variable};
@@ -83,6 +84,14 @@ pub struct Config {
     pub max_connections: usize,
     /// Connections at once from one address (`MAX_CONNECTIONS_PER_IP`), 1 to 65,535.
     pub max_connections_per_ip: usize,
+    /// Revocations remembered (`MAX_REVOCATIONS`), 100 to 1,000,000.
+    pub max_revocations: usize,
+    /// Addresses with a bucket of their own (`MAX_TRACKED_CLIENTS`), 16 to 262,144.
+    pub max_tracked_clients: usize,
+    /// Addresses whose failed attempts are counted (`MAX_ATTEMPT_CLIENTS`), 16 to 10,000.
+    pub max_attempt_clients: usize,
+    /// Unused tickets to the log stream (`MAX_TICKETS`), 16 to 10,000.
+    pub max_tickets: usize,
     /// Bytes of log entries kept in memory (`LOG_BUFFER_BYTES`), 16 KiB to 1 GiB.
     pub log_buffer_bytes: usize,
     /// What works but was hardly meant so; a line each, for people, without secrets.

@@ -13,7 +13,8 @@ use super::settings::Settings;
 use super::variables::{
     BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME, BCRYPT_COST, CORS_ALLOWED_ORIGINS,
     JWT_EXPIRE_DURATION, LISTEN, LOCAL_SOCKET, LOG_BUFFER_BYTES, LOG_LEVEL, LOG_SOURCES,
-    MAX_CONNECTIONS, MAX_CONNECTIONS_PER_IP, MAX_LOGIN_ATTEMPTS, RATE_LIMIT_BURST, RATE_LIMIT_RPS,
+    MAX_ATTEMPT_CLIENTS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_IP, MAX_LOGIN_ATTEMPTS,
+    MAX_REVOCATIONS, MAX_TICKETS, MAX_TRACKED_CLIENTS, RATE_LIMIT_BURST, RATE_LIMIT_RPS,
     RATE_LIMIT_WINDOW_SECONDS, REFRESH_REUSE_GRACE_SECONDS, SECRET_KEY, SECRET_KEY_PREVIOUS,
     STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES, Variable, WORKERS,
     WS_TOKEN_TTL_SECONDS,
@@ -63,6 +64,12 @@ pub(super) fn resolve(
         workers: number(settings, &WORKERS, &THREADS).unwrap_or_else(|| machine.workers()),
         max_connections,
         max_connections_per_ip,
+        max_revocations: number(settings, &MAX_REVOCATIONS, &REVOCATIONS).unwrap_or_default(),
+        max_tracked_clients: number(settings, &MAX_TRACKED_CLIENTS, &TRACKED_CLIENTS)
+            .unwrap_or_default(),
+        max_attempt_clients: number(settings, &MAX_ATTEMPT_CLIENTS, &ATTEMPT_CLIENTS)
+            .unwrap_or_default(),
+        max_tickets: number(settings, &MAX_TICKETS, &TICKETS).unwrap_or_default(),
         log_buffer_bytes: number(settings, &LOG_BUFFER_BYTES, &BUFFER_BYTES)
             .unwrap_or_else(|| machine.log_buffer_bytes()),
         warnings: Vec::new(),
@@ -260,6 +267,24 @@ const CONNECTIONS: RangeInclusive<u64> = 1..=65_535;
 
 /// A browser opens six to one host; a terminal beside it gets two.
 const BROWSER_CONNECTIONS: usize = 8;
+
+/// Fewer would be full after some hours of one client that refreshes its login.
+const REVOCATIONS: RangeInclusive<u64> = 100..=MOST_REVOCATIONS;
+
+/// As many as one journal holds with as much waste beside them: it is compacted only when half of it is waste.
+pub(crate) const MOST_REVOCATIONS: u64 = 1_000_000;
+
+/// Fewer would have a household share one limit. The most are 13 MB.
+const TRACKED_CLIENTS: RangeInclusive<u64> = 16..=262_144;
+
+/// Fewer would let a handful of guessers keep everybody else from a password check.
+const ATTEMPT_CLIENTS: RangeInclusive<u64> = 16..=MOST_ATTEMPT_CLIENTS;
+
+/// The lock-outs of so many addresses fit into the journal beside all revocations.
+pub(crate) const MOST_ATTEMPT_CLIENTS: u64 = 10_000;
+
+/// All are looked through whenever one is issued or used.
+const TICKETS: RangeInclusive<u64> = 16..=10_000;
 
 /// From some hundred short lines to as much memory as the larger boards have.
 const BUFFER_BYTES: RangeInclusive<u64> = 16_384..=1 << 30;

@@ -57,6 +57,10 @@ fn without_any_variable_the_documented_defaults_hold() {
     assert_eq!(config.workers, 2);
     assert_eq!(config.max_connections, 1024);
     assert_eq!(config.max_connections_per_ip, 256);
+    assert_eq!(config.max_revocations, 1_000_000);
+    assert_eq!(config.max_tracked_clients, 16_384);
+    assert_eq!(config.max_attempt_clients, 4096);
+    assert_eq!(config.max_tickets, 1024);
     assert_eq!(config.log_buffer_bytes, 2 << 20);
     assert_eq!(config.warnings, [""; 0]);
 }

@@ -96,6 +96,14 @@ variables! {
         "connections at once, 1 to 65535";
     MAX_CONNECTIONS_PER_IP, Described "a quarter of MAX_CONNECTIONS",
         "connections at once from one address, 1 to 65535";
+    MAX_REVOCATIONS, Value "1000000",
+        "dead tokens and logins to remember, 100 to 1000000; 26 to 35 bytes of memory each";
+    MAX_TRACKED_CLIENTS, Value "16384",
+        "addresses with a request limit of their own, 16 to 262144; further ones share one; up to 50 bytes each";
+    MAX_ATTEMPT_CLIENTS, Value "4096",
+        "addresses whose wrong passwords are counted, 16 to 10000; when all are locked out, so are further ones";
+    MAX_TICKETS, Value "1024",
+        "unused tickets to the log stream, 16 to 10000, of which a login may hold 32; 150 bytes each";
     LOG_BUFFER_BYTES, Described "256 KiB to 4 MiB, by memory",
         "bytes of recent log entries that are kept in memory, from 16384";
 }

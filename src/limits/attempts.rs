@@ -4,8 +4,12 @@
 //! would exceed it waits for an outcome. A lock-out begins with the failure that fills the allowance and lasts until the
 //! oldest failure leaves the window. Success forgives nothing: an owner at work does not give a guesser beside him on the
 //! same address a fresh allowance.
+//!
+//! The table of clients is bounded. In a full one a newcomer takes the place of whoever failed the longest ago, never of
+//! someone locked out. Once all of it is locked out, newcomers are refused until the first lock-out ends: a password
+//! check that is not counted is none that is made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -19,9 +23,26 @@ pub struct Attempts {
     window: Duration,
     capacity: usize,
     patience: Duration,
-    clients: Mutex<HashMap<ClientKey, Client>>,
+    table: Mutex<Table>,
     /// Signalled by every outcome.
     outcome: Condvar,
+}
+
+/// The clients, and who of them makes room first: ten million newcomers must not make each of them look through the table.
+#[derive(Default)]
+struct Table {
+    clients: HashMap<ClientKey, Client>,
+    /// All but those with an attempt under way.
+    order: BTreeSet<Place>,
+}
+
+/// A client's place in the order: first those who are not locked out, the longest idle in front, then the others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    locked_out: bool,
+    /// When the lock-out ends, or else when the last failure leaves the window.
+    until: Moment,
+    client: ClientKey,
 }
 
 /// One client's account. At most `max` failures each.
@@ -75,7 +96,9 @@ pub struct Attempt<'a> {
 }
 
 impl Attempts {
-    /// Allows `max` failures (1 to [`MAX_ALLOWANCE`]) within `window`. At most `capacity` clients are kept; see [`CAPACITY`].
+    /// Allows `max` failures (1 to [`MAX_ALLOWANCE`]) within `window`. At most `capacity` clients are kept, and besides
+    /// them those that are restored. Two runs of bcrypt at once, a quarter of a second each, make 2400 failures in five
+    /// minutes: even a guesser with a /48 full of addresses cannot fill a table of 4096.
     #[must_use]
     pub fn new(max: u32, window: Duration, capacity: usize) -> Self {
         Self {
@@ -83,7 +106,7 @@ impl Attempts {
             window,
             capacity: capacity.max(1),
             patience: PATIENCE,
-            clients: Mutex::new(HashMap::new()),
+            table: Mutex::default(),
             outcome: Condvar::new(),
         }
     }
@@ -93,7 +116,7 @@ impl Attempts {
     /// # Errors
     /// If the client is locked out.
     pub fn check(&self, client: ClientKey, now: Moment) -> Result<(), NotAdmitted> {
-        match self.clients.lock().get(&client) {
+        match self.table.lock().clients.get(&client) {
             Some(known) => known.locked(now),
             None => Ok(()),
         }
@@ -106,21 +129,24 @@ impl Attempts {
     /// If the client is locked out, or if no outcome comes within half a minute.
     pub fn admit(&self, client: ClientKey, clock: &Clock) -> Result<Attempt<'_>, NotAdmitted> {
         let deadline = Instant::now() + self.patience;
-        let mut clients = self.clients.lock();
+        let mut table = self.table.lock();
         loop {
             let now = clock.monotonic();
-            self.make_room(&mut clients, client, now)?;
-            let known = clients.entry(client).or_default();
-            known.expire(now);
-            known.locked(now)?;
-            if known.failures.len() + known.in_flight < self.max {
-                known.in_flight += 1;
+            table.make_room(client, self.capacity, now)?;
+            let admitted = table.change(client, |known| {
+                known.expire(now);
+                known.locked(now)?;
+                let allowed = known.failures.len() + known.in_flight < self.max;
+                known.in_flight += usize::from(allowed);
+                Ok(allowed)
+            })?;
+            if admitted {
                 return Ok(Attempt {
                     attempts: self,
                     client,
                 });
             }
-            if self.outcome.wait_until(&mut clients, deadline).timed_out() {
+            if self.outcome.wait_until(&mut table, deadline).timed_out() {
                 return Err(NotAdmitted::Busy);
             }
         }
@@ -128,41 +154,41 @@ impl Attempts {
 
     /// Everyone with failures in the window, by address.
     pub fn list(&self, now: Moment) -> Vec<AttemptRow> {
-        let mut clients = self.clients.lock();
-        let mut rows: Vec<(ClientKey, AttemptRow)> = clients
-            .iter_mut()
+        let table = self.table.lock();
+        let mut rows: Vec<(ClientKey, AttemptRow)> = table
+            .clients
+            .iter()
             .filter_map(|(client, known)| {
-                known.expire(now);
                 let remaining = known.remaining(now);
-                if known.failures.is_empty() && remaining.is_none() {
+                let failures = known.failures.iter().filter(|leaves| **leaves > now);
+                // From before a restart only the lock-out is known: the allowance was full.
+                let attempts = failures.count().max(remaining.map_or(0, |_| self.max));
+                if attempts == 0 {
                     return None;
                 }
                 let row = AttemptRow {
                     ip: client.to_string(),
-                    attempts: u32::try_from(known.failures.len()).unwrap_or(u32::MAX),
+                    attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
                     blocked: remaining.is_some(),
                     retry_after: remaining.map_or(0, whole_seconds),
                 };
                 Some((*client, row))
             })
             .collect();
+        drop(table);
         rows.sort_unstable_by_key(|(client, _)| *client);
         rows.into_iter().map(|(_, row)| row).collect()
     }
 
     /// Forgives a client everything. Says whether there was anything to forgive.
     pub fn clear(&self, client: ClientKey, now: Moment) -> bool {
-        let mut clients = self.clients.lock();
-        let Some(known) = clients.get_mut(&client) else {
-            return false;
-        };
-        known.expire(now);
-        let had_any = !known.failures.is_empty() || known.locked_until.is_some();
-        known.failures.clear();
-        known.locked_until = None;
-        if known.in_flight == 0 {
-            clients.remove(&client);
-        }
+        let had_any = self.table.lock().change(client, |known| {
+            known.expire(now);
+            let had_any = !known.failures.is_empty() || known.locked_until.is_some();
+            known.failures.clear();
+            known.locked_until = None;
+            had_any
+        });
         self.outcome.notify_all();
         had_any
     }
@@ -170,67 +196,30 @@ impl Attempts {
     /// Takes up a lock-out from before a restart. It never lasts longer than a window, whatever became of the clock.
     pub fn restore(&self, client: ClientKey, remaining: Duration, now: Moment) {
         let until = now + remaining.min(self.window);
-        let mut clients = self.clients.lock();
-        let known = clients.entry(client).or_default();
         // When each failure happened is not known any more; that none leaves before the lock-out ends is.
-        known.failures = vec![until; self.max];
-        known.locked_until = Some(until);
+        let mut table = self.table.lock();
+        table.change(client, |known| known.locked_until = Some(until));
     }
 
     /// The lock-outs in force, with what remains of each.
     pub fn lock_outs(&self, now: Moment) -> Vec<(ClientKey, Duration)> {
-        self.clients
-            .lock()
-            .iter()
+        let table = self.table.lock();
+        let clients = table.clients.iter();
+        clients
             .filter_map(|(client, known)| Some((*client, known.remaining(now)?)))
             .collect()
     }
 
     /// Forgets what has left the window. For the housekeeper.
     pub fn sweep(&self, now: Moment) {
-        sweep(&mut self.clients.lock(), now);
-    }
-
-    /// Sees to it that `client` is in the table or may be put there.
-    fn make_room(
-        &self,
-        clients: &mut HashMap<ClientKey, Client>,
-        client: ClientKey,
-        now: Moment,
-    ) -> Result<(), NotAdmitted> {
-        if clients.len() < self.capacity || clients.contains_key(&client) {
-            return Ok(());
-        }
-        sweep(clients, now);
-        if clients.len() < self.capacity {
-            return Ok(());
-        }
-        // Whose last failure is the longest ago makes room, but never someone locked out: that would let him in.
-        let idle = clients
-            .iter()
-            .filter(|(_, known)| known.locked_until.is_none() && known.in_flight == 0)
-            .min_by_key(|(_, known)| known.failures.last().copied())
-            .map(|(client, _)| *client);
-        if let Some(idle) = idle {
-            clients.remove(&idle);
-            return Ok(());
-        }
-        let soonest = clients.values().filter_map(|known| known.remaining(now));
-        match soonest.min() {
-            Some(wait) => Err(NotAdmitted::LockedOut {
-                retry_after: whole_seconds(wait),
-            }),
-            None => Err(NotAdmitted::Busy),
-        }
+        self.table.lock().sweep(now);
     }
 
     /// Ends an attempt.
     fn end(&self, client: ClientKey, failed_at: Option<Moment>) -> Option<LockOut> {
-        let mut clients = self.clients.lock();
-        // An attempt under way keeps its client in the table.
-        let known = clients.get_mut(&client)?;
-        known.in_flight = known.in_flight.saturating_sub(1);
-        let begun = failed_at.and_then(|now| {
+        let begun = self.table.lock().change(client, |known| {
+            known.in_flight = known.in_flight.saturating_sub(1);
+            let now = failed_at?;
             known.expire(now);
             known.failures.push(now + self.window);
             if known.failures.len() < self.max || known.locked_until.is_some() {
@@ -243,11 +232,81 @@ impl Attempts {
                 remaining: until.saturating_since(now),
             })
         });
-        if known.is_blank() {
-            clients.remove(&client);
-        }
         self.outcome.notify_all();
         begun
+    }
+}
+
+impl Table {
+    /// Changes a client's account, and keeps its place in the order. One in which nothing stands is none.
+    fn change<R>(&mut self, client: ClientKey, change: impl FnOnce(&mut Client) -> R) -> R {
+        let known = self.clients.entry(client).or_default();
+        if let Some(before) = known.place(client) {
+            self.order.remove(&before);
+        }
+        let result = change(known);
+        if let Some(after) = known.place(client) {
+            self.order.insert(after);
+        } else if known.in_flight == 0 {
+            self.clients.remove(&client);
+        }
+        result
+    }
+
+    /// Sees to it that `client` is in the table or may be put there.
+    fn make_room(
+        &mut self,
+        client: ClientKey,
+        capacity: usize,
+        now: Moment,
+    ) -> Result<(), NotAdmitted> {
+        if self.clients.len() < capacity || self.clients.contains_key(&client) {
+            return Ok(());
+        }
+        // Whose lock-out is over is as idle as anybody.
+        let mut first_locked_out = self.first_locked_out();
+        while let Some(over) = first_locked_out.filter(|place| place.until <= now) {
+            self.change(over.client, |known| known.expire(now));
+            first_locked_out = self.first_locked_out();
+        }
+        while self.clients.len() >= capacity {
+            match self.order.first().copied() {
+                // Never someone locked out: that would let him in.
+                Some(idle) if !idle.locked_out => {
+                    self.order.remove(&idle);
+                    self.clients.remove(&idle.client);
+                }
+                Some(first) => {
+                    return Err(NotAdmitted::LockedOut {
+                        retry_after: whole_seconds(first.until.saturating_since(now)),
+                    });
+                }
+                None => return Err(NotAdmitted::Busy),
+            }
+        }
+        Ok(())
+    }
+
+    fn first_locked_out(&self) -> Option<Place> {
+        let from = Place {
+            locked_out: true,
+            until: Moment::default(),
+            client: ClientKey::V4([0; 4]),
+        };
+        self.order.range(from..).next().copied()
+    }
+
+    fn sweep(&mut self, now: Moment) {
+        for known in self.clients.values_mut() {
+            known.expire(now);
+        }
+        let kept = |(client, known): (&ClientKey, &Client)| known.place(*client);
+        self.order = self.clients.iter().filter_map(kept).collect();
+        self.clients
+            .retain(|client, known| known.in_flight > 0 || known.place(*client).is_some());
+        if self.clients.len() < self.clients.capacity() / 4 {
+            self.clients.shrink_to_fit();
+        }
     }
 }
 
@@ -294,21 +353,17 @@ impl Client {
         }
     }
 
-    fn is_blank(&self) -> bool {
-        self.failures.is_empty() && self.locked_until.is_none() && self.in_flight == 0
+    /// Where it stands in the order of those who make room; nowhere with an attempt under way, or without any failure.
+    fn place(&self, client: ClientKey) -> Option<Place> {
+        let until = self.locked_until.or(self.failures.last().copied());
+        let until = until.filter(|_| self.in_flight == 0)?;
+        Some(Place {
+            locked_out: self.locked_until.is_some(),
+            until,
+            client,
+        })
     }
 }
-
-fn sweep(clients: &mut HashMap<ClientKey, Client>, now: Moment) {
-    for known in clients.values_mut() {
-        known.expire(now);
-    }
-    clients.retain(|_, known| !known.is_blank());
-}
-
-/// How many clients to keep. Two runs of bcrypt at once, a quarter of a second each, make 2400 failures in the default
-/// window, so that even a guesser with a /48 full of addresses cannot fill the table.
-pub const CAPACITY: usize = 4096;
 
 /// The largest allowance. Each failure is kept until it leaves the window, and who wants more than this wants no limit.
 pub const MAX_ALLOWANCE: u32 = 1000;

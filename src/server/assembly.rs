@@ -36,7 +36,7 @@ pub fn assemble(
     })?;
     // The lock in it is what makes everything below ours alone.
     let storage = FileStorage::open(&state_dir)?;
-    let durable = Arc::new(Durable::new());
+    let durable = Arc::new(Durable::with_capacity(config.max_revocations));
     let (journal, replayed) = Journal::open(Box::new(storage), durable.clone(), time.clone())?;
     let journal = Arc::new(journal);
     let clock = replayed.clock;
@@ -73,7 +73,11 @@ pub fn assemble(
     let sources = Sources::start(&config.log_sources, &ring, &clock)?;
     let api = Api {
         auth: Arc::new(auth),
-        buckets: Buckets::new(config.rate_limit_rps, config.rate_limit_burst, MAX_BUCKETS),
+        buckets: Buckets::new(
+            config.rate_limit_rps,
+            config.rate_limit_burst,
+            config.max_tracked_clients,
+        ),
         ring,
         hub,
         sources: parking_lot::Mutex::new(sources),
@@ -109,6 +113,8 @@ fn auth_settings(
         ticket_ttl: config.ws_ticket_ttl,
         max_attempts: config.max_login_attempts,
         attempts_window: config.rate_limit_window,
+        max_attempt_clients: config.max_attempt_clients,
+        max_tickets: config.max_tickets,
         bcrypt_cost: config.bcrypt_cost,
         bcrypt_at_once,
         // The pool's password lane is what bounds those who wait; only its threads ever stand here.
@@ -116,6 +122,3 @@ fn auth_settings(
         state_dir: config.state_dir.clone(),
     })
 }
-
-/// Addresses whose request rate is known at a time; some 24 bytes each. More share one bucket.
-pub const MAX_BUCKETS: usize = 16 * 1024;

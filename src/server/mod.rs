@@ -38,7 +38,6 @@ use crate::journal::OpenError;
 use crate::limits::bucket::Buckets;
 use crate::logs::own;
 use admission::Admission;
-use assembly::MAX_BUCKETS;
 use banner::Banner;
 use housekeeper::Housekeeper;
 use local::Local;
@@ -162,7 +161,7 @@ impl Server {
                 .rate_limit_burst
                 .saturating_mul(4)
                 .max(MIN_HANDSHAKE_BURST),
-            MAX_BUCKETS,
+            config.max_tracked_clients,
         ));
         let (pool, pool_threads) = Pool::start(&api, bcrypt_at_once)?;
         let shared = Arc::new(Shared {

@@ -8,6 +8,7 @@ mod cors;
 mod device;
 mod follow;
 mod forge;
+mod full;
 mod hostile;
 mod limits;
 mod local;

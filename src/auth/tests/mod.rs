@@ -59,6 +59,8 @@ fn settings(directory: &TempDir) -> Settings {
         ticket_ttl: Duration::from_secs(120),
         max_attempts: 5,
         attempts_window: Duration::from_secs(300),
+        max_attempt_clients: 4096,
+        max_tickets: 1024,
         bcrypt_cost: Some(4),
         bcrypt_at_once: 2,
         bcrypt_waiting: 64,

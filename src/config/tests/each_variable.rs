@@ -169,6 +169,25 @@ fn good_values_are_taken() {
         ("LOG_LEVEL", "Warn", |c| c.log_level.to_string(), "WARN"),
         ("WORKERS", "64", |c| c.workers.to_string(), "64"),
         (
+            "MAX_REVOCATIONS",
+            "100",
+            |c| c.max_revocations.to_string(),
+            "100",
+        ),
+        (
+            "MAX_TRACKED_CLIENTS",
+            "262144",
+            |c| c.max_tracked_clients.to_string(),
+            "262144",
+        ),
+        (
+            "MAX_ATTEMPT_CLIENTS",
+            "10000",
+            |c| c.max_attempt_clients.to_string(),
+            "10000",
+        ),
+        ("MAX_TICKETS", "16", |c| c.max_tickets.to_string(), "16"),
+        (
             "MAX_CONNECTIONS",
             "10",
             |c| format!("{} {}", c.max_connections, c.max_connections_per_ip),
@@ -271,6 +290,14 @@ fn a_bad_value_is_named_with_what_would_be_right() {
         ("WORKERS", "65", "from 1 to 64"),
         ("MAX_CONNECTIONS", "65536", "from 1 to 65535"),
         ("MAX_CONNECTIONS_PER_IP", "0", "from 1 to 65535"),
+        ("MAX_REVOCATIONS", "99", "from 100 to 1000000"),
+        ("MAX_REVOCATIONS", "1000001", "from 100 to 1000000"),
+        ("MAX_TRACKED_CLIENTS", "15", "from 16 to 262144"),
+        ("MAX_TRACKED_CLIENTS", "262145", "from 16 to 262144"),
+        ("MAX_ATTEMPT_CLIENTS", "15", "from 16 to 10000"),
+        ("MAX_ATTEMPT_CLIENTS", "10001", "from 16 to 10000"),
+        ("MAX_TICKETS", "15", "from 16 to 10000"),
+        ("MAX_TICKETS", "10001", "from 16 to 10000"),
         ("LOG_BUFFER_BYTES", "1M", "from 16384 to 1073741824"),
     ];
     for (name, value, right) in cases {

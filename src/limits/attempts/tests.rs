@@ -118,7 +118,7 @@ fn thirty_successes_at_once_all_pass() {
             scope.spawn(|| f.attempts.admit(A, &f.clock).unwrap().succeeded());
         }
     });
-    assert!(f.attempts.clients.lock().is_empty());
+    assert!(f.attempts.table.lock().clients.is_empty());
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_full_table_forgets_failures_but_never_a_lock_out() {
     }
     for n in 0..1000_u64 {
         assert_eq!(f.fail(ClientKey::V6(n.to_be_bytes())), Ok(None));
-        assert!(f.attempts.clients.lock().len() <= 3);
+        assert!(f.attempts.table.lock().clients.len() <= 3);
     }
     assert_eq!(f.attempts.lock_outs(f.clock.monotonic()).len(), 2);
 
@@ -178,6 +178,23 @@ fn a_restored_lock_out_goes_on_for_what_remained() {
     f.pass(120);
     assert_eq!(f.retry_after(A), None);
     assert_eq!(f.fail(A), Ok(None));
+}
+
+#[test]
+fn restored_lock_outs_are_kept_whatever_the_capacity_and_newcomers_wait() {
+    let f = fixture(5, 3);
+    for n in 0..10_u64 {
+        let remaining = Duration::from_secs(100 + n);
+        let client = ClientKey::V6(n.to_be_bytes());
+        f.attempts.restore(client, remaining, f.clock.monotonic());
+    }
+    assert_eq!(f.fail(A), Err(NotAdmitted::LockedOut { retry_after: 100 }));
+    assert_eq!(f.attempts.lock_outs(f.clock.monotonic()).len(), 10);
+    f.pass(106);
+    assert_eq!(f.fail(A), Err(NotAdmitted::LockedOut { retry_after: 1 }));
+    f.pass(1);
+    assert_eq!(f.fail(A), Ok(None));
+    assert_eq!(f.attempts.lock_outs(f.clock.monotonic()).len(), 2);
 }
 
 #[test]
