@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::revocation::Revocations;
+use super::revocation::{self, Revocations};
 use crate::clock::Timestamp;
 use crate::config::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
 use crate::journal::format::{FRAME_OVERHEAD, MAX_FILE};
@@ -152,7 +152,15 @@ impl State for Durable {
         }
     }
 
-    fn live_part(&self, _: usize, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
+    /// The account and the lock-outs, then one for each shard of the revocations.
+    fn parts(&self) -> usize {
+        1 + revocation::SHARDS
+    }
+
+    fn live_part(&self, part: usize, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
+        if let Some(shard) = part.checked_sub(1) {
+            return self.revocations.live_shard(shard, now, sink);
+        }
         if let Some(account) = self.account() {
             sink(&Record::Password {
                 generation: account.generation,
@@ -171,7 +179,6 @@ impl State for Durable {
                 sink(&Record::LockOut { client, until });
             }
         }
-        self.revocations.live(now, sink);
     }
 }
 

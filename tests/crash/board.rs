@@ -155,6 +155,8 @@ fn settings() -> Settings {
         refresh_reuse_grace: Duration::from_secs(10),
         ticket_ttl: Duration::from_secs(120),
         max_attempts: 2,
+        max_attempt_clients: 64,
+        max_tickets: 64,
         attempts_window: WINDOW,
         bcrypt_cost: Some(4),
         bcrypt_at_once: 2,

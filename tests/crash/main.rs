@@ -63,7 +63,7 @@ fn run(honesty: Honesty, histories: u64, longest: usize) -> u64 {
 
 #[test]
 fn whatever_was_answered_is_there_after_a_power_cut_at_any_call() {
-    let crashes = run(Honesty::Honest, 1000, 40);
+    let crashes = run(Honesty::Honest, 1100, 40);
     if std::env::var_os("POSTERN_CRASH_HISTORIES").is_none() {
         assert!(crashes >= 100_000, "only {crashes} crashes were tried");
     }

@@ -5,6 +5,14 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
+impl Revocations {
+    fn live(&self, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
+        for shard in 0..SHARDS {
+            self.live_shard(shard, now, sink);
+        }
+    }
+}
+
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
 
 fn id(n: u32) -> Id {
