@@ -13,7 +13,7 @@ use super::format::{FRAMES_START, MAX_FILE, Record, Salt, encode, headers};
 use super::replay::{Report, next_frame};
 use super::storage::Storage;
 use super::{Answer, CommitError, Health, JournalStats, Shared, State};
-use crate::clock::{Clock, ClockState, Moment, Timestamp};
+use crate::clock::{Clock, ClockState, MAX_LEAP, Moment, Timestamp};
 use crate::entropy::Entropy;
 
 /// What the writer is asked for.
@@ -222,7 +222,7 @@ impl Writer {
             return;
         }
         let now = self.clock.now();
-        if self.is_half_waste(now) {
+        if self.was_set_back(now) || self.is_half_waste(now) {
             self.compact();
         } else if self.newest_mark.is_none_or(|mark| now >= mark + MARK_EVERY) {
             self.mark(now);
@@ -339,6 +339,12 @@ impl Writer {
         !self.failed
     }
 
+    /// Whether the file holds a mark of a time that was taken back. The clock is the authority: it is never far behind
+    /// a mark but after [`Clock::set_back`].
+    fn was_set_back(&self, now: Timestamp) -> bool {
+        self.newest_mark.is_some_and(|mark| mark > now + MAX_LEAP)
+    }
+
     /// Whether at least half of a file that is worth the trouble is records that nobody needs any more.
     fn is_half_waste(&self, now: Timestamp) -> bool {
         let at = self.clock.monotonic();
@@ -412,8 +418,9 @@ impl Writer {
     fn image(&self, salt: Salt, extra: &[&Record]) -> io::Result<(Vec<u8>, u64, Timestamp)> {
         // The guarded clock keeps to its line while a leap is held, so that no leap gets in by this way.
         let now = self.clock.now();
-        // Never behind the old file's newest mark: that one goes with it.
-        let mark = self.newest_mark.map_or(now, |newest| newest.max(now));
+        // Never behind the old file's newest mark, unless that is wrong: it goes with it.
+        let newest = self.newest_mark.filter(|_| !self.was_set_back(now));
+        let mark = newest.map_or(now, |newest| newest.max(now));
         let mark = Timestamp::from_secs(mark.as_secs());
 
         let mut image = headers(salt).to_vec();
@@ -440,7 +447,7 @@ impl Writer {
 
     fn note_marks(&mut self, records: &[&Record]) {
         for record in records {
-            self.newest_mark = self.newest_mark.max(record.mark());
+            self.newest_mark = record.newest_mark(self.newest_mark);
         }
     }
 
