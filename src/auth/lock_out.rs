@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Auth, AuthError};
-use crate::journal::{ClientKey, Record, State};
+use crate::journal::{ClientKey, Record};
 use crate::limits::{Attempt, LockOut, whole_seconds};
 
 impl Auth {
@@ -80,12 +80,6 @@ impl Auth {
         records.extend(over.map(|(client, _)| Record::LockOutCleared { client }));
         if records.is_empty() {
             return;
-        }
-        if !self.journal.healthy() {
-            // It is going to be written anew out of memory.
-            for record in &records {
-                self.durable.apply(record);
-            }
         }
         // What fails is still different the next time.
         self.journal.submit(records, Box::new(|_| ()));

@@ -193,3 +193,17 @@ fn a_lock_out_begun_in_1970_goes_on_when_the_clock_is_set_and_the_plug_is_pulled
     device.advance(300);
     assert_eq!(device.login_with(PASSWORD).status, 200);
 }
+
+#[test]
+fn a_lock_out_outlives_a_stop_right_after_the_clock_was_set() {
+    let mut device = Device::start();
+    for _ in 0..5 {
+        assert_eq!(device.login_with("wrong").status, 401);
+    }
+    let noon = Timestamp::from_secs(TODAY.as_secs() + 43_200);
+    device.time.set_system(noon);
+    device.restart();
+    assert_eq!(device.login_with(PASSWORD).status, 429);
+    device.advance(300);
+    assert_eq!(device.login_with(PASSWORD).status, 200);
+}

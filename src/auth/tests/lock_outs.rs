@@ -152,6 +152,13 @@ fn a_window_changed_between_two_boots_caps_what_is_restored() {
         settings.attempts_window = Duration::from_secs(3600);
     });
     assert_eq!(remaining(&longer), Some(300));
+    // Over before anybody saw that too long an end is kept.
+    let shortest = board.power_cut(NOON, |settings| {
+        settings.attempts_window = Duration::from_secs(1);
+    });
+    pass(&shortest, 1);
+    settle(&shortest);
+    assert_eq!(remaining(&shortest.power_cut(NOON, |_| ())), None);
     // Fewer or more attempts are allowed by now: locked out is locked out.
     for max in [1, 50] {
         let other = board.power_cut(NOON, |settings| settings.max_attempts = max);
@@ -242,5 +249,7 @@ fn as_long_as_nobody_sets_the_clock_a_lock_out_is_written_once() {
         board.auth.heed_clock();
     }
     board.auth.tick();
+    // Whatever was submitted is written before this returns.
+    board.journal.tick();
     assert_eq!(board.journal.stats().writes, before);
 }
