@@ -169,18 +169,27 @@ fn a_window_changed_between_two_boots_caps_what_is_restored() {
 #[test]
 fn a_lifting_that_races_the_failure_leaves_memory_and_journal_of_one_mind() {
     let board = Board::first_boot(NOON).power_cut(NOON, |settings| settings.max_attempts = 1);
-    for round in 0..100 {
+    for round in 0..300 {
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
                 let _ = board.auth.basic(CLIENT, "admin", "wrong");
                 done.store(true, Ordering::Release);
             });
+            // With the housekeeper between them, and without.
+            if round % 3 == 0 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Acquire) {
+                        board.auth.heed_clock();
+                    }
+                });
+            }
             // Before, in the very middle of, and after.
             while !done.load(Ordering::Acquire) {
                 board.auth.clear_lockout(CLIENT).unwrap();
             }
         });
+        board.journal.tick();
         let in_force = !board.auth.lockouts().is_empty();
         let kept = !board.auth.durable.lock_outs().is_empty();
         let cut = board.power_cut(NOON, |_| ());
