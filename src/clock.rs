@@ -9,188 +9,16 @@
 //! for what can be taken back, [`Clock::wall`]: what is issued, and whether a token has expired. For what can not,
 //! [`Clock::now`], it is *held* until it has stood for a while: what may be forgotten, and which marks are made.
 
+mod source;
+
 use std::fmt;
-use std::ops::Add;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
-/// Wall-clock time: milliseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(u64);
-
-impl Timestamp {
-    /// From milliseconds since the Unix epoch.
-    #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
-    }
-
-    /// From whole seconds since the Unix epoch.
-    #[must_use]
-    pub const fn from_secs(secs: u64) -> Self {
-        Self(secs.saturating_mul(1000))
-    }
-
-    /// Milliseconds since the Unix epoch.
-    #[must_use]
-    pub const fn as_millis(self) -> u64 {
-        self.0
-    }
-
-    /// Whole seconds since the Unix epoch, rounded down.
-    #[must_use]
-    pub const fn as_secs(self) -> u64 {
-        self.0 / 1000
-    }
-
-    /// How long after `earlier` this is; zero if it is not after it.
-    #[must_use]
-    pub const fn saturating_since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
-    }
-
-    /// The time `duration` before this one, the epoch at the earliest.
-    #[must_use]
-    pub fn saturating_sub(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(whole_millis(duration)))
-    }
-}
-
-impl Add<Duration> for Timestamp {
-    type Output = Self;
-
-    fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(whole_millis(duration)))
-    }
-}
-
-/// RFC 3339 in UTC with milliseconds, as on the log stream: `2026-11-23T14:32:10.123Z`.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = i128::from(self.0) * 1_000_000;
-        let Ok(time) = time::OffsetDateTime::from_unix_timestamp_nanos(nanos) else {
-            return f.write_str("9999-12-31T23:59:59.999Z");
-        };
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            time.year(),
-            u8::from(time.month()),
-            time.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-            time.millisecond()
-        )
-    }
-}
-
-/// A reading of the monotonic clock, from an arbitrary origin within this run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Moment(Duration);
-
-impl Moment {
-    /// How long after `earlier` this is; zero if it is not after it.
-    #[must_use]
-    pub const fn saturating_since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// The distance from the origin.
-    #[must_use]
-    pub const fn since_origin(self) -> Duration {
-        self.0
-    }
-}
-
-impl Add<Duration> for Moment {
-    type Output = Self;
-
-    fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration))
-    }
-}
-
-/// Where the two kinds of time come from.
-pub trait TimeSource: Send + Sync {
-    /// The system's wall clock, as wrong as it may be.
-    fn system(&self) -> Timestamp;
-    /// The monotonic clock.
-    fn monotonic(&self) -> Moment;
-}
-
-/// The operating system's clocks.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemTimeSource {
-    origin: Instant,
-}
-
-impl SystemTimeSource {
-    /// Clocks whose monotonic origin is now.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
-    }
-}
-
-impl Default for SystemTimeSource {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl TimeSource for SystemTimeSource {
-    fn system(&self) -> Timestamp {
-        // Before 1970 is as good as 1970: the marks decide then.
-        Timestamp(whole_millis(
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
-        ))
-    }
-
-    fn monotonic(&self) -> Moment {
-        Moment(self.origin.elapsed())
-    }
-}
-
-/// Clocks that a test turns by hand.
-#[derive(Debug)]
-pub struct FakeTimeSource(Mutex<(Timestamp, Moment)>);
-
-impl FakeTimeSource {
-    /// Clocks that stand at `system`.
-    #[must_use]
-    pub fn new(system: Timestamp) -> Self {
-        Self(Mutex::new((system, Moment::default())))
-    }
-
-    /// Lets time pass on both clocks.
-    pub fn advance(&self, duration: Duration) {
-        let mut clocks = self.0.lock();
-        clocks.0 = clocks.0 + duration;
-        clocks.1 = clocks.1 + duration;
-    }
-
-    /// Sets the system's clock alone, as NTP or a dead battery does.
-    pub fn set_system(&self, system: Timestamp) {
-        self.0.lock().0 = system;
-    }
-}
-
-impl TimeSource for FakeTimeSource {
-    fn system(&self) -> Timestamp {
-        self.0.lock().0
-    }
-
-    fn monotonic(&self) -> Moment {
-        self.0.lock().1
-    }
-}
+use source::whole_millis;
+pub use source::{FakeTimeSource, Moment, SystemTimeSource, TimeSource, Timestamp};
 
 /// What the guarded clock makes of the system's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,26 +56,60 @@ struct Line {
     at: Moment,
     /// Since when, and how far ahead of the line, the system's clock has stood after a leap.
     leap: Option<(Moment, Duration)>,
+    /// From where to where the line itself last leapt.
+    leapt: Option<(Timestamp, Timestamp)>,
+    /// Until when it is doubted: nobody knew the time before this run, so the first that was believed may be wrong.
+    doubted_until: Option<Moment>,
     state: ClockState,
+    telling: bool,
+}
+
+/// What is worth a line in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Behind(Duration),
+    CaughtUp,
+    Held(Duration),
+    Believed(Duration),
+    TakenBack,
+    SetAhead(Duration),
 }
 
 impl Clock {
-    /// A clock that will never be earlier than `newest_mark`. Without a mark (a first boot) it starts at the system's time.
+    /// A clock that will never be earlier than `newest_mark`. Without a mark (a first boot) it starts at the system's time,
+    /// and doubts it for [`HOLD`]. It logs nothing before [`Clock::tell`].
     #[must_use]
     pub fn new(source: Arc<dyn TimeSource>, newest_mark: Option<Timestamp>) -> Self {
         let at = source.monotonic();
-        let wall = newest_mark.unwrap_or_else(|| source.system());
         let clock = Self {
-            source,
             line: Mutex::new(Line {
-                wall,
+                wall: newest_mark.unwrap_or_else(|| source.system()),
                 at,
                 leap: None,
+                leapt: None,
+                doubted_until: newest_mark.is_none().then(|| at + HOLD),
                 state: ClockState::Synchronised,
+                telling: false,
             }),
+            source,
         };
         clock.now();
         clock
+    }
+
+    /// From now on what the clock does is logged, once each time; and what it is doing already. To be called when
+    /// there is a log that keeps it.
+    pub fn tell(&self) {
+        let now = self.now();
+        let mut line = self.line.lock();
+        line.telling = true;
+        let state = line.state;
+        drop(line);
+        match state {
+            ClockState::Synchronised => {}
+            ClockState::Held(leap) => Event::Held(leap).report(now),
+            ClockState::Behind(by) => Event::Behind(by).report(now),
+        }
     }
 
     /// Wall-clock time as well as it can be told: that of [`Clock::now`], or the system's where that is later. A leap that
@@ -261,14 +123,25 @@ impl Clock {
         let mut line = self.line.lock();
         let system = self.source.system();
         let at = self.source.monotonic();
-        let before = line.state;
-        line.advance(system, at);
-        let (now, state) = (line.wall, line.state);
+        let event = line.advance(system, at).filter(|_| line.telling);
+        let now = line.wall;
         drop(line);
-        if before.name() != state.name() {
-            report(state, now);
+        if let Some(event) = event {
+            event.report(now);
         }
         now
+    }
+
+    /// How long ago it was `earlier` by [`Clock::now`]. A leap in between is time that nobody waited, and does not count;
+    /// of several, the last.
+    pub fn elapsed(&self, earlier: Timestamp) -> Duration {
+        let now = self.now();
+        match self.line.lock().leapt {
+            Some((from, to)) if earlier <= from && to <= now => {
+                from.saturating_since(earlier) + now.saturating_since(to)
+            }
+            _ => now.saturating_since(earlier),
+        }
     }
 
     /// The monotonic clock, for everything that measures a length of time within this run.
@@ -276,10 +149,32 @@ impl Clock {
         self.source.monotonic()
     }
 
-    /// What the clock makes of the system's, as of its last reading.
+    /// What the clock makes of the system's.
     pub fn state(&self) -> ClockState {
         self.now();
         self.line.lock().state
+    }
+
+    /// The system's time, if the first time that was ever believed has turned out to be a month ahead of it before it had stood for [`HOLD`]. To follow it there, [`Clock::set_back`].
+    pub fn refuted(&self) -> Option<Timestamp> {
+        self.now();
+        let line = self.line.lock();
+        let system = self.source.system();
+        (line.doubted_until.is_some() && line.is_refuted_by(system)).then_some(system)
+    }
+
+    /// Takes the first time back that was believed: the one way in which the clock runs backwards, and only while
+    /// [`Clock::refuted`]. Everything that was issued must have been ended before, for good.
+    pub fn set_back(&self, to: Timestamp) {
+        let mut line = self.line.lock();
+        if line.doubted_until.is_some() && line.is_refuted_by(to) {
+            let at = self.source.monotonic();
+            line.wall = to;
+            line.at = at;
+            line.leapt = None;
+            line.doubted_until = Some(at + HOLD);
+            line.state = ClockState::Synchronised;
+        }
     }
 }
 
@@ -290,31 +185,57 @@ impl fmt::Debug for Clock {
 }
 
 impl Line {
-    fn advance(&mut self, system: Timestamp, at: Moment) {
+    fn advance(&mut self, system: Timestamp, at: Moment) -> Option<Event> {
         // Whole milliseconds are carried over; what is left of one stays behind in `at`.
         let passed = Duration::from_millis(whole_millis(at.saturating_since(self.at)));
         self.wall = self.wall + passed;
         self.at = self.at + passed;
+        let never_set = self.wall < RELEASE_EPOCH;
+        self.doubt(never_set, system);
 
+        let before = self.state;
         if system < self.wall {
             self.leap = None;
             let behind = self.wall.saturating_since(system);
-            self.state = if behind > TOLERATED_LAG {
-                ClockState::Behind(behind)
-            } else {
-                ClockState::Synchronised
-            };
-            return;
+            let was_behind = matches!(before, ClockState::Behind(_));
+            // Not the same edge both ways, or a clock that is being slewed would flap at it.
+            let lag = if was_behind { CAUGHT_UP } else { TOLERATED_LAG };
+            if behind > lag {
+                self.state = ClockState::Behind(behind);
+                return (!was_behind).then_some(Event::Behind(behind));
+            }
+            return self.followed(None);
         }
         let ahead = system.saturating_since(self.wall);
-        let never_set = self.wall < RELEASE_EPOCH;
-        if ahead <= MAX_LEAP || never_set || self.has_stood(ahead) {
-            self.wall = system;
-            self.leap = None;
-            self.state = ClockState::Synchronised;
-        } else {
-            self.state = ClockState::Held(ahead);
+        if ahead <= MAX_LEAP || never_set {
+            self.leap_to(system);
+            return self.followed((ahead > WORTH_A_WORD).then_some(Event::SetAhead(ahead)));
         }
+        if self.has_stood(ahead) {
+            self.leap_to(system);
+            self.state = ClockState::Synchronised;
+            return Some(Event::Believed(ahead));
+        }
+        self.state = ClockState::Held(ahead);
+        (!matches!(before, ClockState::Held(_))).then_some(Event::Held(ahead))
+    }
+
+    /// The system's clock is followed again, or still; then `otherwise` is what there is to say.
+    fn followed(&mut self, otherwise: Option<Event>) -> Option<Event> {
+        match std::mem::replace(&mut self.state, ClockState::Synchronised) {
+            ClockState::Synchronised => otherwise,
+            ClockState::Held(_) => Some(Event::TakenBack),
+            ClockState::Behind(_) => Some(Event::CaughtUp),
+        }
+    }
+
+    fn leap_to(&mut self, system: Timestamp) {
+        // A slewed clock creeps ahead at each reading; that is no leap.
+        if system.saturating_since(self.wall) > CAUGHT_UP {
+            self.leapt = Some((self.wall, system));
+        }
+        self.wall = system;
+        self.leap = None;
     }
 
     /// Whether a leap of this size has stood for long enough. A further leap starts the wait anew.
@@ -329,22 +250,46 @@ impl Line {
             }
         }
     }
-}
 
-fn report(state: ClockState, now: Timestamp) {
-    match state {
-        ClockState::Synchronised => log::info!(now:% = now; "the system clock is followed"),
-        ClockState::Held(leap) => {
-            log::warn!(leap_seconds = leap.as_secs(), now:% = now; "the system clock leapt ahead; until it has stood for a while, nothing is forgotten by it");
+    /// The first time to be believed is doubted until it has stood. A contradiction keeps the doubt up until something
+    /// is done about it.
+    fn doubt(&mut self, never_set: bool, system: Timestamp) {
+        match self.doubted_until {
+            Some(_) if self.is_refuted_by(system) => self.doubted_until = Some(self.at + HOLD),
+            Some(until) if self.at >= until && !never_set => self.doubted_until = None,
+            _ if never_set => self.doubted_until = Some(self.at + HOLD),
+            _ => {}
         }
-        ClockState::Behind(by) => {
-            log::warn!(behind_seconds = by.as_secs(), now:% = now; "the system clock is behind the journal; the journal's time goes on");
-        }
+    }
+
+    fn is_refuted_by(&self, system: Timestamp) -> bool {
+        system >= RELEASE_EPOCH && system + REFUTED_BY < self.wall
     }
 }
 
-fn whole_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+impl Event {
+    fn report(self, now: Timestamp) {
+        match self {
+            Self::Behind(by) => {
+                log::warn!(behind_seconds = by.as_secs(), now:% = now; "the system clock is behind the newest time that is known; time goes on from that one");
+            }
+            Self::CaughtUp => {
+                log::info!(now:% = now; "the system clock has caught up and is followed again");
+            }
+            Self::Held(leap) => {
+                log::warn!(leap_seconds = leap.as_secs(), now:% = now; "the system clock leapt ahead; until it has stood for five minutes, nothing is forgotten by it");
+            }
+            Self::Believed(leap) => {
+                log::warn!(leap_seconds = leap.as_secs(), now:% = now; "the leap of the system clock has stood for five minutes and is believed");
+            }
+            Self::TakenBack => {
+                log::info!(now:% = now; "the leap of the system clock was taken back; it is followed again");
+            }
+            Self::SetAhead(leap) => {
+                log::info!(leap_seconds = leap.as_secs(), now:% = now; "the system clock was set ahead and is followed");
+            }
+        }
+    }
 }
 
 /// A leap ahead of more than this is held.
@@ -353,6 +298,10 @@ pub const MAX_LEAP: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a leap must stand before it is believed.
 pub const HOLD: Duration = Duration::from_secs(5 * 60);
 
+/// The first time that was ever believed is given up for one that is earlier by more than this. Who has to wait for less
+/// until the system's clock has caught up need not have all logins ended.
+const REFUTED_BY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// A guarded line before this was never set: no release of postern is older, so a leap from there is the clock being
 /// set for the first time (2026-11-01T00:00:00Z).
 pub const RELEASE_EPOCH: Timestamp = Timestamp::from_secs(1_793_491_200);
@@ -360,87 +309,11 @@ pub const RELEASE_EPOCH: Timestamp = Timestamp::from_secs(1_793_491_200);
 /// NTP slews by fractions of a second; that is no state worth a word.
 const TOLERATED_LAG: Duration = Duration::from_secs(2);
 
+/// Behind no further than this, the system's clock has caught up.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
+
+/// Set ahead by less than this, it is just followed.
+const WORTH_A_WORD: Duration = Duration::from_secs(60);
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOON: Timestamp = Timestamp::from_secs(1_795_000_000);
-    const DAY: Duration = Duration::from_secs(86_400);
-
-    fn clock_at(system: Timestamp, mark: Option<Timestamp>) -> (Arc<FakeTimeSource>, Clock) {
-        let source = Arc::new(FakeTimeSource::new(system));
-        let clock = Clock::new(source.clone(), mark);
-        (source, clock)
-    }
-
-    #[test]
-    fn a_boot_in_1970_goes_on_from_the_newest_mark() {
-        let (source, clock) = clock_at(Timestamp::default(), Some(NOON));
-        assert_eq!(clock.now(), NOON);
-        assert_eq!(clock.state().name(), "behind");
-        source.advance(Duration::from_secs(10));
-        assert_eq!(clock.now(), NOON + Duration::from_secs(10));
-    }
-
-    #[test]
-    fn time_never_runs_backwards() {
-        let (source, clock) = clock_at(NOON, None);
-        source.set_system(NOON.saturating_sub(DAY));
-        assert!(clock.now() >= NOON);
-        source.set_system(NOON + Duration::from_secs(5));
-        assert_eq!(clock.now(), NOON + Duration::from_secs(5));
-        assert_eq!(clock.state(), ClockState::Synchronised);
-    }
-
-    #[test]
-    fn a_leap_of_years_is_held_until_it_has_stood() {
-        let (source, clock) = clock_at(NOON, Some(NOON));
-        source.set_system(NOON + DAY * 3650);
-        assert_eq!(clock.now(), NOON);
-        assert_eq!(clock.state().name(), "held");
-        source.advance(HOLD / 2);
-        assert_eq!(clock.now(), NOON + HOLD / 2);
-        source.advance(HOLD);
-        assert!(clock.now() >= NOON + DAY * 3650);
-    }
-
-    #[test]
-    fn a_leap_that_is_taken_back_leaves_no_trace() {
-        let (source, clock) = clock_at(NOON, Some(NOON));
-        source.set_system(NOON + DAY * 3650);
-        clock.now();
-        source.advance(Duration::from_secs(60));
-        source.set_system(NOON + Duration::from_secs(60));
-        assert_eq!(clock.now(), NOON + Duration::from_secs(60));
-        assert_eq!(clock.state(), ClockState::Synchronised);
-    }
-
-    #[test]
-    fn a_second_leap_starts_the_wait_anew() {
-        let (source, clock) = clock_at(NOON, Some(NOON));
-        source.set_system(NOON + DAY * 30);
-        clock.now();
-        source.advance(HOLD.saturating_sub(Duration::from_secs(1)));
-        source.set_system(NOON + DAY * 300);
-        clock.now();
-        source.advance(Duration::from_secs(2));
-        assert!(clock.now() < NOON + DAY);
-    }
-
-    #[test]
-    fn a_clock_that_was_never_set_believes_the_first_plausible_time() {
-        let (source, clock) = clock_at(Timestamp::from_secs(100), None);
-        source.set_system(NOON);
-        assert_eq!(clock.now(), NOON);
-    }
-
-    #[test]
-    fn timestamps_are_written_as_rfc_3339() {
-        let time = Timestamp::from_millis(1_795_530_730_123);
-        assert_eq!(time.to_string(), "2026-11-24T14:32:10.123Z");
-        assert_eq!(
-            Timestamp::from_millis(u64::MAX).to_string(),
-            "9999-12-31T23:59:59.999Z"
-        );
-    }
-}
+mod tests;

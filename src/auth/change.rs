@@ -149,7 +149,7 @@ impl Auth {
         self.commit(vec![Record::Password {
             generation: generation.saturating_add(1),
             origin: PasswordOrigin::Changed,
-            at: self.clock.now(),
+            at: self.clock.wall(),
             hash,
             spared,
         }])?;
@@ -160,6 +160,36 @@ impl Auth {
         self.logins_ended();
         self.drop_initial_file();
         Ok(())
+    }
+
+    /// Follows the system's clock back from the first time that this device ever believed, if that turns out to have been
+    /// wrong at once. What was issued by it would come to life again when that time really comes, and what was revoked
+    /// may be forgotten: all logins end, as by a change of the password. Blocks for the journal, if there is anything to do.
+    pub(super) fn follow_clock_back(&self) {
+        let Some(to) = self.clock.refuted() else {
+            return;
+        };
+        let _changing = self.changing.lock();
+        let Some(account) = self.durable.account() else {
+            return;
+        };
+        let ended = self.commit(vec![Record::Password {
+            generation: account.generation.saturating_add(1),
+            origin: account.origin,
+            at: to,
+            hash: account.hash.as_ref().to_owned(),
+            spared: None,
+        }]);
+        // Without that the clock stays; it is tried again. A crash in between costs the logins only.
+        if ended.is_err() {
+            return;
+        }
+        let wrong = self.clock.now();
+        self.clock.set_back(to);
+        log::warn!(wrong:% = wrong, now:% = to; "the first start was under a wrong clock: it is set back, and all logins have ended");
+        // Takes the wrong time out of the journal.
+        self.journal.tick();
+        self.logins_ended();
     }
 
     fn first_boot(
@@ -229,7 +259,7 @@ impl Auth {
             self.commit(vec![Record::Password {
                 generation: account.generation.saturating_add(1),
                 origin: PasswordOrigin::Initial,
-                at: self.clock.now(),
+                at: self.clock.wall(),
                 hash,
                 spared: None,
             }])?;

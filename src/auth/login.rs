@@ -2,12 +2,9 @@
 
 use super::password::CheckError;
 use super::revocation::{Full, Use};
-use super::{
-    Auth, AuthError, Kind, LockOut, Proof, Quick, REFRESH_TTL, Session, TokenPair, Verified,
-};
+use super::{Auth, AuthError, Kind, Proof, Quick, REFRESH_TTL, Session, TokenPair, Verified};
 use crate::clock::Timestamp;
 use crate::journal::{ClientKey, Id, Record};
-use crate::limits::Attempt;
 
 impl Auth {
     /// What can be said about a Basic credential without waiting. The lock-out comes first: while it lasts, the right
@@ -84,7 +81,7 @@ impl Auth {
             .use_up(token.id, now, token.expires)
         {
             Ok(Use::First) => {}
-            Ok(Use::Again(used)) => return Err(self.used_again(&token, used, now)),
+            Ok(Use::Again(used)) => return Err(self.used_again(&token, used)),
             Err(Full) => return Err(AuthError::Full),
         }
         let used = Record::RefreshUsed {
@@ -178,29 +175,10 @@ impl Auth {
         }
     }
 
-    /// Counts a failure. A lock-out that begins with it is in the journal before the failure is answered, or a guesser
-    /// could pull the plug on it.
-    fn failed(&self, attempt: Option<Attempt<'_>>) {
-        let begun = attempt.and_then(|attempt| attempt.failed(self.clock.monotonic()));
-        let Some(LockOut { client, remaining }) = begun else {
-            return;
-        };
-        let until = self.clock.now() + remaining;
-        self.durable.lock_out(client, until);
-        // A failed commit leaves it in force, until a restart at worst.
-        let committed = self.commit(vec![Record::LockOut { client, until }]);
-        log::warn!(
-            client:% = client,
-            seconds = crate::limits::whole_seconds(remaining),
-            durable = committed.is_ok();
-            "locked out after too many failed attempts"
-        );
-    }
-
     /// A refresh token came a second time.
-    fn used_again(&self, token: &Verified, used: Timestamp, now: Timestamp) -> AuthError {
+    fn used_again(&self, token: &Verified, used: Timestamp) -> AuthError {
         let grace = self.settings.refresh_reuse_grace;
-        if !grace.is_zero() && now.saturating_since(used) <= grace {
+        if !grace.is_zero() && self.clock.elapsed(used) <= grace {
             // Two tabs, or a retry after a lost answer.
             return AuthError::InvalidToken;
         }

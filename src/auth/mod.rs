@@ -8,6 +8,7 @@ mod change;
 mod error;
 mod gate;
 mod initial;
+mod lock_out;
 mod login;
 mod notorious;
 mod password;
@@ -31,8 +32,8 @@ pub use state::Durable;
 
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
-use crate::journal::{ClientKey, CommitError, Id, Journal, PasswordOrigin, Record};
-use crate::limits::{AttemptRow, Attempts, LockOut};
+use crate::journal::{CommitError, Id, Journal, PasswordOrigin, Record};
+use crate::limits::{AttemptRow, Attempts};
 use gate::Gate;
 use initial::InitialFile;
 use password::Passwords;
@@ -145,6 +146,8 @@ pub struct Auth {
     configured: Mutex<Option<Zeroizing<String>>>,
     /// Held while a new password is committed, so that one change at a time sees the generation it replaces.
     changing: Mutex<()>,
+    /// Held while a lock-out begins, is lifted or is put right: the journal gets these in the order in which memory did.
+    locking_out: Mutex<()>,
     on_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -215,6 +218,7 @@ impl Auth {
             entropy,
             configured: Mutex::default(),
             changing: Mutex::default(),
+            locking_out: Mutex::default(),
             on_end: OnceLock::new(),
         }
     }
@@ -287,22 +291,15 @@ impl Auth {
         self.attempts.list(self.clock.monotonic())
     }
 
-    /// Forgives an address its failed attempts. Says whether there were any. Blocks if there was a lock-out to lift.
-    ///
-    /// # Errors
-    /// [`AuthError::NotDurable`]: it is lifted, but a restart would bring it back.
-    pub fn clear_lockout(&self, client: ClientKey) -> Result<bool, AuthError> {
-        let had_attempts = self.attempts.clear(client, self.clock.monotonic());
-        let was_locked_out = self.durable.clear_lock_out(client);
-        if was_locked_out {
-            log::info!(client:% = client; "lock-out cleared");
-            self.commit(vec![Record::LockOutCleared { client }])?;
-        }
-        Ok(had_attempts || was_locked_out)
+    /// Puts right what a clock that was set has made wrong: for the housekeeper, every few seconds.
+    pub fn heed_clock(&self) {
+        self.follow_clock_back();
+        self.reconcile_lock_outs();
     }
 
-    /// Forgets what is over. For the housekeeper, each minute or so.
+    /// Forgets what is over. For the housekeeper, each minute or so, before the journal's tick.
     pub fn tick(&self) {
+        self.heed_clock();
         self.durable.sweep(self.clock.now());
         let now = self.clock.monotonic();
         self.attempts.sweep(now);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{MAX_LEAP, Timestamp};
 
 /// A token's or a login's identifier, 128 bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,20 +130,29 @@ impl Record {
         self
     }
 
-    /// The time that had been reached when this record was made, if it tells one: the clock is never set before it.
+    /// The newest time that is known to have been reached, with this record after those that knew of `newest`. The clock
+    /// is never set before it.
+    ///
+    /// A mark is a mark. What else tells a time counts only where a mark is near: a password may have been changed under
+    /// a leap that was not believed, and a use be left from a time that was taken back ([`Clock::set_back`]).
+    ///
+    /// [`Clock::set_back`]: crate::clock::Clock::set_back
     #[must_use]
-    pub fn mark(&self) -> Option<Timestamp> {
+    pub fn newest_mark(&self, newest: Option<Timestamp>) -> Option<Timestamp> {
         match self {
-            Self::RefreshUsed { used: at, .. } | Self::Mark { at } => Some(*at),
+            Self::Mark { at } => newest.max(Some(*at)),
+            Self::RefreshUsed { used: at, .. } => nearby(*at, newest),
             // It is rounded up: what had been reached is the second before.
-            Self::Password { at, .. } => Some(at.saturating_sub(Duration::from_secs(1))),
-            Self::TokenRevoked { .. }
-            | Self::FamilyRevoked { .. }
-            | Self::LockOut { .. }
-            | Self::LockOutCleared { .. }
-            | Self::Lifetime { .. } => None,
+            Self::Password { at, .. } => nearby(at.saturating_sub(Duration::from_secs(1)), newest),
+            _ => newest,
         }
     }
+}
+
+/// `at`, unless it is behind the newest mark or more than a day ahead of it.
+fn nearby(at: Timestamp, newest: Option<Timestamp>) -> Option<Timestamp> {
+    let is_near = newest.is_none_or(|newest| at <= newest + MAX_LEAP);
+    newest.max(is_near.then_some(at))
 }
 
 /// Everything but the password's hash.
@@ -235,9 +244,30 @@ mod tests {
                 spared: None,
             },
         ] {
-            let mark = record.in_whole_seconds().mark();
+            let mark = record.in_whole_seconds().newest_mark(None);
             assert_eq!(mark, Some(Timestamp::from_secs(100)));
         }
+    }
+
+    #[test]
+    fn only_a_mark_moves_the_clock_by_more_than_a_day() {
+        let day = Duration::from_secs(86_400);
+        let mark = Timestamp::from_secs(1_795_000_000);
+        let used = |at| Record::RefreshUsed {
+            id: Id([1; 16]),
+            used: at,
+            expires: at,
+        };
+        assert_eq!(used(mark + day).newest_mark(Some(mark)), Some(mark + day));
+        assert_eq!(used(mark + day * 2).newest_mark(Some(mark)), Some(mark));
+        assert_eq!(used(mark).newest_mark(Some(mark + day)), Some(mark + day));
+        assert_eq!(used(mark).newest_mark(None), Some(mark));
+        let at = mark + day * 3652;
+        assert_eq!(Record::Mark { at }.newest_mark(Some(mark)), Some(at));
+        let cleared = Record::LockOutCleared {
+            client: ClientKey::V4([10, 0, 0, 1]),
+        };
+        assert_eq!(cleared.newest_mark(Some(mark)), Some(mark));
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub fn replay(bytes: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Report, Unre
         report.valid_len = at;
         if let Some(record) = frame.record() {
             report.records += 1;
-            report.newest_mark = report.newest_mark.max(record.mark());
+            report.newest_mark = record.newest_mark(report.newest_mark);
             sink(record);
         } else {
             report.unknown_records += 1;

@@ -48,7 +48,7 @@ pub(super) struct Image {
 impl Contents {
     /// The size of the file that [`write`](Self::write) would make.
     fn weigh(&self, cancelled: &AtomicBool) -> io::Result<usize> {
-        let mut bytes = FRAMES_START + frame_len(&self.mark()) + self.unknown.len();
+        let mut bytes = FRAMES_START + 2 * frame_len(&self.mark()) + self.unknown.len();
         for part in 0..self.state.parts() {
             let mut add = |record: &Record| bytes += frame_len(record);
             self.state.live_part(part, self.now, &mut add);
@@ -73,6 +73,8 @@ impl Contents {
             ends_marked: true,
         };
         let mut chunk = headers(salt).to_vec();
+        // At the head, so that other records' times are measured by it; and at the end, where a start looks for it.
+        image.add(&self.mark(), &mut chunk)?;
         for part in 0..self.state.parts() {
             // Only into memory: the state's lock must not be held while a card takes its time.
             let mut result = Ok(());
@@ -99,7 +101,6 @@ impl Contents {
             image.records += 1;
             unknown = &unknown[skipped + frame.len()..];
         }
-        // At the end, where a start looks for it.
         image.add(&self.mark(), &mut chunk)?;
         image.write(replacement, &mut chunk)?;
         replacement.seal()?;

@@ -146,7 +146,7 @@ fn every_truncated_journal_opens_to_a_prefix_and_can_be_written_again() {
         let found = cut.facts.all();
         assert!(records.starts_with(&found), "cut at {len}");
         assert!(
-            found.len() * 28 + 28 + 12 + FRAMES_START > len,
+            found.len() * 28 + 28 + 24 + FRAMES_START > len,
             "cut at {len}"
         );
         cut.journal.commit(lasting(99)).unwrap();
@@ -163,7 +163,7 @@ fn a_damaged_journal_is_kept_beside_and_the_rest_of_it_goes_on() {
         .commit_all((0..5).map(lasting).collect())
         .unwrap();
     let mut bytes = rig.disk.bytes();
-    bytes[FRAMES_START + 12 + 28 + 3] ^= 0x40; // in the second revocation, behind the first boot's mark and the first
+    bytes[FRAMES_START + 24 + 28 + 3] ^= 0x40; // in the second revocation, behind two marks and the first
     bytes.extend_from_slice(&[0; 50]);
     let disk = MemoryStorage::with_bytes(bytes.clone());
     let mended = open_at(&disk, NOON).unwrap();
@@ -184,7 +184,7 @@ fn a_damaged_journal_is_in_force_even_if_it_cannot_be_rewritten() {
         .commit_all((0..3).map(lasting).collect())
         .unwrap();
     let mut bytes = rig.disk.bytes();
-    bytes[FRAMES_START + 12 + 3] ^= 1;
+    bytes[FRAMES_START + 24 + 3] ^= 1;
     let disk = MemoryStorage::with_bytes(bytes);
     disk.fail(Failing {
         replacements: true,
@@ -437,8 +437,8 @@ fn compaction_drops_what_has_expired_and_keeps_the_rest() {
     rig.time.advance(HOUR);
     rig.journal.tick();
     let compacted = rig.journal.stats();
-    assert_eq!(compacted.records, 101);
-    assert_eq!(compacted.bytes, (FRAMES_START + 12 + 100 * 28) as u64);
+    assert_eq!(compacted.records, 102);
+    assert_eq!(compacted.bytes, (FRAMES_START + 24 + 100 * 28) as u64);
     assert_eq!(compacted.bytes, rig.disk.bytes().len() as u64);
     let again = open_at(&rig.disk.after_power_cut(), NOON).unwrap();
     assert_eq!(
@@ -466,7 +466,7 @@ fn commits_go_on_during_a_compaction_and_survive_it() {
         rig.disk.release();
     });
     assert_eq!(rig.journal.stats().rewrites, 2);
-    assert_eq!(rig.journal.stats().records, 1 + 10);
+    assert_eq!(rig.journal.stats().records, 2 + 10);
     assert_eq!(rig.journal.stats().bytes, rig.disk.bytes().len() as u64);
     rig.journal.commit(lasting(7010)).unwrap();
     let again = open_at(&rig.disk.after_power_cut(), NOON).unwrap();
@@ -719,7 +719,7 @@ fn a_journal_in_a_folder_survives_restarts_and_has_one_owner() {
 
     let path = folder.path().join("journal");
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[FRAMES_START + 12 + 3] ^= 1;
+    bytes[FRAMES_START + 24 + 3] ^= 1;
     bytes.truncate(bytes.len() - 1);
     std::fs::write(&path, &bytes).unwrap();
     let (_journal, replayed, facts) = open().unwrap();

@@ -17,7 +17,7 @@ use super::format::{MAX_FILE, Record, Salt, encode};
 use super::replay::Report;
 use super::rewrite::{Contents, Image};
 use super::{Answer, CommitError, Health, JournalStats, Shared, State};
-use crate::clock::{Clock, ClockState, Moment, Timestamp};
+use crate::clock::{Clock, ClockState, MAX_LEAP, Moment, Timestamp};
 use crate::entropy::Entropy;
 
 /// What the writer is asked for.
@@ -298,6 +298,8 @@ impl Writer {
     fn tick(&mut self, done: Sender<()>) {
         if self.failed {
             self.heal(&[]);
+        } else if self.compaction.is_none() && self.was_set_back(self.clock.now()) {
+            return self.begin_writing(vec![done]);
         } else if self.compaction_is_due() {
             return self.weigh(done);
         } else {
@@ -423,6 +425,12 @@ impl Writer {
         !self.failed
     }
 
+    /// Whether the file holds a mark of a time that was taken back. The clock is the authority: it is never far behind
+    /// a mark but after [`Clock::set_back`].
+    fn was_set_back(&self, now: Timestamp) -> bool {
+        self.newest_mark.is_some_and(|mark| mark > now + MAX_LEAP)
+    }
+
     /// Replaces the file by one that holds a mark, everything in force, and `extra`.
     fn rewrite(&mut self, extra: &[&Record]) -> Result<(), RewriteError> {
         let salt = self.fresh_salt();
@@ -452,8 +460,9 @@ impl Writer {
     pub(super) fn contents(&self) -> Contents {
         // The guarded clock keeps to its line while a leap is held, so that no leap gets in by this way.
         let now = self.clock.now();
-        // Never behind the old file's newest mark: that one goes with it.
-        let mark = self.newest_mark.map_or(now, |newest| newest.max(now));
+        // Never behind the old file's newest mark, unless that is wrong: it goes with it.
+        let newest = self.newest_mark.filter(|_| !self.was_set_back(now));
+        let mark = newest.map_or(now, |newest| newest.max(now));
         Contents {
             state: self.state.clone(),
             unknown: self.unknown.0.clone(),
@@ -467,7 +476,8 @@ impl Writer {
     pub(super) fn adopt(&mut self, image: &Image, mark: Timestamp) {
         self.salt = image.salt;
         self.bytes = image.bytes;
-        self.newest_mark = self.newest_mark.max(Some(mark));
+        let newest = self.newest_mark.filter(|_| !self.was_set_back(mark));
+        self.newest_mark = newest.max(Some(mark));
         self.ends_marked = image.ends_marked;
         self.schedule = Schedule::new(&self.clock);
         self.update_stats(|stats| {
@@ -482,7 +492,7 @@ impl Writer {
 
     fn note_marks(&mut self, records: &[&Record]) {
         for record in records {
-            self.newest_mark = self.newest_mark.max(record.mark());
+            self.newest_mark = record.newest_mark(self.newest_mark);
         }
     }
 

@@ -46,6 +46,7 @@ pub fn assemble(
     let boot = format!("{:016x}", u64::from_ne_bytes(boot));
     let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot));
     own::attach(&ring, clock.clone());
+    clock.tell();
     log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
 
     let auth = Auth::new(

@@ -273,6 +273,7 @@ impl Server {
         self.pool.finish(deadline);
         self.housekeeper.stop();
         self.api.sources.lock().stop();
+        self.api.auth.heed_clock();
         self.api.journal.close();
         log::info!("stopped");
     }

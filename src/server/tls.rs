@@ -249,7 +249,8 @@ fn generate(cert_file: &Path, key_file: &Path, now: Timestamp) -> Result<(), Tls
         .push(DnType::CommonName, host.as_deref().unwrap_or("postern"));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // A device that has never been told the time takes this release's, so that the certificate outlives the mistake.
+    // A device that has never been told the time, or a time that is far ahead, takes this release's, so that the
+    // certificate outlives the mistake.
     let base = now.max(RELEASE_EPOCH);
     let date = |time: Timestamp| {
         i64::try_from(time.as_secs())
@@ -257,7 +258,7 @@ fn generate(cert_file: &Path, key_file: &Path, now: Timestamp) -> Result<(), Tls
             .and_then(|secs| time::OffsetDateTime::from_unix_timestamp(secs).ok())
             .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
     };
-    params.not_before = date(base.saturating_sub(BACKDATED));
+    params.not_before = date(RELEASE_EPOCH.saturating_sub(BACKDATED));
     params.not_after = date(base + LIFETIME);
     let certificate = params.self_signed(&key)?;
     let write = |path: &Path, contents: &[u8]| {

@@ -1,5 +1,7 @@
 //! When the journal cannot be written: what is answered, what is in force all the same, and what a power cut leaves.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 use crate::journal::MemoryStorage;
 use crate::journal::storage::Failing;
@@ -12,24 +14,37 @@ const BROKEN: Failing = Failing {
     publishing: false,
 };
 
+static BOOTS: AtomicU64 = AtomicU64::new(0);
+
 /// Authentication over a journal whose storage the test breaks and mends.
-struct Board {
-    storage: MemoryStorage,
-    time: Arc<FakeTimeSource>,
-    journal: Arc<Journal>,
-    auth: Auth,
+pub(super) struct Board {
+    pub storage: MemoryStorage,
+    pub time: Arc<FakeTimeSource>,
+    pub journal: Arc<Journal>,
+    pub auth: Auth,
     directory: Arc<TempDir>,
 }
 
 impl Board {
     fn boot(storage: MemoryStorage, system: Timestamp, directory: Arc<TempDir>) -> Self {
+        let settings = settings(&directory);
+        Self::boot_with(settings, storage, system, directory)
+    }
+
+    fn boot_with(
+        settings: Settings,
+        storage: MemoryStorage,
+        system: Timestamp,
+        directory: Arc<TempDir>,
+    ) -> Self {
         let time = Arc::new(FakeTimeSource::new(system));
         let durable = Arc::new(Durable::new());
         let opened = Journal::open(Box::new(storage.clone()), durable.clone(), time.clone());
         let (journal, replayed) = opened.unwrap();
         let journal = Arc::new(journal);
-        let entropy = Arc::new(FakeEntropy::new(7));
-        let settings = settings(&directory);
+        // Another seed each time, as the kernel's would be.
+        let seed = BOOTS.fetch_add(1, Ordering::Relaxed);
+        let entropy = Arc::new(FakeEntropy::new(seed));
         let auth = Auth::new(settings, durable, journal.clone(), replayed.clock, entropy);
         auth.initialise(Some(RIGHT), time.as_ref()).unwrap();
         Self {
@@ -42,8 +57,21 @@ impl Board {
     }
 
     fn new() -> Self {
+        Self::first_boot(NOON)
+    }
+
+    /// A first boot under this system clock.
+    pub fn first_boot(system: Timestamp) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        Self::boot(MemoryStorage::new(), NOON, directory)
+        Self::boot(MemoryStorage::new(), system, directory)
+    }
+
+    /// What is found when the power comes back, with the system's clock there and these settings changed.
+    pub fn power_cut(&self, system: Timestamp, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings(&self.directory);
+        change(&mut settings);
+        let storage = self.storage.after_power_cut();
+        Self::boot_with(settings, storage, system, self.directory.clone())
     }
 
     /// What is found when the power comes back right now.
@@ -66,15 +94,15 @@ impl Board {
         assert!(self.journal.healthy());
     }
 
-    fn login(&self) -> TokenPair {
+    pub fn login(&self) -> TokenPair {
         self.auth.login(CLIENT, "admin", RIGHT).unwrap()
     }
 
-    fn is_good(&self, pair: &TokenPair) -> bool {
+    pub fn is_good(&self, pair: &TokenPair) -> bool {
         self.auth.bearer(&pair.access_token).is_ok()
     }
 
-    fn logout(&self, pair: &TokenPair) -> Result<(), AuthError> {
+    pub fn logout(&self, pair: &TokenPair) -> Result<(), AuthError> {
         self.auth
             .logout(&self.auth.bearer(&pair.access_token).unwrap())
     }

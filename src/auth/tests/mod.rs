@@ -1,6 +1,8 @@
 //! The floor's promises, kept end to end: fake time, a journal in memory, cheap bcrypt.
 
+mod clock;
 mod durability;
+mod lock_outs;
 mod logins;
 mod passwords;
 mod spellings;
@@ -14,7 +16,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::clock::FakeTimeSource;
 use crate::entropy::FakeEntropy;
-use crate::journal::State;
+use crate::journal::{ClientKey, State};
 
 const NOON: Timestamp = Timestamp::from_secs(1_795_000_000);
 const RIGHT: &str = "a fine password";

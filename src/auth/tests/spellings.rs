@@ -6,7 +6,7 @@ use ring::hmac;
 
 use super::*;
 
-const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+pub(super) const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 /// Signs whatever it is given, as an integrator's own tool would.
 fn sign_with(key: &[u8], header: &str, claims: &str) -> String {
@@ -15,7 +15,7 @@ fn sign_with(key: &[u8], header: &str, claims: &str) -> String {
     format!("{signed}.{}", BASE64.encode(tag.as_ref()))
 }
 
-fn sign(header: &str, claims: &str) -> String {
+pub(super) fn sign(header: &str, claims: &str) -> String {
     sign_with(KEY, header, claims)
 }
 
