@@ -6,6 +6,7 @@
 pub mod format;
 mod record;
 pub mod replay;
+pub mod salvage;
 pub mod storage;
 mod writer;
 
