@@ -5,9 +5,11 @@
 
 pub mod format;
 mod record;
+pub mod repair;
 pub mod replay;
 pub mod salvage;
 pub mod storage;
+pub mod survey;
 mod writer;
 
 #[cfg(test)]
@@ -78,8 +80,8 @@ pub enum OpenError {
     },
     /// There is a journal, but not one that can be read. It is left as it is.
     #[error(
-        "{location}: {reason}. Put back a copy of the file, or run the version that wrote it. To start without it, move it \
-         away: then every revoked token that has not expired works again, and the account has its first password"
+        "{location}: {reason}. `postern journal verify` says what can be saved, and `postern journal repair` saves it and \
+         keeps this file. Or put back a copy of it, or run the version that wrote it. To start without it, move it away: then every revoked token that has not expired works again, and the account has its first password"
     )]
     Unreadable {
         /// The file.
