@@ -3,3 +3,4 @@
 #[path = "../../fuzz/checks.rs"]
 mod checks;
 mod corpus;
+mod every;
