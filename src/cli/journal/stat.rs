@@ -23,10 +23,17 @@ pub(super) fn run(
 ) -> io::Result<u8> {
     let durable = Durable::new();
     let mut kinds = [0_u64; KINDS.len()];
+    // A compaction keeps these too: all of a newer version, and one mark.
+    let (mut unknown_bytes, mut mark_bytes) = (0, 0);
     let surveyed = survey(bytes, &mut |piece| {
         if let Piece::Frame { frame, .. } = piece {
             let record = frame.record();
             kinds[kind(record.as_ref())] += 1;
+            match record {
+                None => unknown_bytes += frame.len(),
+                Some(Record::Mark { .. }) => mark_bytes = frame.len(),
+                Some(_) => {}
+            }
             if let Some(record) = record {
                 durable.apply(&record);
             }
@@ -40,7 +47,9 @@ pub(super) fn run(
     let clock = Clock::new(Arc::new(SystemTimeSource::new()), survey.newest_mark);
     let (live, live_bytes) = still_counting(&durable, &clock);
     let live = live + survey.unknown_records + kinds[MARK].min(1);
-    let waste = bytes.len().saturating_sub(live_bytes);
+    let waste = bytes
+        .len()
+        .saturating_sub(live_bytes + unknown_bytes + mark_bytes);
     let waste_percent = waste * 100 / bytes.len().max(1);
     let version = parse_header(bytes).map_or(VERSION, |(version, _)| version);
     let damage = if survey.damaged() {
@@ -102,7 +111,7 @@ pub(super) fn run(
     Ok(SUCCESS)
 }
 
-/// What a compaction would keep beside one mark and what is of a newer version: records, and bytes with the header.
+/// What else a compaction would keep: records, and their bytes with the header's.
 fn still_counting(durable: &Durable, clock: &Clock) -> (u64, usize) {
     let (mut records, mut length, mut frame) = (0, FRAMES_START, Vec::new());
     // The salt makes no difference to the length.

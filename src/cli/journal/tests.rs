@@ -147,6 +147,26 @@ fn dump_tells_every_record_and_no_secret() {
 }
 
 #[test]
+fn stat_counts_what_a_compaction_would_keep_and_what_not() {
+    let rig = Rig::damaged(|rig, bytes| {
+        let logout = bytes[rig.starts[2]..rig.starts[3]].to_vec();
+        // The password, header, mark and three logouts are 214 bytes; the lock-out is over.
+        for _ in 0..7 {
+            bytes.extend_from_slice(&logout);
+        }
+    });
+    let (_, out, _) = rig.run(JournalAction::Stat { json: true });
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["records"], 13);
+    assert_eq!(told["records_by_kind"]["family_revoked"], 10);
+    assert_eq!((&told["live"], &told["expired"]), (&5.into(), &8.into()));
+    assert_eq!(told["bytes"], 214 + 20 + 7 * 28);
+    assert_eq!(told["waste_percent"], 216 * 100 / 430);
+    assert_eq!(told["newest_mark"], "2026-11-18T11:06:40.000Z");
+    assert_eq!(told["damaged"], false);
+}
+
+#[test]
 fn a_torn_tail_is_harmless_and_said_so() {
     let rig = Rig::damaged(|_, bytes| bytes.truncate(bytes.len() - 3));
     let (status, out, _) = rig.run(JournalAction::Verify);
