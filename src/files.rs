@@ -61,7 +61,11 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn sync_parent(path: &Path) -> io::Result<()> {
+/// Makes what was done to the names in a file's folder survive a crash.
+///
+/// # Errors
+/// The file system's.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
@@ -71,19 +75,31 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The file system's; [`io::ErrorKind::InvalidData`] for something that is no regular file or too large.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let refuse = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+    read_up_to(path, MAX_FILE)
+}
+
+/// Reads a regular file of at most so many bytes. What is larger is refused before any of it is read.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let refuse = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     // Non-blocking, so that a FIFO in the file's place cannot hold the start up.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0))
         .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(refuse("this is no regular file"));
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(refuse("this is no regular file".to_owned()));
     }
     let mut contents = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut contents)?;
-    if contents.len() as u64 > MAX_FILE {
-        return Err(refuse("the file is larger than 1 MiB"));
+    if metadata.len() <= limit {
+        file.take(limit + 1).read_to_end(&mut contents)?;
+    }
+    if metadata.len().max(contents.len() as u64) > limit {
+        let mebibytes = limit / (1024 * 1024);
+        return Err(refuse(format!("the file is larger than {mebibytes} MiB")));
     }
     Ok(contents)
 }

@@ -13,8 +13,8 @@ pub const VERSION: &str = concat!("postern ", env!("CARGO_PKG_VERSION"));
 pub fn program() -> String {
     let commands = COMMANDS.iter().map(|command| {
         let operand = match command.operand {
-            Operand::Optional(name) => format!(" [{name}]"),
-            _ => String::new(),
+            Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
+            Operand::None | Operand::Refused(_) => String::new(),
         };
         (
             format!("{}{operand}", command.name),
@@ -50,7 +50,7 @@ pub fn command(id: CommandId) -> String {
         ..
     } = id.row();
     let operand = match operand {
-        Operand::Optional(name) => format!(" [{name}]"),
+        Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
         Operand::None | Operand::Refused(_) => String::new(),
     };
     let own_flags = flags.iter().fold(String::new(), |flags, flag| {

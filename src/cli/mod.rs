@@ -4,6 +4,7 @@ mod check;
 mod hash_password;
 mod health;
 pub mod help;
+mod journal;
 mod serve;
 pub mod table;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
-pub use usage::{Command, Invocation, UsageError, parse};
+pub use usage::{Command, Invocation, JournalAction, UsageError, parse};
 
 use crate::config::{Config, ConfigError};
 
@@ -71,6 +72,7 @@ fn dispatch(
         Command::Check => return check::run(load(), console),
         Command::HashPassword { cost } => return hash_password::run(cost, console),
         Command::Health { socket } => return health::run(socket, load, console),
+        Command::Journal { action, file } => return journal::run(action, file, load, console),
         Command::Help(None) => help::program(),
         Command::Help(Some(command)) => help::command(command),
         Command::Version => format!("{}\n", help::VERSION),
@@ -95,11 +97,11 @@ impl Console<'_> {
     }
 }
 
-/// Done as asked; for `health`: healthy.
+/// Done as asked; for `health`: healthy; for `journal verify`: whole.
 const SUCCESS: u8 = 0;
 
-/// Not done: a bad configuration, a server that could not start; for `health`: degraded.
+/// Not done: a bad configuration, a server that could not start; for `health`: degraded; for `journal verify`: damaged.
 const FAILURE: u8 = 1;
 
-/// Wrong usage; for `health`: no answer.
+/// Wrong usage; for `health`: no answer; for `journal`: no journal that can be read.
 const USELESS: u8 = 2;

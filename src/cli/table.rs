@@ -30,6 +30,16 @@ pub enum CommandId {
     HashPassword,
     /// Ask the running server how it is.
     Health,
+    /// The journal in numbers.
+    JournalStat,
+    /// Whether the journal is whole.
+    JournalVerify,
+    /// The journal's records.
+    JournalDump,
+    /// Leave out of the journal what nobody needs any more.
+    JournalCompact,
+    /// Save what is whole of a damaged journal.
+    JournalRepair,
     /// Explain a command.
     Help,
 }
@@ -41,6 +51,8 @@ pub enum Operand {
     None,
     /// It may be left out; the name is for the help.
     Optional(&'static str),
+    /// It is a path, and may be left out; the name is for the help.
+    Path(&'static str),
     /// It is refused with this reason, and never shown: it may be a secret.
     Refused(&'static str),
 }
@@ -69,6 +81,10 @@ pub enum FlagId {
     Cost,
     /// Which socket to ask.
     Socket,
+    /// Answer in JSON.
+    Json,
+    /// Go on although much is lost.
+    Yes,
     /// Explain.
     Help,
     /// Tell the version.
@@ -165,6 +181,87 @@ Finds the socket as the server does (LOCAL_SOCKET, STATE_DIR), waits 5 seconds a
         ],
     },
     CommandRow {
+        id: CommandId::JournalStat,
+        name: "journal stat",
+        summary: "tell what the journal holds, in numbers",
+        details: "\
+Size, records of each kind, how many of them still count, the newest time in it, and whether it is damaged. Of FILE, or \
+of the journal in STATE_DIR. The server may be running.",
+        flags: &[FlagRow {
+            id: FlagId::Json,
+            long: "json",
+            short: None,
+            argument: None,
+            help: "answer with one JSON object",
+        }],
+        operand: Operand::Path("FILE"),
+        statuses: &[(0, "told, damaged or not"), NO_JOURNAL],
+    },
+    CommandRow {
+        id: CommandId::JournalVerify,
+        name: "journal verify",
+        summary: "say whether the journal is damaged, and what to do then",
+        details: "\
+Changes nothing. Of FILE, or of the journal in STATE_DIR. The server may be running: what it is writing at that very \
+moment may then look like a torn tail, which is harmless.",
+        flags: &[],
+        operand: Operand::Path("FILE"),
+        statuses: &[
+            (0, "whole, but for a torn tail at most"),
+            (1, "damaged"),
+            NO_JOURNAL,
+        ],
+    },
+    CommandRow {
+        id: CommandId::JournalDump,
+        name: "journal dump",
+        summary: "print the journal's records, a JSON object a line, oldest first",
+        details: "\
+Without secrets: of a password only when it was set and what its hash costs. Damage is a line of its own. Of FILE, or of \
+the journal in STATE_DIR. The server may be running.",
+        flags: &[],
+        operand: Operand::Path("FILE"),
+        statuses: &[(0, "printed, damaged or not"), NO_JOURNAL],
+    },
+    CommandRow {
+        id: CommandId::JournalCompact,
+        name: "journal compact",
+        summary: "leave out what nobody needs any more, while the server is stopped",
+        details: "\
+The server does that itself when half of the journal is waste; there is no need to.",
+        flags: &[],
+        operand: Operand::None,
+        statuses: &[
+            (0, "compacted"),
+            (1, "not done: the server is running, or the journal is damaged"),
+            NO_JOURNAL,
+        ],
+    },
+    CommandRow {
+        id: CommandId::JournalRepair,
+        name: "journal repair",
+        summary: "save what is whole of a damaged journal, while the server is stopped",
+        details: "\
+Keeps the damaged file beside it, as FILE.damaged.1 and so on, and never writes over one. Of FILE, or of the journal in \
+STATE_DIR. One that is whole is left alone.
+
+If the password in it is lost, the account would have its first password again. That is only done with --yes; without \
+it, it is said and nothing is changed.",
+        flags: &[FlagRow {
+            id: FlagId::Yes,
+            long: "yes",
+            short: None,
+            argument: None,
+            help: "repair it even if the password is lost, or if nothing at all can be saved",
+        }],
+        operand: Operand::Path("FILE"),
+        statuses: &[
+            (0, "repaired, or nothing to repair"),
+            (1, "not done: it says why, and nothing is changed"),
+            NO_JOURNAL,
+        ],
+    },
+    CommandRow {
         id: CommandId::Help,
         name: "help",
         summary: "explain the program or a command",
@@ -191,6 +288,11 @@ impl CommandId {
     }
 }
 
+const NO_JOURNAL: (u8, &str) = (
+    2,
+    "there is no journal, or none that can be read; wrong usage",
+);
+
 const WRONG_USAGE: (u8, &str) = (2, "wrong usage");
 
 #[cfg(test)]
@@ -199,8 +301,22 @@ mod tests {
 
     #[test]
     fn each_command_has_its_row_and_each_flag_one_meaning() {
-        use CommandId::{Check, HashPassword, Health, Help, Serve};
-        for id in [Serve, Check, HashPassword, Health, Help] {
+        use CommandId::{
+            Check, HashPassword, Health, Help, JournalCompact, JournalDump, JournalRepair,
+            JournalStat, JournalVerify, Serve,
+        };
+        for id in [
+            Serve,
+            Check,
+            HashPassword,
+            Health,
+            JournalStat,
+            JournalVerify,
+            JournalDump,
+            JournalCompact,
+            JournalRepair,
+            Help,
+        ] {
             assert_eq!(id.row().id, id);
         }
         for command in COMMANDS {

@@ -37,10 +37,38 @@ pub enum Command {
         /// The socket to ask at; `None`: the configuration's.
         socket: Option<PathBuf>,
     },
+    /// Look at the journal, or put it right.
+    Journal {
+        /// What to do.
+        action: JournalAction,
+        /// The journal's file; `None`: the one in the configuration's state folder.
+        file: Option<PathBuf>,
+    },
     /// Explain a command, or the program.
     Help(Option<CommandId>),
     /// Tell the version.
     Version,
+}
+
+/// What can be done with a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalAction {
+    /// Tell it in numbers.
+    Stat {
+        /// As JSON.
+        json: bool,
+    },
+    /// Say whether it is whole.
+    Verify,
+    /// Print its records.
+    Dump,
+    /// Leave out what nobody needs any more.
+    Compact,
+    /// Save what is whole in it.
+    Repair {
+        /// Even if the password is lost.
+        yes: bool,
+    },
 }
 
 /// Words that make no invocation. The message says what would.
@@ -78,13 +106,19 @@ pub fn parse<W: Into<OsString>>(
         };
         words.take(flag, argument)?;
     }
-    Ok(words.invocation())
+    words.invocation()
 }
 
 /// What has been understood so far.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag is a flag")]
 struct Words {
     command: Option<&'static CommandRow>,
+    /// The first of a command's two words, until the second comes.
+    group: Option<&'static str>,
+    file: Option<PathBuf>,
+    json: bool,
+    yes: bool,
     help_with: Option<CommandId>,
     env_file: Option<PathBuf>,
     socket: Option<PathBuf>,
@@ -106,22 +140,40 @@ impl Words {
 
     /// The command's name, or what stands behind it.
     fn operand(&mut self, word: &OsStr) -> Result<(), UsageError> {
+        if self.group.is_none() && word == GROUP && self.wants_command() {
+            self.group = Some(GROUP);
+            return Ok(());
+        }
+        let name = match self.group.take() {
+            Some(group) => format!("{group} {}", word.to_string_lossy()),
+            None => word.to_string_lossy().into_owned(),
+        };
         let Some(current) = self.command else {
-            self.command = Some(known_command(word)?);
+            self.command = Some(known_command(&name)?);
             return Ok(());
         };
         match current.operand {
-            Operand::Refused(reason) => Err(UsageError(reason.to_owned())),
-            Operand::Optional(_) if self.help_with.is_none() => {
-                self.help_with = Some(known_command(word)?.id);
+            Operand::Path(_) if self.file.is_none() => {
+                self.file = Some(PathBuf::from(word));
                 Ok(())
             }
-            Operand::Optional(_) | Operand::None => Err(UsageError(format!(
+            Operand::Refused(reason) => Err(UsageError(reason.to_owned())),
+            Operand::Optional(_) if self.help_with.is_none() => {
+                self.help_with = Some(known_command(&name)?.id);
+                Ok(())
+            }
+            Operand::Optional(_) | Operand::Path(_) | Operand::None => Err(UsageError(format!(
                 "{} takes no argument {:?}",
                 current.name,
                 word.to_string_lossy()
             ))),
         }
+    }
+
+    /// Whether the next word without a flag is a command's name.
+    fn wants_command(&self) -> bool {
+        let operand = self.command.map(|command| command.operand);
+        matches!(operand, None | Some(Operand::Optional(_))) && self.help_with.is_none()
     }
 
     fn take(&mut self, flag: &FlagRow, argument: OsString) -> Result<(), UsageError> {
@@ -130,6 +182,8 @@ impl Words {
             FlagId::Version => self.version = true,
             FlagId::EnvFile => self.env_file = Some(PathBuf::from(argument)),
             FlagId::Socket => self.socket = Some(PathBuf::from(argument)),
+            FlagId::Json => self.json = true,
+            FlagId::Yes => self.yes = true,
             FlagId::Cost => {
                 let cost = argument.to_str().and_then(|text| text.parse().ok());
                 let cost = cost.filter(|cost| COSTS.contains(cost)).ok_or_else(|| {
@@ -160,13 +214,20 @@ impl Words {
         UsageError(format!("there is no flag {shown}{hint}"))
     }
 
-    fn invocation(self) -> Invocation {
+    fn invocation(self) -> Result<Invocation, UsageError> {
         let id = self.row().id;
         let command = if self.help {
             Command::Help(self.command.map(|command| command.id))
         } else if self.version {
             Command::Version
+        } else if let Some(group) = self.group {
+            return Err(incomplete(group));
         } else {
+            let (json, yes) = (self.json, self.yes);
+            let journal = |action| Command::Journal {
+                action,
+                file: self.file,
+            };
             match id {
                 CommandId::Serve => Command::Serve,
                 CommandId::Check => Command::Check,
@@ -176,25 +237,40 @@ impl Words {
                 CommandId::Health => Command::Health {
                     socket: self.socket,
                 },
+                CommandId::JournalStat => journal(JournalAction::Stat { json }),
+                CommandId::JournalVerify => journal(JournalAction::Verify),
+                CommandId::JournalDump => journal(JournalAction::Dump),
+                CommandId::JournalCompact => journal(JournalAction::Compact),
+                CommandId::JournalRepair => journal(JournalAction::Repair { yes }),
                 CommandId::Help => Command::Help(self.help_with),
             }
         };
-        Invocation {
+        Ok(Invocation {
             env_file: self.env_file,
             command,
-        }
+        })
     }
 }
 
-fn known_command(word: &OsStr) -> Result<&'static CommandRow, UsageError> {
-    let name = word.to_string_lossy();
-    command(&name).ok_or_else(|| {
-        let hint = nearest(&name, COMMANDS.iter().map(|command| command.name))
+fn known_command(name: &str) -> Result<&'static CommandRow, UsageError> {
+    command(name).ok_or_else(|| {
+        let hint = nearest(name, COMMANDS.iter().map(|command| command.name))
             .map(|name| format!("; did you mean {name}?"))
             .unwrap_or_default();
         UsageError(format!("there is no command {name:?}{hint}"))
     })
 }
+
+fn incomplete(group: &str) -> UsageError {
+    let names = COMMANDS.iter().map(|command| command.name);
+    let verbs: Vec<&str> = names
+        .filter_map(|name| name.strip_prefix(group)?.strip_prefix(' '))
+        .collect();
+    UsageError(format!("{group} wants one more word: {}", verbs.join(", ")))
+}
+
+/// The first word of the commands that have two.
+const GROUP: &str = "journal";
 
 /// What lexopt itself finds wrong: an argument to a flag that takes none. It is not shown, for it may be a secret.
 fn unexpected(error: &lexopt::Error) -> UsageError {
@@ -207,6 +283,13 @@ fn unexpected(error: &lexopt::Error) -> UsageError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn journal(action: JournalAction, file: Option<&str>) -> Command {
+        Command::Journal {
+            action,
+            file: file.map(PathBuf::from),
+        }
+    }
 
     fn command_of(words: &str) -> Command {
         parse(words.split_whitespace())
@@ -229,6 +312,34 @@ mod tests {
             ),
             ("health", Command::Health { socket: None }),
             ("health --socket /s", Command::Health { socket }),
+            (
+                "journal stat",
+                journal(JournalAction::Stat { json: false }, None),
+            ),
+            (
+                "journal stat --json /j",
+                journal(JournalAction::Stat { json: true }, Some("/j")),
+            ),
+            ("journal verify", journal(JournalAction::Verify, None)),
+            (
+                "journal verify journal",
+                journal(JournalAction::Verify, Some("journal")),
+            ),
+            ("journal dump /j", journal(JournalAction::Dump, Some("/j"))),
+            ("journal compact", journal(JournalAction::Compact, None)),
+            (
+                "journal repair --yes",
+                journal(JournalAction::Repair { yes: true }, None),
+            ),
+            (
+                "help journal dump",
+                Command::Help(Some(CommandId::JournalDump)),
+            ),
+            (
+                "journal verify -h",
+                Command::Help(Some(CommandId::JournalVerify)),
+            ),
+            ("journal --help", Command::Help(None)),
             ("--version", Command::Version),
             ("-V", Command::Version),
             ("serve -V", Command::Version),
@@ -282,6 +393,30 @@ mod tests {
             (
                 "--env-file",
                 "--env-file needs an argument: --env-file FILE",
+            ),
+            (
+                "journal",
+                "journal wants one more word: stat, verify, dump, compact, repair",
+            ),
+            (
+                "help journal",
+                "journal wants one more word: stat, verify, dump, compact, repair",
+            ),
+            (
+                "journal verfy",
+                "there is no command \"journal verfy\"; did you mean journal verify?",
+            ),
+            (
+                "journal verify --yes",
+                "--yes goes with journal repair: postern journal repair --yes",
+            ),
+            (
+                "journal verify a b",
+                "journal verify takes no argument \"b\"",
+            ),
+            (
+                "journal compact a",
+                "journal compact takes no argument \"a\"",
             ),
             ("check twice", "check takes no argument \"twice\""),
             ("help check serve", "help takes no argument \"serve\""),

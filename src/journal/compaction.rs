@@ -216,10 +216,10 @@ impl Writer {
         waiting: Vec<Sender<()>>,
     ) {
         let before = self.bytes;
-        if !delta.is_empty() {
-            if let Err(error) = image.follow(&mut replacement, &mut delta) {
-                return self.give_up(&error, waiting);
-            }
+        if !delta.is_empty()
+            && let Err(error) = image.follow(&mut replacement, &mut delta)
+        {
+            return self.give_up(&error, waiting);
         }
         match self.files.publish(replacement) {
             Ok(()) => {

@@ -84,6 +84,9 @@ pub const MAX_FILE: usize = 64 * 1024 * 1024;
 const FRAME_HEAD_LEN: usize = 3;
 const CHECKSUM_LEN: usize = 4;
 
+/// CRC-32's, as in zlib, its lowest bit first.
+const POLYNOMIAL: u32 = 0xEDB8_8320;
+
 /// Forty bits of seconds.
 const TIME_LEN: usize = 5;
 
@@ -100,7 +103,7 @@ const MARK: u8 = 7;
 const LIFETIME: u8 = 8;
 
 /// What the checksums of one file begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Salt(u32);
 
 impl Salt {
@@ -108,6 +111,26 @@ impl Salt {
     #[must_use]
     pub fn new(random: [u8; 4]) -> Self {
         Self(u32::from_le_bytes(random).max(1))
+    }
+
+    /// The salt under which the bytes at the start of `bytes` are a valid frame; `None` if under none they are.
+    ///
+    /// A checksum can be run backwards: over given bytes each starting value ends in a different checksum, so that the
+    /// checksum tells the starting value. For any bytes that look like a frame there is such a salt; it is the file's
+    /// only where several frames agree on it.
+    #[must_use]
+    pub fn of_frame(bytes: &[u8]) -> Option<Self> {
+        let (checked, checksum) = split_frame(bytes)?;
+        // What the starting value makes of as many zeros, for the checksum is linear.
+        let mut register = u32::from_le_bytes(*checksum) ^ crc32fast::hash(checked);
+        for _ in 0..checked.len() * 8 {
+            register = if register >> 31 == 0 {
+                register << 1
+            } else {
+                (register ^ POLYNOMIAL) << 1 | 1
+            };
+        }
+        (register != 0).then_some(Self(register))
     }
 }
 
@@ -157,14 +180,9 @@ impl<'a> Frame<'a> {
     /// The frame at the start of `bytes`, if there is a valid one.
     #[must_use]
     pub fn parse(bytes: &'a [u8], salt: Salt) -> Option<Self> {
-        let &[MARKER, kind, length] = bytes.first_chunk::<FRAME_HEAD_LEN>()? else {
-            return None;
-        };
-        let covered = FRAME_HEAD_LEN + usize::from(length);
-        let (checked, rest) = bytes.split_at_checked(covered)?;
-        let checksum = rest.first_chunk::<CHECKSUM_LEN>()?;
+        let (checked, checksum) = split_frame(bytes)?;
         (crc(checked, salt).to_le_bytes() == *checksum).then_some(Self {
-            kind,
+            kind: checked[1],
             payload: &checked[FRAME_HEAD_LEN..],
         })
     }
@@ -335,6 +353,15 @@ pub fn frame_len(record: &Record) -> usize {
     FRAME_OVERHEAD + payload
 }
 
+/// What looks like a frame at the start of `bytes`: what its checksum covers, and the checksum.
+fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8; CHECKSUM_LEN])> {
+    let &[MARKER, _, length] = bytes.first_chunk::<FRAME_HEAD_LEN>()? else {
+        return None;
+    };
+    let (checked, rest) = bytes.split_at_checked(FRAME_HEAD_LEN + usize::from(length))?;
+    Some((checked, rest.first_chunk()?))
+}
+
 /// Adds the checksum to the frame that begins at `start`.
 fn finish(out: &mut Vec<u8>, start: usize, salt: Salt) {
     let checksum = crc(&out[start..], salt);
@@ -473,6 +500,22 @@ mod tests {
         for salt in 1..10_000 {
             assert_eq!(Frame::parse(&bytes, Salt(salt)), None);
         }
+    }
+
+    #[test]
+    fn any_frame_tells_the_salt_of_its_file() {
+        for salt in [SALT, Salt(1), Salt(u32::MAX), Salt(0x8000_0000)] {
+            for record in samples() {
+                let mut bytes = Vec::new();
+                encode(&record, salt, &mut bytes).unwrap();
+                bytes.extend_from_slice(b"and what follows");
+                assert_eq!(Salt::of_frame(&bytes), Some(salt), "{record:?}");
+            }
+        }
+        let mut unsalted = vec![MARKER, 7, 0];
+        unsalted.extend_from_slice(&crc32fast::hash(&unsalted).to_le_bytes());
+        assert_eq!(Salt::of_frame(&unsalted), None, "a salt is never zero");
+        assert_eq!(Salt::of_frame(&unsalted[..6]), None);
     }
 
     #[test]

@@ -8,9 +8,12 @@ mod compaction;
 mod files;
 pub mod format;
 mod record;
+pub mod repair;
 pub mod replay;
 mod rewrite;
+pub mod salvage;
 pub mod storage;
+pub mod survey;
 mod writer;
 
 #[cfg(test)]
@@ -96,8 +99,8 @@ pub enum OpenError {
     },
     /// There is a journal, but not one that can be read. It is left as it is.
     #[error(
-        "{location}: {reason}. Put back a copy of the file, or run the version that wrote it. To start without it, move it \
-         away: then every revoked token that has not expired works again, and the account has its first password"
+        "{location}: {reason}. `postern journal verify` says what can be saved, and `postern journal repair` saves it and \
+         keeps this file. Or put back a copy of it, or run the version that wrote it. To start without it, move it away: then every revoked token that has not expired works again, and the account has its first password"
     )]
     Unreadable {
         /// The file.
@@ -242,7 +245,7 @@ impl Journal {
         };
         let writer = match report {
             None => Writer::create(tools).map_err(failed)?,
-            Some(report) => Writer::mend(tools, &report, unmarked),
+            Some(report) => Writer::mend(tools, &report, &unmarked),
         };
         let (sender, receiver) = bounded(QUEUE);
         let thread = start(writer, receiver)?;

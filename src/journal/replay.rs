@@ -53,55 +53,162 @@ pub enum Unreadable {
 /// # Errors
 /// [`Unreadable`]: nothing was given to `sink`, and nothing may be written over the file.
 pub fn replay(bytes: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Report, Unreadable> {
+    let header = Header::read(bytes)?;
     let mut report = Report {
-        salt: None,
-        valid_len: bytes.len().min(FRAMES_START),
+        salt: header.salt,
+        valid_len: bytes.len().min(header.len),
         cut_bytes: 0,
-        damaged_bytes: 0,
+        damaged_bytes: header.damaged_bytes,
         records: 0,
         unknown_records: 0,
         unknown: Vec::new(),
         newest_mark: None,
     };
-    let first = parse_header(bytes);
-    let second = bytes.get(HEADER_LEN..).and_then(parse_header);
-    let Some((version, salt)) = first.or(second) else {
-        // Less than one header cannot be told from a cut one further than by the magic.
-        let cut_short = bytes.len() < HEADER_LEN && MAGIC.iter().zip(bytes).all(|(a, b)| a == b);
-        if !cut_short {
-            return Err(Unreadable::Header);
-        }
-        report.damaged_bytes = bytes.len();
+    let Some(salt) = header.salt else {
         return Ok(report);
     };
-    if version != VERSION {
-        return Err(Unreadable::Version { found: version });
-    }
-    report.salt = Some(salt);
-    // What both copies must look like is known: what differs or is missing is damage.
-    let header = headers(salt);
-    let differing = header.iter().zip(bytes).filter(|(a, b)| a != b).count();
-    report.damaged_bytes = differing + FRAMES_START.saturating_sub(bytes.len());
-
-    let mut at = FRAMES_START;
-    while at < bytes.len() {
-        let Some((skipped, frame)) = next_frame(&bytes[at..], salt) else {
-            report.cut_bytes = bytes.len() - at;
-            break;
-        };
-        report.damaged_bytes += skipped;
-        at += skipped + frame.len();
-        report.valid_len = at;
-        if let Some(record) = frame.record() {
-            report.records += 1;
-            report.newest_mark = record.newest_mark(report.newest_mark);
-            sink(record);
-        } else {
-            report.unknown_records += 1;
-            frame.write(salt, &mut report.unknown);
+    for piece in Pieces::new(bytes, header.len, salt) {
+        match piece {
+            Piece::Frame { at, frame } => {
+                report.valid_len = at + frame.len();
+                if let Some(record) = frame.record() {
+                    report.records += 1;
+                    report.newest_mark = record.newest_mark(report.newest_mark);
+                    sink(record);
+                } else {
+                    report.unknown_records += 1;
+                    frame.write(salt, &mut report.unknown);
+                }
+            }
+            Piece::Gap { at, len } if at + len == bytes.len() => report.cut_bytes = len,
+            Piece::Gap { len, .. } => report.damaged_bytes += len,
         }
     }
     Ok(report)
+}
+
+/// What the beginning of a file tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// `None` if the file was cut before there was one.
+    pub salt: Option<Salt>,
+    /// Where the frames begin.
+    pub len: usize,
+    /// Bytes of it that are missing or not as they were written.
+    pub damaged_bytes: usize,
+}
+
+impl Header {
+    /// Reads whichever copy is whole.
+    ///
+    /// # Errors
+    /// [`Unreadable`], if neither is, or a newer postern wrote them.
+    pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let first = parse_header(bytes);
+        let second = bytes.get(HEADER_LEN..).and_then(parse_header);
+        let Some((version, salt)) = first.or(second) else {
+            // Less than one header cannot be told from a cut one further than by the magic.
+            let cut_short =
+                bytes.len() < HEADER_LEN && MAGIC.iter().zip(bytes).all(|(a, b)| a == b);
+            return if cut_short {
+                Ok(Self {
+                    salt: None,
+                    len: bytes.len(),
+                    damaged_bytes: bytes.len(),
+                })
+            } else {
+                Err(Unreadable::Header)
+            };
+        };
+        if version != VERSION {
+            return Err(Unreadable::Version { found: version });
+        }
+        // Where a copy is missing, not only damaged, the frames have moved up into its place.
+        let moved_up = second.is_none()
+            && next_frame(&bytes[HEADER_LEN..], salt).is_some_and(|(at, _)| at < HEADER_LEN);
+        if moved_up {
+            return Ok(Self {
+                salt: Some(salt),
+                len: HEADER_LEN,
+                damaged_bytes: HEADER_LEN,
+            });
+        }
+        // What both copies must look like is known: what differs or is missing is damage.
+        let whole = headers(salt);
+        let differing = whole.iter().zip(bytes).filter(|(a, b)| a != b).count();
+        Ok(Self {
+            salt: Some(salt),
+            len: FRAMES_START,
+            damaged_bytes: differing + FRAMES_START.saturating_sub(bytes.len()),
+        })
+    }
+}
+
+/// A part of a file behind its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A valid frame.
+    Frame {
+        /// Where it begins in the file.
+        at: usize,
+        /// The frame.
+        frame: Frame<'a>,
+    },
+    /// Bytes that are none, up to the next one or the end of the file.
+    Gap {
+        /// Where they begin in the file.
+        at: usize,
+        /// How many.
+        len: usize,
+    },
+}
+
+/// A file's frames and gaps, in order. Together they are all of it, from where the frames begin.
+#[derive(Debug)]
+pub struct Pieces<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    salt: Salt,
+    /// A frame that was found behind a gap.
+    found: Option<Frame<'a>>,
+}
+
+impl<'a> Pieces<'a> {
+    /// Of a file whose frames begin at `start`, under `salt`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], start: usize, salt: Salt) -> Self {
+        Self {
+            bytes,
+            at: start,
+            salt,
+            found: None,
+        }
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let at = self.at;
+        let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        let (skipped, frame) = match self.found.take() {
+            Some(frame) => (0, Some(frame)),
+            None => match next_frame(rest, self.salt) {
+                Some((skipped, frame)) => (skipped, Some(frame)),
+                None => (rest.len(), None),
+            },
+        };
+        if let Some(frame) = frame
+            && skipped == 0
+        {
+            self.at += frame.len();
+            return Some(Piece::Frame { at, frame });
+        }
+        self.found = frame;
+        self.at += skipped;
+        Some(Piece::Gap { at, len: skipped })
+    }
 }
 
 /// The next valid frame in `bytes`, and how many bytes lie before it.

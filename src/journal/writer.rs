@@ -84,7 +84,15 @@ impl Unmarked {
     pub(super) fn note(&mut self, record: Record) {
         if matches!(record, Record::Mark { .. }) {
             *self = Self::default();
-        } else if self.records.len() < MAX_UNMARKED {
+            return;
+        }
+        if let Record::LockOut { client, .. } | Record::LockOutCleared { client } = record {
+            // Only the last word about an address: written again and torn, the first of two would count.
+            self.records.retain(|record| {
+                !matches!(record, Record::LockOut { client: other, .. } | Record::LockOutCleared { client: other } if *other == client)
+            });
+        }
+        if self.records.len() < MAX_UNMARKED {
             self.records.push(record);
         } else {
             self.overflowed = true;
@@ -169,7 +177,7 @@ impl Writer {
     }
 
     /// A writer of the journal that `report` tells about, of which the tail has been cut or the damage left behind.
-    pub(super) fn mend(tools: Tools, report: &Report, unmarked: Unmarked) -> Self {
+    pub(super) fn mend(tools: Tools, report: &Report, unmarked: &Unmarked) -> Self {
         let mut writer = Self::new(tools, Some(report));
         writer.update_stats(|stats| stats.records = report.records + report.unknown_records);
         if report.unknown_records > 0 {
@@ -201,7 +209,7 @@ impl Writer {
     /// The last batch of a process that was killed may never have reached the disk, and its sync may have failed: then the
     /// kernel shows its bytes, calls them clean, and never writes them again. They are in force now, so they are written
     /// once more. A mark behind them, as behind every orderly end, says that no more doubt is left.
-    fn append_again(&mut self, unmarked: Unmarked) {
+    fn append_again(&mut self, unmarked: &Unmarked) {
         if unmarked.overflowed {
             return self.begin_writing(Vec::new());
         }

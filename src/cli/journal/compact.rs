@@ -1,0 +1,65 @@
+//! `postern journal compact`: what nobody needs any more goes, while the server is stopped.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::unreadable;
+use crate::auth::Durable;
+use crate::cli::{Console, FAILURE, SUCCESS};
+use crate::clock::SystemTimeSource;
+use crate::journal::survey::survey;
+use crate::journal::{FileStorage, Journal, OpenError};
+
+pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
+    match survey(bytes, &mut |_| ()) {
+        Err(reason) => return unreadable(path, &reason, console),
+        Ok(survey) if survey.damaged() => {
+            writeln!(
+                console.err,
+                "postern: {}: it is damaged; first: postern journal repair",
+                path.display()
+            )?;
+            return Ok(FAILURE);
+        }
+        Ok(_) => {}
+    }
+    match compact(path) {
+        Ok((before, Some(after))) => {
+            writeln!(console.out, "compacted: {before} bytes before, {after} now")?;
+            Ok(SUCCESS)
+        }
+        Ok((_, None)) => {
+            writeln!(
+                console.err,
+                "postern: {}: it could not be written anew, and is as it was; is there room for a second one?",
+                path.display()
+            )?;
+            Ok(FAILURE)
+        }
+        Err(OpenError::Locked { path }) => {
+            writeln!(
+                console.err,
+                "postern: {} is held by a postern that is running. It compacts its journal itself",
+                path.display()
+            )?;
+            Ok(FAILURE)
+        }
+        Err(error) => {
+            writeln!(console.err, "postern: {error}")?;
+            Ok(FAILURE)
+        }
+    }
+}
+
+/// The file's bytes before, and after if it could be done.
+fn compact(path: &Path) -> Result<(u64, Option<u64>), OpenError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let storage = FileStorage::open(folder)?;
+    let state = Arc::new(Durable::new());
+    let time = Arc::new(SystemTimeSource::new());
+    let (journal, replayed) = Journal::open(Box::new(storage), state, time)?;
+    // A card without room for a second file leaves it as it is.
+    let compacted = journal.compact().is_ok();
+    Ok((replayed.bytes, compacted.then_some(journal.stats().bytes)))
+}

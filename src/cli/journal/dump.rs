@@ -1,0 +1,207 @@
+//! `postern journal dump`: the records as JSON lines, without secrets.
+
+use std::fmt::Write as _;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::unreadable;
+use crate::cli::{Console, SUCCESS};
+use crate::clock::Timestamp;
+use crate::journal::replay::Piece;
+use crate::journal::survey::{HeaderState, survey};
+use crate::journal::{Id, PasswordOrigin, Record};
+
+pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
+    let mut out = BufWriter::new(&mut *console.out);
+    let mut result = Ok(());
+    let surveyed = survey(bytes, &mut |piece| {
+        if result.is_ok() {
+            result = print(&mut out, &line(piece));
+        }
+    });
+    let survey = match surveyed {
+        Ok(survey) => survey,
+        Err(reason) => {
+            drop(out);
+            return unreadable(path, &reason, console);
+        }
+    };
+    result?;
+    if survey.torn_bytes > 0 {
+        let bytes = survey.torn_bytes;
+        let offset = survey.bytes - bytes;
+        print(&mut out, &Line::TornTail { offset, bytes })?;
+    }
+    if survey.header != HeaderState::Whole {
+        let lost = survey.header == HeaderState::Lost;
+        print(&mut out, &Line::Header { lost })?;
+    }
+    out.flush()?;
+    Ok(SUCCESS)
+}
+
+fn print(out: &mut dyn Write, line: &Line) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    out.write_all(b"\n")
+}
+
+/// One line.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line {
+    TokenRevoked {
+        offset: usize,
+        id: String,
+        expires: String,
+    },
+    RefreshUsed {
+        offset: usize,
+        id: String,
+        used: String,
+        expires: String,
+    },
+    FamilyRevoked {
+        offset: usize,
+        family: String,
+        expires: String,
+    },
+    Password {
+        offset: usize,
+        generation: u32,
+        origin: &'static str,
+        at: String,
+        /// bcrypt's; nothing else of the hash is shown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cost: Option<u8>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        spared: Option<Spared>,
+    },
+    LockOut {
+        offset: usize,
+        client: String,
+        until: String,
+    },
+    LockOutCleared {
+        offset: usize,
+        client: String,
+    },
+    Mark {
+        offset: usize,
+        at: String,
+    },
+    Lifetime {
+        offset: usize,
+        seconds: u64,
+    },
+    /// Of a newer version.
+    Unknown {
+        offset: usize,
+        bytes: usize,
+    },
+    Damage {
+        offset: usize,
+        bytes: usize,
+    },
+    TornTail {
+        offset: usize,
+        bytes: usize,
+    },
+    /// Is damaged; what it was is in one copy, or told by the records.
+    #[serde(rename = "damaged_header")]
+    Header {
+        lost: bool,
+    },
+}
+
+#[derive(Serialize)]
+struct Spared {
+    id: String,
+    expires: String,
+}
+
+fn line(piece: Piece<'_>) -> Line {
+    let (offset, frame) = match piece {
+        Piece::Gap { at, len } => {
+            return Line::Damage {
+                offset: at,
+                bytes: len,
+            };
+        }
+        Piece::Frame { at, frame } => (at, frame),
+    };
+    let time = |time: Timestamp| time.to_string();
+    match frame.record() {
+        None => Line::Unknown {
+            offset,
+            bytes: frame.len(),
+        },
+        Some(Record::TokenRevoked { id, expires }) => Line::TokenRevoked {
+            offset,
+            id: hex(id),
+            expires: time(expires),
+        },
+        Some(Record::RefreshUsed { id, used, expires }) => Line::RefreshUsed {
+            offset,
+            id: hex(id),
+            used: time(used),
+            expires: time(expires),
+        },
+        Some(Record::FamilyRevoked { family, expires }) => Line::FamilyRevoked {
+            offset,
+            family: hex(family),
+            expires: time(expires),
+        },
+        Some(Record::Password {
+            generation,
+            origin,
+            at,
+            hash,
+            spared,
+        }) => Line::Password {
+            offset,
+            generation,
+            origin: match origin {
+                PasswordOrigin::Initial => "initial",
+                PasswordOrigin::Changed => "changed",
+            },
+            at: time(at),
+            cost: cost(&hash),
+            spared: spared.map(|(id, expires)| Spared {
+                id: hex(id),
+                expires: time(expires),
+            }),
+        },
+        Some(Record::LockOut { client, until }) => Line::LockOut {
+            offset,
+            client: client.to_string(),
+            until: time(until),
+        },
+        Some(Record::LockOutCleared { client }) => Line::LockOutCleared {
+            offset,
+            client: client.to_string(),
+        },
+        Some(Record::Mark { at }) => Line::Mark {
+            offset,
+            at: time(at),
+        },
+        Some(Record::Lifetime { longest }) => Line::Lifetime {
+            offset,
+            seconds: longest.as_secs(),
+        },
+    }
+}
+
+/// The cost that a bcrypt hash says it has: `$2b$12$…`.
+fn cost(hash: &str) -> Option<u8> {
+    hash.split('$').nth(2)?.parse().ok()
+}
+
+fn hex(id: Id) -> String {
+    id.0.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

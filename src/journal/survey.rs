@@ -1,0 +1,165 @@
+//! A journal's file looked at from outside, without owning it and without changing it: for the commands.
+//!
+//! The server may be running meanwhile. Its rewrites give the name to another file, and what it appends is either there
+//! or looks like a torn tail.
+
+use std::io;
+use std::path::Path;
+
+use super::format::{FRAMES_START, MAX_FILE, PasswordOrigin, Record, Salt};
+use super::replay::{Header, Piece, Pieces, Unreadable};
+use super::salvage::lost_salt;
+use crate::clock::Timestamp;
+use crate::files;
+
+/// What a file holds, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Its bytes.
+    pub bytes: usize,
+    /// What its header is like.
+    pub header: HeaderState,
+    /// Whole records, those of a newer version among them.
+    pub records: u64,
+    /// Those of a newer version.
+    pub unknown_records: u64,
+    /// Where damage begins, and how many bytes it takes: the first [`SHOWN_GAPS`] places behind the header.
+    pub gaps: Vec<(usize, usize)>,
+    /// All the places behind the header.
+    pub gap_count: usize,
+    /// Bytes of the header and between records that are damaged.
+    pub damaged_bytes: usize,
+    /// Bytes of a torn tail.
+    pub torn_bytes: usize,
+    /// The latest time that any record says had been reached.
+    pub newest_mark: Option<Timestamp>,
+    /// The password that counts: its generation, whose choice it was, and when.
+    pub password: Option<(u32, PasswordOrigin, Timestamp)>,
+}
+
+/// What is left of a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderState {
+    /// All of it.
+    Whole,
+    /// Enough to read the records.
+    Damaged,
+    /// Nothing; the records told the salt.
+    Lost,
+}
+
+impl Survey {
+    /// Whether more than a torn tail is wrong. A journal is only ever put in place with a record in it, so that one
+    /// without any has lost some.
+    #[must_use]
+    pub fn damaged(&self) -> bool {
+        self.damaged_bytes > 0 || self.records == 0
+    }
+}
+
+/// Reads a journal's file, of [`MAX_FILE`] bytes at most.
+///
+/// # Errors
+/// The file system's; [`io::ErrorKind::InvalidData`] for something that is no regular file or too large.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    files::read_up_to(path, MAX_FILE as u64)
+}
+
+/// Looks through a file. Every record and every gap goes to `sink`, in the order in which they lie; a torn tail does
+/// not.
+///
+/// # Errors
+/// [`Unreadable`]: nothing in it can be checked, or a newer version wrote it. Nothing was given to `sink`.
+pub fn survey(bytes: &[u8], sink: &mut dyn FnMut(Piece<'_>)) -> Result<Survey, Unreadable> {
+    let (start, salt, header, damaged_bytes) = beginning(bytes)?;
+    let mut survey = Survey {
+        bytes: bytes.len(),
+        header,
+        records: 0,
+        unknown_records: 0,
+        gaps: Vec::new(),
+        gap_count: 0,
+        damaged_bytes,
+        torn_bytes: 0,
+        newest_mark: None,
+        password: None,
+    };
+    let Some(salt) = salt else {
+        return Ok(survey);
+    };
+    for piece in Pieces::new(bytes, start, salt) {
+        match piece {
+            Piece::Gap { at, len } if at + len == bytes.len() => {
+                survey.torn_bytes = len;
+                break;
+            }
+            Piece::Gap { at, len } => {
+                survey.damaged_bytes += len;
+                survey.gap_count += 1;
+                if survey.gaps.len() < SHOWN_GAPS {
+                    survey.gaps.push((at, len));
+                }
+            }
+            Piece::Frame { frame, .. } => {
+                survey.records += 1;
+                match frame.record() {
+                    None => survey.unknown_records += 1,
+                    Some(record) => survey.note(&record),
+                }
+            }
+        }
+        sink(piece);
+    }
+    Ok(survey)
+}
+
+/// Where the frames begin, their salt, what the header is like, and how many bytes of it are damaged.
+fn beginning(bytes: &[u8]) -> Result<(usize, Option<Salt>, HeaderState, usize), Unreadable> {
+    match Header::read(bytes) {
+        Ok(header) => {
+            let state = if header.damaged_bytes == 0 {
+                HeaderState::Whole
+            } else {
+                HeaderState::Damaged
+            };
+            Ok((header.len, header.salt, state, header.damaged_bytes))
+        }
+        Err(Unreadable::Header) => {
+            let salt = lost_salt(bytes).ok_or(Unreadable::Header)?;
+            // Nobody knows where they begin: whatever lies before the first is a gap. If there is none, all is lost.
+            let lost = bytes.len().min(FRAMES_START);
+            let first = Pieces::new(bytes, 0, salt)
+                .find_map(|piece| match piece {
+                    Piece::Frame { at, .. } => Some(at),
+                    Piece::Gap { .. } => None,
+                })
+                .ok_or(Unreadable::Header)?;
+            Ok((first.min(lost), Some(salt), HeaderState::Lost, lost))
+        }
+        Err(version) => Err(version),
+    }
+}
+
+impl Survey {
+    fn note(&mut self, record: &Record) {
+        self.newest_mark = record.newest_mark(self.newest_mark);
+        if let Record::Password {
+            generation,
+            origin,
+            at,
+            ..
+        } = record
+            && self
+                .password
+                .is_none_or(|(newest, ..)| newest <= *generation)
+        {
+            self.password = Some((*generation, *origin, *at));
+        }
+    }
+}
+
+/// The journal's name in the state folder.
+pub const FILE_NAME: &str = "journal";
+
+/// Places of damage that are told one by one: a screenful.
+pub const SHOWN_GAPS: usize = 16;
