@@ -490,7 +490,7 @@ fn make(disk: &MemoryStorage, honesty: Honesty) {
 }
 
 fn lie(kind: Call, call: u32) -> Option<Fault> {
-    (matches!(kind, Call::Sync | Call::SyncFolder) && call % 3 == 0).then_some(Fault::Lie)
+    (matches!(kind, Call::Sync | Call::SyncFolder) && call.is_multiple_of(3)).then_some(Fault::Lie)
 }
 
 /// The id under which the journal knows a token: 128 bits of its `jti`'s SHA-256.
@@ -506,7 +506,7 @@ fn token_id(token: &str) -> Id {
     Id(*hash.as_ref().first_chunk().unwrap())
 }
 
-/// SplitMix64: repeatable, and good enough to choose by.
+/// `SplitMix64`: repeatable, and good enough to choose by.
 struct Random(u64);
 
 impl Random {

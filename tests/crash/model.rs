@@ -35,6 +35,11 @@ struct Open {
     settles_as: Value,
 }
 
+/// It is so.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a value may be absent; this one is not"
+)]
 pub fn yes() -> Value {
     Some("yes".to_owned())
 }
