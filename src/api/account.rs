@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::error::{ApiError, json_answer};
+use super::error::{Answer, ApiError, json_answer};
 use super::request::Request;
-use super::{Api, Caller, Outcome};
+use super::{Api, Caller, Commit, Outcome};
 use crate::auth::TokenPair;
 
 /// `POST /api/auth/login`
@@ -12,18 +12,20 @@ pub(super) fn login(api: &Api, request: &Request, caller: &Caller) -> Result<Out
     let body = request.json()?;
     let (user, password) = (body.string("username")?, body.string("password")?);
     let pair = api.auth.login(caller.client, user, password)?;
-    Ok(token_answer(&pair))
+    Ok(Outcome::Answer(token_answer(&pair)))
 }
 
 /// `POST /api/auth/refresh`
 pub(super) fn refresh(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, ApiError> {
     let body = request.json()?;
-    let pair = api.auth.refresh(body.string("refresh_token")?)?;
-    Ok(token_answer(&pair))
+    let refresh = api.auth.begin_refresh(body.string("refresh_token")?)?;
+    Ok(Outcome::Commit(Commit::of(refresh, |pair| {
+        token_answer(&pair)
+    })))
 }
 
-fn token_answer(pair: &TokenPair) -> Outcome {
-    Outcome::Answer(json_answer(
+fn token_answer(pair: &TokenPair) -> Answer {
+    json_answer(
         200,
         &json!({
             "status": "success",
@@ -32,16 +34,15 @@ fn token_answer(pair: &TokenPair) -> Outcome {
             "token_type": "Bearer",
             "expires_in": pair.expires_in,
         }),
-    ))
+    )
 }
 
 /// `POST /api/logout`
 pub(super) fn logout(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
-    api.auth.logout(caller.session()?)?;
-    Ok(Outcome::Answer(json_answer(
-        200,
-        &json!({"status": "success", "message": "logged out"}),
-    )))
+    let logout = api.auth.begin_logout(caller.session()?)?;
+    Ok(Outcome::Commit(Commit::of(logout, |()| {
+        json_answer(200, &json!({"status": "success", "message": "logged out"}))
+    })))
 }
 
 /// `POST /api/change-password`

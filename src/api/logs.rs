@@ -165,7 +165,7 @@ fn stream(
     let auth = api.auth.clone();
     let session = session.clone();
     Outcome::Stream(Box::new(Stream {
-        head: cors::decorate(api, request, head),
+        head: cors::decorate(api, request.header("Origin"), head),
         encoding,
         filter,
         since,

@@ -21,9 +21,9 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use tiny_http::Method;
 
-use crate::auth::{Auth, Quick, Session};
+use crate::auth::{Auth, Quick, Session, Unwritten};
 use crate::clock::{Clock, Moment};
-use crate::journal::{ClientKey, Journal};
+use crate::journal::{ClientKey, CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
 use crate::limits::client::client_address;
 use crate::logs::hub::{Encoding, Hub};
@@ -67,6 +67,32 @@ pub enum Outcome {
     Answer(Answer),
     /// The connection becomes a log stream.
     Stream(Box<Stream>),
+    /// The answer waits for the journal, and whoever runs the request does not have to.
+    Commit(Commit),
+}
+
+/// An answer that depends on a commit: so that a crowd of them shares one sync, no thread waits for it.
+pub struct Commit {
+    /// What has to be durable first. It is in force, and must be committed even if nobody waits for the answer any more.
+    pub records: Vec<Record>,
+    /// Must be called once that is known, whoever is still there. Cheap.
+    pub then: Then,
+}
+
+/// Makes the answer of what became of a commit.
+pub type Then = Box<dyn FnOnce(&Api, Result<(), CommitError>) -> Answer + Send>;
+
+impl Commit {
+    /// The answer to a change in [`Auth`], made by `answer` if all goes well.
+    fn of<T: 'static>(mut change: Unwritten<T>, answer: fn(T) -> Answer) -> Self {
+        Self {
+            records: change.take_records(),
+            then: Box::new(move |api, committed| {
+                let changed = change.finish(&api.auth, committed);
+                changed.map_or_else(|error| ApiError::from(error).answer(), answer)
+            }),
+        }
+    }
 }
 
 /// A log stream about to begin: what to answer, and whom the hub will serve.
@@ -146,7 +172,7 @@ impl Api {
     /// The answer that refuses it.
     pub fn admit(&self, request: &Request) -> Result<Call, Answer> {
         self.admit_quietly(request)
-            .map_err(|error| cors::decorate(self, request, error.answer()))
+            .map_err(|error| cors::decorate(self, request.header("Origin"), error.answer()))
     }
 
     fn admit_quietly(&self, request: &Request) -> Result<Call, ApiError> {
@@ -195,13 +221,24 @@ impl Api {
         Ok(call)
     }
 
-    /// Finishes a request: checks the password if that is still to be done, and runs the handler. May wait.
+    /// Finishes a request: checks the password if that is still to be done, and runs the handler. May wait, unless it is
+    /// [`Cost::Cheap`].
     pub fn run(&self, mut call: Call, request: &Request) -> Outcome {
-        let outcome = self.run_quietly(&mut call, request);
-        match outcome {
-            Ok(Outcome::Answer(answer)) => Outcome::Answer(cors::decorate(self, request, answer)),
+        let origin = request.header("Origin");
+        match self.run_quietly(&mut call, request) {
+            Ok(Outcome::Answer(answer)) => Outcome::Answer(cors::decorate(self, origin, answer)),
+            Ok(Outcome::Commit(Commit { records, then })) => {
+                let origin = origin.map(str::to_owned);
+                let then = move |api: &Self, committed| {
+                    cors::decorate(api, origin.as_deref(), then(api, committed))
+                };
+                Outcome::Commit(Commit {
+                    records,
+                    then: Box::new(then),
+                })
+            }
             Ok(stream) => stream,
-            Err(error) => Outcome::Answer(cors::decorate(self, request, error.answer())),
+            Err(error) => Outcome::Answer(cors::decorate(self, origin, error.answer())),
         }
     }
 

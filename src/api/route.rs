@@ -20,9 +20,10 @@ pub enum Access {
 /// Where a handler may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cost {
-    /// On the thread that polls: it computes a little and never waits.
+    /// On the thread that polls: it computes a little and never waits. If the journal must have something before it is
+    /// answered, it gives an [`Outcome::Commit`].
     Cheap,
-    /// On the pool: it waits for the journal or reads files.
+    /// On the pool: it reads files, or needs the journal in its midst.
     Waits,
     /// On the pool's few places for bcrypt.
     Password,
@@ -79,14 +80,14 @@ pub static ROUTES: &[Route] = &[
         Method::Post,
         "/api/auth/refresh",
         Access::Open,
-        Cost::Waits,
+        Cost::Cheap,
         account::refresh,
     ),
     route(
         Method::Post,
         "/api/logout",
         Access::User,
-        Cost::Waits,
+        Cost::Cheap,
         account::logout,
     ),
     route(

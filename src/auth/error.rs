@@ -1,6 +1,7 @@
 //! Why this floor says no, with a variant for each answer that a client may get.
 
 use super::password::WeakPassword;
+use crate::journal::CommitError;
 use crate::limits::NotAdmitted;
 
 /// A refusal.
@@ -44,6 +45,12 @@ pub enum AuthError {
 impl AuthError {
     /// Too busy now, but not for long.
     pub(super) const BUSY: Self = Self::Busy { retry_after: 2 };
+}
+
+impl From<CommitError> for AuthError {
+    fn from(CommitError: CommitError) -> Self {
+        Self::NotDurable
+    }
 }
 
 impl From<NotAdmitted> for AuthError {

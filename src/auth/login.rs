@@ -2,6 +2,7 @@
 
 use super::password::CheckError;
 use super::revocation::{Full, Use};
+use super::unwritten::Unwritten;
 use super::{Auth, AuthError, Kind, Proof, Quick, REFRESH_TTL, Session, TokenPair, Verified};
 use crate::clock::Timestamp;
 use crate::journal::{ClientKey, Id, Record};
@@ -64,12 +65,12 @@ impl Auth {
     }
 
     /// Exchanges a refresh token for a fresh pair of the same login. Of any number of callers with one token exactly one
-    /// gets a pair. Blocks for the journal.
+    /// gets a pair, once the token's use is durable. Cheap.
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`]; [`AuthError::NotDurable`]: the token is still good, and there is no pair yet;
-    /// [`AuthError::Full`].
-    pub fn refresh(&self, token: &str) -> Result<TokenPair, AuthError> {
+    /// [`AuthError::InvalidToken`], [`AuthError::Full`]; of the commit [`AuthError::NotDurable`]: the token is still good, and
+    /// there is no pair; [`AuthError::InvalidToken`]: the login has ended meanwhile.
+    pub fn begin_refresh(&self, token: &str) -> Result<Unwritten<TokenPair>, AuthError> {
         // Both are taken before the check, so that whatever ends the login from here on also ends the pair: a revoked
         // login's tokens by the time they were issued at, an old password's by their generation.
         let (now, wall) = (self.clock.now(), self.clock.wall());
@@ -81,7 +82,7 @@ impl Auth {
             .use_up(token.id, now, token.expires)
         {
             Ok(Use::First) => {}
-            Ok(Use::Again(used)) => return Err(self.used_again(&token, used)),
+            Ok(Use::Again(used)) => return self.used_again(&token, used),
             Err(Full) => return Err(AuthError::Full),
         }
         let used = Record::RefreshUsed {
@@ -89,22 +90,33 @@ impl Auth {
             used: now,
             expires: token.expires,
         };
-        if let Err(error) = self.commit(vec![used]) {
-            // Nobody got a pair for it. Whoever comes again, as he is told to, is no thief.
-            self.durable.revocations.give_back(token.id);
-            return Err(error);
-        }
-        let pair = self.issue_pair(token.family, generation, wall)?;
-        self.living(Some(self.session(token.proof())))?;
-        Ok(pair)
+        Ok(Unwritten::new(vec![used], move |auth, committed| {
+            if let Err(error) = committed {
+                // Nobody got a pair for it. Whoever comes again, as he is told to, is no thief.
+                auth.durable.revocations.give_back(token.id);
+                return Err(error.into());
+            }
+            let pair = auth.issue_pair(token.family, generation, wall)?;
+            // The commit may have taken its time, and the login ended in it.
+            auth.living(Some(auth.session(token.proof())))?;
+            Ok(pair)
+        }))
     }
 
-    /// Ends the login that the session's token descends from: every token of it is dead, for good. Does nothing for the
-    /// local socket and for Basic, which have none. Blocks for the journal.
+    /// As [`Auth::begin_refresh`], and waits for the journal. Blocks.
     ///
     /// # Errors
-    /// [`AuthError::NotDurable`]: in force, but a power cut would undo it; [`AuthError::Full`]: not in force.
-    pub fn logout(&self, session: &Session) -> Result<(), AuthError> {
+    /// As [`Auth::begin_refresh`].
+    pub fn refresh(&self, token: &str) -> Result<TokenPair, AuthError> {
+        self.begin_refresh(token)?.wait(self)
+    }
+
+    /// Ends the login that the session's token descends from: every token of it is dead from now on, and for good once
+    /// that is durable. Does nothing for the local socket and for Basic, which have none. Cheap.
+    ///
+    /// # Errors
+    /// [`AuthError::Full`]: not in force; of the commit [`AuthError::NotDurable`]: in force, but a power cut would undo it.
+    pub fn begin_logout(&self, session: &Session) -> Result<Unwritten<()>, AuthError> {
         let Proof::Token {
             id,
             family,
@@ -112,7 +124,7 @@ impl Auth {
             ..
         } = session.proof
         else {
-            return Ok(());
+            return Ok(Unwritten::new(Vec::new(), |_, _| Ok(())));
         };
         let mut records = vec![self.revoke_family(family, expires)?];
         if family == id {
@@ -122,9 +134,18 @@ impl Auth {
             records.extend(revoked.map(|()| Record::TokenRevoked { id, expires }));
         }
         self.logins_ended();
-        let committed = self.commit(records);
-        log::info!(user:% = self.user, token:? = id, durable = committed.is_ok(); "logged out");
-        committed
+        Ok(Unwritten::new(records, move |auth, committed| {
+            log::info!(user:% = auth.user, token:? = id, durable = committed.is_ok(); "logged out");
+            Ok(committed?)
+        }))
+    }
+
+    /// As [`Auth::begin_logout`], and waits for the journal. Blocks.
+    ///
+    /// # Errors
+    /// As [`Auth::begin_logout`].
+    pub fn logout(&self, session: &Session) -> Result<(), AuthError> {
+        self.begin_logout(session)?.wait(self)
     }
 
     /// Checks a password under the limit of failed attempts, and gives the generation it was checked against.
@@ -176,20 +197,24 @@ impl Auth {
     }
 
     /// A refresh token came a second time.
-    fn used_again(&self, token: &Verified, used: Timestamp) -> AuthError {
+    fn used_again(
+        &self,
+        token: &Verified,
+        used: Timestamp,
+    ) -> Result<Unwritten<TokenPair>, AuthError> {
         let grace = self.settings.refresh_reuse_grace;
         if !grace.is_zero() && self.clock.elapsed(used) <= grace {
             // Two tabs, or a retry after a lost answer.
-            return AuthError::InvalidToken;
+            return Err(AuthError::InvalidToken);
         }
         // One of two holders of this token has stolen it. Which one cannot be told: both lose the login.
         log::warn!(user:% = self.user, token:? = token.id; "refresh token reused: the login is revoked");
         let revoked = self.revoke_family(token.family, token.expires);
         self.logins_ended();
-        match revoked.and_then(|record| self.commit(vec![record])) {
-            Ok(()) => AuthError::InvalidToken,
-            Err(error) => error,
-        }
+        Ok(Unwritten::new(vec![revoked?], |_, committed| {
+            committed?;
+            Err(AuthError::InvalidToken)
+        }))
     }
 
     /// Revokes a login in memory; gives the record to commit.

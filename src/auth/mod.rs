@@ -1,8 +1,8 @@
 //! Who is calling: passwords, tokens, revocations, tickets, and the rules that bind them, behind one facade, [`Auth`].
 //!
-//! Everything here is blocking, plain and top-down. What is cheap enough for a worker's thread says so; the rest may
-//! wait for bcrypt or the journal. Each change takes the same way: first in force in memory, then in the journal, then
-//! answered.
+//! Everything here is plain and top-down. What is cheap enough for a worker's thread says so; the rest may block, for
+//! bcrypt or the journal. Each revocation takes the same way: first in force in memory, then in the journal, then
+//! answered. Those that come in crowds are cheap, and leave the waiting to the caller: [`Unwritten`].
 
 mod change;
 mod error;
@@ -16,6 +16,7 @@ mod revocation;
 mod state;
 mod ticket;
 mod token;
+mod unwritten;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -29,10 +30,11 @@ pub use error::AuthError;
 pub use initial::{GeneratedPassword, NAME as INITIAL_PASSWORD_FILE};
 pub use password::{MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_rules, measure_cost};
 pub use state::Durable;
+pub use unwritten::Unwritten;
 
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
-use crate::journal::{CommitError, Id, Journal, PasswordOrigin, Record};
+use crate::journal::{Id, Journal, PasswordOrigin, Record};
 use crate::limits::{AttemptRow, Attempts};
 use gate::Gate;
 use initial::InitialFile;
@@ -342,9 +344,7 @@ impl Auth {
     }
 
     fn commit(&self, records: Vec<Record>) -> Result<(), AuthError> {
-        self.journal
-            .commit_all(records)
-            .map_err(|CommitError| AuthError::NotDurable)
+        Ok(self.journal.commit_all(records)?)
     }
 
     /// After something that ended logins.

@@ -11,7 +11,7 @@ use crate::auth::{self, Auth, Durable, FirstPassword};
 use crate::config::{Config, SecretString};
 use crate::entropy::Entropy;
 use crate::files;
-use crate::journal::{FileStorage, Journal};
+use crate::journal::Journal;
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Hub;
 use crate::logs::own;
@@ -28,16 +28,20 @@ pub fn assemble(
     bcrypt_at_once: usize,
     connections: Arc<AtomicUsize>,
 ) -> Result<(Arc<Api>, FirstPassword), StartError> {
-    let World { time, entropy } = world;
+    let World {
+        time,
+        entropy,
+        storage,
+    } = world;
     let state_dir = config.state_dir.clone();
     files::prepare_dir(&state_dir).map_err(|error| StartError::StateDir {
         path: state_dir.clone(),
         error,
     })?;
     // The lock in it is what makes everything below ours alone.
-    let storage = FileStorage::open(&state_dir)?;
+    let storage = storage(&state_dir)?;
     let durable = Arc::new(Durable::with_capacity(config.max_revocations));
-    let (journal, replayed) = Journal::open(Box::new(storage), durable.clone(), time.clone())?;
+    let (journal, replayed) = Journal::open(storage, durable.clone(), time.clone())?;
     let journal = Arc::new(journal);
     let clock = replayed.clock;
 

@@ -18,7 +18,7 @@ use super::render::{LAST_WORDS, Manner, render, render_head};
 use crate::api::error::{Answer, ApiError};
 use crate::api::request::{Peer, Request};
 use crate::api::route::Cost;
-use crate::api::{Api, Call, Outcome, Stream};
+use crate::api::{Api, Call, Commit, Outcome, Stream};
 use crate::logs::hub::Encoding;
 
 /// A client's connection.
@@ -39,7 +39,7 @@ enum Phase {
     Head(HeadReader),
     /// Reading a body.
     Body(Box<Pending>),
-    /// The pool has the request.
+    /// The pool has the request, or the journal.
     Waiting(Manner),
     /// Sending an answer.
     Answering(Then),
@@ -68,6 +68,8 @@ pub enum Turn {
     More,
     /// The pool must finish this request.
     Dispatch(Box<(Call, Request)>),
+    /// The journal must have this before the request under way can be answered.
+    Commit(Commit),
     /// It becomes a log stream: see [`Connection::into_stream`].
     Stream(Box<Stream>),
     /// It is over.
@@ -177,25 +179,27 @@ impl Connection {
         }
     }
 
-    /// The pool's (or the worker's own) outcome of the request under way. The connection must be driven after it, unless
-    /// it becomes a stream.
-    pub fn finish(&mut self, outcome: Outcome, now: Instant) -> Option<Box<Stream>> {
-        let Phase::Waiting(manner) = self.phase else {
-            return None;
-        };
+    /// The pool's (or the worker's own) outcome of the request under way.
+    pub fn finish(&mut self, outcome: Outcome, now: Instant) -> Turn {
         match outcome {
             Outcome::Answer(answer) => {
-                self.answer(answer, manner, now);
-                None
+                if let Phase::Waiting(manner) = self.phase {
+                    self.answer(answer, manner, now);
+                }
+                Turn::More
             }
-            Outcome::Stream(stream) => Some(stream),
+            Outcome::Stream(stream) => Turn::Stream(stream),
+            Outcome::Commit(commit) => {
+                self.deadline = now + WAITING;
+                Turn::Commit(commit)
+            }
         }
     }
 
     /// Its deadline has passed.
     pub fn expire(&mut self, now: Instant) -> Turn {
         match &self.phase {
-            // The pool always answers; its own limits bound the wait.
+            // The pool and the journal always answer; their own limits bound the wait.
             Phase::Waiting(_) => {
                 self.deadline = now + WAITING;
                 Turn::Parked
@@ -410,8 +414,8 @@ impl Connection {
             return Step::Turn(Turn::Dispatch(Box::new((call, request))));
         }
         match self.finish(api.run(call, &request), now) {
-            Some(stream) => Step::Turn(Turn::Stream(stream)),
-            None => Step::Go,
+            Turn::More => Step::Go,
+            turn => Step::Turn(turn),
         }
     }
 
@@ -496,7 +500,7 @@ const BODY: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(75);
 /// A write that makes no progress.
 const STALLED_WRITE: Duration = Duration::from_secs(20);
-/// How often a connection that waits for the pool is looked at.
+/// How often a connection that waits for the pool or the journal is looked at.
 const WAITING: Duration = Duration::from_secs(60);
 /// How long a client may take to read its last answer.
 const LINGER: Duration = Duration::from_secs(2);

@@ -22,7 +22,7 @@ use tiny_http::{HTTPVersion, Server};
 use super::body::MAX_BODY;
 use crate::api::error::{Answer, ApiError};
 use crate::api::request::{Peer, Request, Target};
-use crate::api::{Api, Outcome, Stream};
+use crate::api::{Api, Commit, Outcome, Stream};
 use crate::logs::hub::Subscription;
 
 /// The running local listener.
@@ -142,6 +142,10 @@ fn serve(door: &Arc<Door>, mut incoming: tiny_http::Request) {
     match outcome {
         // A client that left needs no answer.
         Outcome::Answer(answer) => drop(incoming.respond(answer)),
+        Outcome::Commit(Commit { records, then }) => {
+            let committed = api.journal.commit_all(records);
+            drop(incoming.respond(then(api, committed)));
+        }
         Outcome::Stream(stream) => {
             if let Err(refused) = follow(door, incoming, *stream) {
                 let (incoming, answer) = *refused;

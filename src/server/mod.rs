@@ -20,7 +20,7 @@ mod worker;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ use crate::auth::{self, FirstPassword, InitialiseError};
 use crate::clock::{SystemTimeSource, TimeSource};
 use crate::config::Config;
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::journal::OpenError;
+use crate::journal::{FileStorage, OpenError, Storage};
 use crate::limits::bucket::Buckets;
 use crate::logs::own;
 use admission::Admission;
@@ -45,13 +45,18 @@ use pool::Pool;
 use tls::{Certificate, TlsError};
 use worker::{Mailbox, Shared, Worker};
 
-/// What a server takes from outside: time and randomness, so that tests can bring their own.
+/// What a server takes from outside: time, randomness and the journal's storage, so that tests can bring their own.
 pub struct World {
     /// Clocks.
     pub time: Arc<dyn TimeSource>,
     /// Random bytes.
     pub entropy: Arc<dyn Entropy>,
+    /// Opens the journal's storage in the state folder.
+    pub storage: OpenStorage,
 }
+
+/// Opens the journal's storage in a folder.
+pub type OpenStorage = Box<dyn Fn(&Path) -> Result<Box<dyn Storage>, OpenError>>;
 
 impl World {
     /// The operating system's.
@@ -60,6 +65,7 @@ impl World {
         Self {
             time: Arc::new(SystemTimeSource::new()),
             entropy: Arc::new(SystemEntropy),
+            storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
         }
     }
 }

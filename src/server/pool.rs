@@ -1,4 +1,4 @@
-//! The threads that may wait: for bcrypt, for the journal, for files.
+//! The threads that may wait: for bcrypt, for files, and for the journal where a handler needs it in its midst.
 //!
 //! Two lanes, so that nobody who guesses passwords can delay those who are in: a few threads for passwords (as many as
 //! bcrypts may run at once), the others for the rest. A lane's queue is bounded; what does not fit is refused at once.
@@ -115,7 +115,7 @@ fn work(api: &Api, jobs: &Receiver<Job>, abandoned: &AtomicBool) {
     }
 }
 
-/// Most of them wait for the journal, which answers all it holds with one sync: so many logouts share one.
+/// They wait rather than compute, so more than there are cores. What comes in crowds, logouts and refreshes, needs none.
 const THREADS: usize = 16;
 
 /// The deepest call is serde's, at its limit of 128 levels, and the JSON of one answer.

@@ -22,15 +22,17 @@ use super::pool::{Job, Pool};
 use super::transport::TlsTransport;
 use crate::api::error::ApiError;
 use crate::api::request::Peer;
-use crate::api::{Api, Outcome, Stream};
-use crate::journal::ClientKey;
+use crate::api::{Api, Commit, Outcome, Stream, Then};
+use crate::journal::{ClientKey, CommitError};
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
 
-/// What the pool and the server send a worker.
+/// What the pool, the journal and the server send a worker.
 enum Mail {
     /// The outcome of a connection's request.
     Outcome(u64, Outcome),
+    /// What a connection's request waited for is durable, or can not be made so.
+    Committed(u64, Then, Result<(), CommitError>),
     /// Close the connection that has been idle longest, of that client or of anybody: a newcomer at the other worker
     /// needs its place. Say so when it is done.
     Shed(Option<ClientKey>, Arc<Mailbox>),
@@ -40,7 +42,8 @@ enum Mail {
     Leave(Instant),
 }
 
-/// A worker's mailbox: a queue and a poller wake-up. Bounded by its writers: a connection has one request under way.
+/// A worker's mailbox: a queue and a poller wake-up. Bounded by its writers: a connection has one request under way, with
+/// the pool or with the journal, and gets one letter for it.
 pub struct Mailbox {
     queue: Sender<Mail>,
     wake: OwnedFd,
@@ -252,6 +255,11 @@ impl Worker {
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
                 Mail::Outcome(token, outcome) => self.finish(token, outcome, now),
+                Mail::Committed(token, then, committed) => {
+                    // Also for a client that has left: what could not be written may have to be taken back.
+                    let answer = then(&self.shared.api, committed);
+                    self.finish(token, Outcome::Answer(answer), now);
+                }
                 Mail::Shed(client, newcomers) => {
                     self.shed(client, now);
                     newcomers.send(Mail::Room);
@@ -416,15 +424,15 @@ impl Worker {
     }
 
     fn finish(&mut self, token: u64, outcome: Outcome, now: Instant) {
-        // A client that left meanwhile needs no answer.
         let Some(connection) = self.connections.get_mut(&token) else {
+            // A client that left meanwhile needs no answer, but what it did is in force and has to be written.
+            if let Outcome::Commit(commit) = outcome {
+                self.commit(token, commit);
+            }
             return;
         };
         let before = connection.deadline();
-        let turn = match connection.finish(outcome, now) {
-            Some(stream) => Turn::Stream(stream),
-            None => Turn::More,
-        };
+        let turn = connection.finish(outcome, now);
         self.settle(token, before, turn, now);
     }
 
@@ -457,6 +465,7 @@ impl Worker {
             Turn::More => self.make_ready(token),
             Turn::Closed => self.drop_connection(token),
             Turn::Stream(stream) => self.hand_over(token, *stream),
+            Turn::Commit(commit) => self.commit(token, commit),
             Turn::Dispatch(work) => {
                 let (call, request) = *work;
                 let job = Job {
@@ -471,6 +480,13 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Gives a request's records to the journal, which writes a letter when it has them, or can not have them.
+    fn commit(&self, token: u64, Commit { records, then }: Commit) {
+        let mailbox = self.mailbox.clone();
+        let told = move |committed| mailbox.send(Mail::Committed(token, then, committed));
+        self.shared.api.journal.submit(records, Box::new(told));
     }
 
     fn hand_over(&mut self, token: u64, stream: Stream) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::config::{Config, Machine};
-use postern::entropy::SystemEntropy;
+use postern::journal::MemoryStorage;
 use postern::logs::{Filter, Level, NewEntry};
 use postern::server::{Server, World};
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub struct Device {
     pub time: Arc<FakeTimeSource>,
     folder: TempDir,
     settings: BTreeMap<String, String>,
+    /// The journal's storage; files in the folder if there is none.
+    memory: Option<MemoryStorage>,
     server: Option<Server>,
 }
 
@@ -38,6 +40,15 @@ impl Device {
 
     /// A device with these variables set, or unset where the value is empty.
     pub fn with(variables: &[(&str, &str)]) -> Self {
+        Self::with_journal(variables, None)
+    }
+
+    /// The same, with its journal in this memory.
+    pub fn with_journal_in(memory: &MemoryStorage, variables: &[(&str, &str)]) -> Self {
+        Self::with_journal(variables, Some(memory.clone()))
+    }
+
+    fn with_journal(variables: &[(&str, &str)], memory: Option<MemoryStorage>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let state = folder.path().join("state");
         let mut settings: BTreeMap<_, _> = [
@@ -60,6 +71,7 @@ impl Device {
             time: Arc::new(FakeTimeSource::new(TODAY)),
             folder,
             settings,
+            memory,
             server: None,
         };
         device.boot();
@@ -75,10 +87,13 @@ impl Device {
         };
         let config =
             Config::load_on(&machine, self.settings.clone(), None).expect("a good configuration");
-        let world = World {
+        let mut world = World {
             time: self.time.clone(),
-            entropy: Arc::new(SystemEntropy),
+            ..World::real()
         };
+        if let Some(memory) = self.memory.clone() {
+            world.storage = Box::new(move |_| Ok(Box::new(memory.clone())));
+        }
         self.server = Some(Server::start(config, &world).expect("a started server"));
     }
 
@@ -267,6 +282,7 @@ impl Device {
             time: Arc::new(FakeTimeSource::new(system)),
             folder,
             settings,
+            memory: self.memory.as_ref().map(MemoryStorage::after_power_cut),
             server: None,
         };
         copy.boot();

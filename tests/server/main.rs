@@ -3,6 +3,7 @@
 mod bucket;
 mod client;
 mod clock;
+mod commits;
 mod connections;
 mod cors;
 mod device;
