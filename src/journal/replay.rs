@@ -149,7 +149,8 @@ impl Header {
 pub enum Piece<'a> {
     /// A valid frame.
     Frame {
-        /// Where it begins in the file.
+        /// Where it begins in the file: behind the piece before it, or within that if a frame that lost its last bytes
+        /// looks whole with the first bytes of this one.
         at: usize,
         /// The frame.
         frame: Frame<'a>,
@@ -171,6 +172,8 @@ pub struct Pieces<'a> {
     salt: Salt,
     /// A frame that was found behind a gap.
     found: Option<Frame<'a>>,
+    /// Where the frame before `at` begins.
+    before: Option<usize>,
 }
 
 impl<'a> Pieces<'a> {
@@ -182,7 +185,16 @@ impl<'a> Pieces<'a> {
             at: start,
             salt,
             found: None,
+            before: None,
         }
+    }
+
+    /// A frame that begins within the one before, and ends behind it.
+    fn overlapping(&self) -> Option<(usize, Frame<'a>)> {
+        (self.before? + 1..self.at).find_map(|at| {
+            let frame = Frame::parse(self.bytes.get(at..)?, self.salt)?;
+            (at + frame.len() > self.at).then_some((at, frame))
+        })
     }
 }
 
@@ -199,12 +211,16 @@ impl<'a> Iterator for Pieces<'a> {
                 None => (rest.len(), None),
             },
         };
-        if let Some(frame) = frame
-            && skipped == 0
-        {
-            self.at += frame.len();
+        let next = match frame {
+            Some(frame) if skipped == 0 => Some((at, frame)),
+            _ => self.overlapping(),
+        };
+        if let Some((at, frame)) = next {
+            self.before = Some(at);
+            self.at = at + frame.len();
             return Some(Piece::Frame { at, frame });
         }
+        self.before = None;
         self.found = frame;
         self.at += skipped;
         Some(Piece::Gap { at, len: skipped })
@@ -312,6 +328,27 @@ mod tests {
                 assert_eq!(read(&damaged).0, whole, "{from}..{to}");
             }
         }
+    }
+
+    #[test]
+    fn a_record_whose_first_byte_completes_a_torn_one_is_not_lost_with_it() {
+        // The frame before ends in the marker's byte, and has lost just that.
+        let salt = Salt::new(SALT);
+        let torn = (0..)
+            .map(|at| {
+                let at = Timestamp::from_secs(at);
+                let mut frame = Vec::new();
+                encode(&Record::Mark { at }, salt, &mut frame).unwrap();
+                frame
+            })
+            .find(|frame| frame.last() == Some(&MARKER))
+            .unwrap();
+        let mut bytes = headers(salt).to_vec();
+        bytes.extend_from_slice(&torn[..torn.len() - 1]);
+        encode(&samples()[0], salt, &mut bytes).unwrap();
+        let (records, report) = read(&bytes);
+        assert_eq!(records.last(), Some(&samples()[0]));
+        assert_eq!(report.cut_bytes, 0);
     }
 
     #[test]

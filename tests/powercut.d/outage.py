@@ -47,6 +47,8 @@ def examine(record: Record, server: Server) -> None:
     def login() -> Login:
         answer = client.login(password)
         asked("a login", answer, 200)
+        if answer.status != 200:
+            raise SystemExit(f"powercut: a login was answered {answer}")
         record.logins.append(Login(passwords.sure, answer.body))
         return record.logins[-1]
 
