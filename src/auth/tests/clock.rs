@@ -228,6 +228,37 @@ fn a_first_boot_under_a_clock_far_ahead_is_set_back_and_its_logins_are_over_for_
 }
 
 #[test]
+fn an_idle_hour_writes_six_marks_and_nothing_else() {
+    let board = Board::first_boot(NOON);
+    let (ended, live) = (board.login(), board.login());
+    board.logout(&ended).unwrap();
+    // A lock-out of five minutes, and a password that was wrong once.
+    for (client, times) in [(NEIGHBOUR, 5), (CLIENT, 1)] {
+        for _ in 0..times {
+            assert!(board.auth.login(client, "admin", OTHER).is_err());
+        }
+    }
+    let before = board.storage.counts();
+    // As the housekeeper goes its rounds: each five seconds, and more of it each minute.
+    for round in 1..=3600 / 5 {
+        board.time.advance(Duration::from_secs(5));
+        board.auth.heed_clock();
+        if round % 12 == 0 {
+            board.auth.tick();
+            board.journal.tick();
+        }
+    }
+    let counts = board.storage.counts();
+    let appends = counts.appends - before.appends;
+    println!("an idle hour: {appends} writes");
+    assert_eq!(appends, 6);
+    // A write and a sync for each, and no other call that changes the disk.
+    assert_eq!(counts.calls - before.calls, 12);
+    assert_eq!(counts.replacements, before.replacements);
+    assert!(board.is_good(&live) && !board.is_good(&ended));
+}
+
+#[test]
 fn a_board_that_is_first_set_to_a_wrong_time_is_set_back_too() {
     let board = Board::first_boot(IN_1970);
     run(&board, 20);
