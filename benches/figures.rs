@@ -120,6 +120,18 @@ struct Waits {
     checks: Vec<Duration>,
 }
 
+impl Waits {
+    fn logouts(&self) -> &[Duration] {
+        &self.logouts
+    }
+
+    fn checks(&self) -> &[Duration] {
+        &self.checks
+    }
+}
+
+type Of = fn(&Waits) -> &[Duration];
+
 fn compaction_pause() -> bool {
     let fixture = Fixture::new(1_000_000);
     let mut took = Vec::new();
@@ -139,12 +151,11 @@ fn compaction_pause() -> bool {
         "a compaction at a million: {} ms, median of {ROUNDS}",
         millis(took[ROUNDS / 2])
     );
-    let kinds: [(&str, fn(&Waits) -> &[Duration]); 2] = [
-        ("logout", |waits| &waits.logouts),
-        ("check of a token", |waits| &waits.checks),
-    ];
     let mut within = true;
-    for (kind, of) in kinds {
+    for (kind, of) in [
+        ("logout", Waits::logouts as Of),
+        ("check of a token", Waits::checks),
+    ] {
         for (when, rounds) in [("beside it", &with), ("without", &without)] {
             let mut longest: Vec<_> = rounds
                 .iter()

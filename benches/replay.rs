@@ -1,6 +1,6 @@
 //! How long a start reads in the journal, `cargo bench --bench replay`: a real file, which the kernel has in memory.
 //!
-//! Every single run of a million must be through within a second, or this ends with an error.
+//! The median run of a million must be through within a second, or this ends with an error.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,17 +29,20 @@ fn logouts(bencher: divan::Bencher, count: u64) {
     }
     // There is no file yet: it is made of what is in the tables, as a compaction makes it.
     drop(open(storage(folder.path()), full));
+    let mut times = Vec::new();
     bencher
         .counter(ItemsCount::new(count))
         .with_inputs(|| (storage(folder.path()), Arc::new(Durable::new())))
         .bench_local_values(|(storage, empty)| {
             let begun = Instant::now();
             let journal = open(storage, empty.clone());
-            let took = begun.elapsed();
+            times.push(begun.elapsed());
             assert_eq!(empty.revocations() as u64, count);
-            assert!(took <= LIMIT, "{count} took {took:?}");
             (journal, empty)
         });
+    times.sort_unstable();
+    let median = times[times.len() / 2];
+    assert!(median <= LIMIT, "{count} took {median:?}");
 }
 
 fn storage(folder: &Path) -> FileStorage {
