@@ -199,13 +199,20 @@ impl History {
                 self.logins[which].pair = pair;
                 self.used.push(Login { family, pair: old });
             }
-            // Expired meanwhile, or used by a call that got no answer before a kill: nothing was asked of the disk.
-            Err(AuthError::InvalidToken) => {
-                let value = self.value_in_force(&fact);
-                self.model.answer(&fact, value);
-                self.logins.swap_remove(which);
+            // Expired meanwhile; or used by a call that got no answer before a kill, and then it is taken for theft.
+            Err(error) => {
+                let (used, ended) = (self.value_in_force(&fact), Fact::Ended(family));
+                if self.value_in_force(&ended).is_some() && !self.model.is_open(&ended) {
+                    self.model.ask(&ended, &yes(), yes());
+                }
+                if error == AuthError::InvalidToken {
+                    self.model.answer(&fact, used);
+                    self.logins.swap_remove(which);
+                } else {
+                    assert_eq!(error, AuthError::NotDurable);
+                    self.model.ask(&fact, &yes(), used);
+                }
             }
-            Err(error) => assert_eq!(error, AuthError::NotDurable),
         }
     }
 
