@@ -13,6 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
+use super::format::MAX_FILE;
 use super::storage::{Storage, StorageFile};
 
 /// The file that is appended to, and the way to put another in its place.
@@ -95,7 +96,7 @@ impl Files {
         if self.storage.link(CURRENT, DAMAGED).is_ok() {
             return Ok(());
         }
-        let bytes = self.current()?.read(usize::MAX)?;
+        let bytes = self.current()?.read(MAX_FILE)?;
         let mut kept = self.storage.create(DAMAGED)?;
         write_all(kept.as_mut(), &bytes)
     }
