@@ -8,6 +8,8 @@
 //! A leap far ahead may be a bad NTP answer, or a board that was switched off over the weekend. So it is believed at once
 //! for what can be taken back, [`Clock::wall`]: what is issued, and whether a token has expired. For what can not,
 //! [`Clock::now`], it is *held* until it has stood for a while: what may be forgotten, and which marks are made.
+//!
+//! A time beyond [`LATEST`] is no time at all, as 1970 is none.
 
 mod source;
 
@@ -29,6 +31,8 @@ pub enum ClockState {
     Held(Duration),
     /// The system's clock is this far behind the newest mark.
     Behind(Duration),
+    /// The system's clock is beyond [`LATEST`], and not believed.
+    OutOfRange,
 }
 
 impl ClockState {
@@ -39,6 +43,7 @@ impl ClockState {
             Self::Synchronised => "synchronised",
             Self::Held(_) => "held",
             Self::Behind(_) => "behind",
+            Self::OutOfRange => "out_of_range",
         }
     }
 }
@@ -73,6 +78,7 @@ enum Event {
     Believed(Duration),
     TakenBack,
     SetAhead(Duration),
+    OutOfRange,
 }
 
 impl Clock {
@@ -81,9 +87,10 @@ impl Clock {
     #[must_use]
     pub fn new(source: Arc<dyn TimeSource>, newest_mark: Option<Timestamp>) -> Self {
         let at = source.monotonic();
+        let newest_mark = newest_mark.filter(|mark| *mark <= LATEST);
         let clock = Self {
             line: Mutex::new(Line {
-                wall: newest_mark.unwrap_or_else(|| source.system()),
+                wall: newest_mark.unwrap_or_else(|| believable(source.system())),
                 at,
                 leap: None,
                 leapt: None,
@@ -109,13 +116,14 @@ impl Clock {
             ClockState::Synchronised => {}
             ClockState::Held(leap) => Event::Held(leap).report(now),
             ClockState::Behind(by) => Event::Behind(by).report(now),
+            ClockState::OutOfRange => Event::OutOfRange.report(now),
         }
     }
 
     /// Wall-clock time as well as it can be told: that of [`Clock::now`], or the system's where that is later. A leap that
     /// is taken back takes it back too.
     pub fn wall(&self) -> Timestamp {
-        self.now().max(self.source.system())
+        self.now().max(believable(self.source.system()))
     }
 
     /// Wall-clock time that never runs backwards, and follows a leap only once it has stood.
@@ -194,6 +202,11 @@ impl Line {
         self.doubt(never_set, system);
 
         let before = self.state;
+        if system > LATEST {
+            self.leap = None;
+            self.state = ClockState::OutOfRange;
+            return (before != ClockState::OutOfRange).then_some(Event::OutOfRange);
+        }
         if system < self.wall {
             self.leap = None;
             let behind = self.wall.saturating_since(system);
@@ -224,7 +237,7 @@ impl Line {
     fn followed(&mut self, otherwise: Option<Event>) -> Option<Event> {
         match std::mem::replace(&mut self.state, ClockState::Synchronised) {
             ClockState::Synchronised => otherwise,
-            ClockState::Held(_) => Some(Event::TakenBack),
+            ClockState::Held(_) | ClockState::OutOfRange => Some(Event::TakenBack),
             ClockState::Behind(_) => Some(Event::CaughtUp),
         }
     }
@@ -285,12 +298,28 @@ impl Event {
             Self::TakenBack => {
                 log::info!(now:% = now; "the leap of the system clock was taken back; it is followed again");
             }
+            Self::OutOfRange => {
+                log::warn!(now:% = now; "the system clock is beyond the year 2099 and is not believed; time goes on from the newest that is known");
+            }
             Self::SetAhead(leap) => {
                 log::info!(leap_seconds = leap.as_secs(), now:% = now; "the system clock was set ahead and is followed");
             }
         }
     }
 }
+
+/// What the system's clock is good for.
+fn believable(system: Timestamp) -> Timestamp {
+    if system > LATEST {
+        Timestamp::default()
+    } else {
+        system
+    }
+}
+
+/// No board says a later time and is right. Tokens can tell times until 2106, and live for a year at most
+/// (2100-01-01T00:00:00Z).
+pub const LATEST: Timestamp = Timestamp::from_secs(4_102_444_800);
 
 /// A leap ahead of more than this is held.
 pub const MAX_LEAP: Duration = Duration::from_secs(24 * 60 * 60);

@@ -74,7 +74,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
 fn clock(state: ClockState) -> Value {
     let mut clock = json!({"state": state.name()});
     match state {
-        ClockState::Synchronised => {}
+        ClockState::Synchronised | ClockState::OutOfRange => {}
         ClockState::Held(leap) => clock["leap_seconds"] = json!(leap.as_secs()),
         ClockState::Behind(by) => clock["behind_seconds"] = json!(by.as_secs()),
     }

@@ -73,6 +73,30 @@ fn a_clock_that_was_never_set_believes_the_first_plausible_time() {
 }
 
 #[test]
+fn a_time_beyond_what_can_be_told_is_no_more_believed_than_1970() {
+    let beyond = LATEST + DAY;
+    let (source, clock) = clock_at(NOON, Some(NOON));
+    source.set_system(beyond);
+    assert_eq!(said(&source, &clock), Some(Event::OutOfRange));
+    source.advance(HOLD * 2);
+    assert_eq!(said(&source, &clock), None, "once");
+    assert_eq!(clock.now(), NOON + HOLD * 2);
+    assert_eq!(clock.wall(), clock.now());
+    assert_eq!(clock.state().name(), "out_of_range");
+    source.set_system(NOON + HOLD * 2);
+    assert_eq!(said(&source, &clock), Some(Event::TakenBack));
+    assert_eq!(clock.state(), ClockState::Synchronised);
+
+    // Nor at a first start, nor as a mark that an older version has made of it.
+    for mark in [None, Some(beyond)] {
+        let (source, clock) = clock_at(beyond, mark);
+        assert!(clock.now() < NOON, "{mark:?}");
+        source.set_system(NOON);
+        assert_eq!(clock.now(), NOON, "{mark:?}");
+    }
+}
+
+#[test]
 fn timestamps_are_written_as_rfc_3339() {
     let time = Timestamp::from_millis(1_795_530_730_123);
     assert_eq!(time.to_string(), "2026-11-24T14:32:10.123Z");

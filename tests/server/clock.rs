@@ -207,3 +207,15 @@ fn a_lock_out_outlives_a_stop_right_after_the_clock_was_set() {
     device.advance(300);
     assert_eq!(device.login_with(PASSWORD).status, 200);
 }
+
+#[test]
+fn under_a_clock_beyond_all_times_a_login_works_and_the_status_says_why_it_is_off() {
+    let device = Device::start();
+    let before = device.login();
+    device.time.set_system(Timestamp::from_secs(7_258_118_400));
+    assert_eq!(clock_in_status(&device), json!({"state": "out_of_range"}));
+    assert!(device.accepts(&before.access));
+    let login = device.login();
+    assert!(device.accepts(&login.access));
+    Tokens::of(&device.refresh(&login.refresh));
+}
