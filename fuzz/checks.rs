@@ -102,6 +102,10 @@ fn covered(bytes: &[u8], start: usize, salt: Salt) -> usize {
                 assert!(at == end && len > 0 && !after_gap);
                 (end, after_gap) = (at + len, true);
             }
+            Piece::Torn { at, len } => {
+                assert!(at == end && len > 0 && !after_gap && at + len == bytes.len());
+                (end, after_gap) = (at + len, true);
+            }
             Piece::Frame { at, frame } => {
                 // Behind the last piece, or reaching out of it.
                 assert!(at == end || (at < end && at + frame.len() > end && !after_gap));

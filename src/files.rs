@@ -2,8 +2,10 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use rustix::process::{getegid, geteuid};
 
 /// Makes the directory (and those above it) if need be, and closes it to everybody else (0700).
 ///
@@ -22,7 +24,7 @@ pub fn prepare_dir(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Replaces a file's contents atomically and durably; the file is 0600.
+/// Replaces a file's contents atomically and durably; the file is 0600, and its owner's as before.
 ///
 /// A crash before the rename leaves the old file, and a `.new` that the next call overwrites; one after it may still show
 /// the old file, until the directory is synced. At no instant is there half a file.
@@ -43,10 +45,53 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(&beside)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
+    inherit_owner(&file, path);
+    let written = file
+        .write_all(contents)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // Half a file on a full card would keep it full.
+        let _ = fs::remove_file(&beside);
+    }
+    written?;
     sync_parent(path)
+}
+
+/// Gives a new file the owner of the one whose place it takes, or else the folder's. Root may put something right in a
+/// service's folder, and the service has to be able to use it afterwards. Nobody else can, nor needs to.
+pub fn inherit_owner(file: &File, path: &Path) {
+    if !geteuid().is_root() {
+        return;
+    }
+    let model = fs::metadata(path).or_else(|_| fs::metadata(parent(path)));
+    let (Ok(model), Ok(own)) = (model, file.metadata()) else {
+        return;
+    };
+    if (model.uid(), model.gid()) != (own.uid(), own.gid()) {
+        // Some file systems have no owners. It is no reason not to go on.
+        let _ = fchown(file, Some(model.uid()), Some(model.gid()));
+    }
+}
+
+/// Says whose a file is that may not be used, and the way out, if that is what is wrong.
+#[must_use]
+pub fn whose(path: &Path, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error;
+    }
+    let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+    match fs::metadata(path) {
+        Ok(there) if there.uid() != user => io::Error::new(
+            error.kind(),
+            format!(
+                "{error}: it belongs to user {}, and postern runs as user {user}. As root: chown {user}:{group} {}",
+                there.uid(),
+                path.display()
+            ),
+        ),
+        _ => error,
+    }
 }
 
 /// Removes a file durably; one that is not there is no error.
@@ -66,14 +111,21 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The file system's.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
+    File::open(parent(path))?.sync_all()
+}
+
+/// The folder that a file is in.
+#[must_use]
+pub fn parent(path: &Path) -> &Path {
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+    parent.unwrap_or(Path::new("."))
 }
 
 /// Reads a regular file of at most [`MAX_FILE`] bytes.
 ///
 /// # Errors
-/// The file system's; [`io::ErrorKind::InvalidData`] for something that is no regular file or too large.
+/// The file system's; [`io::ErrorKind::InvalidData`] for something that is no regular file,
+/// [`io::ErrorKind::FileTooLarge`] for what is too large.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_up_to(path, MAX_FILE)
 }
@@ -83,7 +135,6 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`].
 pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let refuse = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     // Non-blocking, so that a FIFO in the file's place cannot hold the start up.
     let file = OpenOptions::new()
         .read(true)
@@ -91,7 +142,8 @@ pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         .open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(refuse("this is no regular file".to_owned()));
+        let message = "this is no regular file";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     let mut contents = Vec::new();
     if metadata.len() <= limit {
@@ -99,7 +151,8 @@ pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     }
     if metadata.len().max(contents.len() as u64) > limit {
         let mebibytes = limit / (1024 * 1024);
-        return Err(refuse(format!("the file is larger than {mebibytes} MiB")));
+        let message = format!("the file is larger than {mebibytes} MiB");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(contents)
 }
@@ -144,6 +197,32 @@ mod tests {
             fs::metadata(&path).expect("there").permissions().mode() & 0o777,
             0o700
         );
+    }
+
+    #[test]
+    fn who_may_not_use_a_file_is_told_whose_it_is_and_the_way_out() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("journal");
+        fs::write(&path, "").expect("written");
+        if !geteuid().is_root() || std::os::unix::fs::chown(&path, Some(1234), None).is_err() {
+            return;
+        }
+        let said = whose(&path, io::ErrorKind::PermissionDenied.into()).to_string();
+        assert!(said.contains("belongs to user 1234"), "{said}");
+        assert!(said.contains("chown 0:"), "{said}");
+        let other = whose(&path, io::ErrorKind::StorageFull.into());
+        assert_eq!(other.kind(), io::ErrorKind::StorageFull);
+        assert!(!other.to_string().contains("belongs"));
+    }
+
+    #[test]
+    fn a_replacement_that_fails_leaves_nothing_beside() {
+        let dir = tempfile::tempdir().expect("a directory");
+        // A folder cannot be replaced by a file.
+        let path = dir.path().join("taken");
+        fs::create_dir(&path).expect("made");
+        assert!(replace(&path, b"anew").is_err());
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
     }
 
     #[test]

@@ -73,7 +73,14 @@ impl InitialFile {
             Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             // Too large or no file at all: not what was written here.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge
+                ) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         let text = std::str::from_utf8(&bytes).ok();

@@ -67,6 +67,12 @@ impl Durable {
         self.revocations.len()
     }
 
+    /// The password that holds: its number, whose choice it was, and when. `None` before the first start has set one.
+    pub fn password(&self) -> Option<(u32, PasswordOrigin, Timestamp)> {
+        let account = self.account.read();
+        account.as_ref().map(|a| (a.generation, a.origin, a.at))
+    }
+
     pub(super) fn account(&self) -> Option<Account> {
         self.account.read().clone()
     }

@@ -211,6 +211,25 @@ pub struct ConfigError {
     pub rest: Box<Config>,
 }
 
+impl ConfigError {
+    /// The configuration all the same, for who needs no more of it than these variables: if nothing is wrong but with
+    /// others.
+    ///
+    /// # Errors
+    /// Itself, if there is something wrong with one of these, or with the env file.
+    pub fn beside(self, needed: &[&str]) -> Result<Config, Self> {
+        let is_about_another = |problem: &Problem| {
+            let name = problem.subject.split(' ').next().unwrap_or_default();
+            variables::find(name).is_some_and(|variable| !needed.contains(&variable.name))
+        };
+        if self.problems.iter().all(is_about_another) {
+            Ok(*self.rest)
+        } else {
+            Err(self)
+        }
+    }
+}
+
 /// The whole list, a line a problem.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

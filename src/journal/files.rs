@@ -1,9 +1,9 @@
 //! The journal's files in their storage: the current one, its replacement under way, and what is kept of a damaged one.
 //!
 //! ```text
-//! journal          the current file
-//! journal.new      a replacement under way; a crash's leftover is removed at the next start
-//! journal.damaged  the last file that had damage before its tail, for whoever wants to look into it
+//! journal            the current file
+//! journal.new        a replacement under way; a crash's leftover is removed at the next start
+//! journal.damaged.1  and so on: files that were damaged, for whoever wants to look into them (`keep`)
 //! ```
 //!
 //! Here is the order of the steps that make a replacement safe; what each of them may do on a crash is said in
@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::thread;
 
 use super::format::MAX_FILE;
-use super::storage::{Storage, StorageFile};
+use super::keep::{WhenFull, keep};
+use super::storage::{Storage, StorageFile, write_all};
 
 /// The file that is appended to, and the way to put another in its place.
 pub(super) struct Files {
@@ -69,7 +70,11 @@ impl Files {
 
     /// Makes all that was found at the start survive a crash, its name included: a process that was killed may have left
     /// what the kernel has and the disk has not.
+    ///
+    /// # Errors
+    /// If that is not certain, or if the file could only be opened for reading.
     pub(super) fn sync_found(&mut self) -> io::Result<()> {
+        self.current()?.writable()?;
         self.current()?.sync_all()?;
         self.storage.sync_folder()
     }
@@ -88,17 +93,17 @@ impl Files {
         }
     }
 
-    /// Keeps the current file's bytes beside it, in place of an earlier such file.
-    pub(super) fn keep_damaged(&mut self) -> io::Result<()> {
+    /// Keeps the current file beside it, and says where.
+    pub(super) fn keep_damaged(&mut self) -> io::Result<String> {
         // A crash here leaves the damaged journal in its place, to be found and kept again.
-        self.storage.remove(DAMAGED)?;
-        // A second name for the same bytes takes no room on a full card. Some file systems have no such thing.
-        if self.storage.link(CURRENT, DAMAGED).is_ok() {
-            return Ok(());
-        }
         let bytes = self.current()?.read(MAX_FILE)?;
-        let mut kept = self.storage.create(DAMAGED)?;
-        write_all(kept.as_mut(), &bytes)
+        let kept = keep(
+            self.storage.as_ref(),
+            CURRENT,
+            &bytes,
+            WhenFull::ReplaceLast,
+        )?;
+        Ok(self.storage.location(&kept))
     }
 
     /// Begins a replacement. A crash from here to its publishing leaves the current file, and a leftover.
@@ -160,25 +165,12 @@ impl Replacement {
     }
 }
 
-fn write_all(file: &mut dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match file.write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(taken) => bytes = bytes.get(taken..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
 /// Of the thread that lets go of a file, in bytes.
 const STACK: usize = 64 * 1024;
 
 /// The current file's name.
 pub(super) const CURRENT: &str = "journal";
 pub(super) const REPLACEMENT: &str = "journal.new";
-pub(super) const DAMAGED: &str = "journal.damaged";
 
 #[cfg(test)]
 mod tests {
@@ -246,12 +238,15 @@ mod tests {
     fn a_damaged_file_is_kept_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let mut files = open(&folder);
+        let mut kept = Vec::new();
         for bytes in [b"first", b"again"] {
             replace(&mut files, bytes);
-            files.keep_damaged().unwrap();
+            kept.push((files.keep_damaged().unwrap(), bytes));
             replace(&mut files, b"clean");
             files.append(b"er").unwrap();
-            assert_eq!(fs::read(folder.path().join(DAMAGED)).unwrap(), bytes);
+        }
+        for (kept, bytes) in kept {
+            assert_eq!(fs::read(kept).unwrap(), bytes);
         }
     }
 

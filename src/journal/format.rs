@@ -194,6 +194,11 @@ impl<'a> Frame<'a> {
         FRAME_OVERHEAD + self.payload.len()
     }
 
+    /// The bytes that a frame takes with a payload of this many.
+    pub(super) const fn len_for(payload: usize) -> usize {
+        FRAME_OVERHEAD + payload
+    }
+
     /// The record it holds; `None` if it is of a type or shape this version does not know.
     #[must_use]
     pub fn record(&self) -> Option<Record> {
@@ -351,6 +356,22 @@ pub fn frame_len(record: &Record) -> usize {
         Record::Mark { .. } | Record::Lifetime { .. } => TIME_LEN,
     };
     FRAME_OVERHEAD + payload
+}
+
+/// Whether a payload of this type can be as long as this, as far as the type is known.
+pub(super) fn is_payload_len(kind: u8, length: u8) -> bool {
+    match kind {
+        // No version has this type.
+        0 => false,
+        TOKEN_REVOKED | FAMILY_REVOKED => length == 16 + 5,
+        REFRESH_USED => length == 16 + 5 + 5,
+        // bcrypt's hash, and perhaps a token that was spared.
+        PASSWORD => length == 11 + 60 || length == 11 + 21 + 60,
+        LOCK_OUT => length == 5 + 4 || length == 5 + 8,
+        LOCK_OUT_CLEARED => length == 4 || length == 8,
+        MARK | LIFETIME => length == 5,
+        _ => true,
+    }
 }
 
 /// What looks like a frame at the start of `bytes`: what its checksum covers, and the checksum.

@@ -7,6 +7,7 @@
 mod compaction;
 mod files;
 pub mod format;
+mod keep;
 mod record;
 pub mod repair;
 pub mod replay;
@@ -14,6 +15,7 @@ mod rewrite;
 pub mod salvage;
 pub mod storage;
 pub mod survey;
+mod tail;
 mod writer;
 
 #[cfg(test)]
@@ -100,7 +102,9 @@ pub enum OpenError {
     /// There is a journal, but not one that can be read. It is left as it is.
     #[error(
         "{location}: {reason}. `postern journal verify` says what can be saved, and `postern journal repair` saves it and \
-         keeps this file. Or put back a copy of it, or run the version that wrote it. To start without it, move it away: then every revoked token that has not expired works again, and the account has its first password"
+         keeps this file. Or put back a copy of it, or run the version that wrote it. To start without it, move it away: \
+         that is a first start, with the password in BASIC_AUTH_PASSWORD, in initial-password, or a new one; all logins end, \
+         but if you gave a SECRET_KEY, give another one, or those that had ended may work again"
     )]
     Unreadable {
         /// The file.
@@ -128,8 +132,12 @@ pub struct Replayed {
     pub bytes: u64,
     /// Bytes of a torn tail that were cut.
     pub cut_bytes: u64,
-    /// Damaged bytes before the tail. The file that had them is kept as `journal.damaged`.
+    /// Damaged bytes before that.
     pub damaged_bytes: u64,
+    /// Whether it was damaged, be it that not a record was left in it.
+    pub damaged: bool,
+    /// Where the damaged file is kept, if there was one and it could be.
+    pub kept: Option<String>,
 }
 
 /// Whether a commit can be expected to succeed.
@@ -175,8 +183,8 @@ impl Journal {
     /// Reads the journal into `state`, mends what a crash left, and starts the writer.
     ///
     /// No file, or one of no bytes, is a first boot: a new one is put in place whole, by a rename, so that a crash
-    /// never leaves half a header. A torn tail is cut. A file with damage before its tail is kept beside and rewritten
-    /// from what was whole in it. If the mending fails for lack of space, say, the journal opens all the same, but
+    /// never leaves half a header. A torn tail is cut. A damaged file is kept beside and rewritten from what was whole in
+    /// it. If the mending fails for lack of space, say, the journal opens all the same, but
     /// is [`Health::Unavailable`]: the revocations in it have to be in force, and somebody has to get in to clean up.
     ///
     /// # Errors
@@ -228,7 +236,7 @@ impl Journal {
             time,
             report.as_ref().and_then(|report| report.newest_mark),
         ));
-        let replayed = Replayed::new(&clock, bytes.as_deref(), report.as_ref());
+        let mut replayed = Replayed::new(&clock, bytes.as_deref(), report.as_ref());
         // On a small board the file's copy is worth giving back before anything else is built.
         drop(bytes);
 
@@ -245,7 +253,11 @@ impl Journal {
         };
         let writer = match report {
             None => Writer::create(tools).map_err(failed)?,
-            Some(report) => Writer::mend(tools, &report, &unmarked),
+            Some(report) => {
+                let (writer, kept) = Writer::mend(tools, &report, &unmarked);
+                replayed.kept = kept;
+                writer
+            }
         };
         let (sender, receiver) = bounded(QUEUE);
         let thread = start(writer, receiver)?;
@@ -404,6 +416,8 @@ impl Replayed {
             bytes: bytes.map_or(0, |bytes| wide(bytes.len())),
             cut_bytes: report.map_or(0, |report| wide(report.cut_bytes)),
             damaged_bytes: report.map_or(0, |report| wide(report.damaged_bytes)),
+            damaged: report.is_some_and(Report::is_damaged),
+            kept: None,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! A damaged journal written anew from all that is whole in it. The damaged file stays beside it.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::format::{Salt, headers};
+use super::format::{MAGIC, Salt, headers};
+use super::keep::{WhenFull, keep};
 use super::replay::{Piece, Unreadable};
+use super::storage::Storage;
 use super::survey::{self, FILE_NAME, Survey, survey};
 use super::{FileStorage, OpenError};
 use crate::entropy::Entropy;
@@ -31,31 +32,79 @@ pub enum Outcome {
     },
     /// Nothing was changed: so much is lost that somebody has to agree.
     WantsConsent {
-        /// What could be saved; `None`: nothing.
+        /// What there is; `None`: nothing that could be checked.
         found: Option<Survey>,
     },
+    /// Nothing was changed: nothing in it looks like a journal, and it is not where a server would have put one.
+    Foreign,
 }
 
-/// Repairs the journal at `path`. One by the name of `journal` is a server's: its folder's lock is held meanwhile.
-///
-/// `consent`: even if no password is left in it, or nothing at all.
+/// How far a repair may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leave {
+    /// Even if no password is left in it, or nothing at all.
+    pub consent: bool,
+    /// Even if nothing in it looks like a journal: it lies where the server has its own.
+    pub own: bool,
+}
+
+/// Repairs the journal at `path`, or the one that a link there points to. One by the name of `journal` is a server's: its
+/// folder's lock is held while anything is changed.
 ///
 /// # Errors
 /// [`OpenError::Locked`] while a server runs; [`OpenError::Unreadable`] for one of a newer version;
-/// [`OpenError::Storage`]. The journal is as it was, though the damaged file may have a second name already.
-pub fn repair(path: &Path, entropy: &dyn Entropy, consent: bool) -> Result<Outcome, OpenError> {
-    let failed = |source| OpenError::Storage {
+/// [`OpenError::Storage`]. The journal is as it was, and nothing new lies beside it.
+pub fn repair(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<Outcome, OpenError> {
+    let located = |source| OpenError::Storage {
         location: path.display().to_string(),
         source,
     };
-    // Before the lock, which would make the folder.
-    fs::metadata(path).map_err(failed)?;
-    let _lock = if path.file_name().is_some_and(|name| name == FILE_NAME) {
-        Some(FileStorage::open(folder_of(path))?)
-    } else {
-        None
-    };
-    let bytes = survey::read(path).map_err(failed)?;
+    let real = fs::canonicalize(path).map_err(located)?;
+    // Before the lock: where nothing is to be done, nothing is made.
+    if let Plan::Nothing(outcome) = plan(&real, entropy, leave)? {
+        return Ok(outcome);
+    }
+    let _locks = locks(path, &real)?;
+    match plan(&real, entropy, leave)? {
+        Plan::Nothing(outcome) => Ok(outcome),
+        Plan::Replace { bytes, by } => replace(&real, &bytes, by).map_err(located),
+    }
+}
+
+/// The locks of the servers whose journal it may be: where it is looked for, and where it lies.
+///
+/// # Errors
+/// [`OpenError::Locked`] while one of them runs; [`OpenError::Storage`].
+pub fn locks(path: &Path, real: &Path) -> Result<Vec<FileStorage>, OpenError> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for path in [path, real] {
+        let is_journal = path.file_name().is_some_and(|name| name == FILE_NAME);
+        let folder = fs::canonicalize(files::parent(path)).unwrap_or_default();
+        if is_journal && !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders
+        .iter()
+        .map(|folder| FileStorage::open(folder))
+        .collect()
+}
+
+/// What there is to do.
+enum Plan {
+    Nothing(Outcome),
+    Replace {
+        bytes: Vec<u8>,
+        /// What is in it, and the new file; `None`: nothing can be saved.
+        by: Option<(Survey, Vec<u8>)>,
+    },
+}
+
+fn plan(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<Plan, OpenError> {
+    let bytes = survey::read(path).map_err(|source| OpenError::Storage {
+        location: path.display().to_string(),
+        source,
+    })?;
     let mut random = [0; 4];
     entropy.fill(&mut random);
     let salt = Salt::new(random);
@@ -66,8 +115,11 @@ pub fn repair(path: &Path, entropy: &dyn Entropy, consent: bool) -> Result<Outco
         }
     });
     let found = match found {
-        Ok(found) if !found.damaged() => return Ok(Outcome::Whole(found)),
-        Ok(found) => Some(found).filter(|found| found.records > 0),
+        Ok(found) if found.whole() => return Ok(Plan::Nothing(Outcome::Whole(found))),
+        Ok(found) => Some(found),
+        Err(Unreadable::Header) if !leave.own && !has_header(&bytes) => {
+            return Ok(Plan::Nothing(Outcome::Foreign));
+        }
         Err(Unreadable::Header) => None,
         Err(reason @ Unreadable::Version { .. }) => {
             return Err(OpenError::Unreadable {
@@ -77,65 +129,41 @@ pub fn repair(path: &Path, entropy: &dyn Entropy, consent: bool) -> Result<Outco
         }
     };
     let password_left = found.as_ref().is_some_and(|found| found.password.is_some());
-    if !password_left && !consent {
-        return Ok(Outcome::WantsConsent { found });
+    if !password_left && !leave.consent {
+        return Ok(Plan::Nothing(Outcome::WantsConsent { found }));
     }
+    let by = found
+        .filter(|found| found.records > 0)
+        .map(|found| (found, image));
+    Ok(Plan::Replace { bytes, by })
+}
+
+/// Whether there is a trace of a header in it.
+fn has_header(bytes: &[u8]) -> bool {
+    bytes.windows(MAGIC.len()).any(|window| window == MAGIC)
+}
+
+fn replace(path: &Path, bytes: &[u8], by: Option<(Survey, Vec<u8>)>) -> io::Result<Outcome> {
+    let storage = FileStorage::unguarded(files::parent(path));
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or(io::ErrorKind::InvalidFilename)?;
+    // There are hashes in it: this closes it to others, under both of its names.
+    storage.open(name)?;
     // A crash in here leaves the damaged journal in its place, under one name or two.
-    let kept = keep(path, &bytes).map_err(failed)?;
-    let Some(found) = found else {
-        files::remove(path).map_err(failed)?;
-        return Ok(Outcome::SetAside { kept });
-    };
-    // A crash in here leaves the damaged one or the new one, whole.
-    files::replace(path, &image).map_err(failed)?;
-    Ok(Outcome::Repaired { found, kept })
-}
-
-/// Gives the file a second name that nothing has, durably.
-fn keep(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    for number in 1..=MOST_KEPT {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".damaged.{number}"));
-        let name = PathBuf::from(name);
-        // A second name takes no room on a full card, and is never one that is taken.
-        let kept = match fs::hard_link(path, &name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(_) => copy(&name, bytes),
-            linked => linked,
-        };
-        match kept {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            kept => kept?,
-        }
-        // There are hashes in it.
-        fs::set_permissions(&name, Permissions::from_mode(0o600))?;
-        files::sync_parent(&name)?;
-        return Ok(name);
+    let kept_name = keep(&storage, name, bytes, WhenFull::Refuse)?;
+    let kept = path.with_file_name(&kept_name);
+    let replaced = storage.sync_folder().and_then(|()| match &by {
+        // A crash in here leaves the damaged one or the new one, whole.
+        Some((_, image)) => files::replace(path, image),
+        None => files::remove(path),
+    });
+    if replaced.is_err() {
+        // A second name of a journal that is in use would grow with it.
+        let _ = storage.remove(&kept_name);
     }
-    Err(io::Error::other(format!(
-        "{MOST_KEPT} damaged journals lie beside it already; remove some"
-    )))
+    replaced?;
+    Ok(match by {
+        Some((found, _)) => Outcome::Repaired { found, kept },
+        None => Outcome::SetAside { kept },
+    })
 }
-
-/// Where the file system knows no second names.
-fn copy(name: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(name)?;
-    let copied = file.write_all(bytes).and_then(|()| file.sync_all());
-    if copied.is_err() {
-        // Half a copy is none.
-        let _ = fs::remove_file(name);
-    }
-    copied
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let parent = path.parent().filter(|parent| *parent != Path::new(""));
-    parent.unwrap_or(Path::new("."))
-}
-
-/// Damaged journals to keep: a card that makes more of them wants to be replaced.
-const MOST_KEPT: u32 = 99;

@@ -7,7 +7,7 @@ mod crash;
 mod folder;
 mod memory;
 
-pub use folder::FileStorage;
+pub use folder::{FileStorage, LOCK};
 pub use memory::{Call, Counts, Failing, Fault, MemoryStorage};
 
 use std::io;
@@ -90,6 +90,12 @@ pub trait StorageFile: Send {
     /// If it is not certain.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 
+    /// Whether it was opened for writing.
+    ///
+    /// # Errors
+    /// Why not: the file system is read-only.
+    fn writable(&self) -> io::Result<()>;
+
     /// Whether the file still has a name: what is written to one without is lost with the process.
     ///
     /// # Errors
@@ -97,7 +103,24 @@ pub trait StorageFile: Send {
     fn has_name(&self) -> io::Result<bool>;
 }
 
+/// Adds all of the bytes. After an error some of them may be there.
+pub(super) fn write_all(file: &mut dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(taken) => bytes = bytes.get(taken..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 fn too_large(limit: usize) -> io::Error {
-    let message = format!("it is larger than {} MiB", limit / (1024 * 1024));
+    let message = format!(
+        "it is larger than {} MiB, which no journal of postern's ever is. If something else lies there, move it away; if \
+         not, put back a copy of the journal",
+        limit / (1024 * 1024)
+    );
     io::Error::new(io::ErrorKind::FileTooLarge, message)
 }

@@ -55,18 +55,25 @@ impl Survey {
     pub fn damaged(&self) -> bool {
         self.damaged_bytes > 0 || self.records == 0
     }
+
+    /// Whether nothing is wrong with it. One without a password has been cut short: every journal gets one right after
+    /// it is made, before anybody can log in.
+    #[must_use]
+    pub fn whole(&self) -> bool {
+        !self.damaged() && self.password.is_some()
+    }
 }
 
 /// Reads a journal's file, of [`MAX_FILE`] bytes at most.
 ///
 /// # Errors
-/// The file system's; [`io::ErrorKind::InvalidData`] for something that is no regular file or too large.
+/// As for any file: [`io::ErrorKind::InvalidData`] for something that is no regular one, and
+/// [`io::ErrorKind::FileTooLarge`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     files::read_up_to(path, MAX_FILE as u64)
 }
 
-/// Looks through a file. Every record and every gap goes to `sink`, in the order in which they lie; a torn tail does
-/// not.
+/// Looks through a file. Every record, every gap and a torn tail go to `sink`, in the order in which they lie.
 ///
 /// # Errors
 /// [`Unreadable`]: nothing in it can be checked, or a newer version wrote it. Nothing was given to `sink`.
@@ -89,10 +96,7 @@ pub fn survey(bytes: &[u8], sink: &mut dyn FnMut(Piece<'_>)) -> Result<Survey, U
     };
     for piece in Pieces::new(bytes, start, salt) {
         match piece {
-            Piece::Gap { at, len } if at + len == bytes.len() => {
-                survey.torn_bytes = len;
-                break;
-            }
+            Piece::Torn { len, .. } => survey.torn_bytes = len,
             Piece::Gap { at, len } => {
                 survey.damaged_bytes += len;
                 survey.gap_count += 1;
@@ -131,7 +135,7 @@ fn beginning(bytes: &[u8]) -> Result<(usize, Option<Salt>, HeaderState, usize), 
             let first = Pieces::new(bytes, 0, salt)
                 .find_map(|piece| match piece {
                     Piece::Frame { at, .. } => Some(at),
-                    Piece::Gap { .. } => None,
+                    Piece::Gap { .. } | Piece::Torn { .. } => None,
                 })
                 .ok_or(Unreadable::Header)?;
             Ok((first.min(lost), Some(salt), HeaderState::Lost, lost))

@@ -105,6 +105,7 @@ const ALL_WELL: Failing = Failing {
     syncs: false,
     replacements: false,
     publishing: false,
+    read_only: false,
 };
 
 #[test]
@@ -197,6 +198,62 @@ fn a_damaged_journal_is_in_force_even_if_it_cannot_be_rewritten() {
     mended.time.advance(MINUTE);
     mended.journal.tick();
     assert!(mended.journal.healthy());
+}
+
+#[test]
+fn a_journal_that_can_only_be_read_is_in_force_and_not_called_healthy() {
+    let rig = fresh();
+    rig.journal.commit(lasting(1)).unwrap();
+    rig.journal.close();
+    let disk = rig.disk.after_power_cut();
+    disk.fail(Failing {
+        read_only: true,
+        ..ALL_WELL
+    });
+    let opened = open_at(&disk, NOON).unwrap();
+    assert_eq!(opened.facts.all(), [lasting(1)]);
+    assert!(!opened.journal.healthy(), "before anybody commits anything");
+    disk.fail(ALL_WELL);
+    opened.time.advance(MINUTE);
+    opened.journal.tick();
+    assert!(opened.journal.healthy());
+}
+
+#[test]
+fn damage_to_the_last_record_is_no_torn_tail() {
+    let rig = fresh();
+    rig.journal
+        .commit_all((0..3).map(lasting).collect())
+        .unwrap();
+    let mut bytes = rig.disk.bytes();
+    let last = bytes.len() - 28;
+    bytes[last + 9] ^= 1;
+    let disk = MemoryStorage::with_bytes(bytes.clone());
+    let mended = open_at(&disk, NOON).unwrap();
+    assert_eq!(mended.facts.all(), [lasting(0), lasting(1)]);
+    assert!(mended.replayed.damaged);
+    assert_eq!(mended.replayed.damaged_bytes, 28);
+    assert!(mended.replayed.kept.is_some());
+    assert_eq!(disk.damaged(), Some(bytes));
+}
+
+#[test]
+fn a_journal_without_a_whole_record_is_damaged_and_kept() {
+    let rig = fresh();
+    let mut broken = rig.disk.bytes();
+    for frame in (FRAMES_START..broken.len()).step_by(12) {
+        broken[frame + 4] ^= 1;
+    }
+    let mut none = rig.disk.bytes();
+    none.truncate(FRAMES_START);
+    let cut = [3, 30].map(|len| none[..len].to_vec());
+    for bytes in [broken, none].into_iter().chain(cut) {
+        let disk = MemoryStorage::with_bytes(bytes.clone());
+        let opened = open_at(&disk, NOON).unwrap();
+        assert!(opened.replayed.damaged, "{}", bytes.len());
+        assert_eq!(disk.damaged(), Some(bytes));
+        assert!(opened.journal.healthy());
+    }
 }
 
 #[test]
@@ -726,7 +783,7 @@ fn a_journal_in_a_folder_survives_restarts_and_has_one_owner() {
     assert_eq!(facts.all(), (1..4).map(lasting).collect::<Vec<_>>());
     assert_eq!((replayed.damaged_bytes, replayed.cut_bytes), (28, 11));
     assert_eq!(
-        std::fs::read(folder.path().join("journal.damaged")).unwrap(),
+        std::fs::read(folder.path().join("journal.damaged.1")).unwrap(),
         bytes
     );
 }

@@ -176,26 +176,31 @@ impl Writer {
         }
     }
 
-    /// A writer of the journal that `report` tells about, of which the tail has been cut or the damage left behind.
-    pub(super) fn mend(tools: Tools, report: &Report, unmarked: &Unmarked) -> Self {
+    /// A writer of the journal that `report` tells about, of which the tail has been cut or the damage left behind; and
+    /// where the damaged file is kept, if it was damaged and could be kept.
+    pub(super) fn mend(
+        tools: Tools,
+        report: &Report,
+        unmarked: &Unmarked,
+    ) -> (Self, Option<String>) {
         let mut writer = Self::new(tools, Some(report));
         writer.update_stats(|stats| stats.records = report.records + report.unknown_records);
         if report.unknown_records > 0 {
             log::warn!(records = report.unknown_records; "the journal holds records of a newer version; they are kept");
         }
-        if report.damaged_bytes > 0 {
+        if report.is_damaged() {
             log::error!(damaged_bytes = report.damaged_bytes, cut_bytes = report.cut_bytes, records = report.records; "the journal is damaged; what is whole in it is kept, and the file itself beside it");
             // Evidence is worth less than a working journal: without it the rewrite goes on.
-            if let Err(error) = writer.files.keep_damaged() {
+            let kept = writer.files.keep_damaged().inspect_err(|error| {
                 log::error!(error:% = error; "the damaged journal could not be kept");
-            }
+            });
             // A crash before this is over finds the damaged file again, untouched.
             writer.failed = true;
             writer.heal(&[]);
-            return writer;
+            return (writer, kept.ok());
         }
         if report.cut_bytes > 0 {
-            log::warn!(cut_bytes = report.cut_bytes; "the journal ended in the middle of a write; that tail was never answered and is cut");
+            log::warn!(cut_bytes = report.cut_bytes; "the journal ended in the middle of a write; that tail was, as far as can be told, never answered, and is cut");
         }
         if let Err(error) = writer.cut_tail(report.cut_bytes > 0) {
             writer.fail(&error.to_string());
@@ -203,7 +208,7 @@ impl Writer {
         } else {
             writer.append_again(unmarked);
         }
-        writer
+        (writer, None)
     }
 
     /// The last batch of a process that was killed may never have reached the disk, and its sync may have failed: then the

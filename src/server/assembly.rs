@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use zeroize::Zeroizing;
 
+use super::found::Found;
 use super::{StartError, World, secret_key};
 use crate::api::Api;
 use crate::auth::{self, Auth, Durable, FirstPassword};
@@ -12,6 +13,7 @@ use crate::config::{Config, SecretString};
 use crate::entropy::Entropy;
 use crate::files;
 use crate::journal::Journal;
+use crate::journal::storage::LOCK;
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Hub;
 use crate::logs::own;
@@ -38,11 +40,14 @@ pub fn assemble(
         path: state_dir.clone(),
         error,
     })?;
+    // Nobody ever removes it, so that it tells a folder that was in use from a new one.
+    let used_before = state_dir.join(LOCK).exists();
     // The lock in it is what makes everything below ours alone.
     let storage = storage(&state_dir)?;
     let durable = Arc::new(Durable::with_capacity(config.max_revocations));
     let (journal, replayed) = Journal::open(storage, durable.clone(), time.clone())?;
     let journal = Arc::new(journal);
+    let found = Found::new(config, &replayed, durable.password(), used_before);
     let clock = replayed.clock;
 
     let mut boot = [0; 8];
@@ -51,6 +56,7 @@ pub fn assemble(
     let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot));
     own::attach(&ring, clock.clone());
     clock.tell();
+    found.tell();
     log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
 
     let auth = Auth::new(
@@ -58,7 +64,8 @@ pub fn assemble(
             config,
             entropy.as_ref(),
             bcrypt_at_once,
-            replayed.first_boot,
+            // Every journal gets a password before anybody can log in. One without has forgotten who ever did.
+            durable.password().is_none(),
         )?,
         durable,
         journal.clone(),
@@ -101,12 +108,16 @@ fn auth_settings(
     config: &Config,
     entropy: &dyn Entropy,
     bcrypt_at_once: usize,
-    first_boot: bool,
+    forgotten: bool,
 ) -> Result<auth::Settings, StartError> {
     let secret_key = match &config.secret_key {
         Some(key) => Zeroizing::new(key.expose().to_vec()),
-        None => secret_key::load_or_generate(&config.state_dir, entropy, first_boot)
-            .map_err(|(path, error)| StartError::File { path, error })?,
+        None => secret_key::load_or_generate(&config.state_dir, entropy, forgotten).map_err(
+            |(path, error)| StartError::File {
+                error: files::whose(&path, error),
+                path,
+            },
+        )?,
     };
     let previous = config.secret_key_previous.as_ref();
     Ok(auth::Settings {

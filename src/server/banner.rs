@@ -33,9 +33,14 @@ impl Banner<'_> {
             let _ = writeln!(text, "  {name:<12} {value}");
         };
         let mut urls = Vec::new();
+        let mut from_outside = None;
         for address in self.addresses {
             for ip in reachable(*address) {
-                urls.push(url(ip, address.port()));
+                let url = url(ip, address.port());
+                if from_outside.is_none() && !ip.is_loopback() {
+                    from_outside = Some(url.clone());
+                }
+                urls.push(url);
             }
         }
         for (index, url) in urls.iter().take(MAX_URLS).enumerate() {
@@ -68,11 +73,12 @@ impl Banner<'_> {
             .find(|url| url.contains("127.0.0.1"))
             .or_else(|| urls.first())
             .map_or("https://localhost:8443", String::as_str);
-        text.push_str(&self.examples(here, urls.first().map_or(here, String::as_str)));
+        text.push_str(&self.examples(here, from_outside.as_deref()));
         text
     }
 
-    fn examples(&self, here: &str, from_outside: &str) -> String {
+    /// `from_outside`: none, if nobody could come from there.
+    fn examples(&self, here: &str, from_outside: Option<&str>) -> String {
         let cert = shell_word(&self.certificate.cert_file().display().to_string());
         let user = shell_word(self.user);
         let login = format!(
@@ -87,7 +93,7 @@ impl Banner<'_> {
              \n  curl --cacert {cert} -d {} {here}/api/auth/login\n",
             shell_word(&login)
         );
-        if let Some(pin) = self.certificate.public_key_pin() {
+        if let (Some(pin), Some(from_outside)) = (self.certificate.public_key_pin(), from_outside) {
             let _ = write!(
                 text,
                 "\nFrom another machine, trusting this key and no other:\n\
@@ -103,7 +109,7 @@ fn url(ip: IpAddr, port: u16) -> String {
 }
 
 /// Quotes what a shell would otherwise take apart.
-fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:@%".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();

@@ -5,6 +5,7 @@ mod assembly;
 mod banner;
 mod body;
 mod connection;
+mod found;
 mod head;
 mod housekeeper;
 mod link;
@@ -39,6 +40,7 @@ use crate::limits::bucket::Buckets;
 use crate::logs::own;
 use admission::Admission;
 use banner::Banner;
+pub(crate) use banner::shell_word;
 use housekeeper::Housekeeper;
 use local::Local;
 use pool::Pool;
@@ -183,7 +185,7 @@ impl Server {
             Local::start(path, &api)
                 .inspect_err(|error| {
                     // Not worth leaving a board without its only other door.
-                    log::error!(path:% = path.display(), error:% = error; "the local socket cannot be opened");
+                    log::error!(path:% = path.display(), error:% = error; "the local socket cannot be opened{}", elsewhere(error));
                 })
                 .ok()
         });
@@ -306,6 +308,16 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
     server.stop();
     Ok(())
+}
+
+/// Where a socket can be had all the same.
+fn elsewhere(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; where STATE_DIR may become read-only, give it a place that does not: LOCAL_SOCKET=/run/postern.sock"
+        }
+        _ => "",
+    }
 }
 
 fn open_listeners(config: &Config) -> Result<Vec<Arc<std::net::TcpListener>>, StartError> {

@@ -11,14 +11,15 @@ use crate::entropy::Entropy;
 use crate::files;
 
 /// The kept key, or a new one. A file that does not hold a key is replaced, loudly: all that is lost is the logins. So is
-/// one that is older than the journal: with the old journal the revocations are gone, and their tokens must not live again.
+/// one under which logins may have ended of which the journal does not know any more (`forgotten`): they must not live
+/// again.
 ///
 /// # Errors
 /// The file, and what the system said of it.
 pub fn load_or_generate(
     state_dir: &Path,
     entropy: &dyn Entropy,
-    first_boot: bool,
+    forgotten: bool,
 ) -> Result<Zeroizing<Vec<u8>>, (PathBuf, io::Error)> {
     let path = state_dir.join(FILE);
     match files::read(&path).map(Zeroizing::new) {
@@ -26,16 +27,16 @@ pub fn load_or_generate(
             .decode(text.trim_ascii())
             .map(Zeroizing::new)
         {
-            Ok(key) if key.len() == LENGTH && !first_boot => return Ok(key),
+            Ok(key) if key.len() == LENGTH && !forgotten => return Ok(key),
             Ok(key) if key.len() == LENGTH => {
-                log::warn!(file:% = path.display(); "the journal is gone, and what it revoked: a new key is made and all logins end");
+                log::warn!(file:% = path.display(); "which logins have ended is not known any more: a new key is made, and all of them end");
             }
             _ => {
                 log::error!(file:% = path.display(); "this does not hold a key; a new one is made and all logins end");
             }
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !first_boot {
+            if !forgotten {
                 log::warn!(file:% = path.display(); "the key is gone; a new one is made and all logins end");
             }
         }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::entropy::FakeEntropy;
 use postern::journal::format::{Salt, encode, headers};
-use postern::journal::repair::{Outcome, repair};
+use postern::journal::repair::{Leave, Outcome, repair};
 use postern::journal::survey::survey;
 use postern::journal::{
     FileStorage, Id, Journal, MemoryStorage, OpenError, PasswordOrigin, Record, State,
@@ -16,6 +16,10 @@ use postern::journal::{
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
 const SECTOR: usize = 512;
+const ALL: Leave = Leave {
+    consent: true,
+    own: true,
+};
 
 /// A journal of a mark, a password and so many logouts; and where each frame lies.
 struct Written {
@@ -130,7 +134,7 @@ fn in_force(bytes: &[u8], folder: &tempfile::TempDir) -> Option<Vec<Record>> {
     );
     let path = folder.path().join("copy");
     fs::write(&path, bytes).unwrap();
-    let outcome = repair(&path, &FakeEntropy::new(1), true).unwrap();
+    let outcome = repair(&path, &FakeEntropy::new(1), ALL).unwrap();
     let (Outcome::Repaired { kept, .. } | Outcome::SetAside { kept }) = &outcome else {
         panic!("{outcome:?}");
     };
@@ -153,6 +157,8 @@ fn every_flipped_bit_costs_one_record_at_most() {
     for bit in 0..written.bytes.len() * 8 {
         let mut bytes = written.bytes.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
+        let told = survey(&bytes, &mut |_| ()).is_ok_and(|found| found.damaged());
+        assert!(told, "bit {bit} passes for a torn tail");
         let found = in_force(&bytes, &folder);
         let expected = written.logouts_outside(std::slice::from_ref(&(bit / 8..bit / 8 + 1)));
         assert!(expected.len() >= 5);
@@ -183,6 +189,10 @@ fn every_truncation_keeps_all_that_is_before_it() {
     let written = Written::with(6);
     let folder = tempfile::tempdir().unwrap();
     for len in 0..=written.bytes.len() {
+        let first = written.records[0].1.end;
+        if let Ok(found) = survey(&written.bytes[..len], &mut |_| ()) {
+            assert_eq!(found.damaged(), len < first, "a tail cut at {len} is torn");
+        }
         let found = in_force(&written.bytes[..len], &folder);
         let expected = written.logouts_outside(std::slice::from_ref(&(len..usize::MAX)));
         assert_all_in(&expected, found.as_deref(), &format!("cut at {len}"));
@@ -252,5 +262,5 @@ fn a_file_of_a_terabyte_is_refused_before_it_is_read() {
     let refused = Journal::open(Box::new(storage), Arc::new(Facts::default()), time);
     let error = refused.err().expect("it is refused");
     assert!(error.to_string().contains("journal"), "{error}");
-    assert!(repair(&path, &FakeEntropy::new(1), true).is_err());
+    assert!(repair(&path, &FakeEntropy::new(1), ALL).is_err());
 }

@@ -18,6 +18,7 @@ const BROKEN: Failing = Failing {
     syncs: true,
     replacements: true,
     publishing: false,
+    read_only: false,
 };
 
 fn logout_text(tokens: &Tokens) -> String {

@@ -42,8 +42,14 @@ impl Program {
 
     /// Kills it as a power cut would, and starts it again on what it left behind.
     pub fn kill_and_restart(&mut self) {
+        self.kill_and_restart_after(|_| ());
+    }
+
+    /// The same; meanwhile this happens to its state folder.
+    pub fn kill_and_restart_after(&mut self, happens: impl FnOnce(&Self)) {
         self.child.kill().expect("killed");
         self.child.wait().expect("an end");
+        happens(self);
         let (child, address, banner) = spawn(&self.folder, &self.variables);
         (self.child, self.address, self.banner) = (child, address, banner);
     }

@@ -12,6 +12,7 @@ const BROKEN: Failing = Failing {
     syncs: true,
     replacements: true,
     publishing: false,
+    read_only: false,
 };
 
 static BOOTS: AtomicU64 = AtomicU64::new(0);

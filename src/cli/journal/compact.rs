@@ -1,5 +1,6 @@
 //! `postern journal compact`: what nobody needs any more goes, while the server is stopped.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,23 +9,30 @@ use super::unreadable;
 use crate::auth::Durable;
 use crate::cli::{Console, FAILURE, SUCCESS};
 use crate::clock::SystemTimeSource;
-use crate::journal::survey::survey;
+use crate::files;
+use crate::journal::repair::locks;
+use crate::journal::survey::{FILE_NAME, survey};
 use crate::journal::{FileStorage, Journal, OpenError};
 
 pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
-    match survey(bytes, &mut |_| ()) {
+    let real = fs::canonicalize(path)?;
+    let refusal = match survey(bytes, &mut |_| ()) {
         Err(reason) => return unreadable(path, &reason, console),
-        Ok(survey) if survey.damaged() => {
-            writeln!(
-                console.err,
-                "postern: {}: it is damaged; first: postern journal repair",
-                path.display()
-            )?;
-            return Ok(FAILURE);
+        Ok(survey) if !survey.whole() => {
+            Some("it is not whole; `postern journal verify` says what to do".to_owned())
         }
-        Ok(_) => {}
+        // Under another name the new file would not take its place.
+        Ok(_) if real.file_name().is_none_or(|name| name != FILE_NAME) => Some(format!(
+            "this is a link to {}, which is not called {FILE_NAME}",
+            real.display()
+        )),
+        Ok(_) => None,
+    };
+    if let Some(refusal) = refusal {
+        writeln!(console.err, "postern: {}: {refusal}", path.display())?;
+        return Ok(FAILURE);
     }
-    match compact(path) {
+    match compact(path, &real) {
         Ok((before, Some(after))) => {
             writeln!(console.out, "compacted: {before} bytes before, {after} now")?;
             Ok(SUCCESS)
@@ -53,9 +61,9 @@ pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::R
 }
 
 /// The file's bytes before, and after if it could be done.
-fn compact(path: &Path) -> Result<(u64, Option<u64>), OpenError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let storage = FileStorage::open(folder)?;
+fn compact(path: &Path, real: &Path) -> Result<(u64, Option<u64>), OpenError> {
+    let _locks = locks(path, real)?;
+    let storage = FileStorage::unguarded(files::parent(real));
     let state = Arc::new(Durable::new());
     let time = Arc::new(SystemTimeSource::new());
     let (journal, replayed) = Journal::open(Box::new(storage), state, time)?;

@@ -29,11 +29,6 @@ pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::R
         }
     };
     result?;
-    if survey.torn_bytes > 0 {
-        let bytes = survey.torn_bytes;
-        let offset = survey.bytes - bytes;
-        print(&mut out, &Line::TornTail { offset, bytes })?;
-    }
     if survey.header != HeaderState::Whole {
         let lost = survey.header == HeaderState::Lost;
         print(&mut out, &Line::Header { lost })?;
@@ -125,6 +120,12 @@ fn line(piece: Piece<'_>) -> Line {
     let (offset, frame) = match piece {
         Piece::Gap { at, len } => {
             return Line::Damage {
+                offset: at,
+                bytes: len,
+            };
+        }
+        Piece::Torn { at, len } => {
+            return Line::TornTail {
                 offset: at,
                 bytes: len,
             };

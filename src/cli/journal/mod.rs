@@ -14,6 +14,25 @@ use std::path::{Path, PathBuf};
 use super::{Console, JournalAction, USELESS};
 use crate::config::{Config, ConfigError};
 use crate::journal::survey::{self, FILE_NAME};
+use crate::server::shell_word;
+
+/// The journal that is meant.
+struct Target {
+    path: PathBuf,
+    /// It was named, and is not the one that the configuration is for.
+    named: bool,
+}
+
+impl Target {
+    /// The line that does something else to the same journal.
+    fn command(&self, words: &str) -> String {
+        let mut line = format!("postern journal {words}");
+        if self.named {
+            line = format!("{line} {}", shell_word(&self.path.display().to_string()));
+        }
+        line
+    }
+}
 
 /// Does it to `file`, or to the journal of the server that the configuration is for.
 pub(super) fn run(
@@ -22,37 +41,42 @@ pub(super) fn run(
     config: impl FnOnce() -> Result<Config, ConfigError>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
+    let named = file.is_some();
     let found = file.map_or_else(
-        || config().map(|config| config.state_dir.join(FILE_NAME)),
+        || {
+            let config = config().or_else(|error| error.beside(&["STATE_DIR"]));
+            config.map(|config| config.state_dir.join(FILE_NAME))
+        },
         Ok,
     );
-    let path = match found {
-        Ok(path) => path,
+    let target = match found {
+        Ok(path) => Target { path, named },
         Err(error) => {
             console.config_error(&error)?;
             return Ok(USELESS);
         }
     };
-    if let JournalAction::Repair { yes } = action {
-        return repair::run(&path, yes, console);
-    }
-    let bytes = match survey::read(&path) {
+    let path = &target.path;
+    let bytes = match survey::read(path) {
         Ok(bytes) => bytes,
-        Err(error) => return unreadable(&path, &error, console),
+        Err(error) => {
+            let hint = match error.kind() {
+                io::ErrorKind::NotFound if !named => NEVER_STARTED,
+                io::ErrorKind::FileTooLarge => TOO_LARGE,
+                _ => "",
+            };
+            return unreadable(path, &format!("{error}{hint}"), console);
+        }
     };
     if bytes.is_empty() {
-        return unreadable(
-            &path,
-            &"it is empty; the server takes that for a first start",
-            console,
-        );
+        return unreadable(path, &EMPTY, console);
     }
     match action {
-        JournalAction::Stat { json } => stat::run(&path, &bytes, json, console),
-        JournalAction::Verify => verify::run(&path, &bytes, console),
-        JournalAction::Dump => dump::run(&path, &bytes, console),
-        JournalAction::Compact => compact::run(&path, &bytes, console),
-        JournalAction::Repair { .. } => Ok(USELESS),
+        JournalAction::Stat { json } => stat::run(path, &bytes, json, console),
+        JournalAction::Verify => verify::run(&target, &bytes, console),
+        JournalAction::Dump => dump::run(path, &bytes, console),
+        JournalAction::Compact => compact::run(path, &bytes, console),
+        JournalAction::Repair { yes } => repair::run(&target, yes, console),
     }
 }
 
@@ -70,3 +94,17 @@ fn count(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
+
+const EMPTY: &str = "it is empty; the server takes that for a first start";
+
+const NEVER_STARTED: &str = "; perhaps the server was never started with this STATE_DIR";
+
+const TOO_LARGE: &str = ", which no journal of postern's ever is. If it is something else, move it away; if not, put back a copy of the journal";
+
+/// Where the password comes from, if none is left.
+const FIRST_PASSWORD: &str = "\
+the account has its first password again: BASIC_AUTH_PASSWORD, else what is in initial-password, else a new one";
+
+/// What becomes of the logins, if no password is left.
+const LOGINS_END: &str = "\
+All logins end at the next start; but if you gave a SECRET_KEY, give another one, or those that had ended may work again";

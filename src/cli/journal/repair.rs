@@ -1,26 +1,32 @@
 //! `postern journal repair`: what is whole is saved, what is lost is said, and the damaged file stays.
 
 use std::io;
-use std::path::Path;
 
-use super::count;
-use super::verify::{NOTHING_LEFT, damage};
+use super::verify::{damage, nothing_left};
+use super::{FIRST_PASSWORD, LOGINS_END, Target, count};
 use crate::cli::{Console, FAILURE, SUCCESS, USELESS};
 use crate::entropy::SystemEntropy;
 use crate::journal::OpenError;
 use crate::journal::PasswordOrigin;
-use crate::journal::repair::{Outcome, repair};
+use crate::journal::repair::{Leave, Outcome, repair};
 use crate::journal::survey::Survey;
 
-pub(super) fn run(path: &Path, yes: bool, console: &mut Console<'_>) -> io::Result<u8> {
-    let shown = path.display();
+pub(super) fn run(target: &Target, yes: bool, console: &mut Console<'_>) -> io::Result<u8> {
+    let shown = target.path.display();
     let out = &mut *console.out;
-    match repair(path, &SystemEntropy, yes) {
+    let leave = Leave {
+        consent: yes,
+        own: !target.named,
+    };
+    match repair(&target.path, &SystemEntropy, leave) {
         Ok(Outcome::Whole(found)) => {
             let records = count(found.records, "record");
             writeln!(out, "{shown}: nothing to repair: {records}, all whole")?;
             if found.torn_bytes > 0 {
-                writeln!(out, "Its torn tail is harmless and cut at the next start")?;
+                writeln!(
+                    out,
+                    "Its torn tail was, as far as can be told, never answered, and is cut at the next start"
+                )?;
             }
             Ok(SUCCESS)
         }
@@ -32,42 +38,42 @@ pub(super) fn run(path: &Path, yes: bool, console: &mut Console<'_>) -> io::Resu
                 "Written anew with {records}. The damaged file is {}",
                 kept.display()
             )?;
-            writeln!(out, "{}\n{LOST_LOGOUTS}", password(&found))?;
+            writeln!(out, "{}\n{}", password(&found), logins(&found))?;
             Ok(SUCCESS)
         }
         Ok(Outcome::SetAside { kept }) => {
             writeln!(
                 out,
-                "{shown}: nothing could be saved. The damaged file is {}; the next start is a first start",
+                "{shown}: nothing could be saved. The damaged file is {}; the next start is a first start: {FIRST_PASSWORD}.\n{LOGINS_END}",
                 kept.display()
             )?;
-            writeln!(out, "{LOST_LOGOUTS}")?;
             Ok(SUCCESS)
         }
-        Ok(Outcome::WantsConsent { found: Some(found) }) => {
-            writeln!(console.err, "postern: {shown}: {}", damage(&found))?;
+        Ok(Outcome::WantsConsent { found: Some(found) }) if found.records > 0 => {
             writeln!(
                 console.err,
-                "{} Nothing is changed. To repair it all the same: postern journal repair --yes",
-                password(&found)
+                "postern: {shown}: {}\n{} Nothing is changed. Is there a copy of it to put back? To repair it all the same: {}",
+                damage(&found),
+                password(&found),
+                target.command("repair --yes")
             )?;
             Ok(FAILURE)
         }
-        Ok(Outcome::WantsConsent { found: None }) => {
-            writeln!(console.err, "postern: {shown}: {NOTHING_LEFT}")?;
+        Ok(Outcome::WantsConsent { found }) => {
+            let nothing = nothing_left(found.as_ref(), target);
+            writeln!(console.err, "postern: {shown}: {nothing}")?;
             Ok(FAILURE)
+        }
+        Ok(Outcome::Foreign) => {
+            writeln!(
+                console.err,
+                "postern: {shown}: nothing in it looks like a journal of postern's; it is left alone"
+            )?;
+            Ok(USELESS)
         }
         Err(error) => {
             writeln!(console.err, "postern: {error}")?;
             Ok(match error {
-                OpenError::Storage { source, .. }
-                    if matches!(
-                        source.kind(),
-                        io::ErrorKind::NotFound | io::ErrorKind::InvalidData
-                    ) =>
-                {
-                    USELESS
-                }
                 OpenError::Unreadable { .. } => USELESS,
                 _ => FAILURE,
             })
@@ -78,9 +84,7 @@ pub(super) fn run(path: &Path, yes: bool, console: &mut Console<'_>) -> io::Resu
 /// What the damage means for whoever logs in.
 fn password(found: &Survey) -> String {
     match found.password {
-        None => "The password is lost: at the next start the account has its first password again, from \
-                 BASIC_AUTH_PASSWORD or initial-password."
-            .to_owned(),
+        None => format!("The password is lost: at the next start {FIRST_PASSWORD}."),
         Some((generation, PasswordOrigin::Initial, at)) => format!(
             "The password is the first one (number {generation}, of {at}). If it was changed since, that was lost."
         ),
@@ -90,6 +94,14 @@ fn password(found: &Survey) -> String {
     }
 }
 
+/// What it means for the logins.
+fn logins(found: &Survey) -> &'static str {
+    match found.password {
+        None => LOGINS_END,
+        Some(_) => LOST_LOGOUTS,
+    }
+}
+
 const LOST_LOGOUTS: &str = "\
 What was lost may have been logouts: such a login works again until it expires. To end every login, remove `secret-key` from the \
-state folder, or give another SECRET_KEY, before the next start.";
+state folder, or if you gave a SECRET_KEY give another one, before the next start.";

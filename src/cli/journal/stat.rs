@@ -52,7 +52,7 @@ pub(super) fn run(
         .saturating_sub(live_bytes + unknown_bytes + mark_bytes);
     let waste_percent = waste * 100 / bytes.len().max(1);
     let version = parse_header(bytes).map_or(VERSION, |(version, _)| version);
-    let damage = if survey.damaged() {
+    let damage = if !survey.whole() {
         verify::damage(&survey)
     } else if survey.torn_bytes > 0 {
         format!(

@@ -75,6 +75,16 @@ impl Rig {
     }
 }
 
+/// On the journal of the server that is configured for the rig's folder.
+fn run_own(action: JournalAction, rig: &Rig) -> (u8, String, String) {
+    let machine = crate::config::Machine {
+        env_file: PathBuf::from("/nonexistent/postern.env"),
+        ..crate::config::Machine::detect()
+    };
+    let load = || Config::load_on(&machine, [("STATE_DIR", rig.folder.path())], None);
+    with_console(b"", |console| run(action, None, load, console).unwrap())
+}
+
 fn run_on(action: JournalAction, path: PathBuf) -> (u8, String, String) {
     with_console(b"", |console| {
         run(action, Some(path), || unreachable!(), console).unwrap()
@@ -257,13 +267,140 @@ fn a_lost_password_is_said_before_it_is_done() {
 #[test]
 fn of_which_nothing_can_be_saved_is_set_aside_with_consent_only() {
     let rig = Rig::damaged(|_, bytes| bytes.fill(0));
-    assert_eq!(rig.run(JournalAction::Verify).0, 2);
-    assert_eq!(rig.run(REPAIR).0, 1);
+    assert_eq!(run_own(JournalAction::Verify, &rig).0, 2);
+    assert_eq!(run_own(REPAIR, &rig).0, 1);
     assert!(rig.path().exists());
-    let (status, out, _) = rig.run(REPAIR_YES);
+    let (status, out, _) = run_own(REPAIR_YES, &rig);
     assert_eq!(status, 0);
     assert!(out.contains("first start"), "{out}");
+    // The next start makes a new key by itself.
+    assert!(!out.contains("remove `secret-key`"), "{out}");
     assert!(!rig.path().exists() && rig.kept(1).exists());
+}
+
+#[test]
+fn a_file_that_is_no_journal_is_left_alone_whatever_is_agreed_to() {
+    let rig = Rig::damaged(|_, bytes| *bytes = b"#!/bin/sh\nexit 0\n".to_vec());
+    for action in [REPAIR, REPAIR_YES] {
+        let (status, out, err) = rig.run(action);
+        assert_eq!((status, out.as_str()), (2, ""));
+        assert!(err.contains("nothing in it looks like a journal"), "{err}");
+        assert_eq!(fs::read(rig.path()).unwrap(), b"#!/bin/sh\nexit 0\n");
+    }
+    assert_eq!(fs::read_dir(rig.folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn damage_to_the_last_record_is_told_and_the_file_kept() {
+    let rig = Rig::damaged(|rig, bytes| bytes[rig.starts[5] + 6] ^= 1);
+    let found = fs::read(rig.path()).unwrap();
+    let (status, out, _) = rig.run(JournalAction::Verify);
+    assert_eq!(status, 1);
+    assert!(out.contains("at offset 214: 20 bytes"), "{out}");
+    assert_eq!(
+        rig.dumped().pop().unwrap(),
+        r#"{"bytes":20,"type":"damage"}"#
+    );
+    assert_eq!(rig.run(REPAIR).0, 0);
+    assert_eq!(fs::read(rig.kept(1)).unwrap(), found);
+}
+
+#[test]
+fn without_a_whole_record_all_commands_say_the_same() {
+    let broken: fn(&Rig, &mut Vec<u8>) = |rig, bytes| {
+        for start in &rig.starts[..6] {
+            bytes[start + 4] ^= 1;
+        }
+    };
+    for damage in [
+        broken,
+        |_, bytes| bytes.truncate(FRAMES_START),
+        |_, bytes| bytes.truncate(30),
+        |_, bytes| bytes.truncate(3),
+    ] {
+        let rig = Rig::damaged(damage);
+        let found = fs::read(rig.path()).unwrap();
+        let (status, out, _) = rig.run(JournalAction::Verify);
+        assert!(status == 1 && out.contains("not one record"), "{out}");
+        let (_, out, _) = rig.run(STAT);
+        assert!(out.contains("not one record"), "{out}");
+        let (status, _, err) = rig.run(REPAIR);
+        assert!(status == 1 && err.contains("not one record"), "{err}");
+        assert_eq!(fs::read_dir(rig.folder.path()).unwrap().count(), 1);
+        assert_eq!(rig.run(REPAIR_YES).0, 0);
+        assert!(!rig.path().exists());
+        assert_eq!(fs::read(rig.kept(1)).unwrap(), found);
+    }
+}
+
+#[test]
+fn a_journal_that_was_cut_before_its_password_is_1_and_says_what_it_means() {
+    let rig = Rig::damaged(|rig, bytes| bytes.truncate(rig.starts[1]));
+    let found = fs::read(rig.path()).unwrap();
+    let (status, out, _) = rig.run(JournalAction::Verify);
+    assert_eq!(status, 1);
+    for part in ["no password", "first password again", "SECRET_KEY"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (status, _, err) = rig.run(REPAIR);
+    assert!(status == 1 && err.contains("--yes"), "{err}");
+    assert_eq!(fs::read(rig.path()).unwrap(), found);
+    assert_eq!(rig.run(REPAIR_YES).0, 0);
+    assert_eq!(fs::read(rig.kept(1)).unwrap(), found);
+}
+
+#[test]
+fn what_is_advised_for_a_named_file_is_for_that_file() {
+    let rig = Rig::damaged(|rig, bytes| bytes[rig.starts[1] + 20] ^= 1);
+    let named = format!("postern journal repair --yes {}", rig.path().display());
+    assert!(rig.run(JournalAction::Verify).1.contains(&named));
+    assert!(rig.run(REPAIR).2.contains(&named));
+    let (_, _, err) = run_own(REPAIR, &rig);
+    assert!(err.ends_with("postern journal repair --yes\n"), "{err}");
+}
+
+#[test]
+fn an_empty_file_is_the_same_to_all_commands() {
+    let rig = Rig::damaged(|_, bytes| bytes.clear());
+    let said = rig.run(STAT);
+    assert!(said.0 == 2 && said.2.contains("it is empty"), "{}", said.2);
+    for action in [
+        JournalAction::Verify,
+        JournalAction::Dump,
+        REPAIR,
+        REPAIR_YES,
+    ] {
+        assert_eq!(rig.run(action), said, "{action:?}");
+    }
+}
+
+#[test]
+fn a_repair_that_fails_leaves_no_second_name_behind() {
+    let rig = Rig::damaged(|rig, bytes| bytes[rig.starts[3] + 5] ^= 1);
+    let found = fs::read(rig.path()).unwrap();
+    // In the way of the new file.
+    fs::create_dir(rig.folder.path().join("journal.new")).unwrap();
+    assert_eq!(rig.run(REPAIR).0, 1);
+    assert_eq!(fs::read(rig.path()).unwrap(), found);
+    assert!(!rig.kept(1).exists());
+}
+
+#[test]
+fn behind_a_link_the_journal_itself_is_put_right_under_its_own_lock() {
+    let rig = Rig::damaged(|rig, bytes| bytes[rig.starts[3] + 5] ^= 1);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join(FILE_NAME);
+    std::os::unix::fs::symlink(rig.path(), &link).unwrap();
+    let server = FileStorage::open(rig.folder.path()).unwrap();
+    let (status, _, err) = run_on(REPAIR, link.clone());
+    assert!(status == 1 && err.contains("running"), "{err}");
+    drop(server);
+    assert_eq!(run_on(REPAIR, link.clone()).0, 0);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(rig.run(JournalAction::Verify).0, 0);
+    assert!(rig.kept(1).exists());
+    assert_eq!(run_on(JournalAction::Compact, link.clone()).0, 0);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
 #[test]

@@ -12,17 +12,20 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, Per
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, fcntl_getfl, flock};
 use rustix::io::Errno;
 
 use super::{Storage, StorageFile, too_large};
+use crate::files;
 use crate::journal::OpenError;
+use crate::journal::survey::FILE_NAME;
 
 /// A folder that this process alone uses.
 #[derive(Debug)]
 pub struct FileStorage {
     folder: PathBuf,
-    lock: Mutex<File>,
+    /// `None`: it is nobody's state folder, and what is done in it disturbs no server.
+    lock: Option<Mutex<File>>,
 }
 
 impl FileStorage {
@@ -45,12 +48,21 @@ impl FileStorage {
         match take_lock(&path) {
             Ok(lock) => Ok(Self {
                 folder: folder.to_owned(),
-                lock: Mutex::new(lock),
+                lock: Some(Mutex::new(lock)),
             }),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 Err(OpenError::Locked { path })
             }
             Err(error) => Err(failed(&path, error)),
+        }
+    }
+
+    /// A folder that is no server's: for a copy of a journal that lies anywhere.
+    #[must_use]
+    pub fn unguarded(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            lock: None,
         }
     }
 
@@ -61,7 +73,10 @@ impl FileStorage {
     /// Sees to it that the folder is still the one whose lock is held. Another file system may have been mounted in its
     /// place meanwhile (the old one failed): then that one's lock is taken.
     fn keep_lock(&self) -> io::Result<()> {
-        let mut lock = self.lock.lock();
+        let Some(lock) = &self.lock else {
+            return Ok(());
+        };
+        let mut lock = lock.lock();
         let path = self.path(LOCK);
         let held = lock.metadata()?;
         let is_held = fs::metadata(&path)
@@ -80,24 +95,22 @@ impl Storage for FileStorage {
 
     fn open(&self, name: &str) -> io::Result<Option<Box<dyn StorageFile>>> {
         let path = self.path(name);
+        if !is_file(&path)? {
+            return Ok(None);
+        }
         let mut options = OpenOptions::new();
         options.read(true);
-        let opened = match options.append(true).open(&path) {
-            // What is in it has to be in force on a file system that cannot be written to as well. Writing will fail.
+        let file = match options.append(true).open(&path) {
+            // What is in it has to be in force on a file system that cannot be written to as well; `writable` tells.
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                 return Ok(Some(Box::new(options.append(false).open(&path)?)));
             }
-            opened => opened,
+            opened => opened.map_err(|error| files::whose(&path, error))?,
         };
-        match opened {
-            Ok(file) => {
-                // Hashes are in it: a copy put back by hand must not stay readable for everybody.
-                file.set_permissions(Permissions::from_mode(FILE_MODE))?;
-                Ok(Some(Box::new(file)))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        // Hashes are in it: a copy put back by hand must not stay readable for everybody.
+        file.set_permissions(Permissions::from_mode(FILE_MODE))
+            .map_err(|error| files::whose(&path, error))?;
+        Ok(Some(Box::new(file)))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
@@ -108,6 +121,7 @@ impl Storage for FileStorage {
             .create_new(true)
             .mode(FILE_MODE)
             .open(self.path(name))?;
+        files::inherit_owner(&file, &self.path(FILE_NAME));
         Ok(Box::new(file))
     }
 
@@ -158,8 +172,34 @@ impl StorageFile for File {
         self.set_len(len)
     }
 
+    fn writable(&self) -> io::Result<()> {
+        let mode = fcntl_getfl(self)? & OFlags::RWMODE;
+        if mode == OFlags::RDONLY {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        Ok(())
+    }
+
     fn has_name(&self) -> io::Result<bool> {
         Ok(self.metadata()?.nlink() > 0)
+    }
+}
+
+/// Whether there is a file. Something else in its place is an error: what is not understood must not pass for a first
+/// start.
+fn is_file(path: &Path) -> io::Result<bool> {
+    let refused = |what: &str| {
+        let message = format!("{what}; move it away, or put back a copy of the journal");
+        Err(io::Error::new(io::ErrorKind::InvalidData, message))
+    };
+    match fs::metadata(path) {
+        Ok(there) if there.is_file() => Ok(true),
+        Ok(_) => refused("this is no regular file"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
+            Ok(_) => refused("this is a link to a file that is not there"),
+            Err(_) => Ok(false),
+        },
+        Err(error) => Err(files::whose(path, error)),
     }
 }
 
@@ -167,13 +207,17 @@ impl StorageFile for File {
 fn take_lock(path: &Path) -> io::Result<File> {
     // For reading, which is all a lock needs: a read-only file system has locks too.
     let lock = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(path)?,
-        opened => opened?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let lock = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(FILE_MODE)
+                .open(path)?;
+            files::inherit_owner(&lock, &path.with_file_name(FILE_NAME));
+            lock
+        }
+        opened => opened.map_err(|error| files::whose(path, error))?,
     };
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => Err(io::ErrorKind::WouldBlock.into()),
@@ -181,7 +225,8 @@ fn take_lock(path: &Path) -> io::Result<File> {
     }
 }
 
-const LOCK: &str = "lock";
+/// The lock's file.
+pub const LOCK: &str = "lock";
 
 /// Password hashes are for nobody else to read.
 const FILE_MODE: u32 = 0o600;
@@ -215,6 +260,60 @@ mod tests {
         storage.create("journal.new").unwrap();
         let refused = FileStorage::open(&folder).unwrap_err();
         assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
+    }
+
+    #[test]
+    fn what_is_no_file_does_not_pass_for_no_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FileStorage::open(folder.path()).unwrap();
+        assert!(storage.open("journal").unwrap().is_none());
+        let path = folder.path().join("journal");
+        let refused = || {
+            let refused = storage.open("journal").err().expect("it is refused");
+            assert!(refused.to_string().contains("move it away"), "{refused}");
+        };
+        std::os::unix::fs::symlink("nowhere", &path).unwrap();
+        refused();
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        refused();
+        fs::remove_dir(&path).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        refused();
+    }
+
+    #[test]
+    fn what_root_makes_in_a_services_folder_is_the_services() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("state");
+        fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::chown(&folder, Some(1234), Some(2345)).unwrap();
+        let owner = |name: &str| {
+            let there = fs::metadata(folder.join(name)).unwrap();
+            (there.uid(), there.gid())
+        };
+        let storage = FileStorage::open(&folder).unwrap();
+        storage.create("journal.new").unwrap();
+        for name in ["lock", "journal.new"] {
+            assert_eq!(owner(name), (1234, 2345), "{name}");
+        }
+        // The journal's own owner counts, if there is one.
+        storage.rename("journal.new", "journal").unwrap();
+        std::os::unix::fs::chown(folder.join("journal"), Some(1235), Some(2346)).unwrap();
+        storage.create("journal.new").unwrap();
+        assert_eq!(owner("journal.new"), (1235, 2346));
+        files::replace(&folder.join("journal"), b"anew").unwrap();
+        assert_eq!(owner("journal"), (1235, 2346));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::crash::Changes;
 use super::{Storage, StorageFile, too_large};
-use crate::journal::files::{CURRENT, DAMAGED, REPLACEMENT};
+use crate::journal::files::{CURRENT, REPLACEMENT};
+use crate::journal::keep::MOST_KEPT;
 
 /// A handle to a disk in memory. Clones share it, so that a test keeps one and can open the journal again.
 #[derive(Clone, Default)]
@@ -122,10 +123,7 @@ pub struct Counts {
 
 /// What is to fail from now on.
 #[derive(Debug, Default, Clone, Copy)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four switches, each on its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "switches, each on its own")]
 pub struct Failing {
     /// Writes to the current file take half of the bytes, then fail, as on a full card.
     pub appends: bool,
@@ -135,6 +133,8 @@ pub struct Failing {
     pub replacements: bool,
     /// Replacements fail at the very end: nobody knows which file is there.
     pub publishing: bool,
+    /// The current file can be opened for reading only, and nothing new can be made.
+    pub read_only: bool,
 }
 
 impl MemoryStorage {
@@ -166,10 +166,10 @@ impl MemoryStorage {
         self.after_power_cut().bytes()
     }
 
-    /// The file that was kept as damaged.
+    /// The first file that was kept as damaged.
     #[must_use]
     pub fn damaged(&self) -> Option<Vec<u8>> {
-        self.contents(DAMAGED)
+        self.contents(KEPT[0])
     }
 
     /// Every file that has a name, and what is in it.
@@ -318,6 +318,7 @@ impl MemoryStorage {
         }
         let failing = switches.failing;
         let asked_for = match call {
+            Call::Create if failing.read_only => Some(Fault::ReadOnly),
             Call::Write { current: true } if failing.appends => Some(Fault::Full),
             Call::Write { current: false } if failing.replacements => Some(Fault::Full),
             Call::Sync if failing.syncs && current => Some(Fault::Io),
@@ -490,6 +491,13 @@ impl StorageFile for MemoryFile {
         Ok(())
     }
 
+    fn writable(&self) -> io::Result<()> {
+        if self.storage.switches().failing.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        Ok(())
+    }
+
     fn has_name(&self) -> io::Result<bool> {
         let disk = self.storage.disk();
         Ok(disk.names.values().any(|file| *file == self.file))
@@ -502,13 +510,26 @@ impl fmt::Debug for MemoryStorage {
     }
 }
 
-/// The journal has three files; a disk of the journal's has no others.
+/// The journal's files; a disk of the journal's has no others.
 fn known(name: &str) -> io::Result<&'static str> {
-    [CURRENT, REPLACEMENT, DAMAGED]
+    [CURRENT, REPLACEMENT]
         .into_iter()
+        .chain(KEPT)
         .find(|known| *known == name)
         .ok_or_else(|| io::ErrorKind::InvalidFilename.into())
 }
+
+/// Damaged files that were kept.
+const KEPT: [&str; MOST_KEPT] = [
+    "journal.damaged.1",
+    "journal.damaged.2",
+    "journal.damaged.3",
+    "journal.damaged.4",
+    "journal.damaged.5",
+    "journal.damaged.6",
+    "journal.damaged.7",
+    "journal.damaged.8",
+];
 
 fn io_error() -> io::Error {
     io::Error::other("the disk was told to fail")

@@ -1,0 +1,95 @@
+//! Damaged journals, kept beside the one in their place: `journal.damaged.1`, `.2` and so on, by the server and by the
+//! commands alike.
+
+use std::io;
+
+use super::storage::{Storage, write_all};
+
+/// What to do where as many are kept as there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenFull {
+    /// Refuse: somebody is there who can make room.
+    Refuse,
+    /// Let this one take the place of the last. Those that came first tell the most of how it began.
+    ReplaceLast,
+}
+
+/// Gives the file a second name that nothing has; `bytes` are the file's. Says which name that is.
+///
+/// A crash in here leaves the file in its place, under one name or two.
+///
+/// # Errors
+/// The file system's; or none may be replaced, and [`MOST_KEPT`] lie there.
+pub(super) fn keep(
+    storage: &dyn Storage,
+    name: &str,
+    bytes: &[u8],
+    when_full: WhenFull,
+) -> io::Result<String> {
+    for number in 1..=MOST_KEPT {
+        let kept = kept_name(name, number);
+        match second_name(storage, name, &kept, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => return done.map(|()| kept),
+        }
+    }
+    let last = kept_name(name, MOST_KEPT);
+    if when_full == WhenFull::Refuse {
+        let full = format!("{MOST_KEPT} damaged journals are kept beside it already; remove some");
+        return Err(io::Error::other(full));
+    }
+    log::warn!(file = storage.location(&last).as_str(); "as many damaged journals are kept as may be: the last of them gives way to this one; look into them, and remove them");
+    storage.remove(&last)?;
+    second_name(storage, name, &last, bytes).map(|()| last)
+}
+
+fn kept_name(name: &str, number: usize) -> String {
+    format!("{name}.damaged.{number}")
+}
+
+/// A second name takes no room on a full card. Where the file system knows no such thing it is a copy.
+fn second_name(storage: &dyn Storage, name: &str, kept: &str, bytes: &[u8]) -> io::Result<()> {
+    match storage.link(name, kept) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
+        linked => return linked,
+    }
+    let mut copy = storage.create(kept)?;
+    let copied = write_all(copy.as_mut(), bytes).and_then(|()| copy.sync_all());
+    if copied.is_err() {
+        // Half a copy is none.
+        let _ = storage.remove(kept);
+    }
+    copied
+}
+
+/// Damaged journals to keep. A card that makes more of them wants to be replaced.
+pub const MOST_KEPT: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::super::storage::MemoryStorage;
+    use super::*;
+
+    fn kept(disk: &MemoryStorage) -> Vec<Vec<u8>> {
+        let files = disk.files().into_iter();
+        let kept = files.filter(|(name, _)| name.starts_with("journal.damaged."));
+        kept.map(|(_, bytes)| bytes).collect()
+    }
+
+    #[test]
+    fn the_first_damaged_journals_and_the_newest_are_kept_and_no_more() {
+        let disk = MemoryStorage::new();
+        for number in 0..20_u8 {
+            disk.remove("journal").unwrap();
+            disk.create("journal").unwrap().write(&[number]).unwrap();
+            let name = keep(&disk, "journal", &[number], WhenFull::ReplaceLast).unwrap();
+            let place = MOST_KEPT.min(usize::from(number) + 1);
+            assert_eq!(name, format!("journal.damaged.{place}"));
+        }
+        let expected: Vec<Vec<u8>> = (0..7).chain([19]).map(|number| vec![number]).collect();
+        assert_eq!(kept(&disk), expected);
+        let refused = keep(&disk, "journal", &[20], WhenFull::Refuse).unwrap_err();
+        assert!(refused.to_string().contains("remove some"), "{refused}");
+        assert_eq!(kept(&disk), expected);
+    }
+}
