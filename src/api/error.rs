@@ -53,8 +53,15 @@ pub enum ApiError {
     #[error("the server is busy; try again in {0} s")]
     Busy(u64),
     /// 503: it is in force, but a power cut now could undo it.
-    #[error("the change could not be written to stable storage; see /readyz")]
+    #[error(
+        "this is in force, but could not be written to stable storage, so that a power cut would undo it; see /readyz"
+    )]
     NotDurable,
+    /// 503: it is not in force.
+    #[error(
+        "this could not be written to stable storage and was not done: nothing has changed; see /readyz"
+    )]
+    NotDone,
     /// 503: the server is not ready.
     #[error("{0}")]
     NotReady(String),
@@ -77,7 +84,7 @@ impl ApiError {
             Self::MethodNotAllowed(_) => 405,
             Self::UpgradeRequired => 426,
             Self::LockedOut(_) | Self::TooManyRequests(_) => 429,
-            Self::Busy(_) | Self::NotDurable | Self::NotReady(_) => 503,
+            Self::Busy(_) | Self::NotDurable | Self::NotDone | Self::NotReady(_) => 503,
             Self::Protocol(status, _) => *status,
         }
     }
@@ -101,7 +108,7 @@ impl ApiError {
             Self::LockedOut(seconds) | Self::TooManyRequests(seconds) | Self::Busy(seconds) => {
                 answer.with_header(header("Retry-After", &seconds.to_string()))
             }
-            Self::NotDurable | Self::NotReady(_) => {
+            Self::NotDurable | Self::NotDone | Self::NotReady(_) => {
                 answer.with_header(header("Retry-After", RETRY_STORAGE))
             }
             Self::MethodNotAllowed(methods) => answer.with_header(header("Allow", methods)),
@@ -124,6 +131,7 @@ impl From<AuthError> for ApiError {
                 Self::BadRequest("'current_password' is wrong".into())
             }
             AuthError::NotDurable => Self::NotDurable,
+            AuthError::NotDone => Self::NotDone,
             AuthError::Full => Self::NotReady(error.to_string()),
         }
     }

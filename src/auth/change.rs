@@ -10,6 +10,7 @@ use super::{
     Account, Auth, AuthError, FIRST_GENERATION, GeneratedPassword, PasswordOrigin, Proof, Session,
 };
 use crate::clock::TimeSource;
+use crate::files;
 use crate::journal::{ClientKey, CommitError, Record};
 
 /// Where the account's password comes from at this start.
@@ -34,7 +35,7 @@ pub enum InitialiseError {
     /// The configured password breaks a rule.
     #[error("BASIC_AUTH_PASSWORD: {0}")]
     Weak(#[from] WeakPassword),
-    /// `initial-password` cannot be read, written or removed.
+    /// `initial-password` cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
         /// The file.
@@ -72,7 +73,7 @@ impl Auth {
         };
         match account.origin {
             // A crash between a change and the removal of the file has left it behind.
-            PasswordOrigin::Changed => self.remove_initial_file()?,
+            PasswordOrigin::Changed => self.drop_initial_file(),
             PasswordOrigin::Initial => {
                 if let Some(password) = configured {
                     check_rules(&self.user, password)?;
@@ -88,7 +89,7 @@ impl Auth {
     /// nobody has to wait for it and old tokens die early. Blocks for two runs of bcrypt at most.
     ///
     /// # Errors
-    /// [`AuthError::Busy`], [`AuthError::NotDurable`]: the stored password goes on, and the next password check tries
+    /// [`AuthError::Busy`], [`AuthError::NotDone`]: the stored password goes on, and the next password check tries
     /// again.
     pub fn settle(&self) -> Result<(), AuthError> {
         let mut configured = self.configured.lock();
@@ -112,7 +113,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::WrongCurrentPassword`], also for the loser of two changes at once; [`AuthError::WeakPassword`];
     /// [`AuthError::LockedOut`]; [`AuthError::Busy`]; [`AuthError::InvalidToken`] if the session has ended meanwhile;
-    /// [`AuthError::NotDurable`]: the old password goes on.
+    /// [`AuthError::NotDone`]: the old password goes on.
     pub fn change_password(
         &self,
         client: impl Into<Option<ClientKey>>,
@@ -152,7 +153,8 @@ impl Auth {
             at: self.clock.wall(),
             hash,
             spared,
-        }])?;
+        }])
+        .map_err(|_| AuthError::NotDone)?;
         drop(changing);
 
         log::info!(user:% = self.user; "password changed");
@@ -199,7 +201,7 @@ impl Auth {
     ) -> Result<FirstPassword, InitialiseError> {
         let first = if let Some(password) = configured {
             check_rules(&self.user, password)?;
-            self.remove_initial_file()?;
+            self.drop_initial_file();
             self.store_first(password, time)?;
             FirstPassword::Configured
         } else {
@@ -262,15 +264,16 @@ impl Auth {
                 at: self.clock.wall(),
                 hash,
                 spared: None,
-            }])?;
+            }])
+            .map_err(|_| AuthError::NotDone)?;
         }
         self.drop_initial_file();
         Ok(differs)
     }
 
-    /// Removes the file, which now holds a password that is good for nothing.
+    /// Removes the file, which holds a password that is good for nothing. If it stays, that does no harm.
     fn drop_initial_file(&self) {
-        if let Err(error) = self.remove_initial_file() {
+        if let Err(error) = self.initial_file.remove() {
             log::warn!(error:% = error; "the file of the initial password is left over");
         }
     }
@@ -283,12 +286,9 @@ impl Auth {
         })
     }
 
-    fn remove_initial_file(&self) -> Result<(), InitialiseError> {
-        self.initial_file.remove().map_err(|e| self.file_error(e))
-    }
-
     fn file_error(&self, source: io::Error) -> InitialiseError {
         let path = self.initial_file.path();
+        let source = files::whose(&path, source);
         InitialiseError::File { path, source }
     }
 }

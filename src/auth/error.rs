@@ -34,9 +34,12 @@ pub enum AuthError {
     /// The current password given for a change is not the current one.
     #[error("the current password is wrong")]
     WrongCurrentPassword,
-    /// The journal cannot be written. A revocation is in force all the same, until a power cut; a password change is not.
+    /// The journal cannot be written. What was asked for is in force all the same, until a power cut.
     #[error("this could not be made durable")]
     NotDurable,
+    /// The journal cannot be written, and what was asked for was not done.
+    #[error("this could not be made durable, and was not done")]
+    NotDone,
     /// There is no room to remember another revocation; nothing was done.
     #[error("the table of revocations is full")]
     Full,

@@ -5,7 +5,7 @@ use super::revocation::{Full, Use};
 use super::unwritten::Unwritten;
 use super::{Auth, AuthError, Kind, Proof, Quick, REFRESH_TTL, Session, TokenPair, Verified};
 use crate::clock::Timestamp;
-use crate::journal::{ClientKey, Id, Record};
+use crate::journal::{ClientKey, CommitError, Id, Record};
 
 impl Auth {
     /// What can be said about a Basic credential without waiting. The lock-out comes first: while it lasts, the right
@@ -30,7 +30,7 @@ impl Auth {
     /// Checks a Basic credential. Blocks.
     ///
     /// # Errors
-    /// [`AuthError::BadCredentials`], [`AuthError::LockedOut`], [`AuthError::Busy`]; [`AuthError::NotDurable`] while a new
+    /// [`AuthError::BadCredentials`], [`AuthError::LockedOut`], [`AuthError::Busy`]; [`AuthError::NotDone`] while a new
     /// password in the configuration cannot be taken up.
     pub fn basic(
         &self,
@@ -68,7 +68,7 @@ impl Auth {
     /// gets a pair, once the token's use is durable. Cheap.
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`], [`AuthError::Full`]; of the commit [`AuthError::NotDurable`]: the token is still good, and
+    /// [`AuthError::InvalidToken`], [`AuthError::Full`]; of the commit [`AuthError::NotDone`]: the token is still good, and
     /// there is no pair; [`AuthError::InvalidToken`]: the login has ended meanwhile.
     pub fn begin_refresh(&self, token: &str) -> Result<Unwritten<TokenPair>, AuthError> {
         // Both are taken before the check, so that whatever ends the login from here on also ends the pair: a revoked
@@ -91,10 +91,10 @@ impl Auth {
             expires: token.expires,
         };
         Ok(Unwritten::new(vec![used], move |auth, committed| {
-            if let Err(error) = committed {
+            if let Err(CommitError) = committed {
                 // Nobody got a pair for it. Whoever comes again, as he is told to, is no thief.
                 auth.durable.revocations.give_back(token.id);
-                return Err(error.into());
+                return Err(AuthError::NotDone);
             }
             let pair = auth.issue_pair(token.family, generation, wall)?;
             // The commit may have taken its time, and the login ended in it.

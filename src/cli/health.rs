@@ -22,7 +22,11 @@ pub(super) fn run(
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
     let socket = match socket.map_or_else(
-        || config().map(|config| config.local_socket),
+        || {
+            let needed = ["LOCAL_SOCKET", "STATE_DIR"];
+            let config = config().or_else(|error| error.beside(&needed));
+            config.map(|config| config.local_socket)
+        },
         |path| Ok(Some(path)),
     ) {
         Ok(Some(socket)) => socket,

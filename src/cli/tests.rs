@@ -169,6 +169,8 @@ fn help_and_version_need_no_configuration() {
         ("--help", "postern 0."),
         ("help", "postern 0."),
         ("help check", "postern check: "),
+        ("help journal", "postern journal: "),
+        ("journal --help", "postern journal: "),
         ("health --help", "postern health: "),
     ] {
         let (status, out, err) = postern(words, &[("WORKERS", "many")]);
@@ -190,12 +192,31 @@ fn health_without_a_socket_or_a_good_configuration_is_2() {
     let (status, _, err) = postern("health", &[HOME, ("LOCAL_SOCKET", "")]);
     assert_eq!(status, 2);
     assert!(err.contains("LOCAL_SOCKET"), "{err}");
-    let (status, _, err) = postern("health", &[HOME, ("WORKERS", "0")]);
+    let long = format!("/{}", "s".repeat(200));
+    let (status, _, err) = postern("health", &[HOME, ("LOCAL_SOCKET", &long)]);
     assert_eq!(status, 2);
-    assert!(err.contains("WORKERS"), "{err}");
+    assert!(err.contains("\n  LOCAL_SOCKET: "), "{err}");
     let (status, _, err) = postern("health", &[HOME, ("LOCAL_SOCKET", "/nonexistent/s")]);
     assert_eq!(status, 2);
     assert!(err.starts_with("no answer: /nonexistent/s: "), "{err}");
+}
+
+#[test]
+fn a_variable_that_a_command_does_not_need_does_not_keep_it_from_its_work() {
+    for (name, value) in [("WORKERS", "0"), ("SECRET_KEY", "short"), ("LISTEN", "x")] {
+        let env = [("STATE_DIR", "/nonexistent/state"), (name, value)];
+        let (status, _, err) = postern("health", &env);
+        assert!(status == 2 && err.contains("/nonexistent/state/"), "{err}");
+        let (status, _, err) = postern("journal verify", &env);
+        assert!(status == 2 && err.contains("/nonexistent/state/"), "{err}");
+        assert!(err.contains("never started with this STATE_DIR"), "{err}");
+    }
+    // STATE_DIR may be in it.
+    for words in ["journal verify", "health"] {
+        let words = format!("{words} --env-file /nonexistent/env");
+        let (status, _, err) = postern(&words, &[HOME]);
+        assert!(status == 2 && err.contains("no such file"), "{err}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use postern::journal::storage::Failing;
 use serde_json::json;
 
 use crate::client::{Client, request_text};
-use crate::device::{Device, TODAY, Tokens};
+use crate::device::{Device, PASSWORD, TODAY, Tokens};
 
 const ONE_WORKER: [(&str, &str); 1] = [("WORKERS", "1")];
 
@@ -238,4 +238,25 @@ fn a_logout_over_the_local_socket_waits_for_its_sync_and_for_nobody_else() {
     memory.release();
     assert_eq!(local.response_to("POST").status, 200);
     assert!(!device.copy_after_power_cut(TODAY).accepts(&login.access));
+}
+
+#[test]
+fn what_could_not_be_written_says_whether_it_was_done() {
+    let memory = MemoryStorage::new();
+    let device = Device::with_journal_in(&memory, &[]);
+    let (one, other) = (device.login(), device.login());
+    memory.fail(BROKEN);
+    let logout = device.post("/api/logout", Some(&one.bearer()), &json!({}));
+    let refresh = device.refresh(&other.refresh);
+    let change = device.change_password(&other.bearer(), PASSWORD, "another one altogether");
+    for (answer, said) in [
+        (&logout, "is in force"),
+        (&refresh, "nothing has changed"),
+        (&change, "nothing has changed"),
+    ] {
+        assert_eq!(answer.status, 503);
+        assert!(answer.detail().contains(said), "{}", answer.detail());
+    }
+    assert!(!device.accepts(&one.access) && device.accepts(&other.access));
+    assert_eq!(device.login_with(PASSWORD).status, 200);
 }

@@ -302,3 +302,16 @@ fn the_configured_password_matters_until_one_is_chosen() {
             .expect("cleared");
     }
 }
+
+#[test]
+fn a_left_over_initial_password_that_cannot_be_removed_does_not_stop_the_start() {
+    let mut device = Device::start();
+    let login = device.login();
+    let changed = device.change_password(&login.bearer(), PASSWORD, "another one altogether");
+    assert_eq!(changed.status, 200);
+    device.stop();
+    // No file's removal removes a folder.
+    std::fs::create_dir(device.state("initial-password")).expect("made");
+    device.boot();
+    assert_eq!(device.login_with("another one altogether").status, 200);
+}

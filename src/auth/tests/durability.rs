@@ -139,7 +139,7 @@ fn a_refresh_that_cannot_be_written_gives_no_pair_and_is_no_theft_when_it_comes_
     board.storage.fail(BROKEN);
     for _ in 0..2 {
         let refused = refusal(board.auth.refresh(&pair.refresh_token));
-        assert_eq!(refused, Some(AuthError::NotDurable));
+        assert_eq!(refused, Some(AuthError::NotDone));
     }
     board.mend();
     // The client waits as long as it was told to, which is longer than any grace.
@@ -173,7 +173,7 @@ fn a_change_that_cannot_be_written_leaves_exactly_the_old_password() {
     let session = board.auth.bearer(&mine.access_token).unwrap();
     board.storage.fail(BROKEN);
     let change = board.auth.change_password(CLIENT, &session, RIGHT, OTHER);
-    assert_eq!(change, Err(AuthError::NotDurable));
+    assert_eq!(change, Err(AuthError::NotDone));
     let only_the_old_one = |board: &Board| {
         assert!(board.is_password(RIGHT) && !board.is_password(OTHER));
         assert!(board.is_good(&mine) && board.is_good(&other));
