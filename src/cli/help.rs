@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::table::{COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagRow, Operand};
+use super::table::{
+    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagRow, GROUP, Operand, journal_commands,
+};
 use crate::config::VARIABLES;
 
 /// The program's name and version: `postern 0.1.0`.
@@ -11,16 +13,7 @@ pub const VERSION: &str = concat!("postern ", env!("CARGO_PKG_VERSION"));
 /// The text for `postern --help`: enough to get going.
 #[must_use]
 pub fn program() -> String {
-    let commands = COMMANDS.iter().map(|command| {
-        let operand = match command.operand {
-            Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
-            Operand::None | Operand::Refused(_) => String::new(),
-        };
-        (
-            format!("{}{operand}", command.name),
-            command.summary.to_owned(),
-        )
-    });
+    let commands = COMMANDS.iter().map(command_row);
     let settings = VARIABLES
         .iter()
         .filter(|variable| FIRST_SETTINGS.contains(&variable.name))
@@ -35,6 +28,18 @@ pub fn program() -> String {
         rows(COMMON_FLAGS.iter().map(flag_row)),
         rows(settings),
     )
+}
+
+/// The text for `postern help journal`.
+#[must_use]
+pub fn journal() -> String {
+    let mut text = format!(
+        "postern {GROUP}: look into the journal, and put it right\n\nUsage: postern [--env-file FILE] {GROUP} COMMAND\n\n"
+    );
+    wrap(&mut text, ABOUT_JOURNAL, "");
+    section(&mut text, "Commands", journal_commands().map(command_row));
+    let _ = writeln!(text, "\nMore of each: postern help {GROUP} COMMAND");
+    text
 }
 
 /// The text for `postern help COMMAND`.
@@ -82,6 +87,21 @@ pub fn command(id: CommandId) -> String {
     }
     text
 }
+
+fn command_row(command: &CommandRow) -> (String, String) {
+    let operand = match command.operand {
+        Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
+        Operand::None | Operand::Refused(_) => String::new(),
+    };
+    (
+        format!("{}{operand}", command.name),
+        command.summary.to_owned(),
+    )
+}
+
+const ABOUT_JOURNAL: &str = "\
+The journal is the file in STATE_DIR that keeps ended logins, lock-outs and the password through a power cut. The server \
+mends it by itself at a start; verify says what it would do.";
 
 fn section(text: &mut String, title: &str, entries: impl Iterator<Item = (String, String)>) {
     // Writing to a String cannot fail.

@@ -74,6 +74,7 @@ fn dispatch(
         Command::Health { socket } => return health::run(socket, load, console),
         Command::Journal { action, file } => return journal::run(action, file, load, console),
         Command::Help(None) => help::program(),
+        Command::HelpJournal => help::journal(),
         Command::Help(Some(command)) => help::command(command),
         Command::Version => format!("{}\n", help::VERSION),
     };

@@ -203,12 +203,12 @@ of the journal in STATE_DIR. The server may be running.",
         summary: "say whether the journal is damaged, and what to do then",
         details: "\
 Changes nothing. Of FILE, or of the journal in STATE_DIR. The server may be running: what it is writing at that very \
-moment may then look like a torn tail, which is harmless.",
+moment may then look like a torn tail, which was, as far as can be told, never answered.",
         flags: &[],
         operand: Operand::Path("FILE"),
         statuses: &[
             (0, "whole, but for a torn tail at most"),
-            (1, "damaged"),
+            (1, "damaged, or without a password"),
             NO_JOURNAL,
         ],
     },
@@ -242,8 +242,8 @@ The server does that itself when half of the journal is waste; there is no need 
         name: "journal repair",
         summary: "save what is whole of a damaged journal, while the server is stopped",
         details: "\
-Keeps the damaged file beside it, as FILE.damaged.1 and so on, and never writes over one. Of FILE, or of the journal in \
-STATE_DIR. One that is whole is left alone.
+Keeps the damaged file beside it, as FILE.damaged.1 and so on up to 8, and never writes over one. Of FILE, or of the \
+journal in STATE_DIR. One that is whole is left alone, and so is a FILE that does not look like a journal at all.
 
 If the password in it is lost, the account would have its first password again. That is only done with --yes; without \
 it, it is said and nothing is changed.",
@@ -271,6 +271,15 @@ it, it is said and nothing is changed.",
         statuses: &[],
     },
 ];
+
+/// The commands that have to do with the journal.
+pub fn journal_commands() -> impl Iterator<Item = &'static CommandRow> {
+    let is_one = |command: &&CommandRow| command.name.split(' ').next() == Some(GROUP);
+    COMMANDS.iter().filter(is_one)
+}
+
+/// The first word of the commands that have two.
+pub const GROUP: &str = "journal";
 
 /// The command of that name.
 #[must_use]

@@ -7,7 +7,8 @@ use lexopt::Arg;
 
 use super::hash_password::{COSTS, DEFAULT_COST};
 use super::table::{
-    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, Operand, command,
+    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, GROUP, Operand, command,
+    journal_commands,
 };
 use crate::config::nearest::nearest;
 
@@ -46,6 +47,8 @@ pub enum Command {
     },
     /// Explain a command, or the program.
     Help(Option<CommandId>),
+    /// Explain the commands that have to do with the journal.
+    HelpJournal,
     /// Tell the version.
     Version,
 }
@@ -216,12 +219,15 @@ impl Words {
 
     fn invocation(self) -> Result<Invocation, UsageError> {
         let id = self.row().id;
-        let command = if self.help {
+        let explains = self.help || id == CommandId::Help;
+        let command = if explains && self.group.is_some() {
+            Command::HelpJournal
+        } else if self.help {
             Command::Help(self.command.map(|command| command.id))
         } else if self.version {
             Command::Version
-        } else if let Some(group) = self.group {
-            return Err(incomplete(group));
+        } else if self.group.is_some() {
+            return Err(incomplete());
         } else {
             let (json, yes) = (self.json, self.yes);
             let journal = |action| Command::Journal {
@@ -254,23 +260,32 @@ impl Words {
 
 fn known_command(name: &str) -> Result<&'static CommandRow, UsageError> {
     command(name).ok_or_else(|| {
-        let hint = nearest(name, COMMANDS.iter().map(|command| command.name))
+        let hint = meant(name)
             .map(|name| format!("; did you mean {name}?"))
             .unwrap_or_default();
         UsageError(format!("there is no command {name:?}{hint}"))
     })
 }
 
-fn incomplete(group: &str) -> UsageError {
+/// The command that somebody probably meant, be it that he left the first of two words out.
+fn meant(name: &str) -> Option<String> {
     let names = COMMANDS.iter().map(|command| command.name);
-    let verbs: Vec<&str> = names
-        .filter_map(|name| name.strip_prefix(group)?.strip_prefix(' '))
-        .collect();
-    UsageError(format!("{group} wants one more word: {}", verbs.join(", ")))
+    if let Some(name) = nearest(name, names.chain([GROUP])) {
+        return Some(name.to_owned());
+    }
+    let verbs = journal_commands().filter_map(|command| command.name.split_once(' '));
+    let verb = nearest(name, verbs.map(|(_, verb)| verb))?;
+    Some(format!("{GROUP} {verb}"))
 }
 
-/// The first word of the commands that have two.
-const GROUP: &str = "journal";
+fn incomplete() -> UsageError {
+    let names = journal_commands().filter_map(|command| command.name.split_once(' '));
+    let verbs: Vec<&str> = names.map(|(_, verb)| verb).collect();
+    UsageError(format!(
+        "{GROUP} wants one more word: {}; postern help {GROUP} explains them",
+        verbs.join(", ")
+    ))
+}
 
 /// What lexopt itself finds wrong: an argument to a flag that takes none. It is not shown, for it may be a secret.
 fn unexpected(error: &lexopt::Error) -> UsageError {
@@ -339,7 +354,9 @@ mod tests {
                 "journal verify -h",
                 Command::Help(Some(CommandId::JournalVerify)),
             ),
-            ("journal --help", Command::Help(None)),
+            ("journal --help", Command::HelpJournal),
+            ("--help journal", Command::HelpJournal),
+            ("help journal", Command::HelpJournal),
             ("--version", Command::Version),
             ("-V", Command::Version),
             ("serve -V", Command::Version),
@@ -396,11 +413,31 @@ mod tests {
             ),
             (
                 "journal",
-                "journal wants one more word: stat, verify, dump, compact, repair",
+                "journal wants one more word: stat, verify, dump, compact, repair; postern help journal explains them",
             ),
             (
-                "help journal",
-                "journal wants one more word: stat, verify, dump, compact, repair",
+                "journl verify",
+                "there is no command \"journl\"; did you mean journal?",
+            ),
+            (
+                "jounral",
+                "there is no command \"jounral\"; did you mean journal?",
+            ),
+            (
+                "journals",
+                "there is no command \"journals\"; did you mean journal?",
+            ),
+            (
+                "verify",
+                "there is no command \"verify\"; did you mean journal verify?",
+            ),
+            (
+                "stat",
+                "there is no command \"stat\"; did you mean journal stat?",
+            ),
+            (
+                "reapir /j",
+                "there is no command \"reapir\"; did you mean journal repair?",
             ),
             (
                 "journal verfy",

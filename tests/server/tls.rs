@@ -244,3 +244,17 @@ fn the_fingerprint_in_the_banner_is_that_of_the_certificate_served() {
     let banner = device.server().banner();
     assert!(banner.contains(&pairs.join(":")), "{banner}");
 }
+
+#[test]
+fn nobody_is_told_how_to_come_from_outside_to_where_nobody_can() {
+    let banner = Device::start().server().banner();
+    assert!(!banner.contains("From another machine"), "{banner}");
+    let open = Device::with(&[("LISTEN", "127.0.0.1:0,0.0.0.0:0")])
+        .server()
+        .banner();
+    let addresses = if_addrs::get_if_addrs().unwrap_or_default();
+    let reached = addresses
+        .iter()
+        .any(|a| !a.is_loopback() && a.ip().is_ipv4());
+    assert_eq!(open.contains("From another machine"), reached, "{open}");
+}
