@@ -331,6 +331,10 @@ impl StorageFile for Slowed<Box<dyn StorageFile>> {
         self.real.truncate(len)
     }
 
+    fn writable(&self) -> io::Result<()> {
+        self.real.writable()
+    }
+
     fn has_name(&self) -> io::Result<bool> {
         self.real.has_name()
     }

@@ -101,8 +101,11 @@ pub fn whose(path: &Path, error: io::Error) -> io::Error {
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Ok(()) => sync_parent(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+        // A read-only file system refuses without a look.
+        Err(error) => match fs::symlink_metadata(path) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        },
     }
 }
 

@@ -103,7 +103,7 @@ impl Files {
             &bytes,
             WhenFull::ReplaceLast,
         )?;
-        Ok(self.storage.location(&kept))
+        Ok(self.storage.location(&kept.name))
     }
 
     /// Begins a replacement. A crash from here to its publishing leaves the current file, and a leftover.

@@ -14,7 +14,16 @@ pub(super) enum WhenFull {
     ReplaceLast,
 }
 
-/// Gives the file a second name that nothing has; `bytes` are the file's. Says which name that is.
+/// Where a file is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) name: String,
+    /// It was not there before.
+    pub(super) is_new: bool,
+}
+
+/// Gives the file a second name that nothing has; `bytes` are the file's. One that is kept already, since it was found
+/// at the last start too and could not be put right, is not kept twice.
 ///
 /// A crash in here leaves the file in its place, under one name or two.
 ///
@@ -25,12 +34,16 @@ pub(super) fn keep(
     name: &str,
     bytes: &[u8],
     when_full: WhenFull,
-) -> io::Result<String> {
+) -> io::Result<Kept> {
     for number in 1..=MOST_KEPT {
         let kept = kept_name(name, number);
         match second_name(storage, name, &kept, bytes) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            done => return done.map(|()| kept),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if holds(storage, &kept, bytes) {
+                    return Ok(Kept::at(kept, false));
+                }
+            }
+            done => return done.map(|()| Kept::at(kept, true)),
         }
     }
     let last = kept_name(name, MOST_KEPT);
@@ -40,7 +53,19 @@ pub(super) fn keep(
     }
     log::warn!(file = storage.location(&last).as_str(); "as many damaged journals are kept as may be: the last of them gives way to this one; look into them, and remove them");
     storage.remove(&last)?;
-    second_name(storage, name, &last, bytes).map(|()| last)
+    second_name(storage, name, &last, bytes).map(|()| Kept::at(last, true))
+}
+
+impl Kept {
+    const fn at(name: String, is_new: bool) -> Self {
+        Self { name, is_new }
+    }
+}
+
+fn holds(storage: &dyn Storage, name: &str, bytes: &[u8]) -> bool {
+    let file = storage.open(name).ok().flatten();
+    file.and_then(|mut file| file.read(bytes.len()).ok())
+        .is_some_and(|there| there == bytes)
 }
 
 fn kept_name(name: &str, number: usize) -> String {
@@ -82,9 +107,13 @@ mod tests {
         for number in 0..20_u8 {
             disk.remove("journal").unwrap();
             disk.create("journal").unwrap().write(&[number]).unwrap();
-            let name = keep(&disk, "journal", &[number], WhenFull::ReplaceLast).unwrap();
+            let first = keep(&disk, "journal", &[number], WhenFull::ReplaceLast).unwrap();
             let place = MOST_KEPT.min(usize::from(number) + 1);
-            assert_eq!(name, format!("journal.damaged.{place}"));
+            let name = format!("journal.damaged.{place}");
+            assert_eq!(first, Kept::at(name.clone(), true));
+            // Found again, since it could not be put right.
+            let again = keep(&disk, "journal", &[number], WhenFull::Refuse).unwrap();
+            assert_eq!(again, Kept::at(name, false));
         }
         let expected: Vec<Vec<u8>> = (0..7).chain([19]).map(|number| vec![number]).collect();
         assert_eq!(kept(&disk), expected);

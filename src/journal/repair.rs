@@ -64,11 +64,15 @@ pub fn repair(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<Outcom
     if let Plan::Nothing(outcome) = plan(&real, entropy, leave)? {
         return Ok(outcome);
     }
-    let _locks = locks(path, &real)?;
-    match plan(&real, entropy, leave)? {
+    let locks = locks(path, &real)?;
+    let done = plan(&real, entropy, leave).and_then(|plan| match plan {
         Plan::Nothing(outcome) => Ok(outcome),
         Plan::Replace { bytes, by } => replace(&real, &bytes, by).map_err(located),
+    });
+    if done.is_err() {
+        locks.into_iter().for_each(FileStorage::leave);
     }
+    done
 }
 
 /// The locks of the servers whose journal it may be: where it is looked for, and where it lies.
@@ -150,16 +154,16 @@ fn replace(path: &Path, bytes: &[u8], by: Option<(Survey, Vec<u8>)>) -> io::Resu
     // There are hashes in it: this closes it to others, under both of its names.
     storage.open(name)?;
     // A crash in here leaves the damaged journal in its place, under one name or two.
-    let kept_name = keep(&storage, name, bytes, WhenFull::Refuse)?;
-    let kept = path.with_file_name(&kept_name);
+    let second = keep(&storage, name, bytes, WhenFull::Refuse)?;
+    let kept = path.with_file_name(&second.name);
     let replaced = storage.sync_folder().and_then(|()| match &by {
         // A crash in here leaves the damaged one or the new one, whole.
         Some((_, image)) => files::replace(path, image),
         None => files::remove(path),
     });
-    if replaced.is_err() {
+    if replaced.is_err() && second.is_new {
         // A second name of a journal that is in use would grow with it.
-        let _ = storage.remove(&kept_name);
+        let _ = storage.remove(&second.name);
     }
     replaced?;
     Ok(match by {

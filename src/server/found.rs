@@ -34,7 +34,7 @@ impl Found {
                 ),
             };
             Some(format!(
-                "the journal was damaged, and with it what had been answered. {password}. {logins}"
+                "the journal was damaged, and what had been answered may be lost. {password}. {logins}"
             ))
         } else if replayed.first_boot {
             // Without a key that is given, a new one is made, and that is said there.

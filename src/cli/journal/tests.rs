@@ -383,6 +383,7 @@ fn a_repair_that_fails_leaves_no_second_name_behind() {
     assert_eq!(rig.run(REPAIR).0, 1);
     assert_eq!(fs::read(rig.path()).unwrap(), found);
     assert!(!rig.kept(1).exists());
+    assert!(!rig.folder.path().join("lock").exists(), "nor a lock");
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct FileStorage {
     folder: PathBuf,
     /// `None`: it is nobody's state folder, and what is done in it disturbs no server.
     lock: Option<Mutex<File>>,
+    /// Whether the lock's file was made for it.
+    made: bool,
 }
 
 impl FileStorage {
@@ -45,10 +47,12 @@ impl FileStorage {
             .create(folder)
             .map_err(|error| failed(folder, error))?;
         let path = folder.join(LOCK);
+        let made = !path.exists();
         match take_lock(&path) {
             Ok(lock) => Ok(Self {
                 folder: folder.to_owned(),
                 lock: Some(Mutex::new(lock)),
+                made,
             }),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 Err(OpenError::Locked { path })
@@ -63,6 +67,15 @@ impl FileStorage {
         Self {
             folder: folder.to_owned(),
             lock: None,
+            made: false,
+        }
+    }
+
+    /// Leaves the folder as it was found: without a lock, if there was none.
+    pub fn leave(self) {
+        if self.made {
+            // Still held: who has opened it meanwhile sees that it has lost its name, and makes another.
+            let _ = fs::remove_file(self.path(LOCK));
         }
     }
 
@@ -205,6 +218,16 @@ fn is_file(path: &Path) -> io::Result<bool> {
 
 /// [`io::ErrorKind::WouldBlock`] if somebody else has it.
 fn take_lock(path: &Path) -> io::Result<File> {
+    loop {
+        let lock = try_lock(path)?;
+        // Not one that was removed between the opening and the locking.
+        if lock.metadata()?.nlink() > 0 {
+            return Ok(lock);
+        }
+    }
+}
+
+fn try_lock(path: &Path) -> io::Result<File> {
     // For reading, which is all a lock needs: a read-only file system has locks too.
     let lock = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
