@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::config::{Config, Machine};
-use postern::journal::MemoryStorage;
+use postern::journal::{MemoryStorage, OpenError};
 use postern::logs::{Filter, Level, NewEntry};
-use postern::server::{Server, World};
+use postern::server::{Server, StartError, World};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -94,7 +94,17 @@ impl Device {
         if let Some(memory) = self.memory.clone() {
             world.storage = Box::new(move |_| Ok(Box::new(memory.clone())));
         }
-        self.server = Some(Server::start(config, &world).expect("a started server"));
+        // A program that another test is just starting has a copy of every lock until it has become that program.
+        let mut started = None;
+        crate::eventually("the lock is free", || {
+            match Server::start(config.clone(), &world) {
+                Err(StartError::Journal(OpenError::Locked { .. })) => {}
+                other => started = Some(other),
+            }
+            started.is_some()
+        });
+        let started = started.expect("it has been waited for");
+        self.server = Some(started.expect("a started server"));
     }
 
     /// Changes a variable for the next boot.

@@ -82,6 +82,8 @@ pub(super) fn damage(survey: &Survey) -> String {
 fn places(survey: &Survey) -> String {
     let mut text = String::new();
     match survey.header {
+        // Of one that was cut short not even that is certain.
+        HeaderState::Damaged if survey.records == 0 => {}
         HeaderState::Whole | HeaderState::Lost => {}
         HeaderState::Damaged => text.push_str("  header: one copy is damaged\n"),
     }
