@@ -77,8 +77,11 @@ fn logouts_at_once_share_a_sync_and_nobody_else_waits_for_it() {
     let mut clients: Vec<_> = logins.iter().map(|_| device.connect()).collect();
     memory.hold_syncs();
     let before = memory.counts().syncs;
-    for (client, login) in clients.iter_mut().zip(&logins) {
+    for (number, (client, login)) in clients.iter_mut().zip(&logins).enumerate() {
         client.send(logout_text(login));
+        if number == 0 {
+            memory.wait_for_held_call();
+        }
     }
     for login in &logins {
         device.wait_until_dead(login);
