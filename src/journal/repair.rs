@@ -143,7 +143,8 @@ fn plan(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<Plan, OpenEr
 }
 
 /// Whether there is a trace of a header in it.
-fn has_header(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn has_header(bytes: &[u8]) -> bool {
     bytes.windows(MAGIC.len()).any(|window| window == MAGIC)
 }
 

@@ -97,6 +97,8 @@ fn count(number: u64, what: &str) -> String {
 
 const EMPTY: &str = "it is empty; the server takes that for a first start";
 
+const FOREIGN: &str = "nothing in it looks like a journal of postern's";
+
 const NEVER_STARTED: &str = "; perhaps the server was never started with this STATE_DIR";
 
 const TOO_LARGE: &str = ", which no journal of postern's ever is. If it is something else, move it away; if not, put back a copy of the journal";

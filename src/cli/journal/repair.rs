@@ -3,7 +3,7 @@
 use std::io;
 
 use super::verify::{damage, nothing_left};
-use super::{FIRST_PASSWORD, LOGINS_END, Target, count};
+use super::{FIRST_PASSWORD, FOREIGN, LOGINS_END, Target, count, unreadable};
 use crate::cli::{Console, FAILURE, SUCCESS, USELESS};
 use crate::entropy::SystemEntropy;
 use crate::journal::OpenError;
@@ -64,13 +64,11 @@ pub(super) fn run(target: &Target, yes: bool, console: &mut Console<'_>) -> io::
             writeln!(console.err, "postern: {shown}: {nothing}")?;
             Ok(FAILURE)
         }
-        Ok(Outcome::Foreign) => {
-            writeln!(
-                console.err,
-                "postern: {shown}: nothing in it looks like a journal of postern's; it is left alone"
-            )?;
-            Ok(USELESS)
-        }
+        Ok(Outcome::Foreign) => unreadable(
+            &target.path,
+            &format!("{FOREIGN}; it is left alone"),
+            console,
+        ),
         Err(error) => {
             writeln!(console.err, "postern: {error}")?;
             Ok(match error {

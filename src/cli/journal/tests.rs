@@ -281,7 +281,7 @@ fn of_which_nothing_can_be_saved_is_set_aside_with_consent_only() {
 #[test]
 fn a_file_that_is_no_journal_is_left_alone_whatever_is_agreed_to() {
     let rig = Rig::damaged(|_, bytes| *bytes = b"#!/bin/sh\nexit 0\n".to_vec());
-    for action in [REPAIR, REPAIR_YES] {
+    for action in [JournalAction::Verify, REPAIR, REPAIR_YES] {
         let (status, out, err) = rig.run(action);
         assert_eq!((status, out.as_str()), (2, ""));
         assert!(err.contains("nothing in it looks like a journal"), "{err}");

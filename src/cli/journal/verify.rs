@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::io;
 
-use super::{FIRST_PASSWORD, LOGINS_END, Target, count, unreadable};
+use super::{FIRST_PASSWORD, FOREIGN, LOGINS_END, Target, count, unreadable};
 use crate::cli::{Console, FAILURE, SUCCESS, USELESS};
+use crate::journal::repair::has_header;
 use crate::journal::replay::Unreadable;
 use crate::journal::survey::{HeaderState, Survey, survey};
 
@@ -12,6 +13,9 @@ pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> i
     let shown = target.path.display();
     let survey = match survey(bytes, &mut |_| ()) {
         Ok(survey) => survey,
+        Err(Unreadable::Header) if target.named && !has_header(bytes) => {
+            return unreadable(&target.path, &FOREIGN, console);
+        }
         Err(Unreadable::Header) => {
             writeln!(
                 console.err,
@@ -108,6 +112,10 @@ fn remedy(survey: &Survey, target: &Target) -> String {
         "repair --yes"
     });
     match survey.header {
+        _ if survey.records == 0 => format!(
+            "Put back a copy of the file if there is one. The next start of the server is a first start, and keeps this file \
+             beside; so does, while it is stopped: {repair}"
+        ),
         _ if survey.password.is_none() => format!(
             "A first start that was cut short leaves such a file, and then there is nothing to do. Else put back a copy if \
              there is one. The next start of the server goes on with what is whole, and keeps a damaged file beside; so \
