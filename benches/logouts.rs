@@ -6,10 +6,9 @@
 //! so the figure for many of them is a lower bound. What this disk takes for a sync an SD card takes many times over: the
 //! second and third tables have each sync sleep a while besides.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
 use std::path::Path;
-use std::sync::{Arc, Barrier};
+use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,10 +20,11 @@ use postern::journal::{FileStorage, Storage};
 use postern::logs::own;
 use postern::server::{Server, World};
 use ring::hmac;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use client::Client;
+
+mod client;
 
 fn main() {
     // `cargo test --all-targets` runs this too, and wants no figures.
@@ -149,12 +149,12 @@ fn drive(clients: &mut [Client], mint: &Mint) -> u32 {
     let until = Instant::now() + RUN;
     let mut answered = 0;
     for client in &mut *clients {
-        client.ask(mint);
+        ask(client, mint);
     }
     while Instant::now() < until {
         for client in &mut *clients {
             client.answer();
-            client.ask(mint);
+            ask(client, mint);
             answered += 1;
         }
     }
@@ -165,6 +165,13 @@ fn drive(clients: &mut [Client], mint: &Mint) -> u32 {
     answered
 }
 
+fn ask(client: &mut Client, mint: &Mint) {
+    client.send(&format!(
+        "POST /api/logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
+        mint.token()
+    ));
+}
+
 /// Makes access tokens of ever new logins, in the shape of those that the server issues.
 struct Mint {
     key: hmac::Key,
@@ -173,14 +180,7 @@ struct Mint {
 
 impl Mint {
     fn new(server: &Server, state: &Path) -> Self {
-        let body = json!({"username": "admin", "password": PASSWORD}).to_string();
-        let mut client = Client::connect(server.addresses()[0], state);
-        client.send(&format!(
-            "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-        let answer: Value = serde_json::from_slice(&client.answer()).expect("JSON");
-        let token = answer["access_token"].as_str().expect("a token");
+        let token = Client::connect(server.addresses()[0], state).login(PASSWORD);
         let claims = token.split('.').nth(1).expect("claims");
         let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("base64url");
         Self {
@@ -201,66 +201,6 @@ impl Mint {
         let text = format!("{header}.{}", encode(claims.to_string().as_bytes()));
         let signature = hmac::sign(&self.key, text.as_bytes());
         format!("{text}.{}", encode(signature.as_ref()))
-    }
-}
-
-/// A kept-alive connection.
-struct Client(BufReader<StreamOwned<ClientConnection, TcpStream>>);
-
-impl Client {
-    fn connect(address: SocketAddr, state: &Path) -> Self {
-        let pem = std::fs::read(state.join("tls-cert.pem")).expect("the certificate");
-        let mut roots = RootCertStore::empty();
-        let certificate = CertificateDer::from_pem_slice(&pem).expect("a certificate");
-        roots.add(certificate).expect("a usable root");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("protocol versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::from(address.ip());
-        let mut tls = ClientConnection::new(Arc::new(config), name).expect("a client");
-        let mut socket = TcpStream::connect(address).expect("connected");
-        socket.set_nodelay(true).expect("no delay");
-        while tls.is_handshaking() {
-            tls.complete_io(&mut socket).expect("a handshake");
-        }
-        Self(BufReader::new(StreamOwned::new(tls, socket)))
-    }
-
-    fn send(&mut self, request: &str) {
-        let stream = self.0.get_mut();
-        stream.write_all(request.as_bytes()).expect("sent");
-        stream.flush().expect("sent");
-    }
-
-    fn ask(&mut self, mint: &Mint) {
-        self.send(&format!(
-            "POST /api/logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
-            mint.token()
-        ));
-    }
-
-    /// The body of an answer, which must be a success.
-    fn answer(&mut self) -> Vec<u8> {
-        let mut length = 0;
-        let mut line = String::new();
-        self.0.read_line(&mut line).expect("a status line");
-        assert!(line.starts_with("HTTP/1.1 200 "), "{line}");
-        loop {
-            line.clear();
-            self.0.read_line(&mut line).expect("a header");
-            if line == "\r\n" {
-                break;
-            }
-            if let Some(value) = line.strip_prefix("Content-Length: ") {
-                length = value.trim().parse().expect("a length");
-            }
-        }
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).expect("a body");
-        body
     }
 }
 

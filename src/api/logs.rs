@@ -15,10 +15,10 @@ use crate::logs::hub::Encoding;
 pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
     let query = &request.target;
     let filter = filter(request)?;
-    let since = query.query_number("since")?;
+    let Place { since, boot } = place(request)?;
     match query.query("follow").as_deref() {
         None | Some("false" | "0") => {}
-        Some("true" | "1") => return follow(api, request, caller, filter, since),
+        Some("true" | "1") => return follow(api, request, caller, filter, Place { since, boot }),
         Some(_) => {
             return Err(ApiError::BadRequest(
                 "'follow' must be true or false".into(),
@@ -31,7 +31,7 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
         // Whoever asks for more wants all there is.
         Some(limit) => limit.min(MAX_LIMIT),
     };
-    let since = match query.query("boot") {
+    let since = match boot {
         Some(boot) if boot != api.ring.boot() => None,
         _ => since,
     };
@@ -59,15 +59,22 @@ fn follow(
     request: &Request,
     caller: &Caller,
     filter: Filter,
-    since: Option<u64>,
+    mut place: Place,
 ) -> Result<Outcome, ApiError> {
     let events = request
         .header_values("Accept")
         .any(|accept| accept.to_ascii_lowercase().contains("text/event-stream"));
     // A browser's EventSource says by itself where it was (HTML standard, "Last-Event-ID").
-    let last_event = request
+    let last_event: Option<u64> = request
         .header("Last-Event-ID")
         .and_then(|id| id.parse().ok());
+    if let Some(last) = last_event {
+        place.since = Some(last);
+        // It knows nothing of runs: a number that this one has not reached is of one before.
+        if last > api.ring.bounds().1 {
+            place.boot = Some(String::new());
+        }
+    }
     let chunked = !request.http_1_0;
     let (encoding, media_type) = if events {
         (
@@ -85,15 +92,7 @@ fn follow(
         return Ok(Outcome::Answer(head));
     }
     let session = caller.session()?;
-    Ok(stream(
-        api,
-        request,
-        session,
-        head,
-        encoding,
-        filter,
-        last_event.or(since),
-    ))
+    Ok(stream(api, request, session, head, encoding, filter, place))
 }
 
 /// Whether a stream is asked for with `Authorization` rather than a ticket.
@@ -126,7 +125,7 @@ pub(super) fn websocket(
     }
     let key = handshake_key(request)?;
     let filter = filter(request)?;
-    let since = request.target.query_number("since")?;
+    let place = place(request)?;
     let session = match (&caller.session, ticket) {
         (Some(session), _) => session.clone(),
         (None, Some(ticket)) => api
@@ -149,7 +148,7 @@ pub(super) fn websocket(
         head,
         Encoding::WebSocket,
         filter,
-        since,
+        place,
     ))
 }
 
@@ -160,7 +159,7 @@ fn stream(
     head: Answer,
     encoding: Encoding,
     filter: Filter,
-    since: Option<u64>,
+    place: Place,
 ) -> Outcome {
     let auth = api.auth.clone();
     let session = session.clone();
@@ -168,10 +167,23 @@ fn stream(
         head: cors::decorate(api, request.header("Origin"), head),
         encoding,
         filter,
-        since,
-        boot: request.target.query("boot"),
+        since: place.since,
+        boot: place.boot,
         alive: Box::new(move || auth.is_alive(&session)),
     }))
+}
+
+/// Where a client was: the last entry that it has, and the run that this is a number of.
+struct Place {
+    since: Option<u64>,
+    boot: Option<String>,
+}
+
+fn place(request: &Request) -> Result<Place, ApiError> {
+    Ok(Place {
+        since: request.target.query_number("since")?,
+        boot: request.target.query("boot"),
+    })
 }
 
 fn stream_head(status: u16) -> Answer {

@@ -49,7 +49,9 @@ class DidNotStart(Exception):
 class Server:
     """One run of the binary over the folder `state`. Its threads and pipes end with it; `end` is always to be called."""
 
-    def __init__(self, binary: str, state: pathlib.Path, wrapper: list[str] | None = None) -> None:
+    def __init__(
+        self, binary: str, state: pathlib.Path, wrapper: list[str] | None = None, settings: dict[str, str] | None = None
+    ) -> None:
         self.state = state
         self.unplugged = False  # answers are not heard any more
         self.port = None
@@ -58,7 +60,7 @@ class Server:
         # whose signals are not restored.
         self.process = subprocess.Popen(
             [*(wrapper or []), binary, "--env-file", "/dev/null"],
-            env=ENVIRONMENT | {"STATE_DIR": str(state), "PATH": os.environ.get("PATH", "")},
+            env=ENVIRONMENT | {"STATE_DIR": str(state), "PATH": os.environ.get("PATH", "")} | (settings or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

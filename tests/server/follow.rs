@@ -173,6 +173,28 @@ fn an_event_source_gets_ids_and_comes_back_with_the_last() {
 }
 
 #[test]
+fn an_event_source_that_comes_back_after_a_restart_misses_nothing() {
+    let mut device = Device::start();
+    let mut last = 0;
+    for index in 0..50 {
+        last = device.log(&format!("before the restart {index}"));
+    }
+    device.stop();
+    device.boot();
+    let first = device.log("after the restart");
+    assert!(first < last, "the new run must not have come that far");
+    let fields = format!("Accept: text/event-stream\r\nLast-Event-ID: {last}\r\n");
+    let (mut client, _, mut body) = follow(&device, "HTTP/1.1", "&source=app", &fields);
+    let id = loop {
+        let line = client.line(&mut body).expect("a line");
+        if line.starts_with("id: ") {
+            break line;
+        }
+    };
+    assert_eq!(id, format!("id: {first}"));
+}
+
+#[test]
 fn head_answers_a_follow_without_streaming() {
     let device = Device::start();
     let mut client = device.connect();
