@@ -1,9 +1,14 @@
 //! What the configuration's defaults depend on: the board's size, who runs postern, and the time-honoured places.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::LogSource;
 
 /// The facts of the machine that defaults are sized by. Tests make up their own.
 #[derive(Debug, Clone)]
@@ -16,6 +21,8 @@ pub struct Machine {
     pub root: bool,
     /// The env file that is read when none is named and this one exists.
     pub env_file: PathBuf,
+    /// The log that the board keeps of itself, if this process may read one.
+    pub log: Option<LogSource>,
 }
 
 impl Machine {
@@ -27,6 +34,7 @@ impl Machine {
             memory: memory_total().unwrap_or(ASSUMED_MEMORY),
             root: rustix::process::geteuid().is_root(),
             env_file: PathBuf::from(super::DEFAULT_ENV_FILE),
+            log: board_log(),
         }
     }
 
@@ -44,6 +52,18 @@ impl Machine {
     pub(super) fn log_buffer_bytes(&self) -> usize {
         to_usize((self.memory / 256).clamp(MIB / 4, MIB * 4))
     }
+}
+
+/// journald where it runs, for it has the kernel's messages too; else the kernel's alone, which not everybody may read.
+fn board_log() -> Option<LogSource> {
+    if Path::new(JOURNALD_SOCKET).exists() {
+        return Some(LogSource::Journald);
+    }
+    let kmsg = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(KMSG);
+    kmsg.is_ok().then_some(LogSource::Kmsg)
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.
@@ -71,6 +91,12 @@ fn to_usize(bounded: u64) -> usize {
     usize::try_from(bounded).unwrap_or(usize::MAX)
 }
 
+/// Where journald takes what services write; there only while it runs.
+const JOURNALD_SOCKET: &str = "/run/systemd/journal/stdout";
+
+/// The kernel's messages.
+pub(crate) const KMSG: &str = "/dev/kmsg";
+
 const MIB: u64 = 1024 * 1024;
 
 /// Without `/proc` the board is taken for a small one.
@@ -89,6 +115,7 @@ mod tests {
             memory,
             root: false,
             env_file: PathBuf::new(),
+            log: None,
         }
     }
 
