@@ -26,6 +26,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use log::LevelFilter;
 
+pub(crate) use machine::KMSG;
 pub use machine::Machine;
 pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
 pub use secret::{SecretBytes, SecretString};

@@ -16,11 +16,13 @@ use serde_json::{Map, Value};
 use super::entry::{Level, NewEntry};
 use super::ring::Ring;
 use crate::clock::{Clock, Moment, Timestamp};
-use crate::config::LogSource;
+use crate::config::{KMSG, LogSource};
 use line::Line;
 
 mod file;
+mod kmsg;
 mod line;
+mod priority;
 mod stdin;
 
 /// What a source is doing, for `/api/status`.
@@ -59,7 +61,10 @@ impl Sources {
                 LogSource::File { path, .. } => ("file", Some(Box::new(file::FileSource { path }))),
                 LogSource::Files { .. } => ("file", None),
                 LogSource::Journald => ("journald", None),
-                LogSource::Kmsg => ("kmsg", None),
+                LogSource::Kmsg => {
+                    let path = KMSG.into();
+                    ("kmsg", Some(Box::new(kmsg::KmsgSource { path })))
+                }
                 LogSource::Syslog { .. } => ("syslog", None),
                 LogSource::Stdin => {
                     let source = stdin::StdinSource::new(io::stdin());
