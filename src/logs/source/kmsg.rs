@@ -22,9 +22,8 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value};
 
-use super::{Context, Event, Source, priority};
+use super::{Context, Event, Source, missed, priority};
 use crate::clock::Timestamp;
-use crate::logs::Level;
 
 pub(super) struct KmsgSource {
     pub(super) path: PathBuf,
@@ -150,7 +149,10 @@ impl Reader {
                 return;
             }
             if self.lost && record.number > next {
-                give(lost(record.number - next));
+                give(missed(
+                    record.number - next,
+                    "of the kernel's messages were overwritten before they could be read",
+                ));
             }
         }
         self.lost = false;
@@ -168,17 +170,6 @@ impl Reader {
             fields: record.fields,
             label: None,
         });
-    }
-}
-
-fn lost(missed: u64) -> Event {
-    Event {
-        message: format!(
-            "{missed} of the kernel's messages were overwritten before they could be read"
-        ),
-        level: Some(Level::Warn),
-        fields: Map::from_iter([("missed".to_owned(), Value::from(missed))]),
-        ..Event::default()
     }
 }
 

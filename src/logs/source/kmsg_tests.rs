@@ -2,14 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use serde_json::json;
 
-use super::super::{Shared, Stop};
 use super::*;
-use crate::clock::{Clock, FakeTimeSource};
-use crate::logs::Ring;
+use crate::logs::Level;
 
 /// What one read of the device does.
 enum Step {
@@ -204,13 +201,7 @@ fn what_is_no_record_is_shown_as_it_is_and_a_device_that_ends_is_an_error() {
 }
 
 fn run_until(path: PathBuf, state: &str) -> super::super::SourceState {
-    let time = Arc::new(FakeTimeSource::new(WALL));
-    let context = Context {
-        shared: Arc::new(Shared::new("kmsg", "kmsg")),
-        ring: Arc::new(Ring::new(1 << 20, "b".into())),
-        clock: Arc::new(Clock::new(time, None)),
-        stop: Arc::new(Stop::new().unwrap()),
-    };
+    let context = Context::rigged("kmsg");
     let (stop, shared) = (context.stop.clone(), context.shared.clone());
     let thread = std::thread::spawn(move || Box::new(KmsgSource { path }).run(&context));
     while shared.state().state != state {

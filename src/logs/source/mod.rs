@@ -20,10 +20,12 @@ use crate::config::{KMSG, LogSource};
 use line::Line;
 
 mod file;
+mod journald;
 mod kmsg;
 mod line;
 mod priority;
 mod stdin;
+mod syslog;
 
 /// What a source is doing, for `/api/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,7 +34,8 @@ pub struct SourceState {
     pub name: String,
     /// The word that `LOG_SOURCES` begins it with; `unknown` for an entry there that means nothing.
     pub kind: &'static str,
-    /// `starting`, `following`, `waiting for the file`, `not a regular file`, `ended`, `stopped` or `error`.
+    /// `starting`, `following`, `listening`, `waiting for the file`, `waiting to start journalctl again`,
+    /// `not a regular file`, `ended`, `stopped` or `error`.
     pub state: &'static str,
     /// Entries made since the start.
     pub entries: u64,
@@ -60,12 +63,17 @@ impl Sources {
             let (kind, source): (_, Option<Box<dyn Source>>) = match spec.clone() {
                 LogSource::File { path, .. } => ("file", Some(Box::new(file::FileSource { path }))),
                 LogSource::Files { .. } => ("file", None),
-                LogSource::Journald => ("journald", None),
+                LogSource::Journald => {
+                    let source = journald::JournaldSource::new();
+                    ("journald", Some(Box::new(source)))
+                }
                 LogSource::Kmsg => {
                     let path = KMSG.into();
                     ("kmsg", Some(Box::new(kmsg::KmsgSource { path })))
                 }
-                LogSource::Syslog { .. } => ("syslog", None),
+                LogSource::Syslog { at, .. } => {
+                    ("syslog", Some(Box::new(syslog::SyslogSource { at })))
+                }
                 LogSource::Stdin => {
                     let source = stdin::StdinSource::new(io::stdin());
                     ("stdin", Some(Box::new(source)))
@@ -157,6 +165,16 @@ impl From<Line> for Event {
     }
 }
 
+/// What stands in for so many messages that are lost.
+fn missed(count: u64, what: &str) -> Event {
+    Event {
+        message: format!("{count} {what}"),
+        level: Some(Level::Warn),
+        fields: Map::from_iter([("missed".to_owned(), Value::from(count))]),
+        ..Event::default()
+    }
+}
+
 /// What a running source may use.
 struct Context {
     shared: Arc<Shared>,
@@ -201,6 +219,29 @@ impl Context {
             }
             None => log::info!(source = name, state = state; "a log source changed its state"),
         }
+    }
+}
+
+#[cfg(test)]
+impl Context {
+    /// For a source that a test runs by itself, on a clock that stands still.
+    fn rigged(kind: &'static str) -> Self {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let time = Arc::new(crate::clock::FakeTimeSource::new(now));
+        Self {
+            shared: Arc::new(Shared::new(kind, kind)),
+            ring: Arc::new(Ring::new(1 << 20, "b".into())),
+            clock: Arc::new(Clock::new(time, None)),
+            stop: Arc::new(Stop::new().expect("an event counter")),
+        }
+    }
+
+    /// What has been pushed so far.
+    fn entries(&self) -> Vec<Value> {
+        let all = super::Filter::default();
+        let entries = self.ring.recent(1000, None, &all);
+        let parsed = entries.iter().map(|entry| serde_json::from_str(entry));
+        parsed.collect::<Result<_, _>>().expect("JSON")
     }
 }
 
