@@ -56,14 +56,33 @@ impl Machine {
 
 /// journald where it runs, for it has the kernel's messages too; else the kernel's alone, which not everybody may read.
 fn board_log() -> Option<LogSource> {
-    if Path::new(JOURNALD_SOCKET).exists() {
-        return Some(LogSource::Journald);
-    }
+    let journalctl = journalctl_places().any(|place| place.is_file());
     let kmsg = OpenOptions::new()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(KMSG);
-    kmsg.is_ok().then_some(LogSource::Kmsg)
+    let journald = Path::new(JOURNALD_SOCKET).exists();
+    first_choice(journald, journalctl, kmsg.is_ok())
+}
+
+/// journald without anything to read it is chosen only where there is nothing else: its state then says what is missing.
+fn first_choice(journald: bool, journalctl: bool, kmsg: bool) -> Option<LogSource> {
+    if journald && (journalctl || !kmsg) {
+        return Some(LogSource::Journald);
+    }
+    kmsg.then_some(LogSource::Kmsg)
+}
+
+/// Where `journalctl` may be, the likeliest place first.
+pub(crate) fn journalctl_places() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let others: Vec<_> = std::env::split_paths(&path).collect();
+    ["/usr/bin", "/bin"]
+        .map(PathBuf::from)
+        .into_iter()
+        // What a relative path means depends on where one stands.
+        .chain(others.into_iter().filter(|folder| folder.is_absolute()))
+        .map(|folder| folder.join("journalctl"))
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.
@@ -129,6 +148,21 @@ mod tests {
             let machine = machine(mebibytes * MIB);
             assert_eq!(machine.max_connections(), connections, "{mebibytes} MiB");
             assert_eq!(machine.log_buffer_bytes(), buffer, "{mebibytes} MiB");
+        }
+    }
+
+    #[test]
+    fn the_board_is_read_by_journald_where_it_can_be_else_by_the_kernel() {
+        use LogSource::{Journald, Kmsg};
+        for (journald, journalctl, kmsg, choice) in [
+            (true, true, true, Some(Journald)),
+            (true, true, false, Some(Journald)),
+            (true, false, true, Some(Kmsg)),
+            (true, false, false, Some(Journald)),
+            (false, true, true, Some(Kmsg)),
+            (false, true, false, None),
+        ] {
+            assert_eq!(first_choice(journald, journalctl, kmsg), choice);
         }
     }
 

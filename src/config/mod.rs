@@ -26,8 +26,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use log::LevelFilter;
 
-pub(crate) use machine::KMSG;
 pub use machine::Machine;
+pub(crate) use machine::{KMSG, journalctl_places};
 pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
 pub use secret::{SecretBytes, SecretString};
 pub use settings::Problem;

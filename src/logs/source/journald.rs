@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Context, Source};
+use crate::config::journalctl_places;
 use record::Journal;
 
 mod record;
@@ -30,14 +31,8 @@ pub(super) struct JournaldSource {
 
 impl JournaldSource {
     pub(super) fn new() -> Self {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let places = PLACES
-            .iter()
-            .map(PathBuf::from)
-            .chain(std::env::split_paths(&path).filter(|folder| folder.is_absolute()))
-            .map(|folder| folder.join("journalctl"));
         Self {
-            places: places.collect(),
+            places: journalctl_places().collect(),
             first_pause: FIRST_PAUSE,
         }
     }
@@ -258,9 +253,6 @@ impl Complaint {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
-
-/// Where journalctl is on almost every system; else `PATH` tells.
-const PLACES: [&str; 2] = ["/usr/bin", "/bin"];
 
 const MISSING: &str =
     "journalctl is not there; it comes with systemd, and without it the journal cannot be read";
