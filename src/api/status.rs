@@ -26,7 +26,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
                 "name": source.name,
                 "kind": source.kind,
                 "state": source.state,
-                "entries": source.lines,
+                "entries": source.entries,
             });
             if let Some(error) = source.last_error {
                 row["error"] = json!(error);

@@ -29,6 +29,8 @@ fn summary(config: &Config) -> String {
         |files| files.cert.display().to_string(),
     );
     let socket = config.local_socket.as_ref();
+    let unusable = |source: &&LogSource| matches!(source, LogSource::Unusable { .. });
+    let usable = config.log_sources.iter().filter(|s| !unusable(s));
     let lines = [
         ("listens on", joined(config.listen.iter().map(|l| l.addr))),
         (
@@ -61,7 +63,7 @@ fn summary(config: &Config) -> String {
         ),
         ("trusted proxies", joined(&config.trusted_proxies)),
         ("allowed origins", joined(&config.cors_allowed_origins)),
-        ("log sources", joined(config.log_sources.iter().map(source))),
+        ("log sources", joined(usable.map(source))),
         (
             "connections",
             format!(
@@ -92,9 +94,13 @@ fn summary(config: &Config) -> String {
 }
 
 fn source(source: &LogSource) -> String {
-    match source {
-        LogSource::File { path, name } => format!("{name} ({})", path.display()),
-        LogSource::Stdin => source.name().to_owned(),
+    let entry = source.to_string();
+    match source.name() {
+        name if name == entry => entry,
+        name => {
+            let place = entry.strip_prefix("file:").unwrap_or(&entry);
+            format!("{name} ({place})")
+        }
     }
 }
 

@@ -1,9 +1,14 @@
 //! What the configuration's defaults depend on: the board's size, who runs postern, and the time-honoured places.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::LogSource;
 
 /// The facts of the machine that defaults are sized by. Tests make up their own.
 #[derive(Debug, Clone)]
@@ -16,6 +21,8 @@ pub struct Machine {
     pub root: bool,
     /// The env file that is read when none is named and this one exists.
     pub env_file: PathBuf,
+    /// The log that the board keeps of itself, if this process may read one.
+    pub log: Option<LogSource>,
 }
 
 impl Machine {
@@ -27,6 +34,7 @@ impl Machine {
             memory: memory_total().unwrap_or(ASSUMED_MEMORY),
             root: rustix::process::geteuid().is_root(),
             env_file: PathBuf::from(super::DEFAULT_ENV_FILE),
+            log: board_log(),
         }
     }
 
@@ -44,6 +52,37 @@ impl Machine {
     pub(super) fn log_buffer_bytes(&self) -> usize {
         to_usize((self.memory / 256).clamp(MIB / 4, MIB * 4))
     }
+}
+
+/// journald where it runs, for it has the kernel's messages too; else the kernel's alone, which not everybody may read.
+fn board_log() -> Option<LogSource> {
+    let journalctl = journalctl_places().any(|place| place.is_file());
+    let kmsg = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(KMSG);
+    let journald = Path::new(JOURNALD_SOCKET).exists();
+    first_choice(journald, journalctl, kmsg.is_ok())
+}
+
+/// journald without anything to read it is chosen only where there is nothing else: its state then says what is missing.
+fn first_choice(journald: bool, journalctl: bool, kmsg: bool) -> Option<LogSource> {
+    if journald && (journalctl || !kmsg) {
+        return Some(LogSource::Journald);
+    }
+    kmsg.then_some(LogSource::Kmsg)
+}
+
+/// Where `journalctl` may be, the likeliest place first.
+pub(crate) fn journalctl_places() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let others: Vec<_> = std::env::split_paths(&path).collect();
+    ["/usr/bin", "/bin"]
+        .map(PathBuf::from)
+        .into_iter()
+        // What a relative path means depends on where one stands.
+        .chain(others.into_iter().filter(|folder| folder.is_absolute()))
+        .map(|folder| folder.join("journalctl"))
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.
@@ -71,6 +110,12 @@ fn to_usize(bounded: u64) -> usize {
     usize::try_from(bounded).unwrap_or(usize::MAX)
 }
 
+/// Where journald takes what services write; there only while it runs.
+const JOURNALD_SOCKET: &str = "/run/systemd/journal/stdout";
+
+/// The kernel's messages.
+pub(crate) const KMSG: &str = "/dev/kmsg";
+
 const MIB: u64 = 1024 * 1024;
 
 /// Without `/proc` the board is taken for a small one.
@@ -89,6 +134,7 @@ mod tests {
             memory,
             root: false,
             env_file: PathBuf::new(),
+            log: None,
         }
     }
 
@@ -102,6 +148,21 @@ mod tests {
             let machine = machine(mebibytes * MIB);
             assert_eq!(machine.max_connections(), connections, "{mebibytes} MiB");
             assert_eq!(machine.log_buffer_bytes(), buffer, "{mebibytes} MiB");
+        }
+    }
+
+    #[test]
+    fn the_board_is_read_by_journald_where_it_can_be_else_by_the_kernel() {
+        use LogSource::{Journald, Kmsg};
+        for (journald, journalctl, kmsg, choice) in [
+            (true, true, true, Some(Journald)),
+            (true, true, false, Some(Journald)),
+            (true, false, true, Some(Kmsg)),
+            (true, false, false, Some(Journald)),
+            (false, true, true, Some(Kmsg)),
+            (false, true, false, None),
+        ] {
+            assert_eq!(first_choice(journald, journalctl, kmsg), choice);
         }
     }
 

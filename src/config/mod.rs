@@ -27,6 +27,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 pub use machine::Machine;
+pub(crate) use machine::{KMSG, journalctl_places};
 pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
 pub use secret::{SecretBytes, SecretString};
 pub use settings::Problem;
@@ -74,7 +75,7 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whose pages may call the API (`CORS_ALLOWED_ORIGINS`): `scheme://host[:port]` in lower case, default ports left out.
     pub cors_allowed_origins: Vec<String>,
-    /// What is streamed (`LOG_SOURCES`), each under a name of its own.
+    /// What is streamed (`LOG_SOURCES`), each under a name of its own. Entries that mean nothing are among them.
     pub log_sources: Vec<LogSource>,
     /// How much postern says of itself (`LOG_LEVEL`).
     pub log_level: LevelFilter,
@@ -174,7 +175,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// A log to stream.
+/// A log to stream. Whether it is there and can be read is seen when it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogSource {
     /// A file that is followed, through rotation too.
@@ -183,18 +184,91 @@ pub enum LogSource {
         path: PathBuf,
         /// What its entries are labelled with: 1 to 64 of `A-Z a-z 0-9 . _ -`.
         name: String,
+        /// How its lines are read.
+        format: LineFormat,
+    },
+    /// All files that a pattern fits, now and later.
+    Files {
+        /// An absolute path with `*`, `?` or `[…]` in it, a valid pattern.
+        pattern: String,
+        /// What the entries are labelled with; `None`: each file's by its own name.
+        name: Option<String>,
+        /// How the lines are read.
+        format: LineFormat,
+    },
+    /// systemd's journal, read by `journalctl`.
+    Journald,
+    /// The kernel's messages, from `/dev/kmsg`.
+    Kmsg,
+    /// Syslog messages that are sent to a socket.
+    Syslog {
+        /// Where they are taken.
+        at: SyslogAddress,
+        /// What the entries are labelled with.
+        name: String,
     },
     /// Standard input.
     Stdin,
+    /// An entry of the list that means nothing: the others are streamed all the same.
+    Unusable {
+        /// As it was given, shortened.
+        entry: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+}
+
+/// How a file's line becomes an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineFormat {
+    /// The line is the message.
+    Raw,
+    /// A JSON object's members become fields.
+    Json,
+    /// Squid's native access log.
+    Squid,
+    /// Whichever of the others fits the line.
+    Auto,
+}
+
+/// Where syslog messages are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyslogAddress {
+    /// A Unix datagram socket of ours, by its absolute path.
+    Path(PathBuf),
+    /// A UDP port of this machine.
+    Udp(SocketAddr),
 }
 
 impl LogSource {
-    /// What the source's entries are labelled with; no two sources share a name.
+    /// What the source's entries are labelled with, or what it is called where they have several names. No two sources
+    /// share one.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::File { name, .. } => name,
+            Self::File { name, .. } | Self::Syslog { name, .. } => name,
+            Self::Files { name, pattern, .. } => name.as_deref().unwrap_or(pattern),
+            Self::Journald => sources::JOURNALD,
+            Self::Kmsg => sources::KMSG,
             Self::Stdin => sources::STDIN,
+            Self::Unusable { entry, .. } => entry,
+        }
+    }
+}
+
+/// The entry of `LOG_SOURCES`, without its options.
+impl fmt::Display for LogSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, .. } => write!(f, "file:{}", path.display()),
+            Self::Files { pattern, .. } => write!(f, "file:{pattern}"),
+            Self::Syslog { at, .. } => match at {
+                SyslogAddress::Path(path) => write!(f, "syslog:{}", path.display()),
+                SyslogAddress::Udp(address) => write!(f, "syslog:udp:{address}"),
+            },
+            Self::Journald | Self::Kmsg | Self::Stdin | Self::Unusable { .. } => {
+                f.write_str(self.name())
+            }
         }
     }
 }

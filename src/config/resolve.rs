@@ -19,7 +19,7 @@ use super::variables::{
     STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES, Variable, WORKERS,
     WS_TOKEN_TTL_SECONDS,
 };
-use super::{Config, Machine, SecretBytes, TlsFiles, key, sources, values};
+use super::{Config, LogSource, Machine, SecretBytes, TlsFiles, key, sources, values};
 
 /// Reads every variable. Where one is wrong, its problem is on `settings`' list and an arbitrary value in its place: the
 /// result counts only if the list is empty.
@@ -55,9 +55,7 @@ pub(super) fn resolve(
         cors_allowed_origins: settings
             .read(&CORS_ALLOWED_ORIGINS, values::origins)
             .unwrap_or_default(),
-        log_sources: settings
-            .read(&LOG_SOURCES, sources::parse)
-            .unwrap_or_default(),
+        log_sources: log_sources(settings, machine),
         log_level: settings
             .read(&LOG_LEVEL, values::level)
             .unwrap_or(LevelFilter::Info),
@@ -74,6 +72,19 @@ pub(super) fn resolve(
             .unwrap_or_else(|| machine.log_buffer_bytes()),
         warnings: Vec::new(),
     }
+}
+
+/// Given; or the board's own log, if it has one that can be read.
+fn log_sources(settings: &mut Settings, machine: &Machine) -> Vec<LogSource> {
+    let given = settings.is_given(&LOG_SOURCES);
+    let Some(sources) = settings.read(&LOG_SOURCES, sources::parse) else {
+        let of_the_board = if given { None } else { machine.log.clone() };
+        return of_the_board.into_iter().collect();
+    };
+    for problem in sources::problems(&sources) {
+        settings.warn(&LOG_SOURCES, problem);
+    }
+    sources
 }
 
 fn number<T: TryFrom<u64>>(
@@ -290,4 +301,4 @@ const TICKETS: RangeInclusive<u64> = 16..=10_000;
 const BUFFER_BYTES: RangeInclusive<u64> = 16_384..=1 << 30;
 
 /// `sun_path` has 108 bytes, the last of them NUL (unix(7)).
-const MAX_SOCKET_PATH: usize = 107;
+pub(super) const MAX_SOCKET_PATH: usize = 107;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::env_file::EnvFile;
 use super::secret::SecretString;
-use super::variables::{LOCAL_SOCKET, Preset, VARIABLES, Variable};
+use super::variables::{LOCAL_SOCKET, LOG_SOURCES, Preset, VARIABLES, Variable};
 
 /// One thing that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Settings {
     }
 
     fn put(&mut self, variable: &Variable, value: Zeroizing<String>, place: Option<String>) {
-        if !value.is_empty() || variable.name == LOCAL_SOCKET.name {
+        if !value.is_empty() || [LOCAL_SOCKET.name, LOG_SOURCES.name].contains(&variable.name) {
             self.given.insert(variable.name, Given { value, place });
         }
     }

@@ -1,86 +1,213 @@
-//! `LOG_SOURCES`: which logs are streamed, and under what name.
+//! `LOG_SOURCES`: which logs are streamed, under what name, and how their lines are read.
 //!
 //! Commas separate the entries, so a path holds none; options follow a `?` and are separated by `&`:
-//! `file:/var/log/squid/access.log?name=squid&format=raw`.
+//! `file:/var/log/squid/access.log?name=squid&format=squid`. A format may also stand behind a file's comma:
+//! `file:/var/log/app.log,json`. An entry that means nothing does not keep the others from being streamed: who mistypes one
+//! on a board that is far away must not lose the way in.
 
 use std::path::{Path, PathBuf};
 
-use super::LogSource;
-use super::values::{list, quoted};
+use super::values::quoted;
+use super::{LineFormat, LogSource, SyslogAddress};
 
-/// The sources named in `value`, each with a name of its own.
+/// The sources named in `value`, each with a name of its own. Empty: none.
+///
+/// # Errors
+/// No entry means anything.
 pub(super) fn parse(value: &str) -> Result<Vec<LogSource>, String> {
-    let sources = list(value, MAX_SOURCES, source)?;
-    for (index, source) in sources.iter().enumerate() {
-        let name = source.name();
-        if sources[..index].iter().any(|other| other.name() == name) {
-            return Err(format!(
-                "two sources are called {name:?}; give one another name, as file:/path?name=NAME"
-            ));
+    let mut sources: Vec<LogSource> = Vec::new();
+    let entries = value.split(',').map(str::trim).filter(|e| !e.is_empty());
+    for entry in entries {
+        if let Some(format) = line_format(entry)
+            && let Some(LogSource::File { format: of, .. } | LogSource::Files { format: of, .. }) =
+                sources.last_mut()
+        {
+            *of = format;
+            continue;
         }
+        let found = if sources.len() == MAX_SOURCES {
+            Err(format!("more than {MAX_SOURCES} entries"))
+        } else {
+            source(entry).and_then(|source| unlike(&sources, source))
+        };
+        let full = sources.len() == MAX_SOURCES;
+        sources.push(found.unwrap_or_else(|problem| LogSource::Unusable {
+            entry: entry.chars().take(MAX_NAME).collect(),
+            problem,
+        }));
+        if full {
+            break;
+        }
+    }
+    let problems: Vec<&str> = problems(&sources).collect();
+    if !problems.is_empty() && problems.len() == sources.len() {
+        return Err(problems.join("; "));
     }
     Ok(sources)
 }
 
-fn source(value: &str) -> Result<LogSource, String> {
-    if value == STDIN {
-        return Ok(LogSource::Stdin);
+/// What is wrong with those entries that mean nothing.
+pub(super) fn problems(sources: &[LogSource]) -> impl Iterator<Item = &str> {
+    sources.iter().filter_map(|source| match source {
+        LogSource::Unusable { problem, .. } => Some(problem.as_str()),
+        _ => None,
+    })
+}
+
+fn unlike(sources: &[LogSource], source: LogSource) -> Result<LogSource, String> {
+    let name = source.name();
+    if sources.iter().any(|other| other.name() == name) {
+        return Err(format!(
+            "two sources are called {name:?}; give one another name, as file:/path?name=NAME"
+        ));
     }
-    let (kind, rest) = value.split_once(':').unwrap_or((value, ""));
+    Ok(source)
+}
+
+fn source(entry: &str) -> Result<LogSource, String> {
+    let (kind, rest) = entry.split_once(':').unwrap_or((entry, ""));
     match kind {
-        "file" => file(value, rest),
-        "journald" | "kmsg" | "syslog" => Err(format!(
-            "{} is not supported by this version yet; file:/path and stdin are",
-            quoted(value)
-        )),
+        STDIN if entry == STDIN => Ok(LogSource::Stdin),
+        JOURNALD if entry == JOURNALD => Ok(LogSource::Journald),
+        KMSG if entry == KMSG => Ok(LogSource::Kmsg),
+        "file" => file(entry, rest),
+        "syslog" => syslog(entry, rest),
         _ => Err(format!(
-            "{} is not a log source; write file:/path, file:/path?name=NAME or stdin",
-            quoted(value)
+            "{} is not a log source; write file:/path, journald, kmsg, syslog:/path, syslog:udp:ADDRESS:PORT or stdin",
+            quoted(entry)
         )),
     }
 }
 
 fn file(entry: &str, rest: &str) -> Result<LogSource, String> {
-    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (path, options) = split_options(rest);
     if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
         return Err(format!(
             "{} does not name a file by its whole path; write file:/path",
             quoted(entry)
         ));
     }
-    let mut given = None;
-    for option in options.split('&').filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            Some(("name", name)) => given = Some(name),
-            Some(("format", "raw")) => {}
-            Some(("format", _)) => {
-                return Err(format!(
-                    "{}: this format is not supported by this version; format=raw is",
-                    quoted(entry)
-                ));
-            }
-            _ => {
-                return Err(format!(
-                    "{}: {} is not an option; name=NAME and format=raw are",
-                    quoted(entry),
-                    quoted(option)
-                ));
-            }
+    let Options { name, format } = Options::read(entry, options, true)?;
+    let format = format.unwrap_or(LineFormat::Auto);
+    if path.contains(['*', '?', '[']) {
+        if let Err(error) = glob::Pattern::new(path) {
+            return Err(format!("{}: {}", quoted(entry), error.msg));
         }
+        return Ok(LogSource::Files {
+            pattern: path.to_owned(),
+            name,
+            format,
+        });
     }
     let path = PathBuf::from(path);
-    let name = given.map_or_else(|| stem(&path), |name| Some(name.to_owned()));
-    match name {
-        Some(name) if name == OWN_NAME => Err(format!(
+    let name = match name {
+        Some(name) => name,
+        None => checked_name(entry, &stem(&path).unwrap_or_default())?,
+    };
+    Ok(LogSource::File { path, name, format })
+}
+
+/// `?` is also a pattern's: what begins the options is the last one that is followed by `name=` or `format=`, or by
+/// something with a `=` at all.
+fn split_options(rest: &str) -> (&str, &str) {
+    match rest.rsplit_once('?') {
+        Some((path, options)) if options.is_empty() || options.contains('=') => (path, options),
+        _ => (rest, ""),
+    }
+}
+
+fn syslog(entry: &str, rest: &str) -> Result<LogSource, String> {
+    let (place, options) = split_options(rest);
+    let Options { name, .. } = Options::read(entry, options, false)?;
+    let at = if let Some(address) = place.strip_prefix("udp:") {
+        address.parse().ok().map(SyslogAddress::Udp)
+    } else {
+        let is_path = place.starts_with('/') && !place.ends_with('/') && !place.contains('\0');
+        is_path.then(|| SyslogAddress::Path(PathBuf::from(place)))
+    };
+    let at = at.ok_or_else(|| {
+        format!(
+            "{} does not say where messages come in; write syslog:/path, or syslog:udp:ADDRESS:PORT as syslog:udp:127.0.0.1:5514",
+            quoted(entry)
+        )
+    })?;
+    if let SyslogAddress::Path(path) = &at
+        && path.as_os_str().len() > super::resolve::MAX_SOCKET_PATH
+    {
+        return Err(format!(
+            "{}: a socket's path has at most {} bytes",
+            quoted(entry),
+            super::resolve::MAX_SOCKET_PATH
+        ));
+    }
+    let name = name.unwrap_or_else(|| "syslog".to_owned());
+    Ok(LogSource::Syslog { at, name })
+}
+
+/// What may follow an entry's `?`.
+#[derive(Default)]
+struct Options {
+    name: Option<String>,
+    format: Option<LineFormat>,
+}
+
+impl Options {
+    fn read(entry: &str, options: &str, has_format: bool) -> Result<Self, String> {
+        let mut read = Self::default();
+        for option in options.split('&').filter(|option| !option.is_empty()) {
+            match option.split_once('=') {
+                Some(("name", name)) => read.name = Some(checked_name(entry, name)?),
+                Some(("format", format)) if has_format => {
+                    read.format = Some(line_format(format).ok_or_else(|| {
+                        format!(
+                            "{}: {} is not a format; raw, json, squid and auto are",
+                            quoted(entry),
+                            quoted(format)
+                        )
+                    })?);
+                }
+                _ => {
+                    let known = if has_format {
+                        "name=NAME and format=raw, json, squid or auto are"
+                    } else {
+                        "name=NAME is"
+                    };
+                    return Err(format!(
+                        "{}: {} is not an option; {known}",
+                        quoted(entry),
+                        quoted(option)
+                    ));
+                }
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn line_format(word: &str) -> Option<LineFormat> {
+    Some(match word {
+        "raw" => LineFormat::Raw,
+        "json" => LineFormat::Json,
+        "squid" => LineFormat::Squid,
+        "auto" => LineFormat::Auto,
+        _ => return None,
+    })
+}
+
+fn checked_name(entry: &str, name: &str) -> Result<String, String> {
+    if name == OWN_NAME {
+        return Err(format!(
             "{}: the name {OWN_NAME} is kept for postern's own events; choose another with ?name=NAME",
             quoted(entry)
-        )),
-        Some(name) if is_name(&name) => Ok(LogSource::File { path, name }),
-        _ => Err(format!(
+        ));
+    }
+    if !is_name(name) {
+        return Err(format!(
             "{}: a source's name has 1 to {MAX_NAME} of the characters A-Z a-z 0-9 . _ -; give it one with ?name=NAME",
             quoted(entry)
-        )),
+        ));
     }
+    Ok(name.to_owned())
 }
 
 /// `/var/log/squid/access.log` is called `access`.
@@ -95,8 +222,10 @@ fn is_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-/// Standard input's entry and name.
+/// The entries, and names, of sources of which there is one.
 pub(super) const STDIN: &str = "stdin";
+pub(super) const JOURNALD: &str = "journald";
+pub(super) const KMSG: &str = "kmsg";
 
 /// The source name of postern's own events.
 const OWN_NAME: &str = "postern";
@@ -113,7 +242,17 @@ mod tests {
 
     fn named(value: &str) -> Vec<String> {
         let sources = parse(value).unwrap_or_else(|error| panic!("{value}: {error}"));
+        assert_eq!(problems(&sources).count(), 0, "{value}");
         sources.iter().map(|s| s.name().to_owned()).collect()
+    }
+
+    fn formats(value: &str) -> Vec<LineFormat> {
+        let sources = parse(value).unwrap_or_else(|error| panic!("{value}: {error}"));
+        let formats = sources.iter().filter_map(|source| match source {
+            LogSource::File { format, .. } | LogSource::Files { format, .. } => Some(*format),
+            _ => None,
+        });
+        formats.collect()
     }
 
     #[test]
@@ -125,26 +264,65 @@ mod tests {
             ("file:/a.log?format=raw&name=b", vec!["b"]),
             ("stdin, file:/a.log ,", vec!["stdin", "a"]),
             ("file:/x/my log.txt?name=my-log", vec!["my-log"]),
+            ("file:/var/log/*.log", vec!["/var/log/*.log"]),
+            ("file:/var/log/?.log?name=all", vec!["all"]),
+            ("journald,kmsg", vec!["journald", "kmsg"]),
+            ("syslog:/run/s", vec!["syslog"]),
+            (
+                "syslog:udp:127.0.0.1:5514?name=lan,syslog:udp:[::1]:5514",
+                vec!["lan", "syslog"],
+            ),
+            ("", vec![]),
         ] {
             assert_eq!(named(value), names, "{value}");
         }
     }
 
     #[test]
+    fn a_format_stands_in_the_options_or_behind_the_comma() {
+        use LineFormat::{Auto, Json, Raw, Squid};
+        for (value, expected) in [
+            ("file:/a", vec![Auto]),
+            ("file:/a?format=squid&name=x", vec![Squid]),
+            ("file:/a,json,file:/b", vec![Json, Auto]),
+            ("file:/var/log/*.log,raw", vec![Raw]),
+            ("file:/var/log/?.log?format=json", vec![Json]),
+        ] {
+            assert_eq!(formats(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_told_from_options() {
+        let sources = parse("file:/var/log/?.log,file:/var/log/a[0-9].log?name=n").unwrap();
+        let patterns: Vec<_> = sources.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            patterns,
+            ["file:/var/log/?.log", "file:/var/log/a[0-9].log"]
+        );
+    }
+
+    #[test]
     fn what_is_no_source_is_refused_with_what_would_be_right() {
         let long = format!("file:/a?name={}", "x".repeat(65));
+        let deep = format!("syslog:/{}", "x".repeat(110));
         for (value, word) in [
-            ("journald", "not supported by this version yet"),
-            ("kmsg", "not supported by this version yet"),
-            (
-                "syslog:udp:0.0.0.0:514",
-                "not supported by this version yet",
-            ),
+            ("jurnald", "journald, kmsg, syslog:/path"),
+            ("journald:", "not a log source"),
+            ("kmsg:/dev/kmsg", "not a log source"),
+            ("syslog", "syslog:udp:127.0.0.1:5514"),
+            ("syslog:udp:localhost:514", "syslog:udp:127.0.0.1:5514"),
+            ("syslog:udp:127.0.0.1", "syslog:udp:127.0.0.1:5514"),
+            ("syslog:relative", "syslog:udp:127.0.0.1:5514"),
+            ("syslog:/run/s?format=raw", "name=NAME is"),
+            (&deep, "at most"),
             ("/var/log/syslog", "file:/path"),
+            ("json", "file:/path"),
             ("file:", "file:/path"),
             ("file:relative.log", "file:/path"),
             ("file:/var/log/", "file:/path"),
-            ("file:/a?format=json", "format=raw"),
+            ("file:/var/log/a[.log", "a[.log"),
+            ("file:/a?format=xml", "raw, json, squid and auto"),
             ("file:/a?colour=red", "name=NAME"),
             ("file:/a?name=", "?name=NAME"),
             ("file:/a?name=a b", "?name=NAME"),
@@ -152,10 +330,6 @@ mod tests {
             ("file:/var/log/my log.txt", "?name=NAME"),
             ("file:/postern.log", "own events"),
             ("file:/a?name=postern", "own events"),
-            ("file:/a/x.log,file:/b/x.log", "another name"),
-            ("stdin,stdin", "another name"),
-            ("stdin,file:/stdin.log", "another name"),
-            (",", "empty"),
         ] {
             let error = parse(value).unwrap_err();
             assert!(error.contains(word), "{value}: {error}");
@@ -163,14 +337,35 @@ mod tests {
     }
 
     #[test]
+    fn one_wrong_entry_does_not_stop_the_others_and_is_named() {
+        for (value, wrong, word) in [
+            ("jurnald,stdin", 0, "jurnald"),
+            ("file:/a/x.log,file:/b/x.log", 1, "another name"),
+            ("stdin,stdin", 1, "another name"),
+            ("stdin,file:/stdin.log", 1, "another name"),
+            ("syslog:/run/a,syslog:/run/b", 1, "another name"),
+            ("stdin,json", 1, "json"),
+        ] {
+            let sources = parse(value).unwrap();
+            assert_eq!(sources.len(), 2, "{value}");
+            let LogSource::Unusable { problem, .. } = &sources[wrong] else {
+                panic!("{value}: {sources:?}");
+            };
+            assert!(problem.contains(word), "{value}: {problem}");
+        }
+    }
+
+    #[test]
     fn every_wrong_entry_is_named() {
-        let error = parse("journald,stdin,nonsense").unwrap_err();
-        assert!(error.contains("journald") && error.contains("nonsense"));
+        let error = parse("jurnald,nonsense").unwrap_err();
+        assert!(error.contains("jurnald") && error.contains("nonsense"));
     }
 
     #[test]
     fn there_is_an_end_to_the_sources() {
-        let many: Vec<String> = (0..33).map(|n| format!("file:/log/{n}")).collect();
-        assert!(parse(&many.join(",")).unwrap_err().contains("more than 32"));
+        let many: Vec<String> = (0..99).map(|n| format!("file:/log/{n}")).collect();
+        let sources = parse(&many.join(",")).unwrap();
+        assert_eq!(sources.len(), MAX_SOURCES + 1);
+        assert!(problems(&sources).next().unwrap().contains("more than 32"));
     }
 }

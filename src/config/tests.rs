@@ -12,6 +12,7 @@ fn machine() -> Machine {
         memory: 512 << 20,
         root: false,
         env_file: PathBuf::from("/nonexistent/postern.env"),
+        log: None,
     }
 }
 

@@ -86,8 +86,8 @@ variables! {
         "addresses or networks (CIDR) whose X-Forwarded-For is believed, comma-separated";
     CORS_ALLOWED_ORIGINS, Described "none",
         "origins whose pages may call the API, as https://host:port, comma-separated";
-    LOG_SOURCES, Described "none",
-        "logs to stream, comma-separated: file:/path, file:/path?name=NAME, stdin";
+    LOG_SOURCES, Described "journald where it runs, else kmsg, else none",
+        "logs to stream, comma-separated: file:/path?name=NAME&format=FORMAT, journald, kmsg, syslog:/path, syslog:udp:ADDRESS:PORT, stdin; empty: none";
     LOG_LEVEL, Value "info",
         "how much postern says of itself: error, warn, info, debug or trace";
     WORKERS, Described "one a core, at most 4",

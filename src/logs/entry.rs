@@ -53,6 +53,21 @@ impl Level {
         7 - self as u8
     }
 
+    /// The level of a syslog severity; of a number over 7, [`Level::Debug`].
+    #[must_use]
+    pub const fn from_severity(severity: u8) -> Self {
+        match severity {
+            0 => Self::Emerg,
+            1 => Self::Alert,
+            2 => Self::Crit,
+            3 => Self::Error,
+            4 => Self::Warn,
+            5 => Self::Notice,
+            6 => Self::Info,
+            _ => Self::Debug,
+        }
+    }
+
     /// Reads a level's name, in any case, or one of the names other systems have for it.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
@@ -199,6 +214,7 @@ mod tests {
                 format!("\"{level}\"")
             );
             assert_eq!(Level::parse(&level.severity().to_string()), Some(level));
+            assert_eq!(Level::from_severity(level.severity()), level);
         }
         assert_eq!(Level::parse("WARNING"), Some(Level::Warn));
         assert_eq!(Level::parse("err"), Some(Level::Error));

@@ -87,7 +87,7 @@ fn an_entry_has_every_member_of_the_contract() {
 fn wait_for_lines(device: &Device, lines: u64) {
     crate::eventually("the lines of the file", || {
         device.time.advance(Duration::from_millis(20));
-        device.server().api().sources.lock().states()[0].lines == lines
+        device.server().api().sources.lock().states()[0].entries == lines
     });
 }
 

@@ -281,11 +281,7 @@ fn a_bad_value_is_named_with_what_would_be_right() {
         ("CORS_ALLOWED_ORIGINS", "https://a:0", "scheme://host"),
         ("CORS_ALLOWED_ORIGINS", "https://[::1", "scheme://host"),
         ("CORS_ALLOWED_ORIGINS", "null", "scheme://host"),
-        (
-            "LOG_SOURCES",
-            "journald",
-            "not supported by this version yet",
-        ),
+        ("LOG_SOURCES", "jurnald", "is not a log source"),
         ("LOG_LEVEL", "loud", "error, warn, info, debug or trace"),
         ("WORKERS", "65", "from 1 to 64"),
         ("MAX_CONNECTIONS", "65536", "from 1 to 65535"),

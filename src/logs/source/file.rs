@@ -20,18 +20,9 @@ use crate::clock::Moment;
 
 pub(super) struct FileSource {
     pub(super) path: PathBuf,
-    pub(super) name: String,
 }
 
 impl Source for FileSource {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> &'static str {
-        "file"
-    }
-
     fn run(self: Box<Self>, context: &Context) {
         let mut follower = Follower::new(self.path);
         loop {

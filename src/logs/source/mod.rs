@@ -11,27 +11,34 @@ use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use serde::Serialize;
 
+use serde_json::{Map, Value};
+
 use super::entry::{Level, NewEntry};
 use super::ring::Ring;
-use crate::clock::{Clock, Moment};
-use crate::config::LogSource;
+use crate::clock::{Clock, Moment, Timestamp};
+use crate::config::{KMSG, LogSource};
 use line::Line;
 
 mod file;
+mod journald;
+mod kmsg;
 mod line;
+mod priority;
 mod stdin;
+mod syslog;
 
 /// What a source is doing, for `/api/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceState {
-    /// The name its entries carry.
+    /// The name its entries carry, or the pattern of files with names of their own.
     pub name: String,
-    /// `file` or `stdin`.
+    /// The word that `LOG_SOURCES` begins it with; `unknown` for an entry there that means nothing.
     pub kind: &'static str,
-    /// `starting`, `following`, `waiting for the file`, `not a regular file`, `ended`, `stopped` or `error`.
+    /// `starting`, `following`, `listening`, `waiting for the file`, `waiting to start journalctl again`,
+    /// `not a regular file`, `ended`, `stopped` or `error`.
     pub state: &'static str,
-    /// Lines read since the start.
-    pub lines: u64,
+    /// Entries made since the start.
+    pub entries: u64,
     /// The last thing that went wrong, even if it is over.
     pub last_error: Option<String>,
 }
@@ -53,31 +60,46 @@ impl Sources {
             running: Vec::new(),
         };
         for spec in specs {
-            let source: Box<dyn Source> = match spec.clone() {
-                LogSource::File { path, name } => Box::new(file::FileSource { path, name }),
-                LogSource::Stdin => Box::new(stdin::StdinSource::new(io::stdin())),
+            let (kind, source): (_, Option<Box<dyn Source>>) = match spec.clone() {
+                LogSource::File { path, .. } => ("file", Some(Box::new(file::FileSource { path }))),
+                LogSource::Files { .. } => ("file", None),
+                LogSource::Journald => {
+                    let source = journald::JournaldSource::new();
+                    ("journald", Some(Box::new(source)))
+                }
+                LogSource::Kmsg => {
+                    let path = KMSG.into();
+                    ("kmsg", Some(Box::new(kmsg::KmsgSource { path })))
+                }
+                LogSource::Syslog { at, .. } => {
+                    ("syslog", Some(Box::new(syslog::SyslogSource { at })))
+                }
+                LogSource::Stdin => {
+                    let source = stdin::StdinSource::new(io::stdin());
+                    ("stdin", Some(Box::new(source)))
+                }
+                LogSource::Unusable { .. } => ("unknown", None),
             };
-            let name: Arc<str> = source.name().into();
-            let shared = Arc::new(Shared {
-                kind: source.kind(),
-                status: Mutex::new(Status {
-                    state: "starting",
-                    last_error: None,
-                }),
-                lines: AtomicU64::new(0),
-                name,
-            });
+            let shared = Arc::new(Shared::new(kind, spec.name()));
             let context = Context {
                 shared: shared.clone(),
                 ring: ring.clone(),
                 clock: clock.clone(),
                 stop: sources.stop.clone(),
             };
-            let thread = thread::Builder::new()
-                .name(format!("{} source", source.kind()))
-                .stack_size(STACK)
-                .spawn(move || source.run(&context))?;
-            sources.running.push((shared, Some(thread)));
+            if let LogSource::Unusable { problem, .. } = spec {
+                context.report("error", Some(problem.clone()));
+            }
+            let thread = match source {
+                Some(source) => Some(
+                    thread::Builder::new()
+                        .name(format!("{kind} source"))
+                        .stack_size(STACK)
+                        .spawn(move || source.run(&context))?,
+                ),
+                None => None,
+            };
+            sources.running.push((shared, thread));
         }
         Ok(sources)
     }
@@ -110,14 +132,47 @@ impl Drop for Sources {
     }
 }
 
-/// One source of entries.
+/// One source of entries. It cannot fail: what goes wrong it reports, and tries again where that makes sense.
 trait Source: Send {
-    /// The name its entries carry.
-    fn name(&self) -> &str;
-    /// What sort of source it is.
-    fn kind(&self) -> &'static str;
     /// Reads until the source ends or is told to stop.
     fn run(self: Box<Self>, context: &Context);
+}
+
+/// What a source found: an entry, as far as the source can tell. What it leaves out is filled in.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Event {
+    message: String,
+    /// [`Level::Info`] if nobody said.
+    level: Option<Level>,
+    /// When it happened; else it is when it was read.
+    timestamp: Option<Timestamp>,
+    fields: Map<String, Value>,
+    /// The label, where it is not the source's name.
+    label: Option<Arc<str>>,
+}
+
+impl From<Line> for Event {
+    fn from(line: Line) -> Self {
+        let mut event = Self {
+            message: line.text,
+            ..Self::default()
+        };
+        if let Some(bytes) = line.cut_from {
+            event.fields.insert("truncated".into(), true.into());
+            event.fields.insert("bytes".into(), bytes.into());
+        }
+        event
+    }
+}
+
+/// What stands in for so many messages that are lost.
+fn missed(count: u64, what: &str) -> Event {
+    Event {
+        message: format!("{count} {what}"),
+        level: Some(Level::Warn),
+        fields: Map::from_iter([("missed".to_owned(), Value::from(count))]),
+        ..Event::default()
+    }
 }
 
 /// What a running source may use.
@@ -129,19 +184,16 @@ struct Context {
 }
 
 impl Context {
-    fn push(&self, line: Line) {
-        let mut entry = NewEntry::new(
-            self.shared.name.clone(),
-            Level::Info,
-            self.clock.wall(),
-            line.text,
-        );
-        if let Some(bytes) = line.cut_from {
-            entry.fields.insert("truncated".into(), true.into());
-            entry.fields.insert("bytes".into(), bytes.into());
-        }
-        self.ring.push(entry);
-        self.shared.lines.fetch_add(1, Ordering::Release);
+    fn push(&self, event: impl Into<Event>) {
+        let event = event.into();
+        self.ring.push(NewEntry {
+            source: event.label.unwrap_or_else(|| self.shared.name.clone()),
+            level: event.level.unwrap_or(Level::Info),
+            timestamp: event.timestamp.unwrap_or_else(|| self.clock.wall()),
+            message: event.message,
+            fields: event.fields,
+        });
+        self.shared.entries.fetch_add(1, Ordering::Release);
     }
 
     fn now(&self) -> Moment {
@@ -170,12 +222,35 @@ impl Context {
     }
 }
 
+#[cfg(test)]
+impl Context {
+    /// For a source that a test runs by itself, on a clock that stands still.
+    fn rigged(kind: &'static str) -> Self {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let time = Arc::new(crate::clock::FakeTimeSource::new(now));
+        Self {
+            shared: Arc::new(Shared::new(kind, kind)),
+            ring: Arc::new(Ring::new(1 << 20, "b".into())),
+            clock: Arc::new(Clock::new(time, None)),
+            stop: Arc::new(Stop::new().expect("an event counter")),
+        }
+    }
+
+    /// What has been pushed so far.
+    fn entries(&self) -> Vec<Value> {
+        let all = super::Filter::default();
+        let entries = self.ring.recent(1000, None, &all);
+        let parsed = entries.iter().map(|entry| serde_json::from_str(entry));
+        parsed.collect::<Result<_, _>>().expect("JSON")
+    }
+}
+
 /// What a source's thread and its watchers share.
 struct Shared {
     name: Arc<str>,
     kind: &'static str,
     status: Mutex<Status>,
-    lines: AtomicU64,
+    entries: AtomicU64,
 }
 
 struct Status {
@@ -184,13 +259,25 @@ struct Status {
 }
 
 impl Shared {
+    fn new(kind: &'static str, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            status: Mutex::new(Status {
+                state: "starting",
+                last_error: None,
+            }),
+            entries: AtomicU64::new(0),
+        }
+    }
+
     fn state(&self) -> SourceState {
         let status = self.status.lock();
         SourceState {
             name: self.name.to_string(),
             kind: self.kind,
             state: status.state,
-            lines: self.lines.load(Ordering::Acquire),
+            entries: self.entries.load(Ordering::Acquire),
             last_error: status.last_error.clone(),
         }
     }
@@ -260,6 +347,7 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemTimeSource;
+    use crate::config::LineFormat;
     use crate::logs::Filter;
 
     fn wait_for(condition: impl Fn() -> bool) {
@@ -283,10 +371,12 @@ mod tests {
             LogSource::File {
                 path: path.clone(),
                 name: "app".into(),
+                format: LineFormat::Raw,
             },
             LogSource::File {
                 path: folder.path().join("missing.log"),
                 name: "missing".into(),
+                format: LineFormat::Raw,
             },
         ];
         let mut sources = Sources::start(&specs, &ring, &clock).unwrap();
@@ -297,7 +387,7 @@ mod tests {
         let long = "x".repeat(70_000);
         let mut file = std::fs::File::options().append(true).open(&path).unwrap();
         file.write_all(format!("new\n{long}\n").as_bytes()).unwrap();
-        wait_for(|| sources.states()[0].lines == 2);
+        wait_for(|| sources.states()[0].entries == 2);
         let filter = Filter::new(Some("app"), None, None).unwrap();
         let entries = ring.recent(10, None, &filter);
         let entry = |n: usize| serde_json::from_str::<serde_json::Value>(&entries[n]).unwrap();
@@ -311,5 +401,31 @@ mod tests {
         sources.stop();
         assert!(begun.elapsed() < Duration::from_secs(1));
         assert_eq!(sources.states()[0].state, "stopped");
+    }
+
+    #[test]
+    fn an_entry_that_means_nothing_is_told_and_the_others_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = Arc::new(Ring::new(1 << 20, "b".into()));
+        let clock = Arc::new(Clock::new(Arc::new(SystemTimeSource::new()), None));
+        let specs = [
+            LogSource::Unusable {
+                entry: "jurnald".into(),
+                problem: "is not a log source".into(),
+            },
+            LogSource::File {
+                path: folder.path().join("app.log"),
+                name: "app".into(),
+                format: LineFormat::Raw,
+            },
+        ];
+        let sources = Sources::start(&specs, &ring, &clock).unwrap();
+        wait_for(|| sources.states()[1].state == "waiting for the file");
+        let unusable = &sources.states()[0];
+        assert_eq!(
+            (unusable.name.as_str(), unusable.state),
+            ("jurnald", "error")
+        );
+        assert_eq!(unusable.last_error.as_deref(), Some("is not a log source"));
     }
 }

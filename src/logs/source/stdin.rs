@@ -18,14 +18,6 @@ impl<F: AsFd + Send> StdinSource<F> {
 }
 
 impl<F: AsFd + Send> Source for StdinSource<F> {
-    fn name(&self) -> &'static str {
-        "stdin"
-    }
-
-    fn kind(&self) -> &'static str {
-        "stdin"
-    }
-
     fn run(self: Box<Self>, context: &Context) {
         let mut splitter = Splitter::default();
         let mut buffer = vec![0; BUFFER];
@@ -82,7 +74,7 @@ mod tests {
     use std::io::Write;
     use std::sync::Arc;
 
-    use super::super::{Shared, Status, Stop};
+    use super::super::{Shared, Stop};
     use super::*;
     use crate::clock::{Clock, FakeTimeSource, Timestamp};
     use crate::logs::{Filter, Ring};
@@ -90,15 +82,7 @@ mod tests {
     fn context() -> Context {
         let time = Arc::new(FakeTimeSource::new(Timestamp::default()));
         Context {
-            shared: Arc::new(Shared {
-                name: "stdin".into(),
-                kind: "stdin",
-                status: parking_lot::Mutex::new(Status {
-                    state: "starting",
-                    last_error: None,
-                }),
-                lines: 0.into(),
-            }),
+            shared: Arc::new(Shared::new("stdin", "stdin")),
             ring: Arc::new(Ring::new(1 << 20, "b".into())),
             clock: Arc::new(Clock::new(time, None)),
             stop: Arc::new(Stop::new().unwrap()),
@@ -113,7 +97,7 @@ mod tests {
         let context = context();
         Box::new(StdinSource::new(reader)).run(&context);
         let state = context.shared.state();
-        assert_eq!((state.state, state.lines), ("ended", 3));
+        assert_eq!((state.state, state.entries), ("ended", 3));
         let texts = context.ring.recent(10, None, &Filter::default());
         assert!(texts[2].contains(r#""source":"stdin","level":"info","message":"last""#));
     }
