@@ -14,37 +14,12 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use super::line::{Line, Splitter};
-use super::{Context, Source};
+use super::super::line::{Line, Splitter};
 use crate::clock::Moment;
-
-pub(super) struct FileSource {
-    pub(super) path: PathBuf,
-}
-
-impl Source for FileSource {
-    fn run(self: Box<Self>, context: &Context) {
-        let mut follower = Follower::new(self.path);
-        loop {
-            let (state, more) = follower.poll(context.now(), &mut |line| context.push(line));
-            match state {
-                State::Following => context.report("following", None),
-                State::Waiting => context.report("waiting for the file", None),
-                State::NotAFile => context.report("not a regular file", None),
-                State::Failed(error) => context.report("error", Some(error)),
-            }
-            let pause = if more { Duration::ZERO } else { POLL };
-            if context.stop.sleep(pause) {
-                follower.splitter.finish(|line| context.push(line));
-                return context.report("stopped", None);
-            }
-        }
-    }
-}
 
 /// What became of one look at the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Following,
     Waiting,
     /// A folder, a FIFO or a device: reading it could hang, or never end.
@@ -53,10 +28,10 @@ enum State {
 }
 
 /// The follower, fed with time and polled by hand in tests.
-struct Follower {
+pub(super) struct Follower {
     path: PathBuf,
     open: Option<Open>,
-    splitter: Splitter,
+    pub(super) splitter: Splitter,
     /// Whether a file found now has been there all along, so that its contents are old.
     from_end: bool,
     /// When the file last grew.
@@ -75,7 +50,7 @@ struct Open {
 }
 
 impl Follower {
-    fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
             open: None,
@@ -87,7 +62,7 @@ impl Follower {
     }
 
     /// Reads what is new, a bounded amount; true if there is more right now.
-    fn poll(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> (State, bool) {
+    pub(super) fn poll(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> (State, bool) {
         if self.open.is_none() {
             match open(&self.path) {
                 Ok(mut open) => {
@@ -242,7 +217,7 @@ fn state_of(error: &io::Error) -> State {
 }
 
 /// How often a file is looked at: soon enough to be called live, seldom enough for a board to sleep.
-const POLL: Duration = Duration::from_millis(250);
+pub(super) const POLL: Duration = Duration::from_millis(250);
 
 /// An unfinished line is shown as it is after this long without more of it.
 const PARTIAL_PATIENCE: Duration = Duration::from_secs(2);
@@ -259,5 +234,5 @@ const BUFFER: usize = 16 * 1024;
 const BYTES_A_TURN: usize = 256 * 1024;
 
 #[cfg(test)]
-#[path = "file_tests.rs"]
+#[path = "follower_tests.rs"]
 mod tests;
