@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn no_line_takes_long_or_panics_however_it_is_made() {
         let depth = 64 * 1024;
-        let many: String = (0..9_000).map(|n| format!("\"{n}\":1,")).collect();
+        let many: Vec<_> = (0..9_000).map(|n| format!("\"{n}\":1")).collect();
+        let many = many.join(",");
         let lines = [
             "{".repeat(depth),
             "{\"a\":".repeat(depth / 5),
@@ -115,7 +116,7 @@ mod tests {
             r#"{"a":NaN}"#.into(),
             r#"{"a":"\ud800"}"#.into(),
             "{\"a\":\"\u{0}\"}".into(),
-            format!("{{{many}\"z\":1}}"),
+            format!("{{{many}}}"),
             "1".repeat(depth),
             "1.".repeat(depth / 2),
             "1 ".repeat(depth / 2),

@@ -1,20 +1,19 @@
-//! A file followed as `tail -F` does it: through rotation, truncation, and times when it is not there.
+//! A file followed by its name as `tail -F` does it: through rotation, truncation, and times when it is not there.
 //!
 //! It begins at the end of a file that is there at the start, and at the beginning of one that appears later.
-//! When the path names another file, the old one is read on until nothing has come for a moment (a writer reopens its
-//! log only after the rotation), then the new one from its beginning. A file shorter than what was read of it was
-//! truncated and is read from its beginning. An unfinished line is kept until it ends, until 2 s have passed without
-//! more of it, or until its file is left.
+//! When the path names another file, that one is opened at once, so that a further rotation cannot take it away; the old
+//! one is read on until nothing has come for a moment (a writer reopens its log only after the rotation), then the
+//! new one from its beginning. A file shorter than what was read of it, or that begins otherwise, was truncated and is
+//! read from its beginning. An unfinished line is kept until it ends, until 2 s have passed without more of it, or until
+//! its file is left.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::collections::{HashSet, VecDeque};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use rustix::fs::OFlags;
-
-use super::super::line::{Line, Splitter};
+use super::super::line::Line;
+use super::tail::{Amount, BUFFER, Identity, Refused, Start, Tail};
 use crate::clock::Moment;
 
 /// What became of one look at the file.
@@ -22,216 +21,226 @@ use crate::clock::Moment;
 pub(super) enum State {
     Following,
     Waiting,
-    /// A folder, a FIFO or a device: reading it could hang, or never end.
     NotAFile,
     Failed(String),
+}
+
+impl From<Refused> for State {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Missing => Self::Waiting,
+            Refused::NotAFile => Self::NotAFile,
+            Refused::Failed(error) => Self::Failed(error),
+        }
+    }
 }
 
 /// The follower, fed with time and polled by hand in tests.
 pub(super) struct Follower {
     path: PathBuf,
-    open: Option<Open>,
-    pub(super) splitter: Splitter,
+    open: Option<Tail>,
+    /// What has taken the open one's place since, in that order.
+    next: VecDeque<Tail>,
+    /// Since when there is a next one.
+    replaced: Option<Moment>,
     /// Whether a file found now has been there all along, so that its contents are old.
     from_end: bool,
-    /// When the file last grew.
-    grew: Moment,
+    /// The rotated files beside it that hold nothing new.
+    siblings: HashSet<Sibling>,
     buffer: Vec<u8>,
 }
 
-struct Open {
-    file: File,
-    device: u64,
-    inode: u64,
-    /// How far it has been read, in bytes.
-    position: u64,
-    /// Since when the path has named another file.
-    replaced: Option<Moment>,
-}
+/// A number that was given away again comes with another time of birth, where the file system keeps one.
+type Sibling = (Identity, Option<SystemTime>);
 
 impl Follower {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
             open: None,
-            splitter: Splitter::default(),
+            next: VecDeque::new(),
+            replaced: None,
             from_end: true,
-            grew: Moment::default(),
+            siblings: HashSet::new(),
             buffer: vec![0; BUFFER],
         }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The files it holds open.
+    pub(super) fn tails(&mut self) -> impl Iterator<Item = &mut Tail> {
+        self.open.iter_mut().chain(&mut self.next)
+    }
+
+    /// Which they are.
+    pub(super) fn held(&self) -> Vec<Identity> {
+        let held = self.open.iter().chain(&self.next);
+        held.map(Tail::identity).collect()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether something is due after a while, even if nothing happens.
+    pub(super) fn is_pending(&self) -> bool {
+        self.replaced.is_some() || self.open.as_ref().is_some_and(Tail::is_partial)
     }
 
     /// Reads what is new, a bounded amount; true if there is more right now.
     pub(super) fn poll(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> (State, bool) {
         if self.open.is_none() {
-            match open(&self.path) {
-                Ok(mut open) => {
-                    if !self.from_end {
-                        open.position = 0;
-                    }
-                    self.open = Some(open);
-                    self.grew = now;
+            let start = if self.from_end {
+                Start::End
+            } else {
+                Start::At(0)
+            };
+            // Before it is opened: what is rotated in between is new.
+            let siblings = self.rotated().map(|(sibling, ..)| sibling).collect();
+            match Tail::open(&self.path, start, now) {
+                Ok(tail) => {
+                    self.open = Some(tail);
+                    self.siblings = siblings;
                 }
-                Err(state) => {
+                Err(refused) => {
                     // Whatever takes its place will be new.
-                    if matches!(state, State::Waiting | State::NotAFile) {
+                    if matches!(refused, Refused::Missing | Refused::NotAFile) {
                         self.from_end = false;
                     }
-                    return (state, false);
+                    return (refused.into(), false);
                 }
             }
         }
         self.from_end = false;
-        let read = match self.read(now, give) {
-            Ok(Amount::Budget) => return (State::Following, true),
-            Ok(amount) => amount,
+        let Some(open) = &mut self.open else {
+            return (State::Waiting, false);
+        };
+        match open.read(&mut self.buffer, now, give) {
+            Ok(Amount::Budget) => (State::Following, true),
+            Ok(_) => self.follow_rotation(now, give),
             Err(error) => {
                 // A stale handle must not hide a file that has been put in its place.
-                if self.is_replaced() == Some(true) {
-                    self.leave(give);
+                if self.look_at_path(now) == State::Following && !self.next.is_empty() {
+                    self.advance(now, give);
                 }
-                return (State::Failed(error.to_string()), false);
+                (State::Failed(error.to_string()), false)
             }
-        };
-        if read == Amount::Nothing && now.saturating_since(self.grew) >= PARTIAL_PATIENCE {
-            self.splitter.finish(&mut *give);
         }
-        self.follow_rotation(now, give)
+    }
+
+    /// Gives what is unfinished.
+    pub(super) fn finish(&mut self, give: &mut dyn FnMut(Line)) {
+        if let Some(open) = &mut self.open {
+            open.finish(give);
+        }
     }
 
     /// Goes over to another file under the same name once the old one is really finished.
     fn follow_rotation(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> (State, bool) {
-        let replaced = self.is_replaced();
-        let Some(open) = &mut self.open else {
-            return (State::Waiting, false);
+        let state = self.look_at_path(now);
+        let (Some(open), false) = (&self.open, self.next.is_empty()) else {
+            self.replaced = None;
+            return (state, false);
         };
-        match replaced {
-            None => (State::Waiting, false),
-            Some(false) => {
-                open.replaced = None;
-                (State::Following, false)
+        let since = *self.replaced.get_or_insert(now);
+        let quiet = now.saturating_since(open.grew().max(since)) >= ROTATION_QUIET;
+        let long = now.saturating_since(since) >= ROTATION_LONGEST;
+        if quiet || long || self.next.len() > MAX_NEXT {
+            self.advance(now, give);
+            return (state, true);
+        }
+        (state, false)
+    }
+
+    /// Leaves the open file for the next one.
+    fn advance(&mut self, now: Moment, give: &mut dyn FnMut(Line)) {
+        self.finish(give);
+        self.open = self.next.pop_front();
+        self.replaced = (!self.next.is_empty()).then_some(now);
+    }
+
+    /// What the path names now; a file that is not held yet is opened.
+    fn look_at_path(&mut self, now: Moment) -> State {
+        let found = match std::fs::metadata(&self.path) {
+            Ok(found) => Identity::of(&found),
+            Err(_) => return State::Waiting,
+        };
+        if self.holds(found) {
+            return State::Following;
+        }
+        match Tail::open(&self.path, Start::At(0), now) {
+            Ok(tail) => {
+                self.find_missed(tail.identity(), now);
+                self.next.push_back(tail);
+                State::Following
             }
-            Some(true) => {
-                let since = *open.replaced.get_or_insert(now);
-                let quiet = now.saturating_since(self.grew.max(since)) >= ROTATION_QUIET;
-                if quiet || now.saturating_since(since) >= ROTATION_LONGEST {
-                    self.leave(give);
-                    return (State::Following, true);
+            Err(refused) => refused.into(),
+        }
+    }
+
+    /// Our descriptors keep the old inodes from being used again, so equal numbers are the same file.
+    fn holds(&self, file: Identity) -> bool {
+        let mut held = self.open.iter().chain(&self.next);
+        held.any(|tail| tail.identity() == file)
+    }
+
+    /// Files that came and were rotated away before anybody looked, by their names beside the path.
+    fn find_missed(&mut self, newest: Identity, now: Moment) {
+        let mut missed: Vec<_> = self.rotated().collect();
+        let siblings = missed.iter().map(|(sibling, ..)| *sibling).collect();
+        missed.retain(|(sibling, ..)| {
+            sibling.0 != newest && !self.holds(sibling.0) && !self.siblings.contains(sibling)
+        });
+        missed.sort_by_key(|(_, metadata, _)| metadata.modified().ok());
+        let newest_first = missed.iter().rev().take(MAX_NEXT);
+        for (.., path) in newest_first.rev() {
+            if let Ok(tail) = Tail::open(path, Start::At(0), now)
+                && !self.holds(tail.identity())
+            {
+                self.next.push_back(tail);
+            }
+        }
+        self.siblings = siblings;
+    }
+
+    /// The regular files beside the path that are named as rotation names them: the name, `.` or `-`, a number or a date.
+    fn rotated(&self) -> impl Iterator<Item = (Sibling, Metadata, PathBuf)> {
+        let name = self.path.file_name().unwrap_or_default().to_owned();
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        entries
+            .take(MAX_LOOKED_AT)
+            .flatten()
+            .filter_map(move |entry| {
+                let other = entry.file_name();
+                let rest = other
+                    .as_encoded_bytes()
+                    .strip_prefix(name.as_encoded_bytes())?;
+                let is_number = |byte: &u8| byte.is_ascii_digit() || b".-_".contains(byte);
+                if rest.is_empty() || !rest.iter().all(is_number) {
+                    return None;
                 }
-                (State::Following, false)
-            }
-        }
-    }
-
-    /// Whether the path names another file now; `None` if it names none.
-    fn is_replaced(&self) -> Option<bool> {
-        let open = self.open.as_ref()?;
-        // Our descriptor keeps the old inode from being used again, so equal numbers are the same file.
-        match std::fs::metadata(&self.path) {
-            Ok(found) => Some(found.dev() != open.device || found.ino() != open.inode),
-            Err(_) => None,
-        }
-    }
-
-    fn leave(&mut self, give: &mut dyn FnMut(Line)) {
-        self.splitter.finish(give);
-        self.open = None;
-    }
-
-    fn read(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> io::Result<Amount> {
-        let Some(open) = &mut self.open else {
-            return Ok(Amount::Nothing);
-        };
-        let size = open.file.metadata()?.len();
-        if size < open.position {
-            self.splitter.finish(&mut *give);
-            open.position = 0;
-        }
-        let mut taken = 0;
-        while open.position < size {
-            if taken >= BYTES_A_TURN {
-                return Ok(Amount::Budget);
-            }
-            let read = match open.file.read_at(&mut self.buffer, open.position) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            self.splitter.feed(&self.buffer[..read], &mut *give);
-            open.position += read as u64;
-            taken += read;
-            self.grew = now;
-        }
-        Ok(if taken > 0 {
-            Amount::Some
-        } else {
-            Amount::Nothing
-        })
+                let metadata = entry.metadata().ok().filter(Metadata::is_file)?;
+                let sibling = (Identity::of(&metadata), metadata.created().ok());
+                Some((sibling, metadata, entry.path()))
+            })
     }
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Amount {
-    Nothing,
-    Some,
-    /// As much as one turn allows; there is more.
-    Budget,
-}
-
-/// Opens a regular file, positioned at its end.
-fn open(path: &Path) -> Result<Open, State> {
-    // Looked at before it is opened: opening a FIFO would make its writer believe in a reader, and a device may do
-    // anything. Looked at again afterwards, in case it was changed between the two.
-    check(&std::fs::metadata(path).map_err(|error| state_of(&error))?)?;
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
-        .map_err(|error| state_of(&error))?;
-    let metadata = file.metadata().map_err(|error| state_of(&error))?;
-    check(&metadata)?;
-    Ok(Open {
-        file,
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        position: metadata.len(),
-        replaced: None,
-    })
-}
-
-fn check(metadata: &Metadata) -> Result<(), State> {
-    if metadata.is_file() {
-        Ok(())
-    } else {
-        Err(State::NotAFile)
-    }
-}
-
-fn state_of(error: &io::Error) -> State {
-    match error.kind() {
-        io::ErrorKind::NotFound => State::Waiting,
-        _ => State::Failed(error.to_string()),
-    }
-}
-
-/// How often a file is looked at: soon enough to be called live, seldom enough for a board to sleep.
-pub(super) const POLL: Duration = Duration::from_millis(250);
-
-/// An unfinished line is shown as it is after this long without more of it.
-const PARTIAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A rotated file is left once nothing has been written to it for this long, …
 const ROTATION_QUIET: Duration = Duration::from_millis(500);
 
-/// … or after this long, if its writer never lets go of it.
+/// … or after this long, if its writer never lets go of it, …
 const ROTATION_LONGEST: Duration = Duration::from_secs(5);
 
-const BUFFER: usize = 16 * 1024;
+/// … or once so many have followed it.
+const MAX_NEXT: usize = 8;
 
-/// What is read before the thread looks up to see whether it is to stop.
-const BYTES_A_TURN: usize = 256 * 1024;
+/// A folder with more files than this is not where logs are rotated.
+const MAX_LOOKED_AT: usize = 10_000;
 
 #[cfg(test)]
 #[path = "follower_tests.rs"]

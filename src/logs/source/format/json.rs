@@ -20,20 +20,10 @@ pub(super) fn event(text: &str) -> Option<Event> {
     }
     // serde_json goes 128 levels deep and no further.
     let mut fields: Map<String, Value> = serde_json::from_str(text).ok()?;
-    let level = take(&mut fields, &LEVEL, level);
-    let timestamp = take(&mut fields, &TIME, timestamp);
-    let message = take(&mut fields, &MESSAGE, |value| {
-        value.as_str().filter(|text| !text.is_empty()).map(drop)
-    });
     Some(Event {
-        message: message
-            .and_then(|(_, value)| match value {
-                Value::String(text) => Some(text),
-                _ => None,
-            })
-            .unwrap_or_default(),
-        level: level.map(|(level, _)| level),
-        timestamp: timestamp.map(|(timestamp, _)| timestamp),
+        level: take(&mut fields, &LEVEL, |value| level(value)),
+        timestamp: take(&mut fields, &TIME, |value| timestamp(value)),
+        message: take(&mut fields, &MESSAGE, message).unwrap_or_default(),
         fields,
         label: None,
     })
@@ -43,12 +33,20 @@ pub(super) fn event(text: &str) -> Option<Event> {
 fn take<T>(
     fields: &mut Map<String, Value>,
     names: &[&str],
-    read: impl Fn(&Value) -> Option<T>,
-) -> Option<(T, Value)> {
+    read: impl Fn(&mut Value) -> Option<T>,
+) -> Option<T> {
     names.iter().find_map(|name| {
-        let meaning = read(fields.get(*name)?)?;
-        Some((meaning, fields.remove(*name)?))
+        let meaning = read(fields.get_mut(*name)?)?;
+        fields.remove(*name);
+        Some(meaning)
     })
+}
+
+fn message(value: &mut Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(std::mem::take(text)),
+        _ => None,
+    }
 }
 
 /// A name; or a number: a syslog severity from 0 to 7, or pino's and bunyan's tens, where 30 is `info`.
