@@ -38,7 +38,6 @@ pub(super) struct Files {
 
 struct OneOfThem {
     tail: Tail,
-    path: PathBuf,
     label: Arc<str>,
     /// Since when the pattern has not fitted it any more.
     gone: Option<Moment>,
@@ -144,7 +143,6 @@ impl Files {
                 self.followed.push(OneOfThem {
                     tail,
                     label: label::of_file(&path).into(),
-                    path,
                     gone: None,
                     more: true,
                 });
@@ -190,8 +188,9 @@ impl Followed for Files {
             if !is_due {
                 continue;
             }
-            let (label, path) = (&one.label, &one.path);
-            let mut give = |line| give(event(line, format, is_named, label, path));
+            let label = &one.label;
+            let path = one.tail.path().to_owned();
+            let mut give = |line| give(event(line, format, is_named, label, &path));
             match one.tail.read(&mut self.buffer, now, &mut give) {
                 Ok(amount) => {
                     one.more = amount == Amount::Budget;
@@ -244,11 +243,9 @@ impl Followed for Files {
 
     fn finish(&mut self, give: &mut dyn FnMut(Event)) {
         let (format, is_named) = (self.format, self.is_named);
-        for OneOfThem {
-            tail, label, path, ..
-        } in &mut self.followed
-        {
-            tail.finish(&mut |line| give(event(line, format, is_named, label, path)));
+        for OneOfThem { tail, label, .. } in &mut self.followed {
+            let path = tail.path().to_owned();
+            tail.finish(&mut |line| give(event(line, format, is_named, label, &path)));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::bench::Bench;
+use super::super::bench::{Bench, assert_sleeps};
 use super::*;
 
 fn labelled(entries: &[Value]) -> Vec<(&str, &str)> {
@@ -25,7 +25,7 @@ fn each_file_is_followed_under_its_own_name_and_a_new_one_from_its_beginning() {
     let mut bench = Bench::all("*.log", false);
     bench.append("app.log", "old\n");
     bench.append("other.txt", "no\n");
-    assert_eq!(bench.settle().at_most, None);
+    assert_sleeps(bench.settle());
     assert_eq!(
         (bench.state().state, bench.state().files),
         ("following", Some(1))
@@ -33,7 +33,7 @@ fn each_file_is_followed_under_its_own_name_and_a_new_one_from_its_beginning() {
     bench.append("app.log", "new\n");
     bench.wake();
     bench.append("my app.log", "first\n");
-    assert_eq!(bench.wake().at_most, None);
+    assert_sleeps(bench.wake());
     bench.append("my app.log", "second\n");
     bench.append("postern.log", "not its own\n");
     bench.wake();
@@ -101,7 +101,7 @@ fn a_file_that_goes_is_read_to_its_end_and_closed() {
     bench.wake();
     assert_eq!(bench.state().files, Some(2));
     bench.pass(GONE_QUIET);
-    assert_eq!(bench.settle().at_most, None);
+    assert_sleeps(bench.settle());
     assert_eq!(bench.state().files, Some(0));
     let mut lines = bench.lines();
     lines.sort();
@@ -136,7 +136,7 @@ fn of_too_many_files_the_last_written_are_followed_and_that_is_told() {
         let seconds = Duration::from_secs(1_700_000_000 + n as u64);
         file.set_modified(SystemTime::UNIX_EPOCH + seconds).unwrap();
     }
-    assert_eq!(bench.settle().at_most, None);
+    assert_sleeps(bench.settle());
     let state = bench.state();
     assert_eq!(state.files, Some(MAX_FILES));
     assert!(state.last_error.unwrap().contains("67 files"));

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -67,6 +67,8 @@ pub(super) enum Amount {
 /// The open file.
 pub(super) struct Tail {
     file: File,
+    /// What it was called when it was opened.
+    path: PathBuf,
     identity: Identity,
     /// How far it has been read, in bytes.
     position: u64,
@@ -103,6 +105,7 @@ impl Tail {
         head.truncate(read);
         Ok(Self {
             file,
+            path: path.to_owned(),
             identity: Identity::of(&metadata),
             position,
             head,
@@ -114,6 +117,11 @@ impl Tail {
 
     pub(super) fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// What it was called when it was opened.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn position(&self) -> u64 {

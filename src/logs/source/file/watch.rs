@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::super::Stop;
 use super::places::{Name, Place};
-use super::tail::Tail;
+use super::tail::{Identity, Tail};
 
 /// How files are watched; a test may ask for less than there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,7 @@ impl Watcher {
     pub(super) fn break_inotify(&mut self) {
         let flags = rustix::event::EventfdFlags::NONBLOCK;
         self.inotify = Some(rustix::event::eventfd(0, flags).expect("an event counter"));
+        self.held.clear();
     }
 
     /// Why the files are polled, if they are.
@@ -153,10 +154,8 @@ impl Watcher {
         for tail in tails {
             // A file in a folder that cannot be listed: its rotation is not reported.
             blind = blind.or(hidden.take());
-            tail.watch = None;
-            // By its descriptor, since its name may mean another one already.
-            let path = format!("/proc/self/fd/{}", tail.as_fd().as_raw_fd());
-            match inotify::add_watch(inotify, path.as_str(), FILE | WatchFlags::MASK_ADD) {
+            let held = tail.watch.filter(|watch| self.held.contains_key(watch));
+            match held.map_or_else(|| add_file(inotify, tail), Ok) {
                 Ok(watch) => {
                     tail.watch = Some(watch);
                     wanted.add(watch, FILE, None);
@@ -164,7 +163,14 @@ impl Watcher {
                         blind = Some(Blind::FileSystem);
                     }
                 }
-                Err(error) => blind = Some(failed(error)),
+                Err(error) => {
+                    tail.watch = None;
+                    if error == Errno::NOENT {
+                        self.unsettled = true;
+                    } else {
+                        blind = Some(failed(error));
+                    }
+                }
             }
         }
         for watch in self
@@ -197,7 +203,7 @@ impl Watcher {
         let remounted = if self.mounts.is_some() {
             fds.last().is_some_and(ready)
         } else {
-            !fds.iter().any(ready)
+            timeout == Some(POLL_FOR_MOUNTS) && !fds.iter().any(ready)
         };
         drop(fds);
         let mut woken = self.read();
@@ -242,6 +248,25 @@ impl Watcher {
             }
         }
         woken
+    }
+}
+
+/// Watches an open file: by its descriptor, since its name may mean another one already; where there is no `/proc`, by its name,
+/// if it still means this one.
+fn add_file(inotify: &OwnedFd, tail: &Tail) -> Result<i32, Errno> {
+    let flags = FILE | WatchFlags::MASK_ADD;
+    let path = format!("/proc/self/fd/{}", tail.as_fd().as_raw_fd());
+    let added = inotify::add_watch(inotify, path.as_str(), flags);
+    if !matches!(added, Err(Errno::NOENT | Errno::ACCESS)) {
+        return added;
+    }
+    let watch = inotify::add_watch(inotify, tail.path(), flags)?;
+    match std::fs::metadata(tail.path()) {
+        Ok(found) if Identity::of(&found) == tail.identity() => Ok(watch),
+        _ => {
+            let _ = inotify::remove_watch(inotify, watch);
+            Err(Errno::NOENT)
+        }
     }
 }
 
@@ -333,7 +358,7 @@ pub(super) const POLL: Duration = Duration::from_millis(250);
 
 /// How often they are looked at for nothing but a file system that may have been mounted over them, where `/proc` does not
 /// tell. Otherwise there is no such look: all else that changes what a name means is reported.
-const POLL_FOR_MOUNTS: Duration = Duration::from_secs(30);
+pub(super) const POLL_FOR_MOUNTS: Duration = Duration::from_secs(30);
 
 /// What is taken before the files are looked at; the rest stays in the kernel's queue.
 const MAX_EVENTS: usize = 1024;
