@@ -7,6 +7,7 @@ mod commits;
 mod connections;
 mod cors;
 mod device;
+mod files;
 mod follow;
 mod forge;
 mod full;

@@ -64,6 +64,7 @@ const LATEST: u64 = 253_402_300_799_999;
 mod tests {
     use std::time::Instant;
 
+    use super::super::STACK;
     use super::*;
 
     fn line(text: &str) -> Line {
@@ -99,6 +100,23 @@ mod tests {
             assert_eq!(event.message, r#"{"msg":"x"}"#);
             assert_eq!(event.fields["bytes"], 70_000);
         }
+    }
+
+    #[test]
+    fn the_deepest_object_fits_a_sources_stack() {
+        let depth = 126;
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        let wide = format!("{}1{}", "{\"a\":".repeat(127), "}".repeat(127));
+        let run = move || {
+            for text in [deep, wide] {
+                let event = event(line(&text), LineFormat::Json);
+                assert_eq!(event.fields.len(), 1);
+                let copy = event.fields.clone();
+                assert!(serde_json::to_vec(&copy).is_ok());
+            }
+        };
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        thread.spawn(run).unwrap().join().unwrap();
     }
 
     #[test]

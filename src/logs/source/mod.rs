@@ -314,7 +314,7 @@ impl Stop {
     }
 }
 
-/// A source reads and splits; the deepest it gets is the log backend.
+/// A source reads and splits; the deepest it gets is the log backend, and 128 levels of JSON.
 const STACK: usize = 128 * 1024;
 
 #[cfg(test)]
