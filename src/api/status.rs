@@ -28,6 +28,9 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
                 "state": source.state,
                 "entries": source.entries,
             });
+            if let Some(files) = source.files {
+                row["files"] = json!(files);
+            }
             if let Some(error) = source.last_error {
                 row["error"] = json!(error);
             }

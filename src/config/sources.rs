@@ -90,7 +90,8 @@ fn file(entry: &str, rest: &str) -> Result<LogSource, String> {
     let Options { name, format } = Options::read(entry, options, true)?;
     let format = format.unwrap_or(LineFormat::Auto);
     if path.contains(['*', '?', '[']) {
-        if let Err(error) = glob::Pattern::new(path) {
+        // Part by part: no bracket reaches over a slash.
+        if let Some(error) = path.split('/').find_map(|p| glob::Pattern::new(p).err()) {
             return Err(format!("{}: {}", quoted(entry), error.msg));
         }
         return Ok(LogSource::Files {
@@ -322,6 +323,7 @@ mod tests {
             ("file:relative.log", "file:/path"),
             ("file:/var/log/", "file:/path"),
             ("file:/var/log/a[.log", "a[.log"),
+            ("file:/var/log/[a/b].log", "[a/b].log"),
             ("file:/a?format=xml", "raw, json, squid and auto"),
             ("file:/a?colour=red", "name=NAME"),
             ("file:/a?name=", "?name=NAME"),

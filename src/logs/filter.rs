@@ -1,6 +1,7 @@
 //! Which entries a subscriber wants: `?source=`, `?level=` and `?q=`.
 
 use super::entry::Level;
+use super::label;
 use super::ring::Entry;
 
 /// What an entry must be to be shown. The default shows everything.
@@ -100,7 +101,7 @@ fn file_stem(given: &str) -> Option<String> {
         _ if is_path => name,
         _ => return None,
     };
-    Some(stem.to_owned())
+    Some(label::of_stem(stem))
 }
 
 /// Whether `text`, in lower case already, occurs in the message.
@@ -155,6 +156,12 @@ mod tests {
         for given in ["ap", "app.txt", "/x/app/other.log", "APP", "/"] {
             assert!(!shows((Some(given), None, None), &app), "{given}");
         }
+        // A file that a pattern fits is called by what its name becomes.
+        let label = entry("my_log", Level::Info, "x");
+        assert!(shows((Some("/x/my log.txt"), None, None), &label));
+        let own = entry("postern", Level::Info, "x");
+        assert!(!shows((Some("/x/postern.log"), None, None), &own));
+        assert!(shows((Some("postern"), None, None), &own));
         let messages = entry("messages", Level::Info, "x");
         assert!(shows((Some("/var/log/messages"), None, None), &messages));
     }

@@ -5,6 +5,7 @@
 pub mod entry;
 pub mod filter;
 pub mod hub;
+pub mod label;
 pub mod own;
 pub mod ring;
 pub mod source;

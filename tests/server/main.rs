@@ -8,6 +8,7 @@ mod connections;
 mod cors;
 mod damaged;
 mod device;
+mod files;
 mod follow;
 mod forge;
 mod full;

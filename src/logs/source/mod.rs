@@ -17,9 +17,11 @@ use super::entry::{Level, NewEntry};
 use super::ring::Ring;
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::config::{KMSG, LogSource};
+use file::FileSource;
 use line::Line;
 
 mod file;
+mod format;
 mod journald;
 mod kmsg;
 mod line;
@@ -34,9 +36,12 @@ pub struct SourceState {
     pub name: String,
     /// The word that `LOG_SOURCES` begins it with; `unknown` for an entry there that means nothing.
     pub kind: &'static str,
-    /// `starting`, `following`, `listening`, `waiting for the file`, `waiting to start journalctl again`,
+    /// `starting`, `following`, `following, by polling`, `listening`, `waiting for the file`, `waiting for a file`,
+    /// `waiting to start journalctl again`,
     /// `not a regular file`, `ended`, `stopped` or `error`.
     pub state: &'static str,
+    /// Of a pattern: how many files are followed.
+    pub files: Option<usize>,
     /// Entries made since the start.
     pub entries: u64,
     /// The last thing that went wrong, even if it is over.
@@ -61,8 +66,17 @@ impl Sources {
         };
         for spec in specs {
             let (kind, source): (_, Option<Box<dyn Source>>) = match spec.clone() {
-                LogSource::File { path, .. } => ("file", Some(Box::new(file::FileSource { path }))),
-                LogSource::Files { .. } => ("file", None),
+                LogSource::File { path, format, .. } => {
+                    ("file", Some(Box::new(FileSource::one(path, format))))
+                }
+                LogSource::Files {
+                    pattern,
+                    name,
+                    format,
+                } => {
+                    let source = FileSource::all(&pattern, name.is_some(), format);
+                    ("file", Some(Box::new(source)))
+                }
                 LogSource::Journald => {
                     let source = journald::JournaldSource::new();
                     ("journald", Some(Box::new(source)))
@@ -200,6 +214,11 @@ impl Context {
         self.clock.monotonic()
     }
 
+    /// Says how many files the source follows.
+    fn report_files(&self, files: usize) {
+        self.shared.status.lock().files = Some(files);
+    }
+
     /// Says what the source is doing; logs it when that is news.
     fn report(&self, state: &'static str, error: Option<String>) {
         let mut status = self.shared.status.lock();
@@ -255,6 +274,7 @@ struct Shared {
 
 struct Status {
     state: &'static str,
+    files: Option<usize>,
     last_error: Option<String>,
 }
 
@@ -265,6 +285,7 @@ impl Shared {
             kind,
             status: Mutex::new(Status {
                 state: "starting",
+                files: None,
                 last_error: None,
             }),
             entries: AtomicU64::new(0),
@@ -277,6 +298,7 @@ impl Shared {
             name: self.name.to_string(),
             kind: self.kind,
             state: status.state,
+            files: status.files,
             entries: self.entries.load(Ordering::Acquire),
             last_error: status.last_error.clone(),
         }
@@ -338,7 +360,7 @@ impl Stop {
     }
 }
 
-/// A source reads and splits; the deepest it gets is the log backend.
+/// A source reads and splits; the deepest it gets is the log backend, and 128 levels of JSON.
 const STACK: usize = 128 * 1024;
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! What following a file promises, with real files and time turned by hand.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 
+use super::super::tail::PARTIAL_PATIENCE;
+use super::super::watch::POLL;
 use super::*;
 
 struct Bench {
@@ -199,4 +201,56 @@ fn a_file_put_back_under_its_name_is_simply_followed_on() {
     assert_eq!(bench.lines(), ["two"]);
     bench.pass(Duration::from_secs(60));
     assert_eq!(bench.poll(), (State::Following, vec![]));
+}
+
+#[test]
+fn a_file_rewritten_to_the_same_size_or_more_is_read_from_its_beginning() {
+    let mut bench = Bench::following();
+    bench.append("one\ntwo\n");
+    assert_eq!(bench.lines(), ["one", "two"]);
+    fs::write(bench.path(), "1st\n2nd\n").unwrap();
+    assert_eq!(bench.lines(), ["1st", "2nd"]);
+    fs::write(bench.path(), "longer than it was\nbefore\n").unwrap();
+    assert_eq!(bench.lines(), ["longer than it was", "before"]);
+    bench.append("next\n");
+    assert_eq!(bench.lines(), ["next"]);
+}
+
+#[test]
+fn files_rotated_away_before_anybody_looked_are_read_in_their_order() {
+    let mut bench = Bench::new();
+    bench.append("old\n");
+    let folder = bench.folder.path().to_owned();
+    let file = |name: &str| folder.join(name);
+    fs::write(file("app.log.3"), "ancient\n").unwrap();
+    assert_eq!(bench.lines(), [""; 0]);
+    bench.append("one\n");
+    for n in ["two", "three"] {
+        fs::rename(file("app.log.3"), file("app.log.4")).unwrap();
+        let _ = fs::rename(file("app.log.2"), file("app.log.3"));
+        let _ = fs::rename(file("app.log.1"), file("app.log.2"));
+        fs::rename(file("app.log"), file("app.log.1")).unwrap();
+        bench.append(format!("{n}\n"));
+        fs::write(file("app.log.3"), "never this log's\n").ok();
+        fs::rename(file("app.log.4"), file("app.log.3")).unwrap();
+    }
+    fs::write(file("app.log.swp"), "no log\n").unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        seen.extend(bench.lines());
+        bench.pass(ROTATION_QUIET);
+    }
+    assert_eq!(seen, ["one", "two", "three"]);
+}
+
+#[test]
+fn a_new_file_that_may_not_be_read_yet_does_not_take_the_old_one_away() {
+    let mut bench = Bench::following();
+    let old = bench.rotate();
+    fs::create_dir(bench.path()).unwrap();
+    assert_eq!(bench.poll(), (State::NotAFile, vec![]));
+    let mut late = OpenOptions::new().append(true).open(old).unwrap();
+    late.write_all(b"late\n").unwrap();
+    bench.pass(ROTATION_LONGEST);
+    assert_eq!(bench.poll(), (State::NotAFile, vec!["late".into()]));
 }

@@ -1,0 +1,290 @@
+//! All files that a pattern fits, followed at once.
+//!
+//! A file is known by its device and inode, not by its name: rotation renames it, and what was read of it is not new then.
+//! Those that are there at the start are read from their ends, those that come later from their beginnings. One that the
+//! pattern fits no more is read until nothing has come for a moment, then closed.
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::super::line::Line;
+use super::super::{Event, format};
+use super::pattern::{FilePattern, Found};
+use super::places::Place;
+use super::tail::{Amount, BUFFER, Identity, Refused, Start, Tail};
+use super::watch::Woken;
+use super::{Followed, Look, Report};
+use crate::clock::Moment;
+use crate::config::LineFormat;
+use crate::logs::label;
+
+pub(super) struct Files {
+    pattern: FilePattern,
+    /// Whether the entries have one name, and a field that tells the file.
+    is_named: bool,
+    format: LineFormat,
+    followed: Vec<OneOfThem>,
+    /// From where each file that the pattern fits is to be read, should it be opened.
+    known: HashMap<Identity, Known>,
+    places: Vec<Place>,
+    /// Whether the files found next have been there all along.
+    is_first: bool,
+    trouble: Option<String>,
+    buffer: Vec<u8>,
+}
+
+struct OneOfThem {
+    tail: Tail,
+    label: Arc<str>,
+    /// Since when the pattern has not fitted it any more.
+    gone: Option<Moment>,
+    /// Whether it has more to be read right now.
+    more: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    position: u64,
+    /// A number that was given away again comes with another time of birth, where the file system keeps one.
+    born: Option<SystemTime>,
+}
+
+impl Files {
+    pub(super) fn new(pattern: &str, is_named: bool, format: LineFormat) -> Self {
+        Self {
+            pattern: FilePattern::new(pattern),
+            is_named,
+            format,
+            followed: Vec::new(),
+            known: HashMap::new(),
+            places: Vec::new(),
+            is_first: true,
+            trouble: None,
+            buffer: vec![0; BUFFER],
+        }
+    }
+
+    /// Finds what the pattern fits now. True if other files are open than before.
+    fn scan(&mut self, now: Moment) -> bool {
+        let Found {
+            mut files,
+            places,
+            trouble,
+            ..
+        } = self.pattern.find();
+        self.places = places;
+        self.trouble = trouble;
+        // Two names of one file: the first one counts.
+        files.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut listed: HashMap<Identity, Known> = HashMap::new();
+        files.retain(|(_, metadata)| {
+            let identity = Identity::of(metadata);
+            listed
+                .insert(identity, self.known_of(identity, metadata))
+                .is_none()
+        });
+        self.known = listed;
+        let mut changed = false;
+        for one in &mut self.followed {
+            let is_there = self.known.contains_key(&one.tail.identity());
+            one.gone = if is_there {
+                None
+            } else {
+                one.gone.or(Some(now))
+            };
+        }
+        // The last written come first; those beyond the bound have been quiet for longest.
+        files.sort_by_key(|(_, metadata)| std::cmp::Reverse(metadata.modified().ok()));
+        let beyond = files.split_off(files.len().min(MAX_FILES));
+        if !beyond.is_empty() {
+            self.trouble.get_or_insert(format!(
+                "{} files fit the pattern; the {MAX_FILES} last written are followed",
+                MAX_FILES + beyond.len()
+            ));
+            for (_, metadata) in &beyond {
+                changed |= self.close(Identity::of(metadata));
+            }
+        }
+        // Opened in the order in which they were written, as far as that can be told.
+        for (path, metadata) in files.into_iter().rev() {
+            let identity = Identity::of(&metadata);
+            if !self.follows(identity) {
+                changed |= self.open(path, identity, now);
+            }
+        }
+        self.is_first = false;
+        changed
+    }
+
+    fn known_of(&self, identity: Identity, metadata: &Metadata) -> Known {
+        let born = metadata.created().ok();
+        match self.known.get(&identity) {
+            Some(known) if known.born == born || known.born.is_none() || born.is_none() => *known,
+            _ => Known {
+                position: if self.is_first { metadata.len() } else { 0 },
+                born,
+            },
+        }
+    }
+
+    fn follows(&self, identity: Identity) -> bool {
+        let mut followed = self.followed.iter();
+        followed.any(|one| one.tail.identity() == identity)
+    }
+
+    fn open(&mut self, path: PathBuf, listed: Identity, now: Moment) -> bool {
+        let position = self.known.get(&listed).map_or(0, |known| known.position);
+        match Tail::open(&path, Start::At(position), now) {
+            // The name may mean another file by now: the folder has told of it then, and the next scan finds it.
+            Ok(tail) if tail.identity() == listed => {
+                self.followed.push(OneOfThem {
+                    tail,
+                    label: label::of_file(&path).into(),
+                    gone: None,
+                    more: true,
+                });
+                true
+            }
+            Ok(_) | Err(Refused::Missing | Refused::NotAFile) => false,
+            Err(Refused::Failed(error)) => {
+                self.trouble
+                    .get_or_insert(format!("{}: {error}", path.display()));
+                false
+            }
+        }
+    }
+
+    /// Closes a file that may be opened again.
+    fn close(&mut self, identity: Identity) -> bool {
+        let at = |one: &OneOfThem| one.tail.identity() == identity;
+        let Some(at) = self.followed.iter().position(at) else {
+            return false;
+        };
+        let one = self.followed.swap_remove(at);
+        if let Some(known) = self.known.get_mut(&identity) {
+            known.position = one.tail.position();
+        }
+        true
+    }
+}
+
+impl Followed for Files {
+    fn look(&mut self, woken: &Woken, now: Moment, give: &mut dyn FnMut(Event)) -> Look {
+        let mut look = Look::default();
+        if woken.everything {
+            look.changed = self.scan(now);
+        }
+        let (format, is_named) = (self.format, self.is_named);
+        let mut failed = Vec::new();
+        for one in &mut self.followed {
+            let watch = one.tail.watch;
+            let is_due = woken.everything
+                || one.more
+                || one.is_pending()
+                || watch.is_none_or(|watch| woken.written.contains(&watch));
+            if !is_due {
+                continue;
+            }
+            let label = &one.label;
+            let path = one.tail.path().to_owned();
+            let mut give = |line| give(event(line, format, is_named, label, &path));
+            match one.tail.read(&mut self.buffer, now, &mut give) {
+                Ok(amount) => {
+                    one.more = amount == Amount::Budget;
+                    look.more |= one.more;
+                    look.read |= amount != Amount::Nothing;
+                }
+                Err(error) => {
+                    self.trouble
+                        .get_or_insert(format!("{}: {error}", path.display()));
+                    failed.push(one.tail.identity());
+                }
+            }
+            if one.is_over(now) {
+                one.tail.finish(&mut give);
+            }
+        }
+        let before = self.followed.len();
+        // It is closed, and so tried again at the next scan.
+        for identity in failed {
+            self.close(identity);
+        }
+        self.followed.retain(|one| !one.is_over(now));
+        look.changed |= self.followed.len() != before;
+        look
+    }
+
+    fn places(&self) -> Vec<Place> {
+        self.places.clone()
+    }
+
+    fn tails(&mut self) -> Box<dyn Iterator<Item = &mut Tail> + '_> {
+        Box::new(self.followed.iter_mut().map(|one| &mut one.tail))
+    }
+
+    fn is_pending(&self) -> bool {
+        self.followed.iter().any(OneOfThem::is_pending)
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            state: if self.followed.is_empty() {
+                "waiting for a file"
+            } else {
+                "following"
+            },
+            error: self.trouble.clone(),
+            files: Some(self.followed.len()),
+        }
+    }
+
+    fn finish(&mut self, give: &mut dyn FnMut(Event)) {
+        let (format, is_named) = (self.format, self.is_named);
+        for OneOfThem { tail, label, .. } in &mut self.followed {
+            let path = tail.path().to_owned();
+            tail.finish(&mut |line| give(event(line, format, is_named, label, &path)));
+        }
+    }
+}
+
+impl OneOfThem {
+    fn is_pending(&self) -> bool {
+        self.gone.is_some() || self.tail.is_partial()
+    }
+
+    /// Whether nothing more is to be expected of it.
+    fn is_over(&self, now: Moment) -> bool {
+        let Some(gone) = self.gone else {
+            return false;
+        };
+        let quiet = now.saturating_since(self.tail.grew().max(gone)) >= GONE_QUIET;
+        quiet || now.saturating_since(gone) >= GONE_LONGEST
+    }
+}
+
+fn event(line: Line, format: LineFormat, is_named: bool, label: &Arc<str>, path: &Path) -> Event {
+    let mut event = format::event(line, format);
+    if is_named {
+        let path = path.to_string_lossy().into_owned();
+        event.fields.insert("file".into(), path.into());
+    } else {
+        event.label = Some(label.clone());
+    }
+    event
+}
+
+/// How many files one pattern follows: each takes a descriptor, a watch and up to 64 KiB of an unfinished line.
+const MAX_FILES: usize = 64;
+
+/// A file that is gone is closed once nothing has been written to it for this long, …
+const GONE_QUIET: Duration = Duration::from_millis(500);
+
+/// … or after this long, if its writer never lets go of it.
+const GONE_LONGEST: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

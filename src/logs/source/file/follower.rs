@@ -1,0 +1,247 @@
+//! A file followed by its name as `tail -F` does it: through rotation, truncation, and times when it is not there.
+//!
+//! It begins at the end of a file that is there at the start, and at the beginning of one that appears later.
+//! When the path names another file, that one is opened at once, so that a further rotation cannot take it away; the old
+//! one is read on until nothing has come for a moment (a writer reopens its log only after the rotation), then the
+//! new one from its beginning. A file shorter than what was read of it, or that begins otherwise, was truncated and is
+//! read from its beginning. An unfinished line is kept until it ends, until 2 s have passed without more of it, or until
+//! its file is left.
+
+use std::collections::{HashSet, VecDeque};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::super::line::Line;
+use super::tail::{Amount, BUFFER, Identity, Refused, Start, Tail};
+use crate::clock::Moment;
+
+/// What became of one look at the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    Following,
+    Waiting,
+    NotAFile,
+    Failed(String),
+}
+
+impl From<Refused> for State {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Missing => Self::Waiting,
+            Refused::NotAFile => Self::NotAFile,
+            Refused::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
+/// The follower, fed with time and polled by hand in tests.
+pub(super) struct Follower {
+    path: PathBuf,
+    open: Option<Tail>,
+    /// What has taken the open one's place since, in that order.
+    next: VecDeque<Tail>,
+    /// Since when there is a next one.
+    replaced: Option<Moment>,
+    /// Whether a file found now has been there all along, so that its contents are old.
+    from_end: bool,
+    /// The rotated files beside it that hold nothing new.
+    siblings: HashSet<Sibling>,
+    buffer: Vec<u8>,
+}
+
+/// A number that was given away again comes with another time of birth, where the file system keeps one.
+type Sibling = (Identity, Option<SystemTime>);
+
+impl Follower {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            open: None,
+            next: VecDeque::new(),
+            replaced: None,
+            from_end: true,
+            siblings: HashSet::new(),
+            buffer: vec![0; BUFFER],
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The files it holds open.
+    pub(super) fn tails(&mut self) -> impl Iterator<Item = &mut Tail> {
+        self.open.iter_mut().chain(&mut self.next)
+    }
+
+    /// Which they are.
+    pub(super) fn held(&self) -> Vec<Identity> {
+        let held = self.open.iter().chain(&self.next);
+        held.map(Tail::identity).collect()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether something is due after a while, even if nothing happens.
+    pub(super) fn is_pending(&self) -> bool {
+        self.replaced.is_some() || self.open.as_ref().is_some_and(Tail::is_partial)
+    }
+
+    /// Reads what is new, a bounded amount; true if there is more right now.
+    pub(super) fn poll(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> (State, bool) {
+        if self.open.is_none() {
+            let start = if self.from_end {
+                Start::End
+            } else {
+                Start::At(0)
+            };
+            // Before it is opened: what is rotated in between is new.
+            let siblings = self.rotated().map(|(sibling, ..)| sibling).collect();
+            match Tail::open(&self.path, start, now) {
+                Ok(tail) => {
+                    self.open = Some(tail);
+                    self.siblings = siblings;
+                }
+                Err(refused) => {
+                    // Whatever takes its place will be new.
+                    if matches!(refused, Refused::Missing | Refused::NotAFile) {
+                        self.from_end = false;
+                    }
+                    return (refused.into(), false);
+                }
+            }
+        }
+        self.from_end = false;
+        let Some(open) = &mut self.open else {
+            return (State::Waiting, false);
+        };
+        match open.read(&mut self.buffer, now, give) {
+            Ok(Amount::Budget) => (State::Following, true),
+            Ok(_) => self.follow_rotation(now, give),
+            Err(error) => {
+                // A stale handle must not hide a file that has been put in its place.
+                if self.look_at_path(now) == State::Following && !self.next.is_empty() {
+                    self.advance(now, give);
+                }
+                (State::Failed(error.to_string()), false)
+            }
+        }
+    }
+
+    /// Gives what is unfinished.
+    pub(super) fn finish(&mut self, give: &mut dyn FnMut(Line)) {
+        if let Some(open) = &mut self.open {
+            open.finish(give);
+        }
+    }
+
+    /// Goes over to another file under the same name once the old one is really finished.
+    fn follow_rotation(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> (State, bool) {
+        let state = self.look_at_path(now);
+        let (Some(open), false) = (&self.open, self.next.is_empty()) else {
+            self.replaced = None;
+            return (state, false);
+        };
+        let since = *self.replaced.get_or_insert(now);
+        let quiet = now.saturating_since(open.grew().max(since)) >= ROTATION_QUIET;
+        let long = now.saturating_since(since) >= ROTATION_LONGEST;
+        if quiet || long || self.next.len() > MAX_NEXT {
+            self.advance(now, give);
+            return (state, true);
+        }
+        (state, false)
+    }
+
+    /// Leaves the open file for the next one.
+    fn advance(&mut self, now: Moment, give: &mut dyn FnMut(Line)) {
+        self.finish(give);
+        self.open = self.next.pop_front();
+        self.replaced = (!self.next.is_empty()).then_some(now);
+    }
+
+    /// What the path names now; a file that is not held yet is opened.
+    fn look_at_path(&mut self, now: Moment) -> State {
+        let found = match std::fs::metadata(&self.path) {
+            Ok(found) => Identity::of(&found),
+            Err(_) => return State::Waiting,
+        };
+        if self.holds(found) {
+            return State::Following;
+        }
+        match Tail::open(&self.path, Start::At(0), now) {
+            Ok(tail) => {
+                self.find_missed(tail.identity(), now);
+                self.next.push_back(tail);
+                State::Following
+            }
+            Err(refused) => refused.into(),
+        }
+    }
+
+    /// Our descriptors keep the old inodes from being used again, so equal numbers are the same file.
+    fn holds(&self, file: Identity) -> bool {
+        let mut held = self.open.iter().chain(&self.next);
+        held.any(|tail| tail.identity() == file)
+    }
+
+    /// Files that came and were rotated away before anybody looked, by their names beside the path.
+    fn find_missed(&mut self, newest: Identity, now: Moment) {
+        let mut missed: Vec<_> = self.rotated().collect();
+        let siblings = missed.iter().map(|(sibling, ..)| *sibling).collect();
+        missed.retain(|(sibling, ..)| {
+            sibling.0 != newest && !self.holds(sibling.0) && !self.siblings.contains(sibling)
+        });
+        missed.sort_by_key(|(_, metadata, _)| metadata.modified().ok());
+        let newest_first = missed.iter().rev().take(MAX_NEXT);
+        for (.., path) in newest_first.rev() {
+            if let Ok(tail) = Tail::open(path, Start::At(0), now)
+                && !self.holds(tail.identity())
+            {
+                self.next.push_back(tail);
+            }
+        }
+        self.siblings = siblings;
+    }
+
+    /// The regular files beside the path that are named as rotation names them: the name, `.` or `-`, a number or a date.
+    fn rotated(&self) -> impl Iterator<Item = (Sibling, Metadata, PathBuf)> {
+        let name = self.path.file_name().unwrap_or_default().to_owned();
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        entries
+            .take(MAX_LOOKED_AT)
+            .flatten()
+            .filter_map(move |entry| {
+                let other = entry.file_name();
+                let rest = other
+                    .as_encoded_bytes()
+                    .strip_prefix(name.as_encoded_bytes())?;
+                let is_number = |byte: &u8| byte.is_ascii_digit() || b".-_".contains(byte);
+                if rest.is_empty() || !rest.iter().all(is_number) {
+                    return None;
+                }
+                let metadata = entry.metadata().ok().filter(Metadata::is_file)?;
+                let sibling = (Identity::of(&metadata), metadata.created().ok());
+                Some((sibling, metadata, entry.path()))
+            })
+    }
+}
+
+/// A rotated file is left once nothing has been written to it for this long, …
+const ROTATION_QUIET: Duration = Duration::from_millis(500);
+
+/// … or after this long, if its writer never lets go of it, …
+const ROTATION_LONGEST: Duration = Duration::from_secs(5);
+
+/// … or once so many have followed it.
+const MAX_NEXT: usize = 8;
+
+/// A folder with more files than this is not where logs are rotated.
+const MAX_LOOKED_AT: usize = 10_000;
+
+#[cfg(test)]
+#[path = "follower_tests.rs"]
+mod tests;

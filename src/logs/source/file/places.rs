@@ -1,0 +1,152 @@
+//! Which folders decide what a path names: those in which a link on its way stands, and the one in which its last part
+//! stands, or the first part that is missing.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+
+use glob::{MatchOptions, Pattern};
+
+/// A folder to be watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) folder: PathBuf,
+    /// What matters in it; if nothing, only what becomes of the folder itself.
+    pub(super) name: Option<Name>,
+}
+
+/// Which of a folder's entries matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Name {
+    Exactly(OsString),
+    Like(Pattern),
+    Any,
+}
+
+impl Name {
+    pub(super) fn matches(&self, name: &OsStr) -> bool {
+        match self {
+            Self::Exactly(exactly) => exactly == name,
+            // What is not UTF-8 is matched as it will be shown.
+            Self::Like(pattern) => pattern.matches_with(&name.to_string_lossy(), AS_SHELLS_DO),
+            Self::Any => true,
+        }
+    }
+}
+
+/// The folders that decide what `path` names. If it is a folder that is to be looked into, its own is not among them.
+pub(super) fn places(path: &Path, into_folder: bool) -> Vec<Place> {
+    let mut places = Vec::new();
+    let mut todo: VecDeque<OsString> = VecDeque::new();
+    push_front(&mut todo, path);
+    let mut at = PathBuf::from("/");
+    let mut links = 0;
+    while let Some(name) = todo.pop_front() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        let next = at.join(&name);
+        let found = std::fs::symlink_metadata(&next).map(|found| found.file_type());
+        let named = |at: &Path, name| Place {
+            folder: at.to_owned(),
+            name: Some(Name::Exactly(name)),
+        };
+        match found {
+            Ok(kind) if kind.is_symlink() && links < MAX_LINKS => {
+                links += 1;
+                places.push(named(&at, name));
+                if let Ok(target) = std::fs::read_link(&next) {
+                    if target.is_absolute() {
+                        at = PathBuf::from("/");
+                    }
+                    push_front(&mut todo, &target);
+                }
+            }
+            Ok(kind) if kind.is_dir() && (into_folder || !todo.is_empty()) => {
+                places.push(Place {
+                    folder: next.clone(),
+                    name: None,
+                });
+                at = next;
+            }
+            _ => {
+                places.push(named(&at, name));
+                break;
+            }
+        }
+    }
+    places
+}
+
+fn push_front(todo: &mut VecDeque<OsString>, path: &Path) {
+    for part in path.components().rev() {
+        match part {
+            Component::Normal(name) => todo.push_front(name.to_owned()),
+            Component::ParentDir => todo.push_front("..".into()),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+}
+
+/// `*` and `?` match neither a `/` nor a leading dot: what editors and copiers call `.app.log.x` is not a log yet.
+pub(super) const AS_SHELLS_DO: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
+/// As many as the kernel follows.
+const MAX_LINKS: u32 = 40;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// The folders, relative to `root`, in which a name matters.
+    fn named(root: &Path, path: &str) -> Vec<(String, String)> {
+        let places = places(&root.join(path), false);
+        let named = places.iter().filter_map(|place| match &place.name {
+            Some(Name::Exactly(name)) => Some((
+                place
+                    .folder
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned(),
+                name.to_str().unwrap().to_owned(),
+            )),
+            _ => None,
+        });
+        named.collect()
+    }
+
+    #[test]
+    fn the_last_part_the_first_missing_one_and_every_link_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("real/deep")).unwrap();
+        std::fs::write(root.join("real/deep/log"), "").unwrap();
+        std::fs::write(root.join("file"), "").unwrap();
+        symlink("real/deep", root.join("short")).unwrap();
+        symlink(root.join("short/log"), root.join("real/link")).unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        let pair = |folder: &str, name: &str| (folder.to_owned(), name.to_owned());
+        assert_eq!(named(&root, "real/deep/log"), [pair("real/deep", "log")]);
+        assert_eq!(named(&root, "real/no/log"), [pair("real", "no")]);
+        assert_eq!(named(&root, "file/log"), [pair("", "file")]);
+        assert_eq!(named(&root, "real"), [pair("", "real")]);
+        assert_eq!(
+            named(&root, "real/../real/link"),
+            [
+                pair("real", "link"),
+                pair("", "short"),
+                pair("real/deep", "log")
+            ]
+        );
+        assert_eq!(named(&root, "loop").len(), 41);
+    }
+}
