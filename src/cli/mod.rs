@@ -1,10 +1,12 @@
 //! The command line: words to a command, a file a command, and each command to an exit status.
 
+mod answer;
 mod check;
 mod hash_password;
 mod health;
 pub mod help;
 mod journal;
+mod prompt;
 mod serve;
 pub mod table;
 #[cfg(test)]
