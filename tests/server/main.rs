@@ -6,6 +6,7 @@ mod clock;
 mod commits;
 mod connections;
 mod cors;
+mod desk;
 mod device;
 mod follow;
 mod forge;
