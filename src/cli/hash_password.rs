@@ -1,12 +1,10 @@
 //! `postern hash-password`: one line from standard input to a bcrypt hash. The password never stands in an argument,
 //! where `ps` and the shell's history would show it.
 
-use std::io::{self, IsTerminal, Read};
+use std::io;
 use std::ops::RangeInclusive;
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use zeroize::Zeroizing;
-
+use super::prompt::{PromptError, secret_line};
 use super::{Console, FAILURE, SUCCESS};
 use crate::entropy::{Entropy, SystemEntropy};
 
@@ -17,19 +15,7 @@ pub(super) fn run(cost: u32, console: &mut Console<'_>) -> io::Result<u8> {
             "warning: --cost {cost} is under {LOWEST_SOUND_COST}: whoever gets hold of the hash guesses quickly"
         )?;
     }
-    let hidden = if console.input_is_terminal {
-        write!(console.err, "Password: ")?;
-        console.err.flush()?;
-        HiddenInput::begin()
-    } else {
-        None
-    };
-    let password = read_password(&mut *console.input);
-    if hidden.is_some() {
-        // The newline that was typed was not shown either.
-        writeln!(console.err)?;
-    }
-    drop(hidden);
+    let password = secret_line(console, "Password: ", || Ok(())).map_err(HashError::from);
     match password.and_then(|password| hash(&password, cost, &SystemEntropy)) {
         Ok(hash) => {
             writeln!(console.out, "{hash}")?;
@@ -53,36 +39,21 @@ enum HashError {
     TooShort,
     #[error("the password is too long: at most 72 bytes, for bcrypt reads no further")]
     TooLong,
-    #[error("the password is not UTF-8 text")]
-    NotText,
     #[error("the password contains a NUL byte, behind which bcrypt would read nothing")]
     Nul,
-    #[error("standard input cannot be read: {0}")]
-    Input(#[from] io::Error),
+    #[error(transparent)]
+    Input(PromptError),
     #[error("bcrypt failed: {0}")]
     Bcrypt(#[from] bcrypt::BcryptError),
 }
 
-/// The first line, without its end. Byte by byte, so that a line without end is given up at [`MAX_LINE`].
-fn read_password(input: &mut dyn Read) -> Result<Zeroizing<String>, HashError> {
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
-    let mut byte = Zeroizing::new([0]);
-    loop {
-        match input.read(&mut *byte) {
-            Ok(0) if line.is_empty() => return Err(HashError::Missing),
-            Ok(0) => break,
-            Ok(_) if byte[0] == b'\n' => break,
-            Ok(_) if line.len() == MAX_LINE => return Err(HashError::TooLong),
-            Ok(_) => line.push(byte[0]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+impl From<PromptError> for HashError {
+    fn from(error: PromptError) -> Self {
+        match error {
+            PromptError::Missing => Self::Missing,
+            other => Self::Input(other),
         }
     }
-    if line.last() == Some(&b'\r') {
-        line.pop();
-    }
-    let text = std::str::from_utf8(&line).map_err(|_| HashError::NotText)?;
-    Ok(Zeroizing::new(text.to_owned()))
 }
 
 fn hash(password: &str, cost: u32, entropy: &dyn Entropy) -> Result<String, HashError> {
@@ -101,28 +72,6 @@ fn hash(password: &str, cost: u32, entropy: &dyn Entropy) -> Result<String, Hash
     Ok(parts.format_for_version(bcrypt::Version::TwoB))
 }
 
-/// Standard input, a terminal, not showing what is typed, until this is dropped.
-struct HiddenInput(Termios);
-
-impl HiddenInput {
-    /// `None` if the terminal won't: better shown than not asked.
-    fn begin() -> Option<Self> {
-        let stdin = io::stdin();
-        let before = stdin.is_terminal().then(|| tcgetattr(&stdin).ok())??;
-        let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&stdin, OptionalActions::Flush, &hidden).ok()?;
-        Some(Self(before))
-    }
-}
-
-impl Drop for HiddenInput {
-    fn drop(&mut self) {
-        // If the terminal is gone there is nobody to show anything to.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
-    }
-}
-
 /// What `--cost` takes: what bcrypt allows.
 pub(super) const COSTS: RangeInclusive<u32> = 4..=31;
 
@@ -138,18 +87,16 @@ const MIN_CHARACTERS: usize = 8;
 /// bcrypt reads no further.
 const MAX_BYTES: usize = 72;
 
-/// The longest password with the carriage return of a file from Windows.
-const MAX_LINE: usize = MAX_BYTES + 1;
-
 #[cfg(test)]
 mod tests {
+    use super::super::prompt::read_line;
     use super::*;
     use crate::entropy::FakeEntropy;
 
     const CHEAPEST: u32 = 4;
 
     fn hash_of(mut input: &[u8]) -> Result<String, HashError> {
-        let password = read_password(&mut input)?;
+        let password = read_line(&mut input)?;
         hash(&password, CHEAPEST, &FakeEntropy::new(1))
     }
 
@@ -179,11 +126,5 @@ mod tests {
         assert!(hash_of(b"hunter22\xff\n").is_err());
         assert!(hash_of("x".repeat(72).as_bytes()).is_ok());
         assert!(hash_of("пароль12".as_bytes()).is_ok(), "8 characters");
-    }
-
-    #[test]
-    fn a_line_without_end_is_not_read_to_it() {
-        let error = read_password(&mut io::repeat(b'x')).unwrap_err();
-        assert!(matches!(error, HashError::TooLong));
     }
 }

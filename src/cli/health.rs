@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde_json::Value;
 
+use super::answer::{Framing, NoHead, head};
 use super::{Console, FAILURE, SUCCESS, USELESS};
 use crate::config::{Config, ConfigError};
 
@@ -155,39 +156,30 @@ fn broken(error: io::Error) -> NoAnswer {
     }
 }
 
-/// Status, declared length of the body if there is one, and where the body begins. `None` while the head is not whole.
-fn head(answer: &[u8]) -> Result<Option<(u16, Option<usize>, usize)>, NoAnswer> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let begin = match response.parse(answer) {
-        Ok(httparse::Status::Complete(begin)) => begin,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(_) => return Err(NoAnswer::NotHealth),
-    };
-    let length = response
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-        .and_then(|header| std::str::from_utf8(header.value).ok()?.trim().parse().ok());
-    Ok(Some((response.code.unwrap_or(0), length, begin)))
-}
-
 fn is_whole(answer: &[u8]) -> bool {
     match head(answer) {
-        Ok(Some((_, Some(length), begin))) => answer.len() - begin >= length,
-        Ok(_) => false,
+        Ok(Some(head)) => match head.framing {
+            Framing::Length(length) => (answer.len() - head.begin) as u64 >= length,
+            Framing::Chunked | Framing::UntilClose => false,
+        },
+        Ok(None) => false,
         // Nothing that follows will make sense of it.
-        Err(_) => true,
+        Err(NoHead) => true,
     }
 }
 
 fn understand(answer: &[u8]) -> Result<Health, NoAnswer> {
-    let (status, length, begin) = head(answer)?.ok_or(NoAnswer::NotHealth)?;
-    let body = &answer[begin..];
-    let body = &body[..length.unwrap_or(body.len()).min(body.len())];
+    let head = head(answer).ok().flatten().ok_or(NoAnswer::NotHealth)?;
+    let body = &answer[head.begin..];
+    let body = match head.framing {
+        Framing::Length(length) => {
+            &body[..usize::try_from(length).map_or(body.len(), |length| length.min(body.len()))]
+        }
+        Framing::Chunked | Framing::UntilClose => body,
+    };
     let body: Value = serde_json::from_slice(body).map_err(|_| NoAnswer::NotHealth)?;
     match body.get("status").and_then(Value::as_str) {
-        Some("healthy") if status == 200 => Ok(Health::Healthy),
+        Some("healthy") if head.status == 200 => Ok(Health::Healthy),
         Some("degraded") => Ok(Health::Degraded(reasons(&body))),
         _ => Err(NoAnswer::NotHealth),
     }
@@ -217,9 +209,6 @@ const RETRY: Duration = Duration::from_millis(50);
 
 /// An answer has some 300 bytes; a degraded one with many reasons, a few thousand.
 const MAX_ANSWER: usize = 16 * 1024;
-
-/// The server sends about ten.
-const MAX_HEADERS: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -56,11 +56,15 @@ pub fn command(id: CommandId) -> String {
     } = id.row();
     let operand = match operand {
         Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
+        Operand::Board(name) => format!(" {name}"),
         Operand::None | Operand::Refused(_) => String::new(),
     };
-    let own_flags = flags.iter().fold(String::new(), |flags, flag| {
+    let mut own_flags = flags.iter().fold(String::new(), |flags, flag| {
         flags + " [" + &flag_name(flag) + "]"
     });
+    if own_flags.len() > WIDTH / 2 {
+        " [FLAGS]".clone_into(&mut own_flags);
+    }
     let mut text = format!(
         "postern {name}: {summary}\n\nUsage: postern [--env-file FILE] {name}{own_flags}{operand}\n"
     );
@@ -91,6 +95,7 @@ pub fn command(id: CommandId) -> String {
 fn command_row(command: &CommandRow) -> (String, String) {
     let operand = match command.operand {
         Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
+        Operand::Board(name) => format!(" {name}"),
         Operand::None | Operand::Refused(_) => String::new(),
     };
     (

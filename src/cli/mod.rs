@@ -1,10 +1,13 @@
 //! The command line: words to a command, a file a command, and each command to an exit status.
 
+mod answer;
 mod check;
 mod hash_password;
 mod health;
 pub mod help;
 mod journal;
+pub mod logs;
+mod prompt;
 mod serve;
 pub mod table;
 #[cfg(test)]
@@ -72,6 +75,7 @@ fn dispatch(
         Command::Check => return check::run(load(), console),
         Command::HashPassword { cost } => return hash_password::run(cost, console),
         Command::Health { socket } => return health::run(socket, load, console),
+        Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, console),
         Command::Journal { action, file } => return journal::run(action, file, load, console),
         Command::Help(None) => help::program(),
         Command::HelpJournal => help::journal(),

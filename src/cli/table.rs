@@ -1,5 +1,7 @@
 //! The table of commands and flags. Parsing, `--help`, and whatever else explains the command line read it.
 
+use super::logs;
+
 /// A command of the program.
 #[derive(Debug)]
 pub struct CommandRow {
@@ -30,6 +32,8 @@ pub enum CommandId {
     HashPassword,
     /// Ask the running server how it is.
     Health,
+    /// Show a board's log.
+    Logs,
     /// The journal in numbers.
     JournalStat,
     /// Whether the journal is whole.
@@ -53,6 +57,8 @@ pub enum Operand {
     Optional(&'static str),
     /// It is a path, and may be left out; the name is for the help.
     Path(&'static str),
+    /// It is a board, and must be given; the name is for the help. What else stands there is never shown.
+    Board(&'static str),
     /// It is refused with this reason, and never shown: it may be a secret.
     Refused(&'static str),
 }
@@ -85,6 +91,8 @@ pub enum FlagId {
     Json,
     /// Go on although much is lost.
     Yes,
+    /// One of the desk client's.
+    Logs(logs::Flag),
     /// Explain.
     Help,
     /// Tell the version.
@@ -178,6 +186,33 @@ Finds the socket as the server does (LOCAL_SOCKET, STATE_DIR), waits 5 seconds a
             (0, "healthy"),
             (1, "degraded; the line says why"),
             (2, "no answer, or none that can be used"),
+        ],
+    },
+    CommandRow {
+        id: CommandId::Logs,
+        name: "logs",
+        summary: "show a board's log at your desk, and follow it",
+        details: "\
+BOARD is https://board:8443; a bare name or address means port 8443. Times are the board's, in UTC. What could drive a \
+terminal is shown as an escape.
+
+The password is asked for and not shown. Then the login is kept, for the next time not to ask; --sign-out ends it. \
+Scripts set POSTERN_PASSWORD; then no login is kept, and it is logged out at the end.
+
+At the first contact the certificate's fingerprint is shown; compare it with what the board printed. From then on the \
+board must have that certificate: another one is refused before anything is sent. Scripts give it with --fingerprint.
+
+Kept are known_boards and logins/ in $XDG_STATE_HOME/postern-client, or else in ~/.local/state/postern-client.
+
+With --json the lines are the board's own: logs and gaps, and a hello where the board has started again, for then its \
+numbers begin anew.",
+        flags: logs::FLAGS,
+        operand: Operand::Board("BOARD"),
+        statuses: &[
+            (0, "shown; with --follow: ended by Ctrl-C, or nobody reads on"),
+            (1, "not shown, or no further; the message says why"),
+            WRONG_USAGE,
+            (130, "ended by Ctrl-C before there was anything to show"),
         ],
     },
     CommandRow {
@@ -312,13 +347,14 @@ mod tests {
     fn each_command_has_its_row_and_each_flag_one_meaning() {
         use CommandId::{
             Check, HashPassword, Health, Help, JournalCompact, JournalDump, JournalRepair,
-            JournalStat, JournalVerify, Serve,
+            JournalStat, JournalVerify, Logs, Serve,
         };
         for id in [
             Serve,
             Check,
             HashPassword,
             Health,
+            Logs,
             JournalStat,
             JournalVerify,
             JournalDump,

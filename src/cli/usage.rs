@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use lexopt::Arg;
 
 use super::hash_password::{COSTS, DEFAULT_COST};
+use super::logs::{self, Options};
 use super::table::{
     COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, GROUP, Operand, command,
     journal_commands,
@@ -38,6 +39,8 @@ pub enum Command {
         /// The socket to ask at; `None`: the configuration's.
         socket: Option<PathBuf>,
     },
+    /// Show a board's log.
+    Logs(Box<Options>),
     /// Look at the journal, or put it right.
     Journal {
         /// What to do.
@@ -126,6 +129,7 @@ struct Words {
     env_file: Option<PathBuf>,
     socket: Option<PathBuf>,
     cost: Option<u32>,
+    logs: logs::Words,
     help: bool,
     version: bool,
 }
@@ -160,6 +164,7 @@ impl Words {
                 self.file = Some(PathBuf::from(word));
                 Ok(())
             }
+            Operand::Board(_) => self.logs.board(word).map_err(UsageError),
             Operand::Refused(reason) => Err(UsageError(reason.to_owned())),
             Operand::Optional(_) if self.help_with.is_none() => {
                 self.help_with = Some(known_command(&name)?.id);
@@ -187,6 +192,7 @@ impl Words {
             FlagId::Socket => self.socket = Some(PathBuf::from(argument)),
             FlagId::Json => self.json = true,
             FlagId::Yes => self.yes = true,
+            FlagId::Logs(flag) => self.logs.take(flag, &argument).map_err(UsageError)?,
             FlagId::Cost => {
                 let cost = argument.to_str().and_then(|text| text.parse().ok());
                 let cost = cost.filter(|cost| COSTS.contains(cost)).ok_or_else(|| {
@@ -243,6 +249,9 @@ impl Words {
                 CommandId::Health => Command::Health {
                     socket: self.socket,
                 },
+                CommandId::Logs => {
+                    Command::Logs(Box::new(self.logs.options().map_err(UsageError)?))
+                }
                 CommandId::JournalStat => journal(JournalAction::Stat { json }),
                 CommandId::JournalVerify => journal(JournalAction::Verify),
                 CommandId::JournalDump => journal(JournalAction::Dump),

@@ -13,7 +13,7 @@ mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod values;
+pub(crate) mod values;
 pub mod variables;
 
 use std::collections::BTreeMap;

@@ -36,7 +36,7 @@ pub(super) fn seconds(value: &str, range: &RangeInclusive<u64>) -> Result<Durati
 }
 
 /// A length of time with units, in whole seconds, from one second to [`MAX_DURATION`].
-pub(super) fn duration(value: &str) -> Result<Duration, String> {
+pub(crate) fn duration(value: &str) -> Result<Duration, String> {
     let expected = "write it as 90s, 30m, 8h, 1h30m or 7d";
     if value.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!("{} has no unit; {expected}", quoted(value)));
@@ -68,7 +68,7 @@ pub(super) fn level(value: &str) -> Result<LevelFilter, String> {
 
 /// A user name that HTTP Basic can carry (RFC 7617: no colon). The message never shows it: with a colon in it, it may be
 /// a name and a password.
-pub(super) fn username(value: &str) -> Result<String, String> {
+pub(crate) fn username(value: &str) -> Result<String, String> {
     if value.contains(':') {
         Err("contains a colon, which would end the name in HTTP Basic; the password has a variable of its own".into())
     } else if value.chars().any(char::is_control) {

@@ -7,6 +7,7 @@ mod commits;
 mod connections;
 mod cors;
 mod damaged;
+mod desk;
 mod device;
 mod files;
 mod follow;

@@ -1,0 +1,199 @@
+//! Which board: from what is typed to a host and a port.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use rustls::pki_types::ServerName;
+
+/// Where a board is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Board {
+    /// A name in lower case, or an address without brackets, with its zone if it has one.
+    host: String,
+    port: u16,
+}
+
+impl Board {
+    /// Reads `https://board:8443`, or `board:8443`, or `board`. What may hold a secret is not shown in the message.
+    pub(super) fn parse(word: &str) -> Result<Self, String> {
+        if word.contains('@') {
+            return Err(format!(
+                "the board's address holds a user or a password; write it as {EXAMPLE}, give the user with --user, and \
+                 never the password: it is asked for, or taken from POSTERN_PASSWORD"
+            ));
+        }
+        let (authority, default_port) = match word.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (rest, HTTPS_PORT),
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("http") => {
+                return Err(format!(
+                    "http:// would show the password to the whole network, and postern does not speak it; write {EXAMPLE}"
+                ));
+            }
+            Some(_) => return Err(wrong("it begins with neither https:// nor a name")),
+            None => (word, OWN_PORT),
+        };
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        if authority.contains(['/', '?', '#']) {
+            return Err(wrong("nothing may stand behind the port"));
+        }
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(rest) => {
+                let (host, port) = rest
+                    .split_once(']')
+                    .ok_or_else(|| wrong("a ] is missing"))?;
+                if !is_ipv6(host) {
+                    return Err(wrong("what stands in brackets is no IPv6 address"));
+                }
+                let port = match port.strip_prefix(':') {
+                    None if port.is_empty() => None,
+                    None => return Err(wrong("behind the ] only a port may stand")),
+                    some => some,
+                };
+                (host, port)
+            }
+            None => match authority.rsplit_once(':') {
+                Some((host, _)) if host.contains(':') => {
+                    return Err(wrong("an IPv6 address stands in brackets"));
+                }
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            },
+        };
+        if !is_ipv6(host) && !is_name(host) {
+            return Err(wrong("that is no host's name and no address"));
+        }
+        let port = match port {
+            None => default_port,
+            Some(port) => port
+                .parse()
+                .ok()
+                .filter(|number| *number > 0 && port.bytes().all(|b| b.is_ascii_digit()))
+                .ok_or_else(|| wrong("the port is no number from 1 to 65535"))?,
+        };
+        Ok(Self {
+            host: host.to_ascii_lowercase(),
+            port,
+        })
+    }
+
+    /// The host, as the resolver takes it.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address, if no name has to be looked up.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+
+    /// What HTTP is told (RFC 9110, section 7.2): a zone means nothing to the other end.
+    pub(super) fn authority(&self) -> String {
+        let (host, _zone) = self.host.split_once('%').unwrap_or((&self.host, ""));
+        let (host, port) = (host.to_owned(), self.port);
+        Self { host, port }.to_string()
+    }
+
+    /// What TLS is told. The certificate is known by its fingerprint, so an address does as well as a name.
+    pub(super) fn server_name(&self) -> Option<ServerName<'static>> {
+        let (host, _zone) = self.host.split_once('%').unwrap_or((&self.host, ""));
+        ServerName::try_from(host.to_owned()).ok()
+    }
+}
+
+/// `board:8443`, `[::1]:8443`: what stands in `known_boards`.
+impl fmt::Display for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+fn wrong(why: &str) -> String {
+    format!("this is no board's address: {why}; write {EXAMPLE}")
+}
+
+/// With a zone too (RFC 4007, section 11): a board without a router has only a link-local address.
+fn is_ipv6(host: &str) -> bool {
+    let (address, zone) = host.split_once('%').unwrap_or((host, "0"));
+    address.parse::<std::net::Ipv6Addr>().is_ok() && is_name(zone)
+}
+
+fn is_name(host: &str) -> bool {
+    let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !host.is_empty() && host.len() <= MAX_NAME && host.bytes().all(sound)
+}
+
+const EXAMPLE: &str = "https://board:8443";
+
+/// Where a URL without a port points.
+const HTTPS_PORT: u16 = 443;
+
+/// Where postern listens unless told otherwise, so what a bare name means.
+const OWN_PORT: u16 = 8443;
+
+/// The longest DNS name (RFC 1035).
+const MAX_NAME: usize = 253;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_is_known_by_url_name_and_address() {
+        for (word, shown) in [
+            ("https://board:8443", "board:8443"),
+            ("https://Board:8443/", "board:8443"),
+            ("HTTPS://board", "board:443"),
+            ("board", "board:8443"),
+            ("board.local:9000", "board.local:9000"),
+            ("192.168.1.20", "192.168.1.20:8443"),
+            ("https://[::1]:8443", "[::1]:8443"),
+            ("[fe80::1%eth0]:1", "[fe80::1%eth0]:1"),
+            ("[FD00::1]", "[fd00::1]:8443"),
+        ] {
+            let board = Board::parse(word).unwrap_or_else(|error| panic!("{word}: {error}"));
+            assert_eq!(board.to_string(), shown, "{word}");
+            assert!(board.server_name().is_some(), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_in_words() {
+        for (word, why) in [
+            ("http://board:8443", "whole network"),
+            ("ftp://board", "neither"),
+            ("https://board:8443/api/logs", "behind the port"),
+            ("https://board:8443?x", "behind the port"),
+            ("", "no host's name"),
+            ("https://", "no host's name"),
+            ("two words", "no host's name"),
+            ("board:", "the port"),
+            ("board:0", "the port"),
+            ("board:+1", "the port"),
+            ("board:65536", "the port"),
+            ("::1", "brackets"),
+            ("[::1", "] is missing"),
+            ("[::1]8443", "only a port"),
+            ("[board]:8443", "no IPv6"),
+        ] {
+            let error = Board::parse(word).unwrap_err();
+            assert!(error.contains(why), "{word}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_address_is_refused_and_not_repeated() {
+        for word in ["https://admin:hunter22@board:8443", "admin:hunter22@board"] {
+            let error = Board::parse(word).unwrap_err();
+            assert!(!error.contains("hunter22"), "{error}");
+            assert!(error.contains("--user") && error.contains("POSTERN_PASSWORD"));
+        }
+    }
+}

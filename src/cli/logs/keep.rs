@@ -1,0 +1,126 @@
+//! The folder of what is kept on the desk: which certificate a board has, and logins. Private, written whole, and locked
+//! where two commands at once could undo each other's work.
+
+use std::env;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::stop::Stop;
+use crate::files;
+
+/// The folder; it need not exist yet.
+#[derive(Debug, Clone)]
+pub struct Keep(PathBuf);
+
+/// Held as long as this is.
+#[must_use]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Keep {
+    /// In this folder.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// The user's own: `$XDG_STATE_HOME/postern-client`, or `~/.local/state/postern-client`. Not the server's
+    /// `postern` beside it, which a server of the same user owns. `None` if neither is known.
+    #[must_use]
+    pub fn of_user() -> Option<Self> {
+        let folder = |name| {
+            env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
+        Some(Self(state?.join("postern-client")))
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Makes the folder, and those in it that `name` stands in.
+    pub(super) fn prepare(&self, name: &str) -> io::Result<PathBuf> {
+        files::prepare_dir(&self.0)?;
+        let path = self.path(name);
+        if let Some(parent) = path.parent() {
+            files::prepare_dir(parent)?;
+        }
+        Ok(path)
+    }
+
+    /// Locks `name` against other commands. Whoever holds it may be asking a board, which has its time-outs.
+    pub(super) fn lock(&self, name: &str, stop: &Stop) -> io::Result<Lock> {
+        // A file beside it: the file itself is replaced, and a lock on the old one would hold nobody.
+        let path = self.prepare(&format!("{name}.lock"))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Lock { _file: file }),
+                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => stop.pause(RETRY)?,
+                Err(Errno::WOULDBLOCK) => return Err(held(&path)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn held(path: &Path) -> io::Error {
+    let path = path.display();
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!("another postern logs holds {path}"),
+    )
+}
+
+/// As long as a refresh may take that the holder is waiting for, and a bit.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a lock that is held is tried again.
+const RETRY: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_folders_are_closed_and_a_lock_holds_others_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let keep = Keep::at(folder.path().join("state/postern-client"));
+        let (stop, tell) = Stop::by_hand().unwrap();
+        let lock = keep.lock("logins/a", &stop).unwrap();
+        for path in ["", "logins"] {
+            let mode = keep.path(path).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{path}");
+        }
+        let mode = keep
+            .path("logins/a.lock")
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        // Another one is not held off; the same one is, until somebody wants the end.
+        drop(keep.lock("logins/b", &stop).unwrap());
+        drop(tell);
+        assert!(keep.lock("logins/a", &stop).is_err());
+        drop(lock);
+        assert!(keep.lock("logins/a", &Stop::default()).is_ok());
+    }
+}

@@ -1,0 +1,233 @@
+//! `postern logs`: a board's log at the desk. Signs in, knows the board by its certificate, and shows what it sends.
+
+mod board;
+mod body;
+mod client;
+mod failure;
+mod follow;
+mod keep;
+mod known;
+mod options;
+mod pin;
+mod place;
+mod recent;
+mod saved;
+mod session;
+mod show;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+pub use keep::Keep;
+pub(super) use options::Words;
+pub use options::{FLAGS, Flag, Options};
+pub use stop::Stop;
+
+use super::{Console, FAILURE, SUCCESS};
+use crate::config::SecretString;
+use crate::entropy::SystemEntropy;
+use client::{Client, Trust, first_look};
+use failure::Failure;
+use follow::Follow;
+use options::Color;
+use saved::Saved;
+use session::Session;
+use show::Show;
+use stop::End;
+
+/// What is around the command. Tests bring their own.
+#[derive(Debug)]
+pub struct Desk {
+    /// Where things are kept, if there is a place.
+    pub keep: Option<Keep>,
+    /// `POSTERN_PASSWORD`.
+    pub password: Option<SecretString>,
+    /// Whether standard output and standard error are terminals that want colours.
+    pub colors: [bool; 2],
+    /// What ends the command.
+    pub stop: Stop,
+    /// How long things may take.
+    pub timing: Timing,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// To find the board's address and connect.
+    pub connect: Duration,
+    /// For the TLS handshake and the head of an answer; a small answer's body again.
+    pub answer: Duration,
+    /// For the body of a large answer.
+    pub body: Duration,
+    /// The first pause between attempts to connect again; each further one is twice as long.
+    pub first_pause: Duration,
+    /// The longest of them.
+    pub longest_pause: Duration,
+}
+
+/// For networks as they are.
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            answer: Duration::from_secs(10),
+            body: Duration::from_secs(60),
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Desk {
+    /// The user's own.
+    ///
+    /// # Errors
+    /// No signal handler can be set, or `POSTERN_PASSWORD` is no text.
+    pub fn of_user() -> io::Result<Self> {
+        let password = match env::var("POSTERN_PASSWORD") {
+            Ok(password) => Some(password).filter(|password| !password.is_empty()),
+            Err(env::VarError::NotPresent) => None,
+            Err(env::VarError::NotUnicode(_)) => {
+                let wrong = "POSTERN_PASSWORD is not UTF-8 text";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, wrong));
+            }
+        };
+        // https://no-color.org: any value but none.
+        let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && env::var_os("TERM").is_none_or(|term| term != "dumb");
+        Ok(Self {
+            keep: Keep::of_user(),
+            password: password.map(SecretString::new),
+            colors: [io::stdout().is_terminal(), io::stderr().is_terminal()]
+                .map(|terminal| terminal && wanted),
+            stop: Stop::on_signals()?,
+            timing: Timing::default(),
+        })
+    }
+}
+
+/// Shows the board's log; returns the exit status.
+///
+/// # Errors
+/// The console's.
+pub fn run(options: &Options, desk: &Desk, console: &mut Console<'_>) -> io::Result<u8> {
+    let failure = match shown(options, desk, console) {
+        Ok(()) => return Ok(SUCCESS),
+        Err(failure) => failure,
+    };
+    match (failure, desk.stop.ended()) {
+        (_, Some(End::Told)) => Ok(INTERRUPTED),
+        (_, Some(End::ReaderGone)) => Ok(SUCCESS),
+        (Failure::Console(error), None) => Err(error),
+        (failure, None) => {
+            writeln!(console.err, "postern: {failure}")?;
+            Ok(FAILURE)
+        }
+    }
+}
+
+fn shown(options: &Options, desk: &Desk, console: &mut Console<'_>) -> Result<(), Failure> {
+    let (board, stop) = (&options.board, &desk.stop);
+    let keep = desk.keep.as_ref();
+    if options.sign_out {
+        return signed_out(options, desk, console);
+    }
+    let trust = if let Some(trust) = known(options, desk)? {
+        trust
+    } else {
+        let shown = first_look(board, stop, desk.timing)?;
+        writeln!(
+            console.err,
+            "first contact with {board}: certificate SHA-256 {shown}\n\
+             compare that with what the board printed at its start (Ctrl-C leaves)"
+        )?;
+        Trust::earlier(shown, "shown a moment ago")
+    };
+    let client = Client::new(board, trust, stop, desk.timing)?;
+    let mut session = Session::sign_in(&client, options, desk, console)?;
+    let done = remember(&client, keep, console).and_then(|()| {
+        let [out, err] = desk.colors.map(|terminal| Show {
+            json: options.json,
+            color: !options.json
+                && match options.color {
+                    Color::Auto => terminal,
+                    Color::Always => true,
+                    Color::Never => false,
+                },
+        });
+        if options.follow {
+            let follow = Follow {
+                client: &client,
+                session: &mut session,
+                options,
+                out,
+                err,
+                entropy: &SystemEntropy,
+            };
+            follow.run(console)
+        } else {
+            recent::run(&client, &session, options, out, console)
+        }
+    });
+    session.end(&client);
+    done
+}
+
+/// Which certificate the board must have, if that is known.
+fn known(options: &Options, desk: &Desk) -> Result<Option<Trust>, Failure> {
+    if let Some(fingerprint) = options.fingerprint {
+        return Ok(Some(Trust::given(fingerprint)));
+    }
+    let Some(keep) = &desk.keep else {
+        return Ok(None);
+    };
+    let known = known::look_up(keep, &options.board).map_err(Failure::Final)?;
+    Ok(known.as_ref().map(Trust::known))
+}
+
+/// Keeps which certificate the board has. Only after a login: whoever leaves before it leaves nothing behind.
+fn remember(
+    client: &Client<'_>,
+    keep: Option<&Keep>,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let (board, fingerprint) = (client.board, client.trust.fingerprint);
+    let kept = match keep {
+        None => Err("neither XDG_STATE_HOME nor HOME is set".to_owned()),
+        Some(keep) => match known::look_up(keep, board) {
+            Ok(Some(known)) if known.fingerprint == fingerprint => Ok(()),
+            _ => known::keep(keep, board, fingerprint, client.stop).map_err(|e| e.to_string()),
+        },
+    };
+    if let Err(error) = kept {
+        writeln!(
+            console.err,
+            "warning: the board's certificate cannot be kept: {error}; the next contact is a first one again"
+        )?;
+    }
+    Ok(())
+}
+
+fn signed_out(options: &Options, desk: &Desk, console: &mut Console<'_>) -> Result<(), Failure> {
+    let Options { board, user, .. } = options;
+    let keep = desk.keep.as_ref();
+    let saved = keep.map(|keep| Saved::of(keep, user, board));
+    let Some((saved, (fingerprint, _))) =
+        saved.and_then(|saved| Some((saved.clone(), saved.read()?)))
+    else {
+        writeln!(console.err, "no login of {user} at {board} is kept here")?;
+        return Ok(());
+    };
+    let trust = known(options, desk)?;
+    let trust = trust.unwrap_or_else(|| Trust::earlier(fingerprint, "at the time of the login"));
+    let client = Client::new(board, trust, &desk.stop, desk.timing)?;
+    session::sign_out(&client, &saved, console)
+}
+
+/// Ended by Ctrl-C before there was anything to see, as a shell has it: 128 and SIGINT's number.
+const INTERRUPTED: u8 = 130;

@@ -1,0 +1,200 @@
+//! Where in the board's numbering we are: what was seen, what is new, what is missing. No I/O.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+/// A place in the stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The board's run; empty before the first `hello`.
+    boot: String,
+    /// All up to this number is done with: shown, told as missing, or not wanted.
+    last: u64,
+    /// Whether the first connection replays all that there is.
+    from_start: bool,
+}
+
+/// What a `hello` says to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// The first one; the newest entry then was this.
+    First { newest: u64 },
+    /// The same run as before.
+    Again,
+    /// The board has been started again, and so many entries of its new run are lost already.
+    Restarted { missed: u64 },
+}
+
+/// A line of the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Line {
+    Hello {
+        boot: String,
+        oldest: u64,
+        newest: u64,
+    },
+    Log {
+        seq: u64,
+    },
+    Gap {
+        from: u64,
+        to: u64,
+    },
+    /// Something newer than we are.
+    Other,
+}
+
+impl Line {
+    /// `None`: no line of this stream.
+    pub(super) fn of(line: &Value) -> Option<Self> {
+        let number = |name: &str| line.get(name).and_then(Value::as_u64);
+        Some(match line.get("type")?.as_str()? {
+            "hello" => Self::Hello {
+                boot: line.get("boot")?.as_str()?.to_owned(),
+                oldest: number("oldest")?,
+                newest: number("newest")?,
+            },
+            "log" => Self::Log {
+                seq: number("seq")?,
+            },
+            "gap" => Self::Gap {
+                from: number("from")?,
+                to: number("to")?,
+            },
+            _ => Self::Other,
+        })
+    }
+}
+
+impl Place {
+    /// Before the first connection; `from_start`: it is to replay all that the board still has.
+    pub(super) fn new(from_start: bool) -> Self {
+        Self {
+            from_start,
+            ..Self::default()
+        }
+    }
+
+    /// What to ask for: everything behind this place.
+    pub(super) fn query(&self) -> String {
+        let mut query = String::new();
+        if self.boot.is_empty() {
+            if self.from_start {
+                query.push_str("&since=0");
+            }
+        } else {
+            let boot = form_urlencoded::byte_serialize(self.boot.as_bytes());
+            // Writing to a String cannot fail.
+            let _ = write!(query, "&since={}&boot=", self.last);
+            query.extend(boot);
+        }
+        query
+    }
+
+    pub(super) fn hello(&mut self, boot: String, oldest: u64, newest: u64) -> Greeting {
+        let before = oldest.saturating_sub(1);
+        if self.boot.is_empty() {
+            self.boot = boot;
+            // What the board had forgotten before we came is nothing that we have missed.
+            self.last = if self.from_start { before } else { newest };
+            Greeting::First { newest }
+        } else if self.boot == boot {
+            Greeting::Again
+        } else {
+            self.boot = boot;
+            self.last = before;
+            Greeting::Restarted { missed: before }
+        }
+    }
+
+    /// Whether an entry is new.
+    pub(super) fn log(&mut self, seq: u64) -> bool {
+        let is_new = seq > self.last;
+        self.last = self.last.max(seq);
+        is_new
+    }
+
+    /// What of a gap is news: its first number and its last.
+    pub(super) fn gap(&mut self, from: u64, to: u64) -> Option<(u64, u64)> {
+        let from = from.max(self.last + 1);
+        let news = (from <= to).then_some((from, to));
+        self.last = self.last.max(to);
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn it_asks_for_what_comes_next_and_takes_each_entry_once() {
+        let mut place = Place::new(false);
+        assert_eq!(place.query(), "");
+        assert_eq!(
+            place.hello("b&1".into(), 3, 9),
+            Greeting::First { newest: 9 }
+        );
+        assert_eq!(place.query(), "&since=9&boot=b%261");
+        assert!(!place.log(9));
+        assert!(place.log(10));
+        assert!(place.log(12), "a filter leaves some out");
+        assert!(!place.log(11));
+        assert_eq!(place.gap(13, 20), Some((13, 20)));
+        assert!(!place.log(20));
+        assert_eq!(place.hello("b&1".into(), 3, 9), Greeting::Again);
+        assert_eq!(place.query(), "&since=20&boot=b%261");
+    }
+
+    #[test]
+    fn what_was_forgotten_before_we_came_is_no_gap() {
+        let mut place = Place::new(true);
+        assert_eq!(place.query(), "&since=0");
+        assert_eq!(
+            place.hello("a".into(), 100, 200),
+            Greeting::First { newest: 200 }
+        );
+        assert_eq!(place.gap(1, 99), None);
+        assert!(place.log(100));
+        // Overtaken while it was on its way: that is a loss.
+        let mut place = Place::new(true);
+        place.hello("a".into(), 100, 200);
+        assert_eq!(place.gap(1, 120), Some((100, 120)));
+    }
+
+    #[test]
+    fn a_board_that_was_started_again_begins_anew() {
+        let mut place = Place::new(false);
+        place.hello("a".into(), 1, 500);
+        assert_eq!(
+            place.hello("b".into(), 1, 3),
+            Greeting::Restarted { missed: 0 }
+        );
+        assert!(place.log(1) && place.log(2));
+        assert_eq!(place.query(), "&since=2&boot=b");
+        let lost = place.hello("c".into(), 41, 60);
+        assert_eq!(lost, Greeting::Restarted { missed: 40 });
+        assert!(place.log(41));
+    }
+
+    #[test]
+    fn only_lines_of_the_stream_are_lines() {
+        let line = |value: Value| Line::of(&value);
+        assert_eq!(
+            line(json!({"type": "log", "seq": 7})),
+            Some(Line::Log { seq: 7 })
+        );
+        assert_eq!(line(json!({"type": "later"})), Some(Line::Other));
+        for wrong in [
+            json!({"type": "log"}),
+            json!({"type": "log", "seq": -1}),
+            json!({"type": "hello", "boot": 1, "oldest": 1, "newest": 1}),
+            json!({"seq": 7}),
+            json!([]),
+        ] {
+            assert_eq!(Line::of(&wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What the board still holds: `GET /api/logs`, shown once.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::Options;
+use super::client::{Client, MAX_SMALL};
+use super::failure::Failure;
+use super::session::Session;
+use super::show::Show;
+use crate::cli::Console;
+
+/// Shows the last entries, or those of the time that was asked for.
+pub(super) fn run(
+    client: &Client<'_>,
+    session: &Session<'_>,
+    options: &Options,
+    show: Show,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let Some(age) = options.since else {
+        return newest(client, session, options, u64::MAX, show, console);
+    };
+    let since = begin(client, session, age)?;
+    let mut shown_all = false;
+    let count = each(client, session, options, MOST, |entry, raw| {
+        if is_since(entry, since) {
+            console.out.write_all(show.entry(entry, raw).as_bytes())?;
+        } else {
+            shown_all = true;
+        }
+        Ok(())
+    })?;
+    if count == MOST && !shown_all {
+        writeln!(
+            console.err,
+            "there may be older ones: the board gives no more than {MOST} at once; with --follow it gives all"
+        )?;
+    }
+    Ok(())
+}
+
+/// Shows the last entries up to that number.
+pub(super) fn newest(
+    client: &Client<'_>,
+    session: &Session<'_>,
+    options: &Options,
+    last: u64,
+    show: Show,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    if options.lines == 0 {
+        return Ok(());
+    }
+    each(client, session, options, options.lines, |entry, raw| {
+        if entry.get("seq").and_then(Value::as_u64) <= Some(last) {
+            console.out.write_all(show.entry(entry, raw).as_bytes())?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The board's time so long ago. Entries carry the board's time, and the desk's may be another.
+pub(super) fn begin(
+    client: &Client<'_>,
+    session: &Session<'_>,
+    age: Duration,
+) -> Result<SystemTime, Failure> {
+    let status = client.get("/api/status", session.token())?;
+    let status = status.whole(MAX_SMALL, client.timing.answer)?;
+    let status: Value = serde_json::from_slice(&status).unwrap_or_default();
+    let now = status.get("time").and_then(Value::as_str);
+    let now = now.and_then(|now| humantime::parse_rfc3339(now).ok());
+    let now =
+        now.ok_or_else(|| Failure::Final(format!("{} does not tell its time", client.board)))?;
+    Ok(now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH))
+}
+
+/// Whether an entry is that young; one without a time that makes sense is shown rather than hidden.
+pub(super) fn is_since(entry: &Value, since: SystemTime) -> bool {
+    let time = entry.get("timestamp").and_then(Value::as_str);
+    time.and_then(|time| humantime::parse_rfc3339(time).ok())
+        .is_none_or(|time| time >= since)
+}
+
+#[derive(Deserialize)]
+struct Recent<'a> {
+    #[serde(borrow)]
+    data: Vec<&'a RawValue>,
+}
+
+/// Goes through the last `limit` entries, oldest first; returns how many there were.
+fn each(
+    client: &Client<'_>,
+    session: &Session<'_>,
+    options: &Options,
+    limit: usize,
+    mut take: impl FnMut(&Value, &str) -> Result<(), Failure>,
+) -> Result<usize, Failure> {
+    let target = format!("/api/logs?limit={limit}{}", options.filters());
+    let answer = client.get(&target, session.token())?;
+    let body = answer.whole(MAX_RECENT, client.timing.body)?;
+    let wrong = |_| Failure::Final(format!("{} answers with no log", client.board));
+    let recent: Recent<'_> = serde_json::from_slice(&body).map_err(wrong)?;
+    for raw in &recent.data {
+        let entry: Value = serde_json::from_str(raw.get()).map_err(wrong)?;
+        take(&entry, raw.get())?;
+    }
+    Ok(recent.data.len())
+}
+
+/// As many entries as the board gives at once.
+pub(super) const MOST: usize = 10_000;
+
+/// A board's whole ring at its usual size, several times over.
+const MAX_RECENT: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_entry_is_judged_by_its_time_if_it_has_one() {
+        let since = humantime::parse_rfc3339("2026-11-24T14:00:00Z").unwrap();
+        for (time, shown) in [
+            ("2026-11-24T14:00:00.000Z", true),
+            ("2026-11-24T13:59:59.999Z", false),
+            ("2027-01-01T00:00:00.000Z", true),
+            ("lately", true),
+        ] {
+            assert_eq!(
+                is_since(&json!({"timestamp": time}), since),
+                shown,
+                "{time}"
+            );
+        }
+        assert!(is_since(&json!({}), since));
+    }
+}

@@ -1,0 +1,109 @@
+//! A saved login: the refresh token of a user at a board, in a file of its own, with the certificate it was got under.
+
+use std::io;
+use std::path::PathBuf;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
+
+use super::board::Board;
+use super::keep::{Keep, Lock};
+use super::known::Fingerprint;
+use super::stop::Stop;
+use crate::config::SecretString;
+use crate::files;
+
+/// Where a login is saved, or would be.
+#[derive(Debug, Clone)]
+pub(super) struct Saved {
+    keep: Keep,
+    name: String,
+}
+
+impl Saved {
+    pub(super) fn of(keep: &Keep, user: &str, board: &Board) -> Self {
+        let user = utf8_percent_encode(user, IN_NAME);
+        Self {
+            keep: keep.clone(),
+            name: format!("logins/{user}@{board}"),
+        }
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.keep.path(&self.name)
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.path().exists()
+    }
+
+    /// From reading a token to having its successor on the disk: a token is good once.
+    pub(super) fn lock(&self, stop: &Stop) -> io::Result<Lock> {
+        self.keep.lock(&self.name, stop)
+    }
+
+    /// The certificate and the token, if they are there and make sense.
+    pub(super) fn read(&self) -> Option<(Fingerprint, SecretString)> {
+        let bytes = Zeroizing::new(files::read(&self.path()).ok()?);
+        let text = std::str::from_utf8(&bytes).ok()?;
+        let (fingerprint, token) = text.split_once('\n')?;
+        let fingerprint = fingerprint.parse().ok()?;
+        let token = token.trim_end();
+        (!token.is_empty()).then(|| (fingerprint, SecretString::new(token.to_owned())))
+    }
+
+    /// When this comes back the token is on the disk.
+    pub(super) fn write(&self, fingerprint: Fingerprint, token: &SecretString) -> io::Result<()> {
+        let path = self.keep.prepare(&self.name)?;
+        let first = fingerprint.to_string();
+        let token = token.expose();
+        let mut text = Zeroizing::new(String::with_capacity(first.len() + token.len() + 2));
+        for part in [&first, "\n", token, "\n"] {
+            text.push_str(part);
+        }
+        files::replace(&path, text.as_bytes())
+    }
+
+    pub(super) fn remove(&self) -> io::Result<()> {
+        files::remove(&self.path())
+    }
+}
+
+/// What a user's name may have that a file's had better not.
+const IN_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_login_is_kept_privately_for_each_user_and_board() {
+        let folder = tempfile::tempdir().unwrap();
+        let keep = Keep::at(folder.path().join("client"));
+        let board = Board::parse("board").unwrap();
+        let (admin, odd) = (
+            Saved::of(&keep, "admin", &board),
+            Saved::of(&keep, "../é x", &board),
+        );
+        assert!(!admin.exists() && admin.read().is_none());
+        let fingerprint = Fingerprint::of(b"1");
+        for (saved, token) in [(&admin, "one"), (&odd, "two"), (&admin, "three")] {
+            saved
+                .write(fingerprint, &SecretString::new(token.into()))
+                .unwrap();
+        }
+        let token = |saved: &Saved| saved.read().map(|(_, token)| token.expose().to_owned());
+        assert_eq!(token(&admin).as_deref(), Some("three"));
+        assert_eq!(token(&odd).as_deref(), Some("two"));
+        assert_eq!(odd.path().parent(), admin.path().parent());
+        assert!(admin.path().ends_with("logins/admin@board:8443"));
+        let mode = admin.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        admin.remove().unwrap();
+        assert!(!admin.exists() && odd.exists());
+        // Half a file is no login.
+        std::fs::write(odd.path(), fingerprint.to_string()).unwrap();
+        assert!(odd.read().is_none());
+    }
+}

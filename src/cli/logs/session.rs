@@ -1,0 +1,340 @@
+//! Being signed in: by a password or by the saved login, staying so, and leaving.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::client::{Client, MAX_SMALL, Request};
+use super::failure::Failure;
+use super::saved::Saved;
+use super::stop::{Interest, Stop};
+use super::{Desk, Options, Timing};
+use crate::cli::Console;
+use crate::cli::prompt::secret_line;
+use crate::config::SecretString;
+
+/// A login. The access token is only ever in memory.
+pub(super) struct Session<'a> {
+    user: &'a str,
+    access: SecretString,
+    means: Means<'a>,
+}
+
+/// How the login goes on when the access token is over.
+enum Means<'a> {
+    /// `POSTERN_PASSWORD`.
+    Password(&'a SecretString),
+    /// A refresh token that is not to be kept, or could not be.
+    Token(SecretString),
+    /// The refresh token on the disk, where other commands take it from, too.
+    Saved(Saved),
+}
+
+/// What the board gives.
+struct Pair {
+    access: SecretString,
+    refresh: SecretString,
+}
+
+impl<'a> Session<'a> {
+    /// Signs in by `POSTERN_PASSWORD`, else by the saved login, else by a password that is asked for.
+    pub(super) fn sign_in(
+        client: &Client<'_>,
+        options: &'a Options,
+        desk: &'a Desk,
+        console: &mut Console<'_>,
+    ) -> Result<Self, Failure> {
+        let user = options.user.as_str();
+        if let Some(password) = &desk.password {
+            let access = log_in(client, user, password.expose())?.access;
+            let means = Means::Password(password);
+            return Ok(Self {
+                user,
+                access,
+                means,
+            });
+        }
+        let keep = desk.keep.as_ref().filter(|_| options.save);
+        let saved = keep.map(|keep| Saved::of(keep, user, client.board));
+        if let Some(saved) = saved.as_ref().filter(|saved| saved.exists()) {
+            match refresh_saved(client, saved, console) {
+                Ok((access, means)) => {
+                    return Ok(Self {
+                        user,
+                        access,
+                        means,
+                    });
+                }
+                Err(Failure::Denied(_)) => {
+                    writeln!(console.err, "the saved login is over; sign in again")?;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        if !console.input_is_terminal {
+            return Err(Failure::Final(
+                "there is no terminal to ask for the password at; set POSTERN_PASSWORD, or sign in at a terminal first"
+                    .to_owned(),
+            ));
+        }
+        let question = format!("Password of {user} at {}: ", client.board);
+        let password = secret_line(console, &question, || typed(client.stop));
+        let password = password.map_err(|error| Failure::Final(error.to_string()))?;
+        let pair = log_in(client, user, &password)?;
+        drop(password);
+        let (access, means) = match saved {
+            None => (pair.access, Means::Token(pair.refresh)),
+            Some(saved) => {
+                let (access, means) = keep_new(client, &saved, pair, console)?;
+                if let Means::Saved(saved) = &means {
+                    writeln!(
+                        console.err,
+                        "this login is kept in {} for the next time; --sign-out ends it, --no-save keeps none",
+                        saved.path().display()
+                    )?;
+                }
+                (access, means)
+            }
+        };
+        Ok(Self {
+            user,
+            access,
+            means,
+        })
+    }
+
+    pub(super) fn token(&self) -> &SecretString {
+        &self.access
+    }
+
+    /// Gets another access token. [`Failure::Denied`]: the login has ended.
+    pub(super) fn renew(
+        &mut self,
+        client: &Client<'_>,
+        console: &mut Console<'_>,
+    ) -> Result<(), Failure> {
+        match &self.means {
+            Means::Password(password) => {
+                self.access = log_in(client, self.user, password.expose())?.access;
+            }
+            Means::Token(token) => {
+                let pair = refresh(client, token)?;
+                (self.access, self.means) = (pair.access, Means::Token(pair.refresh));
+            }
+            Means::Saved(saved) => {
+                let (access, means) = refresh_saved(client, saved, console)?;
+                (self.access, self.means) = (access, means);
+            }
+        }
+        Ok(())
+    }
+
+    /// Logs out what nobody can use again, if the board is there to hear it.
+    pub(super) fn end(self, client: &Client<'_>) {
+        if matches!(self.means, Means::Saved(_)) {
+            return;
+        }
+        let deaf = Stop::default();
+        let timing = Timing {
+            connect: FAREWELL,
+            answer: FAREWELL,
+            ..client.timing
+        };
+        let _ = log_out(&client.with(&deaf, timing), &self.access);
+    }
+}
+
+/// Logs the saved login out at the board, and removes it.
+pub(super) fn sign_out(
+    client: &Client<'_>,
+    saved: &Saved,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let (board, path) = (client.board, saved.path());
+    match refresh_saved(client, saved, console) {
+        Ok((access, _)) => log_out(client, &access)?,
+        Err(Failure::Denied(_)) => {}
+        Err(other) => return Err(other),
+    }
+    saved
+        .remove()
+        .map_err(|error| Failure::Final(format!("{}: {error}", path.display())))?;
+    writeln!(console.err, "signed out at {board}")?;
+    Ok(())
+}
+
+/// Trades the saved token for a fresh pair. Whoever else wants it waits: used twice, it would look like a theft.
+fn refresh_saved(
+    client: &Client<'_>,
+    saved: &Saved,
+    console: &mut Console<'_>,
+) -> Result<(SecretString, Means<'static>), Failure> {
+    let _lock = saved.lock(client.stop).map_err(|error| {
+        Failure::Final(format!(
+            "the saved login, {}: {error}",
+            saved.path().display()
+        ))
+    })?;
+    let token = match saved.read() {
+        // Only ever sent to the certificate that it came from.
+        Some((fingerprint, token)) if fingerprint == client.trust.fingerprint => token,
+        _ => return Err(Failure::Denied("no login is saved".to_owned())),
+    };
+    let pair = refresh(client, &token).inspect_err(|failure| {
+        if matches!(failure, Failure::Denied(_)) {
+            let _ = saved.remove();
+        }
+    })?;
+    kept(client, saved, pair, console)
+}
+
+/// Keeps a login that was made by a password.
+fn keep_new(
+    client: &Client<'_>,
+    saved: &Saved,
+    pair: Pair,
+    console: &mut Console<'_>,
+) -> Result<(SecretString, Means<'static>), Failure> {
+    match saved.lock(client.stop) {
+        Ok(_lock) => kept(client, saved, pair, console),
+        Err(error) => not_kept(saved, pair, &error, console),
+    }
+}
+
+/// Has the refresh token on the disk before it is relied upon.
+fn kept(
+    client: &Client<'_>,
+    saved: &Saved,
+    pair: Pair,
+    console: &mut Console<'_>,
+) -> Result<(SecretString, Means<'static>), Failure> {
+    match saved.write(client.trust.fingerprint, &pair.refresh) {
+        Ok(()) => Ok((pair.access, Means::Saved(saved.clone()))),
+        Err(error) => {
+            // What is there is used up.
+            let _ = saved.remove();
+            not_kept(saved, pair, &error, console)
+        }
+    }
+}
+
+fn not_kept(
+    saved: &Saved,
+    pair: Pair,
+    error: &io::Error,
+    console: &mut Console<'_>,
+) -> Result<(SecretString, Means<'static>), Failure> {
+    let path = saved.path();
+    writeln!(
+        console.err,
+        "warning: this login cannot be kept: {}: {error}",
+        path.display()
+    )?;
+    Ok((pair.access, Means::Token(pair.refresh)))
+}
+
+fn log_in(client: &Client<'_>, user: &str, password: &str) -> Result<Pair, Failure> {
+    let asked = post(
+        client,
+        "/api/auth/login",
+        &[("username", user), ("password", password)],
+    );
+    asked.map_err(|failure| match failure {
+        // No other means is left to try.
+        Failure::Denied(reason) => Failure::Final(reason),
+        other => other,
+    })
+}
+
+fn refresh(client: &Client<'_>, token: &SecretString) -> Result<Pair, Failure> {
+    post(
+        client,
+        "/api/auth/refresh",
+        &[("refresh_token", token.expose())],
+    )
+}
+
+fn log_out(client: &Client<'_>, access: &SecretString) -> Result<(), Failure> {
+    let answer = client.ask(&Request {
+        method: "POST",
+        target: "/api/logout",
+        token: Some(access),
+        body: &[],
+    });
+    answer.map(|_| ())
+}
+
+/// Sends the members as a JSON object; the answer is a pair of tokens.
+fn post(client: &Client<'_>, target: &str, members: &[(&str, &str)]) -> Result<Pair, Failure> {
+    // Room enough at once: a buffer that grows leaves copies of the secret behind.
+    let longest: usize = members
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    let mut body = Zeroizing::new(Vec::with_capacity(64 + 6 * longest));
+    for (index, (name, value)) in members.iter().enumerate() {
+        body.push(if index == 0 { b'{' } else { b',' });
+        for (text, end) in [(name, b':'), (value, b' ')] {
+            // Writing text to a Vec cannot fail.
+            let _ = serde_json::to_writer(&mut *body, text);
+            body.push(end);
+        }
+    }
+    body.push(b'}');
+    let answer = client.ask(&Request {
+        method: "POST",
+        target,
+        token: None,
+        body: &body,
+    })?;
+    let answer = answer.whole(MAX_SMALL, client.timing.answer)?;
+    let mut answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let mut token = |name: &str| match answer.get_mut(name).map(Value::take) {
+        Some(Value::String(token)) if is_token(&token) => Ok(SecretString::new(token)),
+        _ => Err(Failure::Final(format!(
+            "{}: its answer to the login has no {name}",
+            client.board
+        ))),
+    };
+    Ok(Pair {
+        access: token("access_token")?,
+        refresh: token("refresh_token")?,
+    })
+}
+
+/// Whether it can stand in a header field and in a line of a file (RFC 6750, section 2.1).
+fn is_token(text: &str) -> bool {
+    (1..=MAX_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Waits for a line at the terminal, or the end.
+fn typed(stop: &Stop) -> io::Result<()> {
+    let stdin = io::stdin();
+    // Only a terminal hands over whole lines: after one has begun to be read there is no more waiting.
+    if stdin.is_terminal() {
+        stop.wait(Some((stdin.as_fd(), Interest::Read)), None)?;
+    }
+    Ok(())
+}
+
+/// How long a farewell may take: the user is waiting for the prompt.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The board's have some 400 bytes; its heads take 8 KiB.
+const MAX_TOKEN: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_fits_a_header_field_is_a_token() {
+        assert!(is_token("eyJ.a-b_c~d+/="));
+        for text in ["", "a b", "a\r\nX: y", "é", &"x".repeat(5000)] {
+            assert!(!is_token(text), "{text:?}");
+        }
+    }
+}
