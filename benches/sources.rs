@@ -57,13 +57,13 @@ fn storm(line: &str) -> (Duration, Duration) {
     let (begun, used) = (Instant::now(), processor());
     file.write_all(text.as_bytes()).expect("written");
     wait(&|| sources.states()[0].entries == LINES);
-    (begun.elapsed(), processor() - used)
+    (begun.elapsed(), processor().saturating_sub(used))
 }
 
 /// What the process has used: fields 14 and 15 of `/proc/self/stat`, in hundredths of a second.
 fn processor() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc");
     let fields = stat.rsplit(')').next().expect("fields").split_whitespace();
-    let ticks = fields.skip(11).take(2).map(|field| field.parse::<u64>());
+    let ticks = fields.skip(11).take(2).map(str::parse::<u64>);
     Duration::from_millis(10 * ticks.sum::<Result<u64, _>>().expect("numbers"))
 }

@@ -282,6 +282,51 @@ fn after_an_overflow_of_the_queue_everything_is_looked_at() {
     assert_eq!(bench.lines(), ["lost by the kernel"]);
 }
 
+/// Something is written just between a look and the watch that follows it.
+struct Between(One, PathBuf);
+
+impl Followed for Between {
+    fn look(&mut self, woken: &Woken, now: Moment, give: &mut dyn FnMut(Event)) -> Look {
+        self.0.look(woken, now, give)
+    }
+
+    fn places(&self) -> Vec<Place> {
+        if let Ok(text) = fs::read_to_string(&self.1)
+            && !text.contains("between")
+        {
+            fs::write(&self.1, text + "between\n").unwrap();
+        }
+        self.0.places()
+    }
+
+    fn tails(&mut self) -> Box<dyn Iterator<Item = &mut Tail> + '_> {
+        self.0.tails()
+    }
+
+    fn is_pending(&self) -> bool {
+        self.0.is_pending()
+    }
+
+    fn report(&self) -> Report {
+        self.0.report()
+    }
+
+    fn finish(&mut self, give: &mut dyn FnMut(Event)) {
+        self.0.finish(give);
+    }
+}
+
+#[test]
+fn what_is_written_between_the_look_and_the_watch_is_not_lost() {
+    let mut bench = Bench::new(Means::Inotify, |folder| {
+        let path = folder.join("app.log");
+        fs::write(&path, "old\n").unwrap();
+        Box::new(Between(One::new(path.clone(), LineFormat::Raw), path))
+    });
+    bench.settle();
+    assert_eq!(bench.lines(), ["between"]);
+}
+
 #[test]
 fn nothing_is_lost_however_closely_a_file_is_made_filled_and_rotated() {
     for round in 0..20 {
