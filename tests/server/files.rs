@@ -27,10 +27,7 @@ fn sources(device: &Device, what: &str, holds: impl Fn(&[Value]) -> bool) -> Vec
     let mut found = Vec::new();
     crate::eventually(what, || {
         let status = get(device, "/api/status");
-        found = status["logs"]["sources"]
-            .as_array()
-            .expect("sources")
-            .clone();
+        found.clone_from(status["logs"]["sources"].as_array().expect("sources"));
         holds(&found)
     });
     found

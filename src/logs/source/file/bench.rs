@@ -9,16 +9,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::{Context, Shared, SourceState, Stop};
-use super::watch::{Means, POLL_FOR_MOUNTS, Watcher};
+use super::watch::{Means, SLOW_LOOK, Watcher};
 use super::{FileSource, Files, Followed, One, Pause};
 use crate::clock::{Clock, FakeTimeSource, Timestamp};
 use crate::config::LineFormat;
 use crate::logs::{Filter, Ring};
 
-/// Only the kernel's news ends the sleep: no timer runs; without `/proc`, none but that for mounts.
+/// Only the kernel's news ends the sleep: no timer runs but that of the slow look, after trouble or without `/proc`.
 #[track_caller]
 pub(super) fn assert_sleeps(pause: Pause) {
-    let is_asleep = pause.at_most.is_none_or(|most| most >= POLL_FOR_MOUNTS);
+    let is_asleep = pause.at_most.is_none_or(|most| most >= SLOW_LOOK);
     assert!(is_asleep, "{pause:?}");
 }
 

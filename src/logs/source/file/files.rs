@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -112,7 +112,7 @@ impl Files {
         for (path, metadata) in files.into_iter().rev() {
             let identity = Identity::of(&metadata);
             if !self.follows(identity) {
-                changed |= self.open(path, identity, now);
+                changed |= self.open(&path, identity, now);
             }
         }
         self.is_first = false;
@@ -135,14 +135,14 @@ impl Files {
         followed.any(|one| one.tail.identity() == identity)
     }
 
-    fn open(&mut self, path: PathBuf, listed: Identity, now: Moment) -> bool {
+    fn open(&mut self, path: &Path, listed: Identity, now: Moment) -> bool {
         let position = self.known.get(&listed).map_or(0, |known| known.position);
-        match Tail::open(&path, Start::At(position), now) {
+        match Tail::open(path, Start::At(position), now) {
             // The name may mean another file by now: the folder has told of it then, and the next scan finds it.
             Ok(tail) if tail.identity() == listed => {
                 self.followed.push(OneOfThem {
                     tail,
-                    label: label::of_file(&path).into(),
+                    label: label::of_file(path).into(),
                     gone: None,
                     more: true,
                 });

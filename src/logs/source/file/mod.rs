@@ -13,7 +13,7 @@ use files::Files;
 use one::One;
 use places::Place;
 use tail::Tail;
-use watch::{Blind, Means, POLL, Watcher, Woken};
+use watch::{Blind, Means, POLL, SLOW_LOOK, Watcher, Woken};
 
 mod files;
 mod follower;
@@ -112,7 +112,7 @@ impl FileSource {
                 self.woken = Woken::everything();
             }
         }
-        self.report(context);
+        let is_troubled = self.report(context);
         let is_due = look.more || self.woken.everything;
         Pause {
             breath: if look.read && !is_due {
@@ -124,14 +124,18 @@ impl FileSource {
                 Some(Duration::ZERO)
             } else if self.followed.is_pending() {
                 Some(POLL)
+            } else if is_troubled {
+                Some(self.watcher.patience().unwrap_or(SLOW_LOOK))
             } else {
                 self.watcher.patience()
             },
         }
     }
 
-    fn report(&self, context: &Context) {
+    /// True if something is wrong with the files themselves.
+    fn report(&self, context: &Context) -> bool {
         let mut report = self.followed.report();
+        let is_troubled = report.error.is_some();
         if let Some(blind) = self.watcher.blind() {
             if report.state == "following" {
                 report.state = "following, by polling";
@@ -144,6 +148,7 @@ impl FileSource {
             context.report_files(files);
         }
         context.report(report.state, report.error);
+        is_troubled
     }
 }
 

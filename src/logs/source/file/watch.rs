@@ -107,7 +107,7 @@ impl Watcher {
         if self.blind.is_some() || self.unsettled {
             return Some(POLL);
         }
-        self.mounts.is_none().then_some(POLL_FOR_MOUNTS)
+        self.mounts.is_none().then_some(SLOW_LOOK)
     }
 
     /// Watches these places and open files, and nothing else any more. True if something is watched that was not
@@ -200,14 +200,11 @@ impl Watcher {
         }
         stop.wait(&mut fds, timeout);
         let ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
-        let remounted = if self.mounts.is_some() {
-            fds.last().is_some_and(ready)
-        } else {
-            timeout == Some(POLL_FOR_MOUNTS) && !fds.iter().any(ready)
-        };
+        let remounted = self.mounts.is_some() && fds.last().is_some_and(ready);
+        let is_slow_look = timeout == Some(SLOW_LOOK) && !fds.iter().any(ready);
         drop(fds);
         let mut woken = self.read();
-        woken.everything |= remounted || self.blind.is_some() || self.unsettled;
+        woken.everything |= remounted || is_slow_look || self.blind.is_some() || self.unsettled;
         woken
     }
 
@@ -356,9 +353,9 @@ const FILE: WatchFlags = WatchFlags::MODIFY
 /// sleep in between.
 pub(super) const POLL: Duration = Duration::from_millis(250);
 
-/// How often they are looked at for nothing but a file system that may have been mounted over them, where `/proc` does not
-/// tell. Otherwise there is no such look: all else that changes what a name means is reported.
-pub(super) const POLL_FOR_MOUNTS: Duration = Duration::from_secs(30);
+/// How often they are looked at for what nobody reports: a descriptor that was not to be had, a file that no pattern had room
+/// for, and, where `/proc` does not tell, a file system mounted over them. If nothing is wrong there is no such look.
+pub(super) const SLOW_LOOK: Duration = Duration::from_secs(30);
 
 /// What is taken before the files are looked at; the rest stays in the kernel's queue.
 const MAX_EVENTS: usize = 1024;
