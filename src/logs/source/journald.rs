@@ -3,7 +3,7 @@
 //! `journalctl --follow --output=json` is a child; its lines are entries. The cursor of the last one is kept, and handed to
 //! the next child when this one dies, so that nothing comes twice and nothing is missing.
 //!
-//! The child gets an environment of its own, with none of our secrets. It is killed, not asked, and reaped when we stop. If
+//! The child gets an empty environment: none of our secrets. It is killed, not asked, and reaped when we stop. If
 //! we die first, journalctl sees the end of its pipe: it watches for that while it waits, and ends.
 
 use std::io;
@@ -115,9 +115,8 @@ impl Journalctl {
             None => command.arg(format!("--lines={LINES_BEFORE}")),
         };
         let mut child = command
+            // An empty one is the C locale, and needs no PATH.
             .env_clear()
-            .env("LANG", "C")
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

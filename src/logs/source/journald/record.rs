@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::{Event, priority};
 use crate::clock::Timestamp;
@@ -106,12 +106,12 @@ impl Journal {
         if self.head.is_empty() {
             return None;
         }
-        match serde_json::from_slice::<Map<String, Value>>(&self.head) {
-            Ok(fields) => {
+        match serde_json::from_slice(&self.head) {
+            Ok(Value::Object(fields)) => {
                 let message = fields.get("MESSAGE").map(text).unwrap_or_default();
                 self.event(|name| fields.get(name).map(text), message)
             }
-            Err(_) => Some(Event {
+            _ => Some(Event {
                 message: String::from_utf8_lossy(&self.head).into_owned(),
                 ..Event::default()
             }),
@@ -202,7 +202,7 @@ fn member(part: &[u8], name: &str) -> Option<String> {
     let at = find(part, key.as_bytes())?;
     let value = &part[at + key.len()..];
     let end = end_of_string(value)?;
-    serde_json::from_slice(&part[at + key.len() - 1..=at + key.len() + end]).ok()
+    string_of(&part[at + key.len() - 1..=at + key.len() + end])
 }
 
 /// As much as there is of the message in an object's beginning.
@@ -217,7 +217,7 @@ fn beginning(head: &[u8]) -> String {
             // The cut may have gone through a character: two escapes at most, twelve bytes.
             (0..=12)
                 .filter_map(|less| string.get(..string.len().checked_sub(less)?))
-                .find_map(|string| serde_json::from_slice(&[b"\"", string, b"\""].concat()).ok())
+                .find_map(|string| string_of(&[b"\"", string, b"\""].concat()))
                 .unwrap_or_default()
         }
         [b'[', array @ ..] => {
@@ -228,6 +228,13 @@ fn beginning(head: &[u8]) -> String {
             String::from_utf8_lossy(&bytes).into_owned()
         }
         _ => String::new(),
+    }
+}
+
+fn string_of(json: &[u8]) -> Option<String> {
+    match serde_json::from_slice(json) {
+        Ok(Value::String(text)) => Some(text),
+        _ => None,
     }
 }
 

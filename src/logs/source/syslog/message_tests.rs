@@ -133,6 +133,11 @@ fn what_programs_send_to_dev_log_has_a_tag_and_no_host() {
             "by another",
         ),
         (
+            "<13>http://x/ is gone",
+            json!({"facility": "user"}),
+            "http://x/ is gone",
+        ),
+        (
             "<13>see http://x/ at 12:30",
             json!({"facility": "user"}),
             "see http://x/ at 12:30",
@@ -208,6 +213,7 @@ fn a_local_time_is_recognised_by_its_whole_quarters_of_an_hour() {
         ("<13>Nov 24 17:21:41 a: b", "2026-11-24T11:36:41.000Z"),
         // Late, or a wrong clock.
         ("<13>Nov 24 11:30:00 a: b", "2026-11-24T11:30:00.000Z"),
+        ("<13>Nov 24 10:30:00 a: b", "2026-11-24T10:30:00.000Z"),
         ("<13>Nov 23 11:36:39 a: b", "2026-11-23T11:36:39.000Z"),
     ] {
         assert_eq!(time_of(&local(text)), time, "{text}");
