@@ -88,7 +88,7 @@ macro_rules! file {
             name: $name,
             media_type: $media_type,
             tag: include_str!(concat!(env!("OUT_DIR"), "/", $name, ".tag")),
-            raw: include_bytes!(concat!("../console/", $name)),
+            raw: include_bytes!(concat!(env!("OUT_DIR"), "/", $name)),
             gzip: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")),
         }
     };
@@ -102,12 +102,11 @@ static FILES: &[File] = &[
     file!("style.css", "text/css; charset=utf-8"),
     file!("app.js", SCRIPT),
     file!("dom.js", SCRIPT),
+    file!("feed.js", SCRIPT),
     file!("log.js", SCRIPT),
     file!("overview.js", SCRIPT),
     file!("security.js", SCRIPT),
     file!("session.js", SCRIPT),
-    file!("store.js", SCRIPT),
-    file!("stream.js", SCRIPT),
 ];
 
 #[cfg(test)]

@@ -57,15 +57,16 @@ export function count(seconds, show) {
   return () => clearInterval(timer);
 }
 
-// The buttons beside password fields.
+// Puts a button beside each password field that shows what was typed.
 export function showButtons() {
-  for (const button of document.querySelectorAll('[data-shows]')) {
-    const field = $(button.dataset.shows);
+  for (const field of document.querySelectorAll('[type=password]')) {
+    const button = element('button', 'Show', { type: 'button', ariaPressed: 'false' });
     button.setAttribute('aria-label', `Show: ${field.labels[0].textContent}`);
     button.onclick = () => {
       const shown = field.type === 'text';
       field.type = shown ? 'password' : 'text';
       button.setAttribute('aria-pressed', !shown);
     };
+    field.after(button);
   }
 }

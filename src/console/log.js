@@ -1,8 +1,7 @@
 // The live log: a list of which only the visible rows exist, and what can be done with it.
 
 import { $, count, countdown, element, facts, number } from './dom.js';
-import { LEVELS, Store, View } from './store.js';
-import { Stream } from './stream.js';
+import { LEVELS, Store, Stream, View } from './feed.js';
 
 const SPARE = 8; // rows kept above and below the visible ones
 const SLICE = 6; // ms of filtering in one frame
@@ -35,6 +34,9 @@ export function begin() {
     rowHeight = 0;
     schedule();
   }).observe(lines);
+  $('level').append(...LEVELS.slice(0, 6).map((name, level) =>
+    element('option', level ? `${name} and above` : 'All levels', { value: level })));
+  showSources();
   for (const id of ['search', 'source', 'level']) $(id).oninput = refilter;
   $('pause').onclick = () => pause(view.limit === Infinity);
   $('follow').onclick = () => follow(!following);
@@ -61,7 +63,7 @@ export function stop() {
   store.clear();
   for (const id of ['search', 'source']) $(id).value = '';
   $('level').value = 0;
-  $('source').replaceChildren($('source').firstChild);
+  showSources();
   close();
   pause(false);
   follow(true);
@@ -248,11 +250,14 @@ function showCounts() {
   const later = view.limit === Infinity ? '' : ` · paused, ${number(store.next - Math.max(view.limit, store.first))} new`;
   $('count').textContent = `${some}${number(held)} ${held === 1 ? 'line' : 'lines'}${later}`;
   $('pause').textContent = later ? 'Resume' : 'Pause';
-  const { sources } = store;
+  if ($('source').length - 1 !== store.sources.size) showSources();
+}
+
+function showSources() {
   const list = $('source');
-  if (list.length - 1 === sources.size) return;
   const chosen = list.value;
-  list.replaceChildren(list.firstChild, ...[...sources].sort().map(name => element('option', visible(name), { value: name })));
+  list.replaceChildren(...['', ...store.sources].sort().map(
+    name => element('option', visible(name) || 'All sources', { value: name })));
   list.value = chosen;
 }
 
@@ -295,8 +300,7 @@ function open(n) {
   opened = entry;
   const log = entry.type === 'log';
   facts($('entry-facts'), [
-    ['Time', entry.time && `${new Date(entry.time).toLocaleString([], { dateStyle: 'medium', timeStyle: 'long' })}`],
-    ['Sent as', entry.time],
+    ['Time', entry.time && `${new Date(entry.time).toLocaleString([], { dateStyle: 'medium', timeStyle: 'long' })} (${entry.time})`],
     ['Level', LEVELS[entry.level]],
     ['Source', visible(entry.source ?? '')],
     ['Number', log ? String(entry.seq) : ''],

@@ -3,7 +3,8 @@
 import { $, bytes, duration, element, facts, number } from './dom.js';
 import { call } from './session.js';
 
-const WINDOW = 10 * 60_000; // ms that a plot shows
+const WINDOW = 10 * 60_000; // ms that a plot shows at most
+const SHORTEST = 60_000; // ms that it shows at least
 const PERIOD = 5_000; // ms between two questions
 const MAX_SAMPLES = WINDOW / PERIOD + 2;
 const SVG = 'http://www.w3.org/2000/svg';
@@ -20,6 +21,7 @@ class Plot {
   #value = element('p', '–', { className: 'value' });
   #more = element('p', '', { className: 'hint' });
   #svg = document.createElementNS(SVG, 'svg');
+  #since = element('span');
   #top = element('span');
 
   constructor(card, name, top, words) {
@@ -37,7 +39,7 @@ class Plot {
     }
     const figure = element('div', undefined, { className: 'figure' });
     const axis = element('p', undefined, { className: 'axis', ariaHidden: 'true' });
-    axis.append(element('span', '10 min ago'), this.#top, element('span', 'now'));
+    axis.append(this.#since, this.#top, element('span', 'now'));
     figure.append(this.#svg, axis);
     card.append(this.#value, this.#more, figure);
   }
@@ -52,13 +54,14 @@ class Plot {
     while (this.#samples.length > MAX_SAMPLES || this.#samples[0].time < time - WINDOW) this.#samples.shift();
     const most = Math.max(...this.#samples.map(sample => sample.value));
     const top = this.top ?? Math.max(1, most) * 1.15;
+    const span = Math.max(SHORTEST, time - this.#samples[0].time);
     let path = '';
     let area = '';
     let start = 0;
     let last = -Infinity;
     let x = 0;
     for (const sample of this.#samples) {
-      x = (600 - (time - sample.time) / WINDOW * 600).toFixed(1);
+      x = (600 - (time - sample.time) / span * 600).toFixed(1);
       const y = (97 - sample.value / top * 94).toFixed(1);
       // Where nothing was asked (a hidden page, no connection), nothing is drawn.
       if (sample.time - last > PERIOD * 3) {
@@ -75,11 +78,12 @@ class Plot {
     const [areaPath, linePath] = this.#svg.children;
     areaPath.setAttribute('d', `${area}V100H${start}Z`);
     linePath.setAttribute('d', path);
+    this.#since.textContent = `${duration(span / 1000)} ago`;
     this.#value.textContent = this.words(value);
     this.#more.textContent = more;
     this.#top.textContent = `highest ${this.words(most)}`;
     this.#svg.setAttribute('aria-label',
-      `${this.name} over the last ten minutes: now ${this.words(value)}, at most ${this.words(most)}`);
+      `${this.name} over the last ${duration(span / 1000)}: now ${this.words(value)}, at most ${this.words(most)}`);
   }
 
   hide() {
@@ -125,15 +129,12 @@ export async function update() {
     ['Disk', disk && `${bytes(disk.available_bytes)} free of ${bytes(disk.total_bytes)}`],
     ['Journal', `${number(journal.records)} records, ${bytes(journal.bytes)}${journal.writable ? '' : ', cannot be written'}`],
     ['Time', new Date(status.time).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' })],
-    ['Clock', `${CLOCK[clock.state] ?? clock.state}${leap(clock)}`],
+    ['Clock', CLOCK[clock.state] ?? clock.state],
+    ['Ahead by', clock.leap_seconds && duration(clock.leap_seconds)],
+    ['Behind by', clock.behind_seconds && duration(clock.behind_seconds)],
   ]);
   showSources(status.logs.sources);
   return status;
-}
-
-function leap({ leap_seconds: ahead, behind_seconds: behind }) {
-  const seconds = ahead ?? behind;
-  return seconds === undefined ? '' : ` (by ${duration(seconds)})`;
 }
 
 function showHealth(health) {

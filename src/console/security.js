@@ -84,7 +84,7 @@ async function change() {
   const broken = RULES.find(([, holds]) => !holds(next));
   $('change-error').textContent = $('change-note').textContent = '';
   if (!current) return refuse('current', 'Please give the current password.');
-  if (broken) return refuse('new', `The new password must be ${broken[0]}.`.replace('be at least 8', 'have at least 8').replace('be at most', 'have at most'));
+  if (broken) return refuse('new', `The new password is refused: ${broken[0]}.`);
   if (next !== again) return refuse('again', 'The new password is not the same both times.');
   const button = $('change').querySelector('.primary');
   button.disabled = true;

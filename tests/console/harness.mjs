@@ -136,10 +136,11 @@ export async function visitor(options = {}) {
   return context;
 }
 
-export async function tab(context, server) {
+export async function tab(context, server, prepare = async () => {}) {
   const page = await context.newPage();
   page.on('console', message => ['error', 'warning'].includes(message.type()) && complain(message.text()));
   page.on('pageerror', error => complain(`uncaught: ${error.stack}`));
+  await prepare(page);
   await page.goto(server.url);
   return page;
 }
