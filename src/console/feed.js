@@ -253,7 +253,7 @@ export class View {
   #passes(row) {
     const { source, level, text } = this.#filter;
     if (row.type !== 'log') return true;
-    return row.level >= level && (!source || row.source === source) && (!text
+    return (!level || row.level >= level) && (!source || row.source === source) && (!text
       || row.text.toLowerCase().includes(text) || row.fields.toLowerCase().includes(text));
   }
 }

@@ -61,6 +61,9 @@ export const check = ({ boot, newest }) => stream.check(boot, newest);
 export function stop() {
   stream.reset();
   store.clear();
+  // What one user read is not left for the next.
+  $('rows').replaceChildren();
+  $('entry-text').textContent = '';
   for (const id of ['search', 'source']) $(id).value = '';
   $('level').value = 0;
   showSources();
@@ -133,7 +136,11 @@ function paint() {
   const went = view.advance(SLICE);
   if (!rowHeight) {
     if (!rows.firstChild) rows.append(newRow());
-    rowHeight = rows.firstChild.getBoundingClientRect().height;
+    rows.firstChild.hidden = false;
+    // In whole pixels, since a browser scrolls by no less, and every trim at the top would be off by a little.
+    lines.style.removeProperty('--row');
+    rowHeight = Math.round(rows.firstChild.getBoundingClientRect().height);
+    lines.style.setProperty('--row', `${rowHeight}px`);
   }
   $('space').style.height = `${view.length * rowHeight}px`;
   if (following) lines.scrollTop = lines.scrollHeight;

@@ -160,7 +160,7 @@ function showHealth(health) {
   }));
 }
 
-function showPlots({ load, memory, logs, uptime_seconds: uptime }) {
+function showPlots({ load, memory, logs }) {
   const time = Date.now();
   if (load) plots.load.add(time, load[0], `${load[1].toFixed(2)} over 5 min, ${load[2].toFixed(2)} over 15 min`);
   else plots.load.hide();
@@ -169,12 +169,8 @@ function showPlots({ load, memory, logs, uptime_seconds: uptime }) {
     plots.memory.add(time, used / memory.total_bytes, `${bytes(used)} of ${bytes(memory.total_bytes)}`);
   } else plots.memory.hide();
   const { boot, newest } = logs;
-  const total = `${number(newest)} since postern started`;
   if (before?.boot === boot && time > before.time) {
-    plots.rate.add(time, (newest - before.newest) * 1000 / (time - before.time), total);
-  } else {
-    // The first figure is the mean of all the time before.
-    plots.rate.add(time, newest / Math.max(1, uptime), total);
+    plots.rate.add(time, (newest - before.newest) * 1000 / (time - before.time), `${number(newest)} since postern started`);
   }
   before = { boot, newest, time };
 }

@@ -58,7 +58,7 @@ export async function signOut() {
   const token = access;
   // What is under way would only be refused.
   leaving = true;
-  underWay.forEach(request => request.abort());
+  underWay.forEach(request => request.abort(LOST));
   try {
     await send('api/logout', { method: 'POST', token });
   } catch (refusal) {
@@ -166,7 +166,7 @@ async function send(path, { method = 'GET', body, token } = {}) {
     });
     answer = await response.json();
   } catch {
-    throw leaving ? new Refusal(401, LOST) : new Refusal(0, 'the device does not answer');
+    throw request.signal.reason === LOST ? new Refusal(401, LOST) : new Refusal(0, 'the device does not answer');
   } finally {
     clearTimeout(timer);
     underWay.delete(request);

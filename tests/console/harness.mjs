@@ -17,8 +17,10 @@ const STEP = 90_000; // ms for one step
 
 export const tally = { passed: 0, failed: 0 };
 
-// One step: it passes if nothing was thrown, and if no page said anything that the step did not expect.
-export async function step(name, action) {
+// One step: it passes if nothing was thrown, and if no page complained of anything but what it `expects`. Chromium reports
+// every failed request as an error of the page, so a step says which it is about to cause.
+export async function step(name, action, ...expects) {
+  expected = expects;
   try {
     // A browser that shows a dialogue waits for ever.
     await Promise.race([action(), new Promise((_, fail) => setTimeout(fail, STEP, new Error('the step did not end')).unref())]);
@@ -30,6 +32,8 @@ export async function step(name, action) {
     tally.failed++;
     console.log(`FAIL ${name}: ${error.stack.split('\n').slice(0, 6).join('\n     ')}`);
     complaints.length = 0;
+  } finally {
+    expected = [];
   }
 }
 
@@ -114,11 +118,6 @@ export const PHONE = { width: 360, height: 740 };
 
 const complaints = [];
 let expected = [];
-
-// Chromium reports every failed request as an error of the page. A step says which it is about to cause.
-export function expecting(...patterns) {
-  expected = patterns;
-}
 
 function complain(text) {
   if (!expected.some(pattern => pattern.test(text))) complaints.push(text);
