@@ -197,6 +197,7 @@ function fill(row, index) {
   const entry = view.row(index);
   const [time, level, from, message] = row.children;
   row.dataset.kind = entry.type === 'log' ? LEVELS[entry.level] ?? '' : entry.type;
+  row.classList.toggle('grave', entry.level >= 4);
   time.textContent = clock(entry.time);
   level.textContent = row.dataset.kind;
   from.textContent = visible(entry.source ?? '');
@@ -287,16 +288,20 @@ function key(event) {
 }
 
 function move(index) {
-  const lines = $('lines');
   active = view.number(index);
   if (following !== (index === view.length - 1)) follow(!following);
+  if ($('entry').hidden) reveal(index);
+  else open(active);
+  schedule();
+}
+
+function reveal(index) {
+  const lines = $('lines');
   const head = lines.firstElementChild.offsetHeight;
   const top = index * rowHeight;
   const bottom = head + top + rowHeight - lines.clientHeight;
   if (lines.scrollTop > top) lines.scrollTop = top;
   else if (lines.scrollTop < bottom) lines.scrollTop = bottom;
-  if (!$('entry').hidden) open(active);
-  schedule();
 }
 
 // Shows an entry whole.
@@ -315,6 +320,8 @@ function open(n) {
   ]);
   $('entry-text').textContent = log ? entry.text.split('\n').map(visible).join('\n') : remark(entry);
   $('entry').hidden = false;
+  // The list may have less room now.
+  reveal(view.index(n));
   schedule();
 }
 
