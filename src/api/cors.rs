@@ -43,15 +43,19 @@ fn is_configured(api: &Api, origin: &str) -> bool {
         .any(|allowed| allowed.eq_ignore_ascii_case(origin))
 }
 
-/// A page of another origin must not change anything with the credentials a browser remembers.
+/// A page of another origin must not change anything with the credentials a browser remembers. The same host at another
+/// port is another origin too, though browsers call it the same site.
 pub(super) fn refuse_foreign_changes(api: &Api, request: &Request) -> Result<(), ApiError> {
     if matches!(request.method, Method::Get | Method::Head | Method::Options) {
         return Ok(());
     }
-    let foreign = !is_allowed(api, request);
-    let cross_site = request.header("Origin").is_none()
-        && request.header("Sec-Fetch-Site") == Some("cross-site");
-    if foreign || cross_site {
+    let configured = request
+        .header("Origin")
+        .is_some_and(|origin| is_configured(api, origin));
+    let elsewhere = request
+        .header_values("Sec-Fetch-Site")
+        .any(|site| !matches!(site, "same-origin" | "none"));
+    if !configured && (elsewhere || !is_allowed(api, request)) {
         return Err(ApiError::ForeignOrigin);
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! same two functions, [`Api::admit`] once the head is there and [`Api::run`] once the body is.
 
 pub mod account;
+pub mod console;
 pub mod cors;
 pub mod error;
 pub mod health;

@@ -3,7 +3,7 @@
 use tiny_http::Method;
 
 use super::error::ApiError;
-use super::{Api, Caller, Outcome, account, health, logs, rate_limits, status};
+use super::{Api, Caller, Outcome, account, console, health, logs, rate_limits, status};
 use crate::api::request::Request;
 
 /// Who may call a route.
@@ -145,6 +145,14 @@ pub static ROUTES: &[Route] = &[
         Access::User,
         Cost::Cheap,
         status::openapi,
+    ),
+    route(Method::Get, "/", Access::Open, Cost::Cheap, console::page),
+    route(
+        Method::Get,
+        "/console/{file}",
+        Access::Open,
+        Cost::Cheap,
+        console::file,
     ),
 ];
 

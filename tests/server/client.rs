@@ -187,7 +187,7 @@ impl<S: Read + Write> Client<S> {
             body: Vec::new(),
         };
         let length: usize = match response.header("content-length") {
-            Some(length) if method != "HEAD" => length.parse().expect("a length"),
+            Some(length) if method != "HEAD" && status != 304 => length.parse().expect("a length"),
             _ => 0,
         };
         while self.buffered.len() < length {

@@ -1,7 +1,7 @@
 //! Browsers: whose pages may read, and whose may not change anything behind a user's back.
 
 use crate::client::Response;
-use crate::device::Device;
+use crate::device::{Device, PASSWORD, USER, basic};
 
 const FRIEND: &str = "https://console.example";
 const FOE: &str = "https://evil.example";
@@ -116,7 +116,12 @@ fn a_foreign_page_changes_nothing_even_with_good_credentials() {
         ("Origin", FOE),
         ("Origin", "null"),
         ("Origin", "http://localhost"),
+        // The same site, but another port: not the same origin.
+        ("Origin", "https://localhost:9443"),
+        ("Origin", "https://localhost:44"),
+        ("Origin", "https://sub.localhost"),
         ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
     ] {
         for (method, path) in [
             ("POST", "/api/logout"),
@@ -129,7 +134,49 @@ fn a_foreign_page_changes_nothing_even_with_good_credentials() {
             response.detail();
         }
     }
+    // A browser that contradicts itself is not believed.
+    for site in ["cross-site", "same-site"] {
+        let headers = [
+            ("Origin", "https://localhost"),
+            ("Sec-Fetch-Site", site),
+            ("Authorization", token.as_str()),
+        ];
+        let response = device.connect().ask("POST", "/api/logout", &headers, "");
+        assert_eq!(response.status, 403, "{site}");
+    }
     assert!(device.accepts(&pair.access));
+}
+
+/// What a browser does by itself for whoever has once answered its password prompt.
+#[test]
+fn a_cached_basic_login_is_of_no_use_to_another_site() {
+    let device = device();
+    let basic = &*basic(USER, PASSWORD);
+    let first = device.get("/api/status", Some(basic));
+    assert_eq!(first.status, 200, "{first:?}");
+    for foreign in [
+        &[("Origin", FOE)][..],
+        &[("Origin", FOE), ("Sec-Fetch-Site", "cross-site")],
+        &[
+            ("Origin", "https://localhost:9443"),
+            ("Sec-Fetch-Site", "same-site"),
+        ],
+        &[("Sec-Fetch-Site", "cross-site")],
+    ] {
+        let mut headers = foreign.to_vec();
+        headers.push(("Authorization", basic));
+        let body =
+            format!(r#"{{"current_password":"{PASSWORD}","new_password":"now it is mine"}}"#);
+        for (method, path) in [
+            ("POST", "/api/change-password"),
+            ("POST", "/api/logout"),
+            ("DELETE", "/api/security/rate-limits/127.0.0.1"),
+        ] {
+            let response = device.connect().ask(method, path, &headers, &body);
+            assert_eq!(response.status, 403, "{foreign:?} {path}");
+        }
+    }
+    assert_eq!(device.get("/api/status", Some(basic)).status, 200);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod client;
 mod clock;
 mod commits;
 mod connections;
+mod console;
 mod cors;
 mod damaged;
 mod desk;

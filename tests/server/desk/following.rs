@@ -159,7 +159,10 @@ fn however_often_the_cable_is_cut_every_entry_comes_once() {
         .collect();
     // What it logs of its own end comes too late to be seen.
     let last = *seen.last().expect("entries");
-    let missing: Vec<_> = sent.range(first..=last).filter(|n| !seen.contains(n)).collect();
+    let missing: Vec<_> = sent
+        .range(first..=last)
+        .filter(|n| !seen.contains(n))
+        .collect();
     assert_eq!(missing, Vec::<&u64>::new());
     assert!(seen.len() > 500, "{}", seen.len());
 }

@@ -1,0 +1,53 @@
+//! Packs the console's files: each once as it is, once gzipped, and a tag that names its content. `api/console.rs` embeds them.
+//!
+//! There is no other building: the files in this folder are what a browser gets, line for line. Only comments and
+//! indentation stay behind: they are for whoever reads the source, and would be an eighth of what is sent.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::{env, fs};
+
+use flate2::{Compression, GzBuilder};
+
+fn main() -> io::Result<()> {
+    let folder = Path::new("src/console");
+    let out = env::var_os("OUT_DIR").expect("cargo names the folder");
+    let out = Path::new(&out);
+    println!("cargo::rerun-if-changed={}", folder.display());
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|name| !name.ends_with(".rs")) else {
+            continue;
+        };
+        let text = squeeze(&fs::read_to_string(&path)?);
+        // The header says neither when nor from which file, so that the same page makes the same binary.
+        let mut gzip = GzBuilder::new()
+            .mtime(0)
+            .write(Vec::new(), Compression::best());
+        gzip.write_all(text.as_bytes())?;
+        fs::write(out.join(format!("{name}.gz")), gzip.finish()?)?;
+        fs::write(out.join(format!("{name}.tag")), tag(text.as_bytes()))?;
+        fs::write(out.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// Without indentation, empty lines, and comments that have a line to themselves.
+fn squeeze(text: &str) -> String {
+    let comment =
+        |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !comment(line))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+/// FNV-1a, 64 bits. Nobody but us writes these files, so it only has to tell one release's from another's.
+fn tag(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

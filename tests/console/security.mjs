@@ -1,0 +1,103 @@
+// Lock-outs seen and cleared, the password changed, and what else may be told of a device.
+
+import { PASSWORD, Server, accessible, equal, eventually, holds, signIn, step, tab, visitor } from './harness.mjs';
+
+const FRESH = 'a fresh password';
+
+export default async function run(binary) {
+  const server = await new Server(binary, { MAX_LOGIN_ATTEMPTS: '5', RATE_LIMIT_RPS: '1000', RATE_LIMIT_BURST: '10000' }).start();
+  const context = await visitor();
+  const page = await tab(context, server);
+  const guess = () => page.evaluate(() => fetch('/api/auth/login', { method: 'POST', credentials: 'omit', body: '{"username":"admin","password":"no"}' }).then(({ status }) => status));
+  const change = async (current, next, again = next) => {
+    await page.fill('#current', current);
+    await page.fill('#new', next);
+    await page.fill('#again', again);
+    await page.click('#change .primary');
+  };
+  const refused = words => eventually(words, async () => (await page.textContent('#change-error')) === words);
+  try {
+    await signIn(page);
+    await page.click('nav a[href="#security"]');
+    await step('without failures it says that there are none', async () => {
+      await page.waitForSelector('#locks-none', { state: 'visible' });
+      await accessible(page);
+    });
+    await step('a lock-out is listed with its time, and a button clears it', async () => {
+      for (let n = 0; n < 6; n++) await guess();
+      equal(await guess(), 429, 'locked out');
+      await page.waitForSelector('#locks tr:has-text("127.0.0.1") td.error:text-matches("^Locked out for \\\\d:\\\\d\\\\d min$")');
+      await accessible(page);
+      await page.click('#locks button[aria-label="Clear 127.0.0.1"]');
+      await page.waitForSelector('#locks-note:has-text("127.0.0.1 may try again.")');
+      await page.waitForSelector('#locks-none', { state: 'visible' });
+      equal(await guess(), 401, 'it may try again');
+    }, /status of 4(01|29)/);
+    await step('the rules of a new password are shown as they are met', async () => {
+      const kept = async () => (await page.$$eval('#rules li', items => items.map(item => item.className === 'kept'))).join();
+      await page.fill('#current', PASSWORD);
+      await page.fill('#new', 'short');
+      equal(await kept(), 'false,true,true,true');
+      await page.fill('#new', 'ä'.repeat(37));
+      equal(await kept(), 'true,false,true,true');
+      await page.fill('#new', PASSWORD);
+      equal(await kept(), 'true,true,false,true');
+      await page.fill('#new', 'admin');
+      equal(await kept(), 'false,true,true,false');
+      await page.fill('#new', FRESH);
+      equal(await kept(), 'true,true,true,true');
+    });
+    await step('what is wrong with a change is told in words, at the field', async () => {
+      const focused = () => page.evaluate(() => document.activeElement.id);
+      await change(PASSWORD, 'short');
+      await refused('The new password is refused: at least 8 characters.');
+      equal(await focused(), 'new');
+      await change(PASSWORD, FRESH, 'another one');
+      await refused('The new password is not the same both times.');
+      equal(await focused(), 'again');
+      await change('not the current', FRESH);
+      await refused('The current password is wrong.');
+      equal(await focused(), 'current');
+      await change(PASSWORD, 'password123');
+      await refused('The password is one of the first that anybody would guess.');
+      await accessible(page);
+    }, /status of 400/);
+    await step('after a change the page goes on, its log too, and the new password is the one', async () => {
+      await change(PASSWORD, FRESH);
+      await page.waitForSelector('#change-note:has-text("The password is changed. All other sign-ins have ended.")');
+      equal(await page.inputValue('#new'), '', 'the form');
+      await page.reload();
+      await page.waitForSelector('#h-security', { state: 'visible' });
+      await page.click('nav a[href="#log"]');
+      await page.waitForSelector('#stream[data-state=live]');
+      server.append('still here\n');
+      await page.waitForSelector('.row .text:text-is("still here")');
+      await page.click('#sign-out');
+      await page.fill('#password', PASSWORD);
+      await page.click('#sign-in .primary');
+      await page.waitForSelector('#sign-in-error:has-text("wrong")');
+      await signIn(page, FRESH);
+    }, /status of 401/);
+    await step('trouble, news and known vulnerabilities are told; only https is linked', async () => {
+      await page.click('nav a[href="#overview"]');
+      let health = { status: 'degraded', version: '1', reasons: ['the journal cannot be written'], cves: 2, update_available: '0.2.0', update_url: 'https://example.org/postern' };
+      await page.route('**/api/health', route => route.fulfill({ json: health }));
+      await page.waitForSelector('.banner.bad:has-text("Degraded: the journal cannot be written.")');
+      await page.waitForSelector('.banner.bad:has-text("2 known vulnerabilities apply to this version.")');
+      equal(await page.getAttribute('.banner.note:has-text("Version 0.2.0 is available.") a', 'href'), 'https://example.org/postern');
+      await accessible(page);
+      health = { status: 'healthy', version: '1', update_available: true, update_url: 'javascript:alert(1)' };
+      await page.waitForSelector('.banner.note:has-text("An update is available.")');
+      equal(await page.$$eval('#health a', links => links.length), 0, 'links');
+      await page.unroute('**/api/health');
+    });
+    await step('another site can neither frame the page nor use it', async () => {
+      const headers = (await page.request.get(server.url)).headers();
+      holds(/frame-ancestors 'none'/.test(headers['content-security-policy']), 'no frames');
+      holds(!/unsafe/.test(headers['content-security-policy']), 'nothing inline');
+    });
+  } finally {
+    await context.close();
+    await server.remove();
+  }
+}

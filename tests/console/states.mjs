@@ -1,0 +1,128 @@
+// The four main states, light and dark, at a desk and on a phone: what they look like, and that nobody is kept out.
+
+import { DESK, PHONE, Server, accessible, equal, shot, signIn, step, tab, visitor } from './harness.mjs';
+
+// What a small board may have to say: source, level, message.
+const LINES = [
+  ['dnsmasq', 'info', 'DHCPACK(eth0) 192.168.1.37 b8:27:eb:3f:10:9c sensor-3'],
+  ['kernel', 'warn', 'mmc0: Timeout waiting for hardware interrupt.'],
+  ['sshd', 'info', 'Accepted publickey for root from 192.168.1.4 port 51422 ssh2'],
+  ['modem', 'debug', 'registered, home network, RSSI -67 dBm'],
+  ['mqtt', 'error', 'connection to broker.local:8883 lost: no route to host'],
+  ['mqtt', 'info', 'trying again in 8 s'],
+  ['ntpd', 'notice', 'offset -0.000412 s, stratum 3, server 192.168.1.1'],
+  ['squid', 'info', 'CONNECT deb.example.org:443 200 from 192.168.1.52'],
+];
+
+// The board's figures, made up, since those of the machine that runs this are its own business and differ each time.
+function pretend(status, minute) {
+  const wave = Math.sin(minute * 1.3) + Math.sin(minute * 3.1) / 2;
+  return {
+    ...status,
+    hostname: 'shed',
+    model: 'Raspberry Pi Zero 2 W Rev 1.0',
+    uptime_seconds: 1_036_800 + minute * 60,
+    system_uptime_seconds: 1_036_815 + minute * 60,
+    load: [0.42 + wave * 0.18, 0.38, 0.31],
+    memory: { total_bytes: 436_000_000, available_bytes: 272_000_000 - wave * 9_000_000, resident_bytes: 5_600_000 },
+    temperature_celsius: 47.2,
+    connections: 3,
+    disk: { total_bytes: 15_400_000_000, available_bytes: 11_900_000_000 },
+    journal: { bytes: 18_432, records: 312, writable: true },
+    logs: {
+      boot: 'b',
+      newest: Math.round(481_200 + minute * 200 + 120 * Math.sin(minute * 2)),
+      sources: [
+        { name: 'journald', kind: 'journald', state: 'following', entries: 402_118 },
+        { name: 'kmsg', kind: 'kmsg', state: 'following', entries: 1_204 },
+        { name: 'squid', kind: 'file', state: 'waiting', entries: 77_878, error: '/var/log/squid/access.log: no such file yet' },
+      ],
+    },
+  };
+}
+
+async function dress(page) {
+  let minute = 0;
+  await page.route('**/api/status', async route => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: pretend(await response.json(), minute) });
+    minute += 1 / 6;
+  });
+  await page.routeWebSocket('**/api/ws/logs*', socket => {
+    socket.connectToServer().onMessage(text => {
+      const message = JSON.parse(text);
+      if (message.source === 'board') [message.source, message.level, message.message] = message.message.split('|');
+      socket.send(JSON.stringify(message));
+    });
+  });
+}
+
+export default async function run(binary) {
+  const server = await new Server(binary, { RATE_LIMIT_RPS: '1000', RATE_LIMIT_BURST: '100000' }).start();
+  const fill = rounds => {
+    for (let round = 0; round < rounds; round++) {
+      server.append(LINES.map(line => `${line.join('|')}\n`).join(''));
+    }
+  };
+  fill(6);
+  for (const [device, viewport] of [['desk', DESK], ['phone', PHONE]]) {
+    for (const colorScheme of ['light', 'dark']) {
+      const context = await visitor({ viewport, colorScheme, hasTouch: device === 'phone', deviceScaleFactor: device === 'phone' ? 2 : 1 });
+      const page = await tab(context, server, dress);
+      const name = `${device}-${colorScheme}`;
+      const fits = async () => equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, 'fits the width');
+      await step(`${name}: sign-in`, async () => {
+        await page.waitForSelector('#sign-in', { state: 'visible' });
+        await fits();
+        await accessible(page);
+        await shot(page, `sign-in-${name}`);
+      });
+      await signIn(page);
+      await step(`${name}: overview`, async () => {
+        await page.waitForSelector('#sources td');
+        // Ten minutes of samples, on a clock that the page takes for the time.
+        await page.evaluate(async () => {
+          const { update } = await import('/console/overview.js');
+          const { now } = Date;
+          const start = now();
+          for (let second = 0; second <= 600; second += 10) {
+            Date.now = () => start + second * 1000;
+            await update();
+          }
+          Date.now = now;
+        });
+        await fits();
+        await accessible(page);
+        await shot(page, `overview-${name}`);
+      });
+      await step(`${name}: log`, async () => {
+        await page.click('nav a[href="#log"]');
+        await page.waitForSelector('#stream[data-state=live]');
+        await page.waitForSelector('.row[data-n] .text');
+        await page.fill('#search', 'net');
+        await page.waitForSelector('mark');
+        await accessible(page);
+        await page.fill('#search', '');
+        await page.focus('#lines');
+        for (const key of ['ArrowUp', 'ArrowUp', 'ArrowUp', 'Enter']) await page.keyboard.press(key);
+        await page.waitForSelector('#entry', { state: 'visible' });
+        await fits();
+        await accessible(page);
+        await shot(page, `log-${name}`);
+        await page.keyboard.press('Escape');
+        equal(await page.isVisible('#entry'), false, 'the entry');
+      });
+      await step(`${name}: security`, async () => {
+        await page.evaluate(() => fetch('/api/auth/login', { method: 'POST', credentials: 'omit', body: '{"username":"admin","password":"no"}' }));
+        await page.click('nav a[href="#security"]');
+        await page.waitForSelector('#locks tr');
+        await page.fill('#new', 'longenough');
+        await fits();
+        await accessible(page);
+        await shot(page, `security-${name}`);
+      }, /status of 401/);
+      await context.close();
+    }
+  }
+  await server.remove();
+}
