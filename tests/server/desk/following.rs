@@ -116,14 +116,14 @@ fn accounted_for(lines: &[Value]) -> u64 {
 }
 
 /// Follows while lines flow and the cable is cut again and again; what was seen.
-fn through_a_storm(device: &Device, cuts: usize, seed: u64) -> Vec<Value> {
+fn through_a_storm(device: &Device, cuts: usize, randomness: u64) -> Vec<Value> {
     let relay = Relay::to(device.address());
     let place = Place::with_variable();
     device.log("first");
     let following = place.follow(relay.address, &["--json", "-n", "100"]);
     following.shows("first");
     device.wait_for_subscribers(1);
-    relay.cut_at_random(seed);
+    relay.cut_at_random(randomness);
     let mut count = 0;
     crate::eventually("the storm's end", || {
         for _ in 0..20 {
