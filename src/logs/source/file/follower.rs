@@ -98,12 +98,16 @@ impl Follower {
             } else {
                 Start::At(0)
             };
-            // Before it is opened: what is rotated in between is new.
-            let siblings = self.rotated().map(|(sibling, ..)| sibling).collect();
+            self.siblings = self.rotated().map(|(sibling, ..)| sibling).collect();
             match Tail::open(&self.path, start, now) {
                 Ok(tail) => {
-                    self.open = Some(tail);
-                    self.siblings = siblings;
+                    // What was rotated away since is as new as this one, and came before it.
+                    self.find_missed(tail.identity(), now);
+                    if self.from_end {
+                        self.next.clear();
+                    }
+                    self.next.push_back(tail);
+                    self.open = self.next.pop_front();
                 }
                 Err(refused) => {
                     // Whatever takes its place will be new.
