@@ -138,9 +138,11 @@ impl<'a> Follow<'a, '_> {
         while let Some(line) = answer.line()? {
             let (value, raw) = self.parsed(&line)?;
             let text = self.understood(&value, raw, state)?;
-            console.out.write_all(text.as_bytes())?;
-            // Something came of it, so the next attempt may be made at once.
-            state.backoff.reset();
+            if !text.is_empty() {
+                console.out.write_all(text.as_bytes())?;
+                // Something came of it, so the next attempt may be made at once.
+                state.backoff.reset();
+            }
         }
         Ok(())
     }

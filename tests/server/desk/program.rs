@@ -25,6 +25,7 @@ fn program(home: &TempDir, device: &Device, words: &[&str]) -> Command {
 
 /// The status it leaves with, and what it said.
 fn end(mut child: Child) -> (Option<i32>, String) {
+    crate::eventually("the end", || child.try_wait().expect("a child").is_some());
     let mut said = String::new();
     let err = child
         .stderr
@@ -91,8 +92,16 @@ fn a_reader_that_goes_ends_it_quietly_even_while_no_line_comes() {
     let mut child = program(&home, &device, &["--follow"])
         .spawn()
         .expect("started");
-    device.wait_for_subscribers(1);
-    drop(child.stdout.take());
+    // All that there is has been read: from here on only waiting can find out that the reader goes.
+    let out = child.stdout.take().expect("standard output");
+    let mut lines = BufReader::new(out).lines();
+    while !lines
+        .next()
+        .expect("a line")
+        .expect("UTF-8")
+        .contains("before")
+    {}
+    drop(lines);
     let (status, said) = end(child);
     assert_eq!(status, Some(0), "{said}");
     assert!(

@@ -1,13 +1,14 @@
 //! Whom the desk trusts, with what it signs in, and what it keeps of that.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
 use super::fake::{Fake, answer, nothing, tokens};
 use super::{Place, relay::Relay};
-use crate::device::{Device, PASSWORD};
+use crate::device::{Device, PASSWORD, Tokens};
 
 fn fingerprint(device: &Device) -> String {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -251,48 +252,45 @@ fn a_password_from_the_variable_keeps_no_login_and_logs_out_at_the_end() {
     }
 }
 
+/// A desk that keeps this login.
+fn keeping(device: &Device, address: SocketAddr, login: &Tokens) -> Place {
+    let place = Place::new();
+    let file = place.login(address);
+    fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+    let text = format!("{}\n{}\n", fingerprint(device), login.refresh);
+    fs::write(file, text).expect("written");
+    place
+}
+
 #[test]
 fn signing_out_ends_the_login_at_the_board_and_here() {
     let device = Device::start();
-    let place = Place::with_terminal();
-    assert_eq!(place.logs(device.address(), &[]).status, 0);
-    let place = Place {
-        typed: None,
-        ..place
-    };
-    let other = device.login();
+    let (login, other) = (device.login(), device.login());
+    let place = keeping(&device, device.address(), &login);
     let seen = place.logs(device.address(), &["--sign-out"]);
     assert_eq!((seen.status, seen.out.as_str()), (0, ""), "{}", seen.err);
     assert!(!place.login(device.address()).exists());
+    assert!(!device.accepts(&login.access));
     assert!(
         device.accepts(&other.access),
         "another login is another matter"
     );
     let seen = place.logs(device.address(), &["--sign-out"]);
-    assert!(
-        seen.status == 0 && seen.err.contains("no login of admin"),
-        "{}",
-        seen.err
-    );
+    assert_eq!(seen.status, 0);
+    assert!(seen.err.contains("no login of admin"), "{}", seen.err);
 }
 
 #[test]
 fn a_board_that_cannot_be_reached_is_not_signed_out_of() {
     let device = Device::start();
-    let place = Place::with_terminal();
-    let relay = Relay::to(device.address());
-    assert_eq!(place.logs(relay.address, &[]).status, 0);
-    let gone = Fake::start(vec![]).address;
-    relay.lead_to(gone);
+    let login = device.login();
+    let relay = Relay::to(Fake::start(vec![]).address);
+    let place = keeping(&device, relay.address, &login);
     assert_eq!(place.logs(relay.address, &["--sign-out"]).status, 1);
     assert!(place.login(relay.address).exists());
     relay.lead_to(device.address());
-    let kept = fs::read_to_string(place.login(relay.address)).expect("a login");
     assert_eq!(place.logs(relay.address, &["--sign-out"]).status, 0);
-    assert_eq!(
-        device.refresh(kept.lines().nth(1).expect("a token")).status,
-        401
-    );
+    assert!(!device.accepts(&login.access));
 }
 
 #[test]
