@@ -17,7 +17,7 @@ fn main() -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        let Some(name) = name.filter(|name| !name.ends_with(".rs")) else {
+        let Some(name) = name.filter(|name| *name != "build.rs") else {
             continue;
         };
         let text = squeeze(&fs::read_to_string(&path)?);
@@ -40,7 +40,7 @@ fn squeeze(text: &str) -> String {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !comment(line))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect()
 }
 
