@@ -16,10 +16,8 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            continue;
-        }
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|name| *name != "build.rs") else {
             continue;
         };
         let text = squeeze(&fs::read_to_string(&path)?);
@@ -39,14 +37,11 @@ fn main() -> io::Result<()> {
 fn squeeze(text: &str) -> String {
     let comment =
         |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
-    let mut squeezed = String::new();
-    for line in text.lines().map(str::trim) {
-        if !line.is_empty() && !comment(line) {
-            squeezed.push_str(line);
-            squeezed.push('\n');
-        }
-    }
-    squeezed
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !comment(line))
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 /// FNV-1a, 64 bits. Nobody but us writes these files, so it only has to tell one release's from another's.

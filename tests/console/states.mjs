@@ -82,7 +82,8 @@ export default async function run(binary) {
         await page.waitForSelector('#sources td');
         // Ten minutes of samples, on a clock that the page takes for the time.
         await page.evaluate(async () => {
-          const { update } = await import('/console/overview.js');
+          const { reset, update } = await import('/console/overview.js');
+          reset();
           const { now } = Date;
           const start = now();
           for (let second = 0; second <= 600; second += 10) {
