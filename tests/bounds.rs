@@ -42,7 +42,10 @@ fn ten_million_addresses_take_no_more_memory_than_a_million() {
         }
     }
     assert!(buckets.len() <= 16_384);
-    let (grown, since) = (resident() - before, resident() - levelled);
+    let (grown, since) = (
+        resident().saturating_sub(before),
+        resident().saturating_sub(levelled),
+    );
     println!("10,000,000 addresses ask: {grown} bytes, {since} of them after the first million");
     assert!(grown < 4 << 20 && since < 128 << 10);
 }
@@ -75,7 +78,10 @@ fn millions_of_guessers_evict_no_lock_out() {
             levelled = resident();
         }
     }
-    let (grown, since) = (resident() - before, resident() - levelled);
+    let (grown, since) = (
+        resident().saturating_sub(before),
+        resident().saturating_sub(levelled),
+    );
     println!("{GUESSERS} addresses fail: {grown} bytes, {since} of them after the first tenth");
     assert!(grown < 4 << 20 && since < 128 << 10);
     assert_eq!(attempts.list(clock.monotonic()).len(), 4096);
@@ -167,7 +173,7 @@ fn a_million(kind: &str, record: fn(Id, Timestamp) -> Record) {
     let before = resident();
     let elapsed = fill(0);
     let at_full = resident();
-    let each = (at_full - before) / 1_000_000;
+    let each = at_full.saturating_sub(before) / 1_000_000;
     println!("1,000,000 {kind}: {each} bytes each, entered in {elapsed:?}");
     // Less than the least that it can be would mean that nothing was measured.
     assert!(
@@ -263,7 +269,7 @@ fn a_flood_of_tickets_costs_only_who_asks_for_it() {
             before = resident();
         }
     }
-    let grown = resident() - before;
+    let grown = resident().saturating_sub(before);
     println!("100,000 tickets: {grown} bytes after the first thousand");
     assert!(grown < 128 << 10);
     assert!(f.auth.peek_ticket(&first).is_err());
@@ -298,10 +304,10 @@ fn a_hundred_thousand_families_are_remembered_until_they_expire() {
     let before = resident();
     refreshed(100_000 / THREADS);
     let full = resident();
-    println!("100,000 families: {} bytes", full - before);
+    println!("100,000 families: {} bytes", full.saturating_sub(before));
     assert_eq!(f.durable.revocations(), 100_000 + 100 * THREADS);
     // Sixteen threads' heaps are in it too.
-    assert!(full - before < 10 << 20);
+    assert!(full.saturating_sub(before) < 10 << 20);
     f.time.advance(REFRESH_TTL);
     f.auth.tick();
     assert_eq!(f.durable.revocations(), 0);

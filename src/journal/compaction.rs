@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::files::Replacement;
-use super::format::{Record, Salt, encode};
+use super::format::{Record, Salt, copies, encode_copies};
 use super::rewrite::{Image, Progress, Work};
 use super::writer::{RewriteError, Writer};
 use crate::clock::{Clock, Moment, Timestamp};
@@ -153,8 +153,9 @@ impl Writer {
         };
         let kept = records
             .iter()
-            .try_for_each(|record| encode(record, *salt, delta).map_err(io::Error::other));
-        *delta_records += records.len() as u64;
+            .try_for_each(|record| encode_copies(record, *salt, delta).map_err(io::Error::other));
+        let frames: usize = records.iter().map(|record| copies(record)).sum();
+        *delta_records += frames as u64;
         let kept = kept.and_then(|()| {
             let too_long = || io::Error::other("too much was committed meanwhile");
             (delta.len() <= LONGEST).then_some(()).ok_or_else(too_long)

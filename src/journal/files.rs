@@ -103,6 +103,8 @@ impl Files {
             &bytes,
             WhenFull::ReplaceLast,
         )?;
+        // A copy, or a second name, that a crash takes back would leave nothing of what is replaced next.
+        self.storage.sync_folder()?;
         Ok(self.storage.location(&kept.name))
     }
 

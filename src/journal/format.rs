@@ -48,6 +48,9 @@
 //!   postern. It is not understood, but carried along verbatim into every rewritten file: a downgrade must not destroy.
 //!   A change that an older postern must not touch raises the version instead.
 //!
+//! - A `Password` is written twice, with one sync: the one frame says which password works and that every token before it is
+//!   dead, so that a lost bit or sector must not cost both. In a rewritten file one copy is at the head and one at the end.
+//!
 //! A logout is one `FamilyRevoked`: 28 bytes.
 
 use std::time::Duration;
@@ -335,6 +338,22 @@ pub fn encode(record: &Record, salt: Salt, out: &mut Vec<u8>) -> Result<(), TooL
     out[start + 2] = length;
     finish(out, start, salt);
     Ok(())
+}
+
+/// As [`encode`], as many times as the record is kept.
+///
+/// # Errors
+/// As [`encode`].
+pub(super) fn encode_copies(record: &Record, salt: Salt, out: &mut Vec<u8>) -> Result<(), TooLong> {
+    (0..copies(record)).try_for_each(|_| encode(record, salt, out))
+}
+
+/// How many frames are written of a record.
+pub(super) const fn copies(record: &Record) -> usize {
+    match record {
+        Record::Password { .. } => 2,
+        _ => 1,
+    }
 }
 
 /// The bytes of the record's frame, without the work of making it.

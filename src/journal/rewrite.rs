@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use super::State;
 use super::files::Replacement;
-use super::format::{FRAMES_START, MAX_FILE, Record, Salt, encode, frame_len, headers};
+use super::format::{FRAMES_START, MAX_FILE, Record, Salt, copies, encode, frame_len, headers};
 use super::replay::next_frame;
 use crate::clock::Timestamp;
 
@@ -50,7 +50,7 @@ impl Contents {
     fn weigh(&self, cancelled: &AtomicBool) -> io::Result<usize> {
         let mut bytes = FRAMES_START + 2 * frame_len(&self.mark()) + self.unknown.len();
         for part in 0..self.state.parts() {
-            let mut add = |record: &Record| bytes += frame_len(record);
+            let mut add = |record: &Record| bytes += copies(record) * frame_len(record);
             self.state.live_part(part, self.now, &mut add);
             go_on(cancelled)?;
         }
@@ -75,12 +75,17 @@ impl Contents {
         let mut chunk = headers(salt).to_vec();
         // At the head, so that other records' times are measured by it; and at the end, where a start looks for it.
         image.add(&self.mark(), &mut chunk)?;
+        // What is kept twice comes once more at the end, as far from the first as it can be.
+        let mut again: Vec<Record> = Vec::new();
         for part in 0..self.state.parts() {
             // Only into memory: the state's lock must not be held while a card takes its time.
             let mut result = Ok(());
             self.state.live_part(part, self.now, &mut |record| {
                 if result.is_ok() {
                     result = image.add(record, &mut chunk);
+                    if copies(record) > 1 {
+                        again.push(record.clone());
+                    }
                 }
             });
             result?;
@@ -92,8 +97,14 @@ impl Contents {
             }
             go_on(cancelled)?;
         }
-        for record in extra {
+        // Before what is newer than the state.
+        for record in &again {
             image.add(record, &mut chunk)?;
+        }
+        for record in extra {
+            for _ in 0..copies(record) {
+                image.add(record, &mut chunk)?;
+            }
         }
         let mut unknown = &self.unknown[..];
         while let Some((skipped, frame)) = next_frame(unknown, self.unknown_salt) {

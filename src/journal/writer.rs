@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, after, never, select};
 
 use super::compaction::{Compaction, Schedule};
 use super::files::Files;
-use super::format::{MAX_FILE, Record, Salt, encode};
+use super::format::{MAX_FILE, Record, Salt, copies, encode, encode_copies};
 use super::replay::Report;
 use super::rewrite::{Contents, Image};
 use super::{Answer, CommitError, Health, JournalStats, Shared, State};
@@ -91,6 +91,10 @@ impl Unmarked {
             self.records.retain(|record| {
                 !matches!(record, Record::LockOut { client: other, .. } | Record::LockOutCleared { client: other } if *other == client)
             });
+        }
+        // The second copy of a password.
+        if self.records.last() == Some(&record) {
+            return;
         }
         if self.records.len() < MAX_UNMARKED {
             self.records.push(record);
@@ -222,14 +226,19 @@ impl Writer {
             return;
         }
         let at = self.contents().mark;
-        let mut records: Vec<&Record> = unmarked.records.iter().collect();
-        let mark = Record::Mark { at };
-        records.push(&mark);
+        let records: Vec<&Record> = unmarked.records.iter().collect();
         let mut frames = Vec::new();
         let fit = records
             .iter()
-            .try_for_each(|record| encode(record, self.salt, &mut frames));
+            .try_for_each(|record| encode_copies(record, self.salt, &mut frames));
         if fit.is_err() || !self.append(&frames, &records) {
+            self.heal(&[]);
+            return;
+        }
+        // With a sync of its own: a disk that reorders must not keep the mark and lose what it speaks for.
+        let mark = Record::Mark { at };
+        let mut frame = Vec::new();
+        if encode(&mark, self.salt, &mut frame).is_err() || !self.append(&frame, &[&mark]) {
             self.heal(&[]);
         }
     }
@@ -282,7 +291,7 @@ impl Writer {
             let fits = commit
                 .records
                 .iter()
-                .try_for_each(|record| encode(record, self.salt, &mut frames));
+                .try_for_each(|record| encode_copies(record, self.salt, &mut frames));
             if let Err(error) = fits {
                 frames.truncate(start);
                 log::error!(error:% = error; "a record cannot be kept");
@@ -376,8 +385,8 @@ impl Writer {
         self.ends_marked = matches!(records.last(), Some(Record::Mark { .. }));
         self.take_along(records);
         self.note_marks(records);
-        let added = records.len() as u64;
-        self.update_stats(|stats| stats.records += added);
+        let added: usize = records.iter().map(|record| copies(record)).sum();
+        self.update_stats(|stats| stats.records += added as u64);
         true
     }
 

@@ -394,6 +394,7 @@ impl History {
 
     fn restart(&mut self, find: impl FnOnce(&MemoryStorage, &mut Random) -> MemoryStorage) {
         let now = self.board.now();
+        let locked_out = self.locked_out();
         let disk = find(&self.board.disk, &mut self.random);
         self.boots += 1;
         let seed = self.random.next() ^ self.boots;
@@ -402,7 +403,7 @@ impl History {
             Err(refused) => return self.refused(&refused),
         };
         let found = self.in_force();
-        self.check(&found);
+        self.check_with(&found, &locked_out);
         self.model.found(&found);
         self.password.clone_from(&found[&Fact::Password]);
         // Whoever's login has ended without his knowing is out; everybody else is in.
@@ -430,10 +431,21 @@ impl History {
     }
 
     fn check(&self, found: &BTreeMap<Fact, String>) {
+        self.check_with(found, &self.locked_out());
+    }
+
+    /// Who is locked out for long enough that the journal must still say so.
+    fn locked_out(&self) -> HashSet<String> {
+        let rows = self.board.auth.lockouts().into_iter();
+        let certain = rows.filter(|row| row.blocked && row.retry_after > 6);
+        certain.map(|row| row.ip).collect()
+    }
+
+    fn check_with(&self, found: &BTreeMap<Fact, String>, locked_out: &HashSet<String>) {
         match self.honesty {
-            Honesty::Honest => self
-                .model
-                .check(found, |fact| matches!(fact, Fact::LockedOut(_))),
+            Honesty::Honest => self.model.check(found, |fact| {
+                matches!(fact, Fact::LockedOut(client) if !locked_out.contains(&client.to_string()))
+            }),
             Honesty::Lying => self.model.check_nothing_invented(found),
         }
     }
@@ -462,6 +474,7 @@ impl History {
     fn try_crash(&mut self, crashed: &MemoryStorage) {
         self.tried += 1;
         let time = Arc::new(FakeTimeSource::new(self.board.now()));
+        let faulty = crashed.after_kill();
         crashed.record_crash_points();
         let start = match Start::of(crashed, &time, self.tried) {
             Ok(start) => start,
@@ -471,6 +484,7 @@ impl History {
         let found = start.found(&mut self.passwords);
         self.check(&found);
         drop(start);
+        self.try_faulty_start(&faulty, &time, &found);
 
         // Of the crashes in the middle of the mending, one.
         let mut points = crashed.take_crash_points();
@@ -482,6 +496,46 @@ impl History {
         let start = Start::of(&again, &time, self.tried).expect("as before");
         let found_again = start.found(&mut self.passwords);
         assert_eq!(found_again, found, "a crash while mending changes nothing");
+    }
+}
+
+impl History {
+    /// The disk goes wrong while the start mends what it finds, and the plug is pulled after that.
+    fn try_faulty_start(
+        &mut self,
+        disk: &MemoryStorage,
+        time: &Arc<FakeTimeSource>,
+        expected: &BTreeMap<Fact, String>,
+    ) {
+        if self.honesty == Honesty::Lying {
+            return;
+        }
+        let faults = [Fault::Full, Fault::Io, Fault::ReadOnly, Fault::Short];
+        let fault = faults[self.random.below(faults.len())];
+        let (from, calls) = (self.random.below(8), 1 + self.random.below(4));
+        let mut call = 0;
+        disk.plan_faults(move |_| {
+            call += 1;
+            (from < call && call <= from + calls).then_some(fault)
+        });
+        let Ok(start) = Start::of(disk, time, self.tried) else {
+            assert!(expected.is_empty(), "a journal that is there opens");
+            return;
+        };
+        assert_eq!(
+            &start.found(&mut self.passwords),
+            expected,
+            "{fault:?} at {from}"
+        );
+        drop(start);
+        disk.work_again();
+        let again = disk.crashed(&mut |n| self.random.below(n));
+        let start = Start::of(&again, time, self.tried).expect("as before");
+        assert_eq!(
+            &start.found(&mut self.passwords),
+            expected,
+            "{fault:?} at {from}, then a cut"
+        );
     }
 }
 

@@ -9,6 +9,7 @@ use postern::clock::{FakeTimeSource, Timestamp};
 use postern::entropy::FakeEntropy;
 use postern::journal::format::{Salt, encode, headers};
 use postern::journal::repair::{Leave, Outcome, repair};
+use postern::journal::replay::Piece;
 use postern::journal::survey::survey;
 use postern::journal::{
     FileStorage, Id, Journal, MemoryStorage, OpenError, PasswordOrigin, Record, State,
@@ -164,6 +165,87 @@ fn every_flipped_bit_costs_one_record_at_most() {
         assert!(expected.len() >= 5);
         assert_all_in(&expected, found.as_deref(), &format!("bit {bit}"));
     }
+}
+
+/// A journal as the server writes it, with the second password either appended or in a rewritten file.
+fn with_a_changed_password(rewritten: bool) -> (Vec<u8>, Record) {
+    let disk = MemoryStorage::new();
+    let (facts, time) = (Arc::new(Facts::default()), FakeTimeSource::new(NOW));
+    let (journal, _) =
+        Journal::open(Box::new(disk.clone()), facts, Arc::new(time)).expect("a new disk opens");
+    let password = |generation| Record::Password {
+        generation,
+        origin: PasswordOrigin::Changed,
+        at: NOW,
+        hash: "$2b$12$KIXQ4Vb3nS2m0ptS1kqv5uJ1n0Jxq0m6a0m5p3YbQe0F3n5y9eWbS".to_owned(),
+        spared: None,
+    };
+    let commit = |record| journal.commit(record).expect("it is durable");
+    commit(password(1));
+    commit(password(2));
+    (1..=60).map(logout).for_each(commit);
+    if rewritten {
+        journal.compact().expect("it is rewritten");
+    }
+    journal.close();
+    (disk.bytes(), password(2))
+}
+
+#[test]
+fn no_flipped_bit_costs_the_newest_password() {
+    let folder = tempfile::tempdir().unwrap();
+    for rewritten in [false, true] {
+        let (bytes, password) = with_a_changed_password(rewritten);
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let found = in_force(&flipped, &folder);
+            assert_all_in(&[&password], found.as_deref(), &format!("bit {bit}"));
+        }
+    }
+}
+
+#[test]
+fn no_lost_sector_costs_the_newest_password_unless_both_copies_are_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for rewritten in [false, true] {
+        let (bytes, password) = with_a_changed_password(rewritten);
+        let copies: Vec<_> = places_of(&bytes, &password);
+        assert_eq!(copies.len(), 2);
+        let mut survived = 0;
+        for (start, lost) in (0..bytes.len())
+            .step_by(SECTOR)
+            .flat_map(|start| [(start, 0x00), (start, 0xff)])
+        {
+            let hit = start..(start + SECTOR).min(bytes.len());
+            let is_hit =
+                |copy: &std::ops::Range<usize>| copy.start < hit.end && hit.start < copy.end;
+            if copies.iter().all(is_hit) {
+                assert!(!rewritten, "the copies are apart");
+                continue;
+            }
+            let mut damaged = bytes.clone();
+            damaged[hit.clone()].fill(lost);
+            let found = in_force(&damaged, &folder);
+            assert_all_in(&[&password], found.as_deref(), &format!("{hit:?}"));
+            survived += 1;
+        }
+        assert!(survived >= 6);
+    }
+}
+
+/// Where the frames of a record lie.
+fn places_of(bytes: &[u8], record: &Record) -> Vec<std::ops::Range<usize>> {
+    let mut places = Vec::new();
+    survey(bytes, &mut |piece| {
+        if let Piece::Frame { at, frame } = piece
+            && frame.record().as_ref() == Some(record)
+        {
+            places.push(at..at + frame.len());
+        }
+    })
+    .unwrap();
+    places
 }
 
 #[test]

@@ -100,6 +100,18 @@ impl Changes {
                 Change::Write { at, bytes } => {
                     for (at, sector) in sectors(at, &bytes) {
                         if choose(2) == 1 {
+                            if found.len() < at {
+                                // The hole before it may hold anything.
+                                let from = found.len();
+                                match choose(3) {
+                                    1 => found.resize(at, 0xFF),
+                                    2 => {
+                                        let old = stale.get(from..).unwrap_or_default();
+                                        found.extend(old.iter().take(at - from));
+                                    }
+                                    _ => {}
+                                }
+                            }
                             put(&mut found, at, sector);
                         } else {
                             lost_any = true;
@@ -111,6 +123,7 @@ impl Changes {
         // The length may have reached the disk ahead of the data: then zeros are there, or what was there before.
         if lost_any && found.len() < len {
             let from = found.len();
+            let len = len - choose(len - from);
             match choose(4) {
                 1 => found.resize(len, 0),
                 2 => found.resize(len, 0xFF),
