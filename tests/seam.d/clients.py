@@ -5,8 +5,9 @@ import json
 import pathlib
 import random
 import re
-import socket
+import signal
 import ssl
+import subprocess
 import threading
 import time
 
@@ -261,6 +262,40 @@ class Filtered(WebSocket):
         return [f"{len(lost)} marked lines are missing, and no gap tells of them: {lost[:3]}"] if lost else []
 
 
+class Desk(Client):
+    """`postern logs --follow --json`, which is killed off the wire like the others and comes back by itself."""
+
+    def __init__(self, name: str, board, binary: str, folder: pathlib.Path) -> None:
+        super().__init__(name, board)
+        self._process = subprocess.Popen(
+            [binary, "logs", f"https://127.0.0.1:{self.port()}", "--follow", "--json", "--since", "1h"],
+            env={"XDG_STATE_HOME": str(folder / "desk"), "POSTERN_PASSWORD": board.password},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def run(self) -> None:
+        for line in self._process.stdout:
+            message = json.loads(line)
+            if self.boot is None:
+                # It tells of a run only when that is another one.
+                self.boot, self.seq = self.running_boot(), message["seq"] - 1
+                self.hello = {"boot": self.boot}
+            self.take(line)
+
+    def stop(self) -> None:
+        super().stop()
+        self._process.send_signal(signal.SIGINT)
+        try:
+            status = self._process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        if status != 0:
+            self.wrong.append(f"it ended with {status}")
+
+
 def everybody(board, witness: Client, binary: str, folder: pathlib.Path) -> list[Client]:
     """One of each kind, and two of those that most people use."""
     everyone = [
@@ -270,5 +305,6 @@ def everybody(board, witness: Client, binary: str, folder: pathlib.Path) -> list
         Events("events", board),
         Slow("slow", board),
         Filtered("filtered", board, witness),
+        Desk("postern logs", board, binary, folder),
     ]
     return everyone
