@@ -16,7 +16,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use postern::config::{Config, Machine};
 use postern::journal::storage::StorageFile;
-use postern::journal::{FileStorage, Storage};
+use postern::journal::{FileStorage, Room, Storage};
 use postern::logs::own;
 use postern::server::{Server, World};
 use ring::hmac;
@@ -252,6 +252,10 @@ impl Storage for Slowed<FileStorage> {
     fn sync_folder(&self) -> io::Result<()> {
         thread::sleep(self.extra);
         self.real.sync_folder()
+    }
+
+    fn room(&self) -> io::Result<Room> {
+        self.real.room()
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::error::{ApiError, json_answer};
 use super::request::Request;
 use super::{Api, Caller, Outcome};
+use crate::journal::Room;
 
 /// `GET /health`, `GET /api/health`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
@@ -35,6 +36,11 @@ fn reasons(api: &Api) -> Vec<&'static str> {
     let mut reasons = Vec::new();
     if !api.journal.healthy() {
         reasons.push("the journal cannot be written");
+    }
+    match api.journal.room() {
+        Room::Enough => {}
+        Room::Full => reasons.push("the file system of STATE_DIR is full"),
+        Room::ReadOnly => reasons.push("the file system of STATE_DIR is read-only"),
     }
     if api.auth.is_full() {
         reasons.push("the table of revocations is full");

@@ -393,6 +393,14 @@ pub(super) fn is_payload_len(kind: u8, length: u8) -> bool {
     }
 }
 
+/// Whether `bytes` begin as a frame of a type that is known, with a length that it can have.
+pub(super) fn is_known_shape(bytes: &[u8]) -> bool {
+    match bytes {
+        [MARKER, kind, length, ..] => *kind <= LIFETIME && is_payload_len(*kind, *length),
+        _ => false,
+    }
+}
+
 /// What looks like a frame at the start of `bytes`: what its checksum covers, and the checksum.
 fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8; CHECKSUM_LEN])> {
     let &[MARKER, _, length] = bytes.first_chunk::<FRAME_HEAD_LEN>()? else {

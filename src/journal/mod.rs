@@ -23,7 +23,7 @@ mod tests;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 
 pub use format::{ClientKey, Id, PasswordOrigin, Record};
-pub use storage::{FileStorage, MemoryStorage, Storage};
+pub use storage::{FileStorage, MemoryStorage, Room, Storage};
 
 use crate::clock::{Clock, TimeSource, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
@@ -177,6 +177,9 @@ pub struct Journal {
     requests: RwLock<Option<Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     shared: Arc<Shared>,
+    /// The writer's: once that has ended, the folder's lock must be free for the next.
+    storage: Weak<dyn Storage>,
+    room: Mutex<Room>,
 }
 
 impl Journal {
@@ -212,7 +215,9 @@ impl Journal {
             location: location.clone(),
             source,
         };
-        let mut files = Files::open(storage.into()).map_err(failed)?;
+        let storage: Arc<dyn Storage> = storage.into();
+        let mut files = Files::open(storage.clone()).map_err(failed)?;
+        let storage = Arc::downgrade(&storage);
         let bytes = files.read(format::MAX_FILE).map_err(failed)?;
         // A file is only ever put in place whole. One of no bytes was not made by us, and holds nothing to lose.
         if bytes.as_ref().is_some_and(Vec::is_empty) {
@@ -265,7 +270,10 @@ impl Journal {
             requests: RwLock::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
             shared,
+            storage,
+            room: Mutex::new(Room::Enough),
         };
+        journal.look_for_room();
         Ok((journal, replayed))
     }
 
@@ -337,6 +345,33 @@ impl Journal {
     #[must_use]
     pub fn healthy(&self) -> bool {
         self.health() == Health::Durable
+    }
+
+    /// Whether the file system would take more, as of the last [`look_for_room`](Self::look_for_room). Where it would not, the
+    /// next commit may fail, though none has yet.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        *self.room.lock()
+    }
+
+    /// The housekeeper's call, every few seconds: asks the file system how much room it has. Writes nothing.
+    pub fn look_for_room(&self) {
+        // A file system that does not say is found out by the next write.
+        let room = self.storage.upgrade().map(|storage| storage.room());
+        let room = room.and_then(Result::ok).unwrap_or(Room::Enough);
+        let before = std::mem::replace(&mut *self.room.lock(), room);
+        if before == room {
+            return;
+        }
+        match room {
+            Room::Enough => log::info!("the journal's file system has room again"),
+            Room::Full => log::error!(
+                "the journal's file system is full; make room, or the next logout may not outlast a restart"
+            ),
+            Room::ReadOnly => log::error!(
+                "the journal's file system is read-only; the next logout may not outlast a restart"
+            ),
+        }
     }
 
     /// The journal in numbers, as of the last write.

@@ -54,7 +54,27 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// If that is not certain.
     fn sync_folder(&self) -> io::Result<()>;
+
+    /// Whether the file system would take more. Nothing is written for it.
+    ///
+    /// # Errors
+    /// The file system's: it does not say.
+    fn room(&self) -> io::Result<Room>;
 }
+
+/// Whether there is room for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// As far as anybody can tell.
+    Enough,
+    /// Less than [`LEAST_ROOM`] is free.
+    Full,
+    /// The file system is read-only.
+    ReadOnly,
+}
+
+/// Bytes that must be free: two thousand logouts, or a journal of a common size written anew.
+pub const LEAST_ROOM: u64 = 64 * 1024;
 
 /// An open file of a [`Storage`].
 pub trait StorageFile: Send {

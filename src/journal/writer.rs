@@ -62,6 +62,9 @@ pub(super) struct Writer {
     pub(super) bytes: usize,
     /// The latest time that the current file says had been reached.
     newest_mark: Option<Timestamp>,
+    /// Whether this process has seen a mark become durable. One that was found may be on the disk or not: its sync may
+    /// have failed, and a power cut would take it back.
+    has_marked: bool,
     /// Whether that mark is the last record in it.
     ends_marked: bool,
     /// Whether the current file failed and must not be written to again.
@@ -164,6 +167,7 @@ impl Writer {
             entropy,
             shared,
             ends_marked: true,
+            has_marked: false,
             failed: false,
             healing: Healing::default(),
             compaction: None,
@@ -326,7 +330,8 @@ impl Writer {
             return self.weigh(done);
         } else {
             let now = self.clock.now();
-            if self.newest_mark.is_none_or(|mark| now >= mark + MARK_EVERY) {
+            let is_old = |mark| now >= mark + MARK_EVERY;
+            if !self.has_marked || self.newest_mark.is_none_or(is_old) {
                 self.mark(now);
             }
         }
@@ -383,6 +388,7 @@ impl Writer {
         }
         self.bytes += frames.len();
         self.ends_marked = matches!(records.last(), Some(Record::Mark { .. }));
+        self.has_marked |= self.ends_marked;
         self.take_along(records);
         self.note_marks(records);
         let added: usize = records.iter().map(|record| copies(record)).sum();
@@ -501,6 +507,7 @@ impl Writer {
         let newest = self.newest_mark.filter(|_| !self.was_set_back(mark));
         self.newest_mark = newest.max(Some(mark));
         self.ends_marked = image.ends_marked;
+        self.has_marked = true;
         self.schedule = Schedule::new(&self.clock);
         self.update_stats(|stats| {
             stats.rewrites += 1;

@@ -88,6 +88,8 @@ impl Round {
             }
             // Always before the clock is marked: a lock-out must not end because the clock was set.
             self.api.auth.heed_clock();
+            // Before anybody's logout finds out.
+            self.api.journal.look_for_room();
             if !self.api.journal.healthy() {
                 self.api.journal.tick();
             }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use postern::auth::{AuthError, Proof, TokenPair};
-use postern::clock::FakeTimeSource;
+use postern::clock::{FakeTimeSource, Timestamp};
 use postern::journal::storage::{Call, Fault};
 use postern::journal::{ClientKey, Id, MemoryStorage, OpenError, Record};
 use proptest::prelude::*;
@@ -102,6 +102,8 @@ pub struct History {
     random: Random,
     boots: u64,
     tried: u64,
+    /// The latest time that a start must know of, whatever its system's clock says.
+    reached: Timestamp,
 }
 
 impl History {
@@ -124,9 +126,11 @@ impl History {
             random: Random(seed),
             boots: 1,
             tried: 0,
+            reached: Timestamp::default(),
         };
         history.try_crashes();
         history.model.answer(&Fact::Password, first);
+        history.has_reached(Duration::ZERO);
         history
     }
 
@@ -152,7 +156,11 @@ impl History {
             Action::EndMany(count) => self.end_many(*count),
             Action::Wait(seconds) => self.wait(*seconds),
             Action::Compact => {
-                let _ = self.board.journal.compact();
+                let compacted = self.board.journal.compact();
+                self.try_crashes();
+                if compacted.is_ok() {
+                    self.has_reached(Duration::ZERO);
+                }
             }
             Action::CompactDuring(actions) => self.compact_during(actions),
             Action::Fault(fault, after, calls) => self.fault(*fault, *after, *calls),
@@ -196,6 +204,7 @@ impl History {
             Ok(pair) => {
                 self.try_crashes();
                 self.model.answer(&fact, yes());
+                self.has_reached(Duration::ZERO);
                 self.logins[which].pair = pair;
                 self.used.push(Login { family, pair: old });
             }
@@ -286,6 +295,8 @@ impl History {
         match changed {
             Ok(()) => {
                 self.model.answer(&Fact::Password, value);
+                // Its time is rounded up.
+                self.has_reached(Duration::from_secs(1));
                 self.password = new;
                 self.logins.clear();
                 self.used.clear();
@@ -355,6 +366,18 @@ impl History {
         self.board.time.advance(Duration::from_secs(seconds.into()));
         self.board.auth.tick();
         self.board.journal.tick();
+        self.try_crashes();
+        // A larger file may be looked at instead, whether it is worth compacting.
+        let is_small = self.board.journal.stats().bytes < 64 * 1024;
+        if is_small && self.board.journal.healthy() {
+            self.has_reached(MARK_EVERY);
+        }
+    }
+
+    /// The journal knows by now that it was so long ago.
+    fn has_reached(&mut self, ago: Duration) {
+        let known = self.board.now().saturating_sub(ago).as_secs();
+        self.reached = self.reached.max(Timestamp::from_secs(known));
     }
 
     fn compact_during(&mut self, actions: &[Action]) {
@@ -484,6 +507,9 @@ impl History {
         let found = start.found(&mut self.passwords);
         self.check(&found);
         drop(start);
+        if self.honesty == Honesty::Honest && self.tried.is_multiple_of(WITHOUT_CLOCK) {
+            self.try_without_clock(&faulty.after_kill());
+        }
         self.try_faulty_start(&faulty, &time, &found);
 
         // Of the crashes in the middle of the mending, one.
@@ -538,6 +564,22 @@ impl History {
         );
     }
 }
+
+impl History {
+    /// A board whose clock is back in 1970 goes on from the last mark.
+    fn try_without_clock(&self, disk: &MemoryStorage) {
+        let time = Arc::new(FakeTimeSource::new(Timestamp::default()));
+        let start = Start::of(disk, &time, self.tried).expect("as before");
+        let (now, reached) = (start.replayed.clock.now(), self.reached);
+        assert!(now >= reached, "it is {now}, and was {reached} before");
+    }
+}
+
+/// A mark is made this often.
+const MARK_EVERY: Duration = Duration::from_secs(600);
+
+/// One crash of so many is followed by a start in 1970.
+const WITHOUT_CLOCK: u64 = 3;
 
 /// A disk from its first call on.
 fn make(disk: &MemoryStorage, honesty: Honesty) {

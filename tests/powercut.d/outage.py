@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from record import Login, Record, State
-from server import ALLOWANCE, Server, fresh_address
+from server import ALLOWANCE, Client, Server, fresh_address
 from work import Work
 
 TO_NOTICE = 10  # seconds in which clients who log out must have met the failure
@@ -28,11 +28,16 @@ def run_into(record: Record, server: Server, fault: Break, lies: bool = False) -
         work.start(users=4, changes=0, guessers=0)
     client = server.client()
     until = time.monotonic() + TO_NOTICE
-    while client.ready() != 503 and time.monotonic() < until:
+    # A full disk is said to be full before a write has failed: only the latter is what is waited for.
+    while not failed(client) and time.monotonic() < until:
         time.sleep(0.005)
     work.join()
     record.expect(client.ready() == 503, f"/readyz is not 503, {TO_NOTICE} s after the journal could not be written any more")
     client.close()
+
+
+def failed(client: Client) -> bool:
+    return "the journal cannot be written" in client.ask("GET", "/health").body.get("reasons", [])
 
 
 def examine(record: Record, server: Server) -> None:

@@ -1,5 +1,6 @@
 //! When there is no room to remember another revocation: refused loudly, nothing forgotten, and over by itself.
 
+use postern::journal::{MemoryStorage, Room};
 use serde_json::json;
 
 use crate::device::{Device, Tokens, install_own_events};
@@ -52,4 +53,29 @@ fn a_full_table_of_revocations_refuses_says_so_once_and_recovers_when_entries_ex
     assert!(device.accepts(&tokens.access));
     assert_eq!(device.get("/readyz", None).status, 200);
     assert!(!device.accepts(&last.access) && !device.accepts(&others[0].access));
+}
+
+/// Nobody asks for a commit.
+fn assert_idle_board_says(room: Room, reason: &str) {
+    let memory = MemoryStorage::new();
+    let device = Device::with_journal_in(&memory, &[]);
+    let ready = || device.get("/readyz", None).status;
+    assert_eq!(ready(), 200);
+    memory.say_room(room);
+    crate::eventually("503", || ready() == 503);
+    let health = device.get("/health", None).json();
+    assert_eq!(health["status"], "degraded");
+    assert_eq!(health["reasons"], json!([reason]));
+    memory.say_room(Room::Enough);
+    crate::eventually("200 by itself", || ready() == 200);
+}
+
+#[test]
+fn an_idle_board_says_that_its_file_system_is_full_and_that_it_is_no_more() {
+    assert_idle_board_says(Room::Full, "the file system of STATE_DIR is full");
+}
+
+#[test]
+fn an_idle_board_says_that_its_file_system_is_read_only_and_that_it_is_no_more() {
+    assert_idle_board_says(Room::ReadOnly, "the file system of STATE_DIR is read-only");
 }

@@ -12,10 +12,10 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, Per
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
-use rustix::fs::{FlockOperation, OFlags, fcntl_getfl, flock};
+use rustix::fs::{FlockOperation, OFlags, StatVfs, StatVfsMountFlags, fcntl_getfl, flock, statvfs};
 use rustix::io::Errno;
 
-use super::{Storage, StorageFile, too_large};
+use super::{LEAST_ROOM, Room, Storage, StorageFile, too_large};
 use crate::files;
 use crate::journal::OpenError;
 use crate::journal::survey::FILE_NAME;
@@ -156,6 +156,25 @@ impl Storage for FileStorage {
     fn sync_folder(&self) -> io::Result<()> {
         File::open(&self.folder)?.sync_all()
     }
+
+    fn room(&self) -> io::Result<Room> {
+        let root = rustix::process::geteuid().is_root();
+        Ok(room(&statvfs(&self.folder)?, root))
+    }
+}
+
+/// What the numbers of a file system say to `root`, or to somebody else.
+fn room(stat: &StatVfs, root: bool) -> Room {
+    if stat.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Room::ReadOnly;
+    }
+    // Some blocks are kept for root.
+    let blocks = if root { stat.f_bfree } else { stat.f_bavail };
+    // A file system that counts no blocks at all (a tmpfs without a limit) does not say how many are free.
+    if stat.f_blocks > 0 && blocks.saturating_mul(stat.f_frsize) < LEAST_ROOM {
+        return Room::Full;
+    }
+    Room::Enough
 }
 
 impl StorageFile for File {
@@ -337,6 +356,25 @@ mod tests {
         assert_eq!(owner("journal.new"), (1235, 2346));
         files::replace(&folder.join("journal"), b"anew").unwrap();
         assert_eq!(owner("journal"), (1235, 2346));
+    }
+
+    #[test]
+    fn a_file_system_that_is_full_or_read_only_has_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FileStorage::open(folder.path()).unwrap();
+        assert_eq!(storage.room().unwrap(), Room::Enough);
+        let mut stat = statvfs(folder.path()).unwrap();
+        (stat.f_frsize, stat.f_blocks) = (4096, 1000);
+        (stat.f_bfree, stat.f_bavail) = (16, 15);
+        stat.f_flag = StatVfsMountFlags::empty();
+        assert_eq!(room(&stat, false), Room::Full);
+        assert_eq!(room(&stat, true), Room::Enough, "some is kept for root");
+        stat.f_bfree = 15;
+        assert_eq!(room(&stat, true), Room::Full);
+        stat.f_blocks = 0;
+        assert_eq!(room(&stat, true), Room::Enough, "nothing is counted");
+        stat.f_flag = StatVfsMountFlags::RDONLY;
+        assert_eq!(room(&stat, true), Room::ReadOnly);
     }
 
     #[test]

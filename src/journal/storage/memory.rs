@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::crash::Changes;
-use super::{Storage, StorageFile, too_large};
+use super::{Room, Storage, StorageFile, too_large};
 use crate::journal::files::{CURRENT, REPLACEMENT};
 use crate::journal::keep::MOST_KEPT;
 
@@ -52,6 +52,8 @@ struct Switches {
     counts: Counts,
     failing: Failing,
     plan: Option<Plan>,
+    /// What the file system says of its room; enough, if nothing was asked for.
+    room: Option<Room>,
     syncs_held: bool,
     replacement: Gate,
     waiting: usize,
@@ -224,6 +226,11 @@ impl MemoryStorage {
     /// Switches failures on and off.
     pub fn fail(&self, failing: Failing) {
         self.switches().failing = failing;
+    }
+
+    /// Has the file system say this of its room.
+    pub fn say_room(&self, room: Room) {
+        self.switches().room = Some(room);
     }
 
     /// Has every call from now on ask `plan` what becomes of it.
@@ -417,6 +424,10 @@ impl Storage for MemoryStorage {
             Some(Fault::Lie) => Ok(()),
             Some(Fault::Io | Fault::ReadOnly) => Err(io_error()),
         }
+    }
+
+    fn room(&self) -> io::Result<Room> {
+        Ok(self.switches().room.unwrap_or(Room::Enough))
     }
 }
 
