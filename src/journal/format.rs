@@ -393,9 +393,11 @@ pub(super) fn is_payload_len(kind: u8, length: u8) -> bool {
     }
 }
 
-/// Whether `bytes` begin as a frame of a type that is known, with a length that it can have.
+/// Whether `bytes` begin as a frame of a type that is known, with a length that it can have. A password's hash may have
+/// any length here: what is looked for must not depend on who hashed it.
 pub(super) fn is_known_shape(bytes: &[u8]) -> bool {
     match bytes {
+        [MARKER, PASSWORD, ..] => true,
         [MARKER, kind, length, ..] => *kind <= LIFETIME && is_payload_len(*kind, *length),
         _ => false,
     }
