@@ -1,8 +1,10 @@
 //! The kernel's messages, from `/dev/kmsg`: one record a read, from the oldest that the kernel still has, since what went
 //! wrong at boot is what one wants to see. A record (Documentation/ABI/testing/dev-kmsg of the kernel):
 //!
-//!     6,1234,5140900,-[,…];the message
-//!      SUBSYSTEM=acpi
+//! ```text
+//! 6,1234,5140900,-[,…];the message
+//!  SUBSYSTEM=acpi
+//! ```
 //!
 //! That is its priority, number, age in µs and flags; a `\xNN` stands for a byte that does not print.
 //!

@@ -1,7 +1,9 @@
 //! A line of Squid's native access log: `logformat squid` in its own configuration.
 //!
-//!     1066036250.129    465 192.168.0.4 TCP_MISS/200 1234 GET http://example.com/ - HIER_DIRECT/1.2.3.4 text/html
-//!     when, in s        ms  client      result       size method destination      user  peer             type
+//! ```text
+//! 1066036250.129    465 192.168.0.4 TCP_MISS/200 1234 GET http://example.com/ - HIER_DIRECT/1.2.3.4 text/html
+//! when, in s        ms  client      result       size method destination      user  peer             type
+//! ```
 
 use serde_json::{Map, Value};
 

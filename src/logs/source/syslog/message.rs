@@ -1,8 +1,10 @@
 //! One syslog message: bytes to an event, without any socket. RFC 5424 where it says that it is that; else as RFC 3164
 //! describes what programs have always sent, which is less a format than a habit.
 //!
-//!     <34>1 2026-10-11T22:14:15.003Z host app 123 ID47 [id name="value"] the message
-//!     <34>Oct 11 22:14:15 host app[123]: the message
+//! ```text
+//! <34>1 2026-10-11T22:14:15.003Z host app 123 ID47 [id name="value"] the message
+//! <34>Oct 11 22:14:15 host app[123]: the message
+//! ```
 //!
 //! Nothing is refused: what cannot be told apart is the message.
 
