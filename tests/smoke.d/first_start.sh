@@ -37,7 +37,8 @@ while IFS= read -r line; do
         ;;
     esac
 done < <(grep '^  curl ' "$out")
-that 'the banner has all its curl lines' test "$lines" -eq 5
+# The fifth is for other machines; nobody comes from there to a server on the loopback address.
+that 'the banner has all its curl lines' test "$lines" -eq 4
 
 fingerprint=$(openssl x509 -in "$cacert" -noout -fingerprint -sha256 | sed 's/.*=//')
 that "the banner's fingerprint is the certificate's" has "$out" "SHA-256 $fingerprint"
