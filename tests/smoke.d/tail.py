@@ -6,16 +6,19 @@ Usage: tail.py URL CACERT query|subprotocol|none     (the ticket comes on standa
 It ends by itself when the server closes, with the line `closed CODE`; a refused handshake is `refused STATUS BODY`.
 """
 
+# Not websockets' threaded client: that one reads and writes one TLS session from two threads, and now and then a
+# handshake's request never leaves it.
+import asyncio
 import ssl
 import sys
 
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 
 TIMEOUT = 10
 
 
-def main() -> None:
+async def main() -> None:
     url, cacert, how = sys.argv[1:]
     ticket = sys.stdin.readline().strip()
     protocols = None
@@ -24,7 +27,7 @@ def main() -> None:
     elif how == "subprotocol":
         protocols = ["postern.logs", "postern.token." + ticket]
     try:
-        client = connect(
+        client = await connect(
             url,
             ssl=ssl.create_default_context(cafile=cacert),
             subprotocols=protocols,
@@ -35,10 +38,10 @@ def main() -> None:
         body = (refusal.response.body or b"").decode(errors="replace")
         print("refused", refusal.response.status_code, body, flush=True)
         return
-    with client:
+    async with client:
         print("open", client.subprotocol, flush=True)
         try:
-            for message in client:
+            async for message in client:
                 print(message, flush=True)
         except ConnectionClosed:
             pass
@@ -46,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())
