@@ -70,7 +70,8 @@ fn follow(
         .and_then(|id| id.parse().ok());
     if let Some(last) = last_event {
         place.since = Some(last);
-        // It knows nothing of runs: a number that this one has not reached is of one before.
+        // It knows nothing of runs. Those below this one's are earlier ones'; those that were never given can only be
+        // from before the state folder was emptied.
         if last > api.ring.bounds().1 {
             place.boot = Some(String::new());
         }

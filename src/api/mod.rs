@@ -28,6 +28,7 @@ use crate::journal::{ClientKey, CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
 use crate::limits::client::client_address;
 use crate::logs::hub::{Encoding, Hub};
+use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
 use error::{Answer, ApiError};
@@ -42,6 +43,8 @@ pub struct Api {
     pub buckets: Buckets,
     /// The newest log entries.
     pub ring: Arc<Ring>,
+    /// What keeps their numbers from coming again.
+    pub numbers: Numbers,
     /// The live streams.
     pub hub: Arc<Hub>,
     /// Where entries come from.

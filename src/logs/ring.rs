@@ -17,7 +17,7 @@ use super::filter::Filter;
 /// One numbered entry. A clone shares the text.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its number: from 1, rising by one.
+    /// Its number, rising by one.
     pub seq: u64,
     /// How severe it is.
     pub level: Level,
@@ -69,6 +69,8 @@ impl Gap {
 pub struct Ring {
     limit: usize,
     boot: String,
+    /// The first number of this run.
+    first: u64,
     inner: Mutex<Inner>,
     waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -88,13 +90,20 @@ impl Ring {
     /// An empty ring of at most `limit` bytes, overhead included. `boot` tells this run from every other one.
     #[must_use]
     pub fn new(limit: usize, boot: String) -> Self {
+        Self::starting_at(1, limit, boot)
+    }
+
+    /// The same, whose first entry gets the number `first`, at least 1: those below it belong to earlier runs.
+    #[must_use]
+    pub fn starting_at(first: u64, limit: usize, boot: String) -> Self {
         Self {
             limit,
             boot,
+            first,
             inner: Mutex::new(Inner {
                 entries: VecDeque::new(),
                 bytes: 0,
-                next_seq: 1,
+                next_seq: first,
                 awaited: false,
                 scratch: Vec::new(),
             }),
@@ -106,6 +115,13 @@ impl Ring {
     #[must_use]
     pub fn boot(&self) -> &str {
         &self.boot
+    }
+
+    /// What a reader wants next that has the entry `since`. One of an earlier run has nothing of this one.
+    #[must_use]
+    pub fn after(&self, since: u64) -> u64 {
+        let (_, newest) = self.bounds();
+        since.min(newest).saturating_add(1).max(self.first)
     }
 
     /// Numbers the entry, serialises it and keeps it, at the cost of the oldest ones. Returns its number.
@@ -389,6 +405,37 @@ mod tests {
             .json()
             .as_str(),
             r#"{"type":"gap","from":1235,"to":1301,"missed":67}"#
+        );
+    }
+
+    #[test]
+    fn a_number_of_an_earlier_run_has_seen_nothing_of_this_one() {
+        let ring = Ring::starting_at(100, 2500, "b".into());
+        assert_eq!(ring.bounds(), (100, 99));
+        assert_eq!(
+            [0, 98, 99, 100, u64::MAX].map(|since| ring.after(since)),
+            [100; 5]
+        );
+        assert_eq!(ring.push(new("line")), 100);
+        assert_eq!(ring.after(7), 100);
+        assert_eq!(ring.after(100), 101);
+        for _ in 0..100 {
+            ring.push(new("line"));
+        }
+        let (oldest, _) = ring.bounds();
+        assert!(oldest > 150);
+        // What the ring has lost of this run is missing; what earlier runs had is not counted.
+        let (_, gap) = read(&ring, ring.after(7));
+        assert_eq!(
+            gap,
+            Some(Gap {
+                from: 100,
+                to: oldest - 1
+            })
+        );
+        assert_eq!(
+            ring.recent(1000, Some(7), &Filter::default()).len(),
+            read(&ring, oldest).0.len()
         );
     }
 

@@ -16,6 +16,7 @@ use crate::journal::Journal;
 use crate::journal::storage::LOCK;
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Hub;
+use crate::logs::numbers::Numbers;
 use crate::logs::own;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
@@ -53,7 +54,8 @@ pub fn assemble(
     let mut boot = [0; 8];
     entropy.fill(&mut boot);
     let boot = format!("{:016x}", u64::from_ne_bytes(boot));
-    let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot));
+    let (numbers, first) = Numbers::open(&state_dir);
+    let ring = Arc::new(Ring::starting_at(first, config.log_buffer_bytes, boot));
     own::attach(&ring, clock.clone());
     clock.tell();
     found.tell();
@@ -91,6 +93,7 @@ pub fn assemble(
             config.max_tracked_clients,
         ),
         ring,
+        numbers,
         hub,
         sources: parking_lot::Mutex::new(sources),
         journal,

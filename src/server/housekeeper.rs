@@ -90,6 +90,7 @@ impl Round {
             self.api.auth.heed_clock();
             // Before anybody's logout finds out.
             self.api.journal.look_for_room();
+            self.api.numbers.keep_ahead(self.api.ring.bounds().1);
             if !self.api.journal.healthy() {
                 self.api.journal.tick();
             }

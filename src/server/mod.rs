@@ -284,6 +284,7 @@ impl Server {
         self.api.auth.heed_clock();
         self.api.journal.close();
         log::info!("stopped");
+        self.api.numbers.end(self.api.ring.bounds().1);
     }
 }
 

@@ -40,6 +40,7 @@ class Client(threading.Thread):
         self.wrong = []
         self._seen = threading.Event()
         self._over = threading.Event()
+        self._away = threading.Event()
 
     def port(self) -> int:
         return self.board.server.port if self.direct else self.board.relay.port
@@ -47,9 +48,11 @@ class Client(threading.Thread):
     def run(self) -> None:
         while not self._over.is_set():
             try:
-                self.watch()
+                if not self._away.is_set():
+                    self.watch()
             except CUT:
-                time.sleep(random.random() * 0.1)
+                pass
+            time.sleep(random.random() * 0.1)
 
     def watch(self) -> None:
         """One connection, to its end."""
@@ -66,14 +69,20 @@ class Client(threading.Thread):
         if message["type"] == "hello":
             self.connections += 1
             if message["boot"] != self.boot:
-                # Of a run that it does not know it gets all that there is, from the oldest on.
-                self.boot, self.seq = message["boot"], message["oldest"] - 1
+                before = self.before(message)
+                if self.seq is not None and before < self.seq:
+                    self.wrong.append(f"a new run begins behind {before}, and the old one was at {self.seq}")
+                self.boot, self.seq = message["boot"], before
             self.hello = message
             self._seen.set()
         elif message["type"] == "gap":
             self.gap(message["from"], message["to"], message["missed"])
         else:
             self.entry(message)
+
+    def before(self, hello: dict) -> int:
+        """The number before the first that it gets of a run which it does not know: of all that there is."""
+        return hello["oldest"] - 1
 
     def gap(self, first: int, last: int, missed: int) -> None:
         self.gaps += 1
@@ -112,6 +121,13 @@ class Client(threading.Thread):
     def lagging(self, count: int) -> None:
         if self.last_line != count:
             self.wrong.append(f"is at line {self.last_line} of {count} and does not catch up")
+
+    def stay_away(self) -> None:
+        """It does not come back from the next cut."""
+        self._away.set()
+
+    def come_back(self) -> None:
+        self._away.clear()
 
     def stop(self) -> None:
         self._over.set()
@@ -182,9 +198,11 @@ class Events(JsonLines):
         return "since=0"
 
     def headers(self) -> dict[str, str]:
-        headers = super().headers()
-        # The id of a gap's end is never sent: it asks again for what it was told to be lost, and is told again.
-        return headers | ({"Last-Event-ID": str(self._last)} if self._last is not None else {})
+        return super().headers() | ({"Last-Event-ID": str(self._last)} if self._last is not None else {})
+
+    def before(self, hello: dict) -> int:
+        # It gets all of the new run, and a gap for what the ring has lost of that.
+        return self.board.first - 1
 
     def watch(self) -> None:
         self._id = self._data = None
@@ -200,12 +218,6 @@ class Events(JsonLines):
             if self._id is not None:
                 self._last = self._id
             self._id = self._data = None
-
-    def take(self, text: str) -> None:
-        # Behind a hello, what follows follows the last id, not the gap that came behind that.
-        super().take(text)
-        if json.loads(text)["type"] == "hello" and self._last is not None and self.seq > self._last:
-            self.seq = self._last
 
 
 class WebSocket(Client):

@@ -173,18 +173,42 @@ fn an_event_source_gets_ids_and_comes_back_with_the_last() {
 }
 
 #[test]
-fn an_event_source_that_comes_back_after_a_restart_misses_nothing() {
+fn an_event_source_that_comes_back_late_after_a_restart_misses_nothing() {
     let mut device = Device::start();
-    let mut last = 0;
-    for index in 0..50 {
-        last = device.log(&format!("before the restart {index}"));
-    }
+    let last = device.log("before the restart");
     device.stop();
     device.boot();
-    let first = device.log("after the restart");
-    assert!(first < last, "the new run must not have come that far");
-    let fields = format!("Accept: text/event-stream\r\nLast-Event-ID: {last}\r\n");
-    let (mut client, _, mut body) = follow(&device, "HTTP/1.1", "&source=app", &fields);
+    // The new run is longer than the old one was: were its numbers not above the old ones', some would be taken for old.
+    let written: Vec<_> = (0..last + 50)
+        .map(|index| device.log(&format!("after the restart {index}")))
+        .collect();
+    assert!(written[0] > last);
+    let event_source = format!("Accept: text/event-stream\r\nLast-Event-ID: {last}\r\n");
+    let since = format!("&source=app&since={last}");
+    for (query, fields) in [("&source=app", &*event_source), (&since, "")] {
+        let (mut client, _, mut body) = follow(&device, "HTTP/1.1", query, fields);
+        let mut seen = Vec::new();
+        while seen.len() < written.len() {
+            let line = client.line(&mut body).expect("a line");
+            assert!(!line.contains(r#""type":"gap""#), "{line}");
+            if let Some(json) = line
+                .strip_prefix("data: ")
+                .or((fields.is_empty()).then_some(&line))
+                && let Some(seq) = object(Some(json.to_owned()))["seq"].as_u64()
+            {
+                seen.push(seq);
+            }
+        }
+        assert_eq!(seen, written);
+    }
+}
+
+#[test]
+fn an_event_source_of_an_emptied_state_folder_gets_all_there_is() {
+    let device = Device::start();
+    let first = device.log("the first");
+    let fields = "Accept: text/event-stream\r\nLast-Event-ID: 123456789\r\n";
+    let (mut client, _, mut body) = follow(&device, "HTTP/1.1", "&source=app", fields);
     let id = loop {
         let line = client.line(&mut body).expect("a line");
         if line.starts_with("id: ") {
@@ -226,6 +250,16 @@ fn the_hello_of_a_follow_is_the_streams() {
     let gap = object(client.line(&mut body));
     assert_eq!(gap["type"], "gap");
     assert_eq!(gap["from"], first + 1);
+    drop(client);
+    // For a browser the gap's end is where it was.
+    let accept = "Accept: text/event-stream\r\n";
+    let query = format!("&since={first}");
+    let (mut client, _, mut body) = follow(&device, "HTTP/1.1", &query, accept);
+    while client.line(&mut body).expect("a line") != "event: gap" {}
+    let id = client.line(&mut body).expect("a line");
+    let gap = client.line(&mut body).expect("a line");
+    let gap = object(gap.strip_prefix("data: ").map(str::to_owned));
+    assert_eq!(id, format!("id: {}", gap["to"]));
     drop(client);
     device.wait_for_connections(0);
     device.wait_for_subscribers(0);

@@ -1,5 +1,6 @@
 //! A subscriber over plain HTTP: JSON lines or server-sent events, as a response body without end.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
@@ -52,22 +53,17 @@ impl Stream {
 
     /// Must not be called while output is blocked: then the buffer's bound holds.
     pub(super) fn send(&mut self, outgoing: &Outgoing) -> Flow {
-        let seq;
+        // A gap's id is where it ends, so that a browser that comes back is not told of it again.
         let (head, json) = match outgoing {
-            _ if !self.events => {
-                let (Outgoing::Hello(json) | Outgoing::Gap(json) | Outgoing::Log { json, .. }) =
-                    outgoing;
-                self.chunk(&[json.as_bytes(), b"\n"]);
-                return self.write_if_full();
-            }
-            Outgoing::Hello(json) => ("event: hello\n", json),
-            Outgoing::Gap(json) => ("event: gap\n", json),
-            Outgoing::Log { seq: number, json } => {
-                seq = format!("id: {number}\n");
-                (seq.as_str(), json)
-            }
+            Outgoing::Hello(json) => (Cow::Borrowed("event: hello\n"), json),
+            Outgoing::Gap { to, json } => (format!("event: gap\nid: {to}\n").into(), json),
+            Outgoing::Log { seq, json } => (format!("id: {seq}\n").into(), json),
         };
-        self.chunk(&[head.as_bytes(), b"data: ", json.as_bytes(), b"\n\n"]);
+        if self.events {
+            self.chunk(&[head.as_bytes(), b"data: ", json.as_bytes(), b"\n\n"]);
+        } else {
+            self.chunk(&[json.as_bytes(), b"\n"]);
+        }
         self.write_if_full()
     }
 

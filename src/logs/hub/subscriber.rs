@@ -24,7 +24,7 @@ pub struct Subscription {
     pub filter: Filter,
     /// Replay what the ring holds after this number; `None`: only what comes from now on.
     pub since: Option<u64>,
-    /// Of which run `since` is a number; `None`: this one.
+    /// Of which run `since` is a number; `None`: as its size says.
     pub boot: Option<String>,
     /// Whether the login this was opened under still stands; asked at [`recheck`](super::Hub::recheck). Must not block.
     pub alive: Box<dyn Fn() -> bool + Send>,
@@ -79,11 +79,10 @@ impl Subscriber {
             .boot
             .as_deref()
             .is_none_or(|boot| boot == ring.boot());
-        let live = newest.saturating_add(1);
         let cursor = match subscription.since {
-            None => live,
+            None => newest.saturating_add(1),
             Some(_) if !same_run => oldest,
-            Some(since) => since.saturating_add(1).min(live),
+            Some(since) => ring.after(since),
         };
         let Subscription {
             transport,
@@ -260,7 +259,10 @@ impl Subscriber {
         self.caught_up = batch.is_empty();
         if let Some(gap) = gap {
             self.cursor = gap.to + 1;
-            let flow = self.wire.send(Outgoing::Gap(gap.json()));
+            let flow = self.wire.send(Outgoing::Gap {
+                to: gap.to,
+                json: gap.json(),
+            });
             if self.follow(flow, now) == Turn::Over {
                 return Turn::Over;
             }

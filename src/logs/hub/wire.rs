@@ -35,8 +35,15 @@ pub(super) enum Ending {
 #[derive(Debug, Clone)]
 pub(super) enum Outgoing {
     Hello(Utf8Bytes),
-    Gap(Utf8Bytes),
-    Log { seq: u64, json: Utf8Bytes },
+    Gap {
+        /// The last number that is missing.
+        to: u64,
+        json: Utf8Bytes,
+    },
+    Log {
+        seq: u64,
+        json: Utf8Bytes,
+    },
 }
 
 /// How far output got.
