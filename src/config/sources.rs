@@ -54,14 +54,32 @@ pub(super) fn problems(sources: &[LogSource]) -> impl Iterator<Item = &str> {
     })
 }
 
-fn unlike(sources: &[LogSource], source: LogSource) -> Result<LogSource, String> {
-    let name = source.name();
-    if sources.iter().any(|other| other.name() == name) {
-        return Err(format!(
-            "two sources are called {name:?}; give one another name, as file:/path?name=NAME"
-        ));
+/// The source, if its name is not taken. Where syslog comes in by path and by UDP, the second one gets a name by itself.
+fn unlike(sources: &[LogSource], mut source: LogSource) -> Result<LogSource, String> {
+    let is_taken = |name: &str| sources.iter().any(|other| other.name() == name);
+    if let LogSource::Syslog { name, .. } = &mut source
+        && name == SYSLOG
+        && is_taken(SYSLOG)
+    {
+        *name = SECOND_SYSLOG.to_owned();
     }
-    Ok(source)
+    let name = source.name();
+    if !is_taken(name) {
+        return Ok(source);
+    }
+    Err(match source {
+        LogSource::Stdin | LogSource::Journald | LogSource::Kmsg => {
+            format!("{name} is named twice, or another source has its name")
+        }
+        LogSource::Syslog { .. } => {
+            format!(
+                "two sources are called {name:?}; give one another name, as syslog:/path?name=NAME"
+            )
+        }
+        _ => format!(
+            "two sources are called {name:?}; give one another name, as file:/path?name=NAME"
+        ),
+    })
 }
 
 fn source(entry: &str) -> Result<LogSource, String> {
@@ -141,7 +159,7 @@ fn syslog(entry: &str, rest: &str) -> Result<LogSource, String> {
             super::resolve::MAX_SOCKET_PATH
         ));
     }
-    let name = name.unwrap_or_else(|| "syslog".to_owned());
+    let name = name.unwrap_or_else(|| SYSLOG.to_owned());
     Ok(LogSource::Syslog { at, name })
 }
 
@@ -228,6 +246,10 @@ pub(super) const STDIN: &str = "stdin";
 pub(super) const JOURNALD: &str = "journald";
 pub(super) const KMSG: &str = "kmsg";
 
+/// The name of the syslog source that has been given none, and of a second one.
+const SYSLOG: &str = "syslog";
+const SECOND_SYSLOG: &str = "syslog-2";
+
 /// The source name of postern's own events.
 const OWN_NAME: &str = "postern";
 
@@ -272,6 +294,10 @@ mod tests {
             (
                 "syslog:udp:127.0.0.1:5514?name=lan,syslog:udp:[::1]:5514",
                 vec!["lan", "syslog"],
+            ),
+            (
+                "syslog:/run/log.sock,syslog:udp:127.0.0.1:5514",
+                vec!["syslog", "syslog-2"],
             ),
             ("", vec![]),
         ] {
@@ -343,9 +369,14 @@ mod tests {
         for (value, wrong, word) in [
             ("jurnald,stdin", 0, "jurnald"),
             ("file:/a/x.log,file:/b/x.log", 1, "another name"),
-            ("stdin,stdin", 1, "another name"),
-            ("stdin,file:/stdin.log", 1, "another name"),
-            ("syslog:/run/a,syslog:/run/b", 1, "another name"),
+            ("stdin,stdin", 1, "named twice"),
+            ("file:/stdin.log,stdin", 1, "another source"),
+            ("stdin,file:/stdin.log", 1, "as file:/path?name"),
+            (
+                "syslog:/run/a?name=x,syslog:/run/b?name=x",
+                1,
+                "as syslog:/path?name",
+            ),
             ("stdin,json", 1, "json"),
         ] {
             let sources = parse(value).unwrap();
