@@ -63,9 +63,10 @@ async function poll() {
     if (!(refusal instanceof session.Refusal)) throw refusal;
     // 401 has led to the sign-in already.
     if (refusal.status !== 401) trouble(`${refusal.words} Trying again.`);
+  } finally {
+    clearTimeout(timer);
+    if (session.signedIn()) timer = setTimeout(poll, PERIOD);
   }
-  clearTimeout(timer);
-  if (session.signedIn()) timer = setTimeout(poll, PERIOD);
 }
 
 function trouble(words) {

@@ -33,11 +33,15 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Without indentation, empty lines, and comments that have a line to themselves.
+/// Without indentation, empty lines, and comments that have a line to themselves or stand behind a statement.
 fn squeeze(text: &str) -> String {
     let comment =
         |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
     text.lines()
+        .map(|line| {
+            line.split_once("; // ")
+                .map_or(line, |(code, _)| &line[..=code.len()])
+        })
         .map(str::trim)
         .filter(|line| !line.is_empty() && !comment(line))
         .flat_map(|line| [line, "\n"])

@@ -89,9 +89,9 @@ async function change() {
   const button = $('change').querySelector('.primary');
   button.disabled = true;
   try {
-    await changePassword(current, next);
+    const renewed = await changePassword(current, next);
     enter();
-    $('change-note').textContent = 'The password is changed. All other sign-ins have ended.';
+    $('change-note').textContent = `The password is changed. All other sign-ins have ended${renewed ? '' : ', and this one will soon'}.`;
   } catch (refusal) {
     const wrong = refusal.message === "'current_password' is wrong";
     const wait = refusal.wait ? ` Try again in ${countdown(refusal.wait)}.` : '';

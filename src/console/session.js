@@ -55,12 +55,19 @@ export async function resume() {
 }
 
 export async function signOut() {
-  const token = access;
-  // What is under way would only be refused.
+  // What is under way would only be refused; but a refresh brings what is to be ended.
   leaving = true;
   underWay.forEach(request => request.abort(LOST));
   try {
-    await send('api/logout', { method: 'POST', token });
+    await refreshing?.catch(() => {});
+    const token = access;
+    const end = () => send('api/logout', { method: 'POST', token: access });
+    await end().catch(async refusal => {
+      if (refusal.status !== 401) throw refusal;
+      // The access token has expired. The refresh token would live on for days.
+      await refresh(token);
+      await end();
+    });
   } catch (refusal) {
     // The session has ended before, and that was the wish.
     if (refusal.status !== 401) throw refusal;
@@ -71,15 +78,20 @@ export async function signOut() {
 }
 
 // The change ends all tokens but the access token that asked for it, this page's refresh token too. A new sign-in gives
-// it another; until then no other call may try to refresh.
+// it another; until then no other call may try to refresh. False if that failed: the page goes on until its token expires.
 export async function changePassword(current, next) {
   const name = user();
   await call('api/change-password', { method: 'POST', body: { current_password: current, new_password: next } });
   const before = access;
   sessionStorage.removeItem(KEY);
   renewAt = Infinity;
-  await signIn(name, next);
+  try {
+    await signIn(name, next);
+  } catch {
+    return false;
+  }
   send('api/logout', { method: 'POST', token: before }).catch(() => {});
+  return true;
 }
 
 // One request under /api, with the token, refreshed if need be. Gives the answer's JSON or throws a Refusal.
@@ -151,7 +163,7 @@ async function send(path, { method = 'GET', body, token } = {}) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   const request = new AbortController();
   const timer = setTimeout(() => request.abort(), PATIENCE);
-  underWay.add(request);
+  if (token) underWay.add(request);
   let response;
   let answer;
   try {

@@ -78,6 +78,18 @@ export default async function run(binary) {
       await page.waitForSelector('#sign-in-error:has-text("wrong")');
       await signIn(page, FRESH);
     }, /status of 401/);
+    await step('a change that is in force is told as one, though the sign-in behind it fails', async () => {
+      await page.click('nav a[href="#security"]');
+      await page.route('**/api/auth/login', route => route.abort());
+      await change(FRESH, 'one more password');
+      await page.waitForSelector('#change-note:has-text("The password is changed. All other sign-ins have ended, and this one will soon.")');
+      equal(await page.textContent('#change-error'), '', 'errors');
+      await page.unroute('**/api/auth/login');
+      // Its own token still stands.
+      await page.click('#sign-out');
+      await page.waitForSelector('#sign-in-notice:has-text("You are signed out.")');
+      await signIn(page, 'one more password');
+    }, /ERR_FAILED/);
     await step('trouble, news and known vulnerabilities are told; only https is linked', async () => {
       await page.click('nav a[href="#overview"]');
       let health = { status: 'degraded', version: '1', reasons: ['the journal cannot be written'], cves: 2, update_available: '0.2.0', update_url: 'https://example.org/postern' };

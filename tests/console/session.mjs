@@ -56,6 +56,27 @@ export default async function run(binary) {
       equal(asked.refused, 1, 'refusals, the one above');
       await twin.close();
     });
+    await step('a sign-out with an expired access token ends the refresh token too', async () => {
+      let newest = await page.evaluate(() => sessionStorage.getItem('postern.refresh'));
+      const listen = async response => {
+        if (response.url().endsWith('/api/auth/refresh') && response.ok()) newest = (await response.json()).refresh_token;
+      };
+      page.on('response', listen);
+      let spoilt = 0;
+      await page.route('**/api/logout', route => {
+        const headers = spoilt++ ? {} : { authorization: 'Bearer expired' };
+        route.continue({ headers: { ...route.request().headers(), ...headers } });
+      });
+      await page.click('#sign-out');
+      await page.waitForSelector('#sign-in-notice:has-text("You are signed out.")');
+      page.off('response', listen);
+      await page.unroute('**/api/logout');
+      const status = await page.evaluate(token => fetch('/api/auth/refresh', {
+        method: 'POST', credentials: 'omit', body: JSON.stringify({ refresh_token: token }),
+      }).then(response => response.status), newest);
+      equal(status, 401, 'the newest refresh token');
+      await signIn(page);
+    }, /status of 401/);
     await step('a session that was ended elsewhere leads to the sign-in, and says so', async () => {
       await page.click('nav a[href="#log"]');
       await page.waitForSelector('#stream[data-state=live]');
