@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::nearest::nearest;
 use super::values::quoted;
 use super::{LineFormat, LogSource, SyslogAddress};
 
@@ -61,7 +62,7 @@ fn unlike(sources: &[LogSource], mut source: LogSource) -> Result<LogSource, Str
         && name == SYSLOG
         && is_taken(SYSLOG)
     {
-        *name = SECOND_SYSLOG.to_owned();
+        SECOND_SYSLOG.clone_into(name);
     }
     let name = source.name();
     if !is_taken(name) {
@@ -90,10 +91,23 @@ fn source(entry: &str) -> Result<LogSource, String> {
         KMSG if entry == KMSG => Ok(LogSource::Kmsg),
         "file" => file(entry, rest),
         "syslog" => syslog(entry, rest),
-        _ => Err(format!(
-            "{} is not a log source; write file:/path, journald, kmsg, syslog:/path, syslog:udp:ADDRESS:PORT or stdin",
-            quoted(entry)
-        )),
+        _ => {
+            let kinds = [
+                "file:/path",
+                JOURNALD,
+                KMSG,
+                "syslog:/path",
+                "syslog:udp:ADDRESS:PORT",
+            ];
+            let meant = nearest(kind, [JOURNALD, KMSG, "file", "syslog", STDIN])
+                .map(|kind| format!(" (did you mean {kind}?)"))
+                .unwrap_or_default();
+            Err(format!(
+                "{} is not a log source{meant}; write {} or {STDIN}",
+                quoted(entry),
+                kinds.join(", ")
+            ))
+        }
     }
 }
 
@@ -334,7 +348,11 @@ mod tests {
         let long = format!("file:/a?name={}", "x".repeat(65));
         let deep = format!("syslog:/{}", "x".repeat(110));
         for (value, word) in [
-            ("jurnald", "journald, kmsg, syslog:/path"),
+            ("jurnald", "did you mean journald?"),
+            (
+                "dmesg",
+                "a log source; write file:/path, journald, kmsg, syslog:/path",
+            ),
             ("journald:", "not a log source"),
             ("kmsg:/dev/kmsg", "not a log source"),
             ("syslog", "syslog:udp:127.0.0.1:5514"),

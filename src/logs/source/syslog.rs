@@ -3,15 +3,16 @@
 //! The socket is of mode 0666, as `/dev/log` is: whoever is on this machine may log. A stale socket in its place is taken
 //! away, anything else never, least of all the socket of a daemon that listens.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recvfrom, sockopt};
 
@@ -171,12 +172,28 @@ impl Drop for Inbox {
 fn bind_path(path: &Path) -> Result<(OwnedFd, Place), String> {
     clear(path)?;
     let bound = UnixDatagram::bind(path).and_then(|socket| {
-        fs::set_permissions(path, Permissions::from_mode(0o666))?;
+        open_to_all(path)?;
         Ok(socket)
     });
     let socket = bound.map_err(|error| format!("{}: {error}", path.display()))?;
     let ours = identity(path).ok_or_else(|| format!("{}: it is gone again", path.display()))?;
     Ok((socket.into(), Place::Path(path.to_owned(), ours)))
+}
+
+/// Lets everybody write to the socket, and to nothing else: whoever may write in its folder could have put a link in its
+/// place by now.
+fn open_to_all(path: &Path) -> io::Result<()> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW;
+    let socket = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
+        .open(path)?;
+    if !socket.metadata()?.file_type().is_socket() {
+        return Err(io::Error::other("something else took its place"));
+    }
+    // A handle of this sort has no other way to its mode (open(2), O_PATH).
+    let handle = format!("/proc/self/fd/{}", socket.as_raw_fd());
+    fs::set_permissions(handle, Permissions::from_mode(0o666))
 }
 
 /// Takes a socket away that nobody listens on any more.

@@ -195,3 +195,15 @@ fn a_port_that_is_taken_is_an_error_that_names_it_and_does_not_hold_up_a_stop() 
         "{error}"
     );
 }
+
+#[test]
+fn a_link_in_the_sockets_place_opens_nothing_to_others() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (secret, link) = (dir.path().join("secret"), dir.path().join("log"));
+    fs::write(&secret, "").expect("written");
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).expect("closed");
+    std::os::unix::fs::symlink(&secret, &link).expect("linked");
+    assert!(open_to_all(&link).is_err() && open_to_all(&secret).is_err());
+    let mode = fs::metadata(&secret).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
