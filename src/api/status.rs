@@ -50,7 +50,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
             "records": journal.records,
             "writable": api.journal.healthy(),
         },
-        "logs": {"boot": api.ring.boot(), "oldest": oldest, "newest": newest, "sources": sources},
+        "logs": {"boot": api.ring.boot(), "oldest": oldest, "newest": newest, "entries": newest + 1 - api.ring.first(), "sources": sources},
     });
     // What a board does not have is absent, never null or zero.
     let facts = [

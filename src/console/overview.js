@@ -168,9 +168,9 @@ function showPlots({ load, memory, logs }) {
     const used = memory.total_bytes - memory.available_bytes;
     plots.memory.add(time, used / memory.total_bytes, `${bytes(used)} of ${bytes(memory.total_bytes)}`);
   } else plots.memory.hide();
-  const { boot, newest } = logs;
+  const { boot, newest, entries } = logs;
   if (before?.boot === boot && time > before.time) {
-    plots.rate.add(time, (newest - before.newest) * 1000 / (time - before.time), `${number(newest)} since postern started`);
+    plots.rate.add(time, (newest - before.newest) * 1000 / (time - before.time), `${number(entries)} since postern started`);
   }
   before = { boot, newest, time };
 }

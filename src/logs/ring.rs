@@ -124,6 +124,12 @@ impl Ring {
         since.min(newest).saturating_add(1).max(self.first)
     }
 
+    /// The first number of this run.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
     /// Numbers the entry, serialises it and keeps it, at the cost of the oldest ones. Returns its number.
     ///
     /// An entry that is larger than the whole ring is numbered but not kept: readers see a gap.

@@ -17,6 +17,7 @@ const LINES = [
 // The board's figures, made up, since those of the machine that runs this are its own business and differ each time.
 function pretend(status, minute) {
   const wave = Math.sin(minute * 1.3) + Math.sin(minute * 3.1) / 2;
+  const newest = Math.round(481_200 + minute * 200 + 120 * Math.sin(minute * 2));
   return {
     ...status,
     hostname: 'shed',
@@ -31,11 +32,12 @@ function pretend(status, minute) {
     journal: { bytes: 18_432, records: 312, writable: true },
     logs: {
       boot: 'b',
-      newest: Math.round(481_200 + minute * 200 + 120 * Math.sin(minute * 2)),
+      newest,
+      entries: newest,
       sources: [
         { name: 'journald', kind: 'journald', state: 'following', entries: 402_118 },
         { name: 'kmsg', kind: 'kmsg', state: 'following', entries: 1_204 },
-        { name: 'squid', kind: 'file', state: 'waiting', entries: 77_878, error: '/var/log/squid/access.log: no such file yet' },
+        { name: 'squid', kind: 'file', state: 'waiting for the file', entries: 77_878 },
       ],
     },
   };

@@ -69,7 +69,8 @@ class Client(threading.Thread):
         if message["type"] == "hello":
             self.connections += 1
             if message["boot"] != self.boot:
-                before = self.before(message)
+                # It gets all of a run that it does not know, behind a gap for what the ring has lost of it.
+                before = self.board.wait_for_first() - 1
                 if self.seq is not None and before < self.seq:
                     self.wrong.append(f"a new run begins behind {before}, and the old one was at {self.seq}")
                 self.boot, self.seq = message["boot"], before
@@ -79,10 +80,6 @@ class Client(threading.Thread):
             self.gap(message["from"], message["to"], message["missed"])
         else:
             self.entry(message)
-
-    def before(self, hello: dict) -> int:
-        """The number before the first that it gets of a run which it does not know: of all that there is."""
-        return hello["oldest"] - 1
 
     def gap(self, first: int, last: int, missed: int) -> None:
         self.gaps += 1
@@ -199,10 +196,6 @@ class Events(JsonLines):
 
     def headers(self) -> dict[str, str]:
         return super().headers() | ({"Last-Event-ID": str(self._last)} if self._last is not None else {})
-
-    def before(self, hello: dict) -> int:
-        # It gets all of the new run, and a gap for what the ring has lost of that.
-        return self.board.first - 1
 
     def watch(self) -> None:
         self._id = self._data = None

@@ -113,16 +113,12 @@ impl<'a> Follow<'a, '_> {
                 }
             }
             Greeting::Again => {}
-            Greeting::Restarted { missed } => {
+            Greeting::Restarted => {
                 state.unwanted = None;
                 let text = if self.out.json {
                     json_line(raw)
-                } else if missed == 0 {
-                    self.out.notice("… the board has started again …")
                 } else {
-                    self.out.notice(&format!(
-                        "… the board has started again; {missed} entries since then missed …"
-                    ))
+                    self.out.notice("… the board has started again …")
                 };
                 console.out.write_all(text.as_bytes())?;
             }

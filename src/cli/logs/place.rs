@@ -22,8 +22,8 @@ pub(super) enum Greeting {
     First { newest: u64 },
     /// The same run as before.
     Again,
-    /// The board has been started again, and so many entries of its new run are lost already.
-    Restarted { missed: u64 },
+    /// The board has been started again. What of its new run is lost already, a gap tells.
+    Restarted,
 }
 
 /// A line of the stream.
@@ -103,8 +103,9 @@ impl Place {
             Greeting::Again
         } else {
             self.boot = boot;
-            self.last = before;
-            Greeting::Restarted { missed: before }
+            // A board whose state folder was emptied begins at 1.
+            self.last = 0;
+            Greeting::Restarted
         }
     }
 
@@ -168,14 +169,11 @@ mod tests {
     fn a_board_that_was_started_again_begins_anew() {
         let mut place = Place::new(false);
         place.hello("a".into(), 1, 500);
-        assert_eq!(
-            place.hello("b".into(), 1, 3),
-            Greeting::Restarted { missed: 0 }
-        );
+        assert_eq!(place.hello("b".into(), 1, 3), Greeting::Restarted);
         assert!(place.log(1) && place.log(2));
         assert_eq!(place.query(), "&since=2&boot=b");
-        let lost = place.hello("c".into(), 41, 60);
-        assert_eq!(lost, Greeting::Restarted { missed: 40 });
+        assert_eq!(place.hello("c".into(), 41, 60), Greeting::Restarted);
+        assert_eq!(place.gap(3, 40), Some((3, 40)));
         assert!(place.log(41));
     }
 

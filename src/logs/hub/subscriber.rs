@@ -74,14 +74,14 @@ pub(super) enum Turn {
 impl Subscriber {
     /// Begins with the `hello`. Nothing is written before the first turn.
     pub(super) fn new(subscription: Subscription, ring: &Ring, now: Moment) -> Self {
-        let (hello, (oldest, newest)) = ring.hello();
+        let (hello, (_, newest)) = ring.hello();
         let same_run = subscription
             .boot
             .as_deref()
             .is_none_or(|boot| boot == ring.boot());
         let cursor = match subscription.since {
             None => newest.saturating_add(1),
-            Some(_) if !same_run => oldest,
+            Some(_) if !same_run => ring.first(),
             Some(since) => ring.after(since),
         };
         let Subscription {

@@ -200,7 +200,9 @@ fn since_is_a_number_of_this_run_and_of_what_the_ring_still_holds() {
         s.since = Some(5000);
         s.boot = Some("other".into());
     });
-    assert_eq!(next(&mut earlier_run)["seq"], oldest, "all of it, no gap");
+    let gap = json!({"type":"gap","from":1,"to":oldest - 1,"missed":oldest - 1});
+    assert_eq!(next(&mut earlier_run), gap, "what is lost of this run");
+    assert_eq!(next(&mut earlier_run)["seq"], oldest, "all of the rest");
 
     let mut ahead = bench.greeted(|s| s.since = Some(u64::MAX));
     let mut live = bench.greeted(|s| s.boot = Some("other".into()));

@@ -61,7 +61,7 @@ fn a_gap_is_an_event_of_its_own() {
     read_exactly(
         &mut raw,
         &format!(
-            "event: hello\ndata: {hello}\n\nevent: gap\ndata: {{\"type\":\"gap\",\"from\":2,\"to\":{to},\"missed\":{missed}}}\n\nid: {oldest}\n"
+            "event: hello\ndata: {hello}\n\nevent: gap\nid: {to}\ndata: {{\"type\":\"gap\",\"from\":2,\"to\":{to},\"missed\":{missed}}}\n\nid: {oldest}\n"
         ),
     );
 }
