@@ -204,8 +204,7 @@ board must have that certificate: another one is refused before anything is sent
 
 Kept are known_boards and logins/ in $XDG_STATE_HOME/postern-client, or else in ~/.local/state/postern-client.
 
-With --json the lines are the board's own: logs and gaps, and a hello where the board has started again, for then its \
-numbers begin anew.",
+With --json the lines are the board's own: logs and gaps, and a hello where the board has started again.",
         flags: logs::FLAGS,
         operand: Operand::Board("BOARD"),
         statuses: &[
