@@ -89,6 +89,12 @@ impl Request {
 pub struct Members(Map<String, Value>);
 
 impl Members {
+    /// Whether the member is there.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some()
+    }
+
     /// A member that must be there and be a string.
     ///
     /// # Errors

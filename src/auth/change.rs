@@ -129,6 +129,24 @@ impl Auth {
         if new == current {
             return Err(WeakPassword::Unchanged.into());
         }
+        self.replace_password(new, Some((generation, session)))?;
+        log::info!(user:% = self.user; "password changed");
+        Ok(())
+    }
+
+    /// Sets another password without knowing the one there is, for whoever may use the local socket. All tokens of the
+    /// user die. Blocks.
+    ///
+    /// # Errors
+    /// [`AuthError::WeakPassword`]; [`AuthError::Busy`]; [`AuthError::NotDone`]: the old password goes on.
+    pub fn reset_password(&self, new: &str) -> Result<(), AuthError> {
+        self.replace_password(new, None)?;
+        log::warn!(user:% = self.user; "password reset over the local socket");
+        Ok(())
+    }
+
+    /// `by`: the session that asks, which goes on, and the generation of the password that it knew.
+    fn replace_password(&self, new: &str, by: Option<(u32, &Session)>) -> Result<(), AuthError> {
         check_rules(&self.user, new)?;
         let account = self.durable.account();
         let account = account.ok_or(AuthError::WrongCurrentPassword)?;
@@ -136,16 +154,19 @@ impl Auth {
         let hash = self.passwords.hash(new, cost);
         let hash = hash.map_err(|_| AuthError::BUSY)?;
 
-        let spared = match session.proof {
-            Proof::Token { id, expires, .. } => Some((id, expires)),
+        let spared = match by.map(|(_, session)| &session.proof) {
+            Some(Proof::Token { id, expires, .. }) => Some((*id, *expires)),
             _ => None,
         };
         let changing = self.changing.lock();
-        if self.durable.generation() != generation {
-            return Err(AuthError::WrongCurrentPassword);
-        }
-        if !self.is_alive(session) {
-            return Err(AuthError::InvalidToken);
+        let generation = self.durable.generation();
+        if let Some((known, session)) = by {
+            if known != generation {
+                return Err(AuthError::WrongCurrentPassword);
+            }
+            if !self.is_alive(session) {
+                return Err(AuthError::InvalidToken);
+            }
         }
         self.commit(vec![Record::Password {
             generation: generation.saturating_add(1),
@@ -157,7 +178,6 @@ impl Auth {
         .map_err(|_| AuthError::NotDone)?;
         drop(changing);
 
-        log::info!(user:% = self.user; "password changed");
         self.passwords.forget();
         self.logins_ended();
         self.drop_initial_file();

@@ -55,7 +55,9 @@ pub fn command(id: CommandId) -> String {
         ..
     } = id.row();
     let operand = match operand {
-        Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
+        Operand::Optional(name) | Operand::Path(name) | Operand::Clear(name) => {
+            format!(" [{name}]")
+        }
         Operand::Board(name) => format!(" {name}"),
         Operand::None | Operand::Refused(_) => String::new(),
     };
@@ -94,7 +96,9 @@ pub fn command(id: CommandId) -> String {
 
 fn command_row(command: &CommandRow) -> (String, String) {
     let operand = match command.operand {
-        Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
+        Operand::Optional(name) | Operand::Path(name) | Operand::Clear(name) => {
+            format!(" [{name}]")
+        }
         Operand::Board(name) => format!(" {name}"),
         Operand::None | Operand::Refused(_) => String::new(),
     };

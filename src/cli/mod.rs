@@ -6,9 +6,13 @@ mod hash_password;
 mod health;
 pub mod help;
 mod journal;
+mod local;
+mod lockouts;
 pub mod logs;
+mod passwd;
 mod prompt;
 mod serve;
+mod status;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -75,6 +79,9 @@ fn dispatch(
         Command::Check => return check::run(load(), console),
         Command::HashPassword { cost } => return hash_password::run(cost, console),
         Command::Health { socket } => return health::run(socket, load, console),
+        Command::Status { socket, json } => return status::run(socket, json, load, console),
+        Command::Lockouts { socket, clear } => return lockouts::run(socket, clear, load, console),
+        Command::Passwd { socket } => return passwd::run(socket, load, console),
         Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, console),
         Command::Journal { action, file } => return journal::run(action, file, load, console),
         Command::Help(None) => help::program(),

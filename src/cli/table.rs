@@ -32,6 +32,12 @@ pub enum CommandId {
     HashPassword,
     /// Ask the running server how it is.
     Health,
+    /// What the server says of itself and its board.
+    Status,
+    /// The addresses with failed logins.
+    Lockouts,
+    /// Another password.
+    Passwd,
     /// Show a board's log.
     Logs,
     /// The journal in numbers.
@@ -57,6 +63,8 @@ pub enum Operand {
     Optional(&'static str),
     /// It is a path, and may be left out; the name is for the help.
     Path(&'static str),
+    /// It is `clear` and an address, or nothing; for the help.
+    Clear(&'static str),
     /// It is a board, and must be given; the name is for the help. What else stands there is never shown.
     Board(&'static str),
     /// It is refused with this reason, and never shown: it may be a secret.
@@ -174,19 +182,51 @@ It is never taken from the command line, where `ps` and the shell's history woul
         summary: "ask the running server how it is, over its Unix socket (for watchdogs)",
         details: "\
 Finds the socket as the server does (LOCAL_SOCKET, STATE_DIR), waits 5 seconds at most and prints one line.",
-        flags: &[FlagRow {
-            id: FlagId::Socket,
-            long: "socket",
-            short: None,
-            argument: Some("PATH"),
-            help: "ask at this socket and read no configuration",
-        }],
+        flags: &[SOCKET],
         operand: Operand::None,
         statuses: &[
             (0, "healthy"),
             (1, "degraded; the line says why"),
             (2, "no answer, or none that can be used"),
         ],
+    },
+    CommandRow {
+        id: CommandId::Status,
+        name: "status",
+        summary: "tell what the running server says of itself and its board",
+        details: "\
+Over its Unix socket, so without a password; it is found as the server does (LOCAL_SOCKET, STATE_DIR). What the board does \
+not have is left out. With --json the answer of GET /api/status as it is.",
+        flags: &[JSON, SOCKET],
+        operand: Operand::None,
+        statuses: &[(0, "told, be it healthy or degraded"), REFUSED, NO_SERVER],
+    },
+    CommandRow {
+        id: CommandId::Lockouts,
+        name: "lockouts",
+        summary: "list the addresses with failed logins, or let one try again",
+        details: "\
+Over the Unix socket. An IPv6 address stands for its /64, as the limits do.",
+        flags: &[SOCKET],
+        operand: Operand::Clear("clear IP"),
+        statuses: &[
+            (0, "listed, or cleared"),
+            (1, "refused, or there is nothing to clear"),
+            NO_SERVER,
+        ],
+    },
+    CommandRow {
+        id: CommandId::Passwd,
+        name: "passwd",
+        summary: "set another password, when the old one is forgotten",
+        details: "\
+Over the Unix socket; whoever may open it needs no old password. All logins end. The new one is one line of standard \
+input, 8 characters or more and at most 72 bytes; at a terminal it is asked for twice and not shown.",
+        flags: &[SOCKET],
+        operand: Operand::Refused(
+            "the password is read from standard input, never from the command line, where `ps` and the shell's history would show it",
+        ),
+        statuses: &[(0, "it is set, and on the disk"), REFUSED, NO_SERVER],
     },
     CommandRow {
         id: CommandId::Logs,
@@ -221,13 +261,7 @@ With --json the lines are the board's own: logs and gaps, and a hello where the 
         details: "\
 Size, records of each kind, how many of them still count, the newest time in it, and whether it is damaged. Of FILE, or \
 of the journal in STATE_DIR. The server may be running.",
-        flags: &[FlagRow {
-            id: FlagId::Json,
-            long: "json",
-            short: None,
-            argument: None,
-            help: "answer with one JSON object",
-        }],
+        flags: &[JSON],
         operand: Operand::Path("FILE"),
         statuses: &[(0, "told, damaged or not"), NO_JOURNAL],
     },
@@ -331,6 +365,26 @@ impl CommandId {
     }
 }
 
+const SOCKET: FlagRow = FlagRow {
+    id: FlagId::Socket,
+    long: "socket",
+    short: None,
+    argument: Some("PATH"),
+    help: "ask at this socket and read no configuration",
+};
+
+const JSON: FlagRow = FlagRow {
+    id: FlagId::Json,
+    long: "json",
+    short: None,
+    argument: None,
+    help: "answer with one JSON object",
+};
+
+const REFUSED: (u8, &str) = (1, "refused; the message says why");
+
+const NO_SERVER: (u8, &str) = (2, "no answer, or none that can be used; wrong usage");
+
 const NO_JOURNAL: (u8, &str) = (
     2,
     "there is no journal, or none that can be read; wrong usage",
@@ -346,13 +400,16 @@ mod tests {
     fn each_command_has_its_row_and_each_flag_one_meaning() {
         use CommandId::{
             Check, HashPassword, Health, Help, JournalCompact, JournalDump, JournalRepair,
-            JournalStat, JournalVerify, Logs, Serve,
+            JournalStat, JournalVerify, Lockouts, Logs, Passwd, Serve, Status,
         };
         for id in [
             Serve,
             Check,
             HashPassword,
             Health,
+            Status,
+            Lockouts,
+            Passwd,
             Logs,
             JournalStat,
             JournalVerify,

@@ -1,6 +1,7 @@
 //! From words to an invocation, by the table. Whatever is not understood is named, with what was probably meant.
 
 use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use lexopt::Arg;
@@ -37,6 +38,25 @@ pub enum Command {
     /// Ask the running server how it is.
     Health {
         /// The socket to ask at; `None`: the configuration's.
+        socket: Option<PathBuf>,
+    },
+    /// Tell what the running server says of itself and its board.
+    Status {
+        /// As [`Command::Health`]'s.
+        socket: Option<PathBuf>,
+        /// As the server said it.
+        json: bool,
+    },
+    /// List the addresses with failed logins, or clear one.
+    Lockouts {
+        /// As [`Command::Health`]'s.
+        socket: Option<PathBuf>,
+        /// The one to clear.
+        clear: Option<IpAddr>,
+    },
+    /// Set another password.
+    Passwd {
+        /// As [`Command::Health`]'s.
         socket: Option<PathBuf>,
     },
     /// Show a board's log.
@@ -123,6 +143,8 @@ struct Words {
     /// The first of a command's two words, until the second comes.
     group: Option<&'static str>,
     file: Option<PathBuf>,
+    clearing: bool,
+    clear: Option<IpAddr>,
     json: bool,
     yes: bool,
     help_with: Option<CommandId>,
@@ -164,18 +186,36 @@ impl Words {
                 self.file = Some(PathBuf::from(word));
                 Ok(())
             }
+            Operand::Clear(_) if self.clear.is_none() => self.clear(&name),
             Operand::Board(_) => self.logs.board(word).map_err(UsageError),
             Operand::Refused(reason) => Err(UsageError(reason.to_owned())),
             Operand::Optional(_) if self.help_with.is_none() => {
                 self.help_with = Some(known_command(&name)?.id);
                 Ok(())
             }
-            Operand::Optional(_) | Operand::Path(_) | Operand::None => Err(UsageError(format!(
-                "{} takes no argument {:?}",
-                current.name,
-                word.to_string_lossy()
-            ))),
+            Operand::Optional(_) | Operand::Path(_) | Operand::Clear(_) | Operand::None => {
+                Err(UsageError(format!(
+                    "{} takes no argument {:?}",
+                    current.name,
+                    word.to_string_lossy()
+                )))
+            }
         }
+    }
+
+    fn clear(&mut self, word: &str) -> Result<(), UsageError> {
+        if !self.clearing {
+            self.clearing = word == "clear";
+            return self.clearing.then_some(()).ok_or_else(|| {
+                UsageError(format!(
+                    "lockouts takes no argument {word:?}; to clear one: postern lockouts clear IP"
+                ))
+            });
+        }
+        let address = word.parse();
+        let address = address.map_err(|_| UsageError(format!("{word:?} is not an IP address")))?;
+        self.clear = Some(address);
+        Ok(())
     }
 
     /// Whether the next word without a flag is a command's name.
@@ -234,6 +274,9 @@ impl Words {
             Command::Version
         } else if self.group.is_some() {
             return Err(incomplete());
+        } else if self.clearing && self.clear.is_none() {
+            let message = "lockouts clear wants an address: postern lockouts clear IP";
+            return Err(UsageError(message.to_owned()));
         } else {
             let (json, yes) = (self.json, self.yes);
             let journal = |action| Command::Journal {
@@ -247,6 +290,17 @@ impl Words {
                     cost: self.cost.unwrap_or(DEFAULT_COST),
                 },
                 CommandId::Health => Command::Health {
+                    socket: self.socket,
+                },
+                CommandId::Status => Command::Status {
+                    socket: self.socket,
+                    json,
+                },
+                CommandId::Lockouts => Command::Lockouts {
+                    socket: self.socket,
+                    clear: self.clear,
+                },
+                CommandId::Passwd => Command::Passwd {
                     socket: self.socket,
                 },
                 CommandId::Logs => {
@@ -337,6 +391,28 @@ mod tests {
             ("health", Command::Health { socket: None }),
             ("health --socket /s", Command::Health { socket }),
             (
+                "status --json",
+                Command::Status {
+                    socket: None,
+                    json: true,
+                },
+            ),
+            ("passwd", Command::Passwd { socket: None }),
+            (
+                "lockouts",
+                Command::Lockouts {
+                    socket: None,
+                    clear: None,
+                },
+            ),
+            (
+                "lockouts clear ::1",
+                Command::Lockouts {
+                    socket: None,
+                    clear: "::1".parse().ok(),
+                },
+            ),
+            (
                 "journal stat",
                 journal(JournalAction::Stat { json: false }, None),
             ),
@@ -399,6 +475,19 @@ mod tests {
             ("chek", "there is no command \"chek\"; did you mean check?"),
             ("frobnicate", "there is no command \"frobnicate\""),
             (
+                "lockouts 10.0.0.7",
+                "lockouts takes no argument \"10.0.0.7\"; to clear one: postern lockouts clear IP",
+            ),
+            (
+                "lockouts clear",
+                "lockouts clear wants an address: postern lockouts clear IP",
+            ),
+            ("lockouts clear board", "\"board\" is not an IP address"),
+            (
+                "passwd hunter22",
+                "the password is read from standard input, never from the command line, where `ps` and the shell's history would show it",
+            ),
+            (
                 "help halth",
                 "there is no command \"halth\"; did you mean health?",
             ),
@@ -440,10 +529,7 @@ mod tests {
                 "verify",
                 "there is no command \"verify\"; did you mean journal verify?",
             ),
-            (
-                "stat",
-                "there is no command \"stat\"; did you mean journal stat?",
-            ),
+            ("stat", "there is no command \"stat\"; did you mean status?"),
             (
                 "reapir /j",
                 "there is no command \"reapir\"; did you mean journal repair?",

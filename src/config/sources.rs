@@ -29,7 +29,7 @@ pub(super) fn parse(value: &str) -> Result<Vec<LogSource>, String> {
         let found = if sources.len() == MAX_SOURCES {
             Err(format!("more than {MAX_SOURCES} entries"))
         } else {
-            source(entry).and_then(|source| unlike(&sources, source))
+            source(entry).and_then(|source| unlike(&sources, source, entry))
         };
         let full = sources.len() == MAX_SOURCES;
         sources.push(found.unwrap_or_else(|problem| LogSource::Unusable {
@@ -55,28 +55,31 @@ pub(super) fn problems(sources: &[LogSource]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The source, if its name is not taken. Where syslog comes in by path and by UDP, the second one gets a name by itself.
-fn unlike(sources: &[LogSource], mut source: LogSource) -> Result<LogSource, String> {
-    let is_taken = |name: &str| sources.iter().any(|other| other.name() == name);
-    if let LogSource::Syslog { name, .. } = &mut source
-        && name == SYSLOG
-        && is_taken(SYSLOG)
+/// The source, if its name is not taken. A second syslog source to which nobody gave a name gets one by itself.
+fn unlike(sources: &[LogSource], mut source: LogSource, entry: &str) -> Result<LogSource, String> {
+    let holder = |name: &str| sources.iter().find(|other| other.name() == name);
+    if let LogSource::Syslog { at, name } = &mut source
+        && let Some(LogSource::Syslog { at: other, .. }) = holder(name)
+        && other != at
+        && !entry.contains("name=")
     {
         SECOND_SYSLOG.clone_into(name);
     }
     let name = source.name();
-    if !is_taken(name) {
+    let Some(other) = holder(name) else {
         return Ok(source);
-    }
+    };
     Err(match source {
         LogSource::Stdin | LogSource::Journald | LogSource::Kmsg => {
             format!("{name} is named twice, or another source has its name")
         }
-        LogSource::Syslog { .. } => {
-            format!(
-                "two sources are called {name:?}; give one another name, as syslog:/path?name=NAME"
-            )
+        LogSource::Syslog { at, .. } if matches!(other, LogSource::Syslog { at: other, .. } if *other == at) =>
+        {
+            format!("{} is named twice", quoted(entry))
         }
+        LogSource::Syslog { .. } => format!(
+            "two sources are called {name:?}; give one another name, as syslog:/path?name=NAME"
+        ),
         _ => format!(
             "two sources are called {name:?}; give one another name, as file:/path?name=NAME"
         ),
@@ -388,6 +391,13 @@ mod tests {
             ("jurnald,stdin", 0, "jurnald"),
             ("file:/a/x.log,file:/b/x.log", 1, "another name"),
             ("stdin,stdin", 1, "named twice"),
+            ("syslog:/run/a,syslog:/run/a", 1, "named twice"),
+            (
+                "file:/var/log/syslog,syslog:/run/a",
+                1,
+                "as syslog:/path?name",
+            ),
+            ("syslog:/a,syslog:/b?name=syslog", 1, "as syslog:/path?name"),
             ("file:/stdin.log,stdin", 1, "another source"),
             ("stdin,file:/stdin.log", 1, "as file:/path?name"),
             (

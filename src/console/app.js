@@ -119,12 +119,14 @@ async function signIn() {
 }
 
 async function signOut() {
+  $('sign-out').disabled = true;
   try {
     await session.signOut();
     signedOut('You are signed out.');
   } catch (refusal) {
     signedOut(`${refusal.words} This page has forgotten the session; the device may not have ended it.`, true);
   }
+  $('sign-out').disabled = false;
 }
 
 async function begin() {

@@ -91,7 +91,7 @@ async function change() {
   try {
     const renewed = await changePassword(current, next);
     enter();
-    $('change-note').textContent = `The password is changed. All other sign-ins have ended${renewed ? '' : ', and this one will soon'}.`;
+    $('change-note').textContent = `The password is changed. All other sign-ins have ended${renewed ? '' : '; sign in again before long'}.`;
   } catch (refusal) {
     const wrong = refusal.message === "'current_password' is wrong";
     const wait = refusal.wait ? ` Try again in ${countdown(refusal.wait)}.` : '';

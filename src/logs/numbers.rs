@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
+use crate::entropy::Entropy;
 use crate::files;
 
 /// The file in the state folder that holds the first number which no run has used.
@@ -14,39 +15,84 @@ use crate::files;
 /// gives back the rest. So nothing is written while entries come, and after a crash the numbers leap ahead.
 pub struct Numbers {
     path: PathBuf,
+    span: Span,
     state: Mutex<State>,
 }
 
+/// The numbers of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first one.
+    pub first: u64,
+    /// From here on each number up to `first` was given to an entry, by runs that ended in order. At most `first`.
+    pub unbroken: u64,
+}
+
 struct State {
-    /// What the file says: no number from here on is used.
+    /// What the file says: no number from here on is used. 0: nothing that can be relied on.
     reserved: u64,
-    /// Whether the last write failed, which is told once.
-    failed: bool,
+    /// What is wrong with the file, until it is told.
+    problem: Option<io::Error>,
+    /// Whether that has been told.
+    told: bool,
 }
 
 impl Numbers {
-    /// Gives the first number for this run, after setting aside what it may use. A file that cannot be used is told in the
-    /// log and costs no more than that: numbers may come again.
+    /// Finds this run's numbers, and sets aside what it may use. Where that fails they begin at random: then an old number
+    /// is hardly ever one of the new run's, and what cannot be kept on a read-only card costs nobody an entry.
     #[must_use]
-    pub fn open(state_dir: &Path) -> (Self, u64) {
+    pub fn open(state_dir: &Path, entropy: &dyn Entropy) -> Self {
         let path = state_dir.join(FILE);
-        let first = match read(&path) {
-            Ok(first) => first,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 1,
-            Err(error) => {
-                log::warn!(file:% = path.display(), problem:% = error; "where the log's numbers go on is not known: they begin at 1");
-                1
-            }
+        let mut random = [0; 8];
+        entropy.fill(&mut random);
+        let random = RANDOM_BASE + u64::from_ne_bytes(random) % RANDOM_BASE;
+        let span = match read(&path) {
+            Ok(span) => Ok(span),
+            // A new device, or an emptied one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Span::from(1)),
+            Err(error) => Err(error),
+        };
+        let kept = span.and_then(|span| write(&path, ahead_of(span.first)).map(|()| span));
+        let (span, problem) = match kept {
+            Ok(span) => (span, None),
+            Err(error) => (Span::from(random), Some(error)),
         };
         let numbers = Self {
             path,
+            span,
             state: Mutex::new(State {
-                reserved: first,
-                failed: false,
+                reserved: if problem.is_none() {
+                    ahead_of(span.first)
+                } else {
+                    0
+                },
+                problem,
+                told: false,
             }),
         };
-        numbers.keep_ahead(first - 1);
-        (numbers, first)
+        // What was there was no number: it is put right at once, if it can be.
+        if numbers.state.lock().reserved == 0 {
+            numbers.keep_ahead(span.first - 1);
+        }
+        numbers
+    }
+
+    /// The numbers of this run.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Says in the log what is wrong, once.
+    pub fn tell(&self) {
+        let mut state = self.state.lock();
+        if !state.told
+            && let Some(problem) = state.problem.take()
+        {
+            state.told = true;
+            drop(state);
+            log::warn!(file:% = self.path.display(), problem:% = problem; "where the log's numbers go on could not be kept: they begin anew, at random");
+        }
     }
 
     /// Sets more numbers aside if half of those set aside are used, `newest` being the last one. Nearly always free.
@@ -55,38 +101,62 @@ impl Numbers {
         if state.reserved.saturating_sub(newest) > AHEAD / 2 {
             return;
         }
-        let ahead = (newest + 1).saturating_add(AHEAD);
-        match self.write(ahead) {
-            Ok(()) => {
-                state.reserved = ahead;
-                state.failed = false;
+        match write(&self.path, ahead_of(newest + 1)) {
+            Ok(()) => state.reserved = ahead_of(newest + 1),
+            Err(error) => {
+                state.problem.get_or_insert(error);
+                drop(state);
+                self.tell();
             }
-            Err(error) if !state.failed => {
-                log::warn!(file:% = self.path.display(), problem:% = error; "where the log's numbers go on cannot be kept: after a restart some may come again");
-                state.failed = true;
-            }
-            Err(_) => {}
         }
     }
 
     /// The run ends, and `newest` was its last number: the next one goes on right behind it.
     pub fn end(&self, newest: u64) {
+        let Span { first, unbroken } = self.span;
+        let next = (newest + 1).max(first);
         // If this fails, the next run leaps ahead.
-        let _ = self.write(newest + 1);
-    }
-
-    fn write(&self, next: u64) -> io::Result<()> {
-        files::replace(&self.path, format!("{next}\n").as_bytes())
+        let _ = files::replace(&self.path, format!("{next} {unbroken}\n").as_bytes());
     }
 }
 
-fn read(path: &Path) -> io::Result<u64> {
+impl From<u64> for Span {
+    /// Of a run before which nothing is known.
+    fn from(first: u64) -> Self {
+        Self {
+            first,
+            unbroken: first,
+        }
+    }
+}
+
+fn ahead_of(next: u64) -> u64 {
+    next.saturating_add(AHEAD)
+}
+
+/// While a run goes on the file holds one number; how far the numbers are unbroken, only the end of a run can say.
+fn write(path: &Path, next: u64) -> io::Result<()> {
+    files::replace(path, format!("{next}\n").as_bytes())
+}
+
+fn read(path: &Path) -> io::Result<Span> {
     let text = files::read(path)?;
-    std::str::from_utf8(&text)
-        .ok()
-        .and_then(|text| text.trim_ascii().parse().ok())
-        .filter(|next| (1..=MAX).contains(next))
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this holds no number"))
+    let words = std::str::from_utf8(&text).unwrap_or_default();
+    let numbers: Option<Vec<u64>> = words
+        .split_ascii_whitespace()
+        .map(|word| word.parse().ok())
+        .collect();
+    match numbers.as_deref() {
+        Some([first @ 1..=MAX]) => Ok(Span::from(*first)),
+        Some([first @ 1..=MAX, unbroken]) if (1..=*first).contains(unbroken) => Ok(Span {
+            first: *first,
+            unbroken: *unbroken,
+        }),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "this does not hold what it should",
+        )),
+    }
 }
 
 const FILE: &str = "log-sequence";
@@ -94,39 +164,77 @@ const FILE: &str = "log-sequence";
 /// How many are set aside at a time: at 50,000 entries a second enough for five minutes, on most boards for years.
 const AHEAD: u64 = 1 << 24;
 
-/// Beyond this a browser's numbers are not exact any more. It takes half a thousand million crashes to get there.
-const MAX: u64 = 1 << 53;
+/// Numbers that begin at random begin between this and its double.
+const RANDOM_BASE: u64 = 1 << 50;
+
+/// A browser's numbers are exact up to 2^53; a run that begins here gets there after 4,500 thousand million entries.
+const MAX: u64 = 1 << 52;
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
+    use crate::entropy::FakeEntropy;
+
+    fn open(dir: &Path) -> Numbers {
+        Numbers::open(dir, &FakeEntropy::new(7))
+    }
 
     #[test]
     fn a_run_in_order_is_gone_on_from_and_a_crashed_one_is_leapt_over() {
         let dir = tempfile::tempdir().expect("a folder");
-        let (numbers, first) = Numbers::open(dir.path());
-        assert_eq!(first, 1);
+        let numbers = open(dir.path());
+        assert_eq!(
+            numbers.span(),
+            Span {
+                first: 1,
+                unbroken: 1
+            }
+        );
         numbers.end(1233);
-        let (crashed, first) = Numbers::open(dir.path());
-        assert_eq!(first, 1234);
+        let numbers = open(dir.path());
+        assert_eq!(
+            numbers.span(),
+            Span {
+                first: 1234,
+                unbroken: 1
+            }
+        );
+        numbers.end(1240);
+        let crashed = open(dir.path());
+        assert_eq!(
+            crashed.span(),
+            Span {
+                first: 1241,
+                unbroken: 1
+            }
+        );
         drop(crashed);
-        let (_, first) = Numbers::open(dir.path());
-        assert!(first > 1234 + AHEAD / 2);
+        let numbers = open(dir.path());
+        let Span { first, unbroken } = numbers.span();
+        assert!(first > 1241 + AHEAD / 2);
+        assert_eq!(
+            unbroken, first,
+            "what the crashed run has given is not known"
+        );
+        // A run without an entry.
+        numbers.end(first - 1);
+        assert_eq!(open(dir.path()).span(), Span { first, unbroken });
     }
 
     #[test]
     fn numbers_are_set_aside_before_they_are_used_and_seldom() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join(FILE);
-        let (numbers, _) = Numbers::open(dir.path());
+        let numbers = open(dir.path());
+        let kept = || read(&path).expect("a number").first;
         let mut writes = 0;
-        let mut before = read(&path).expect("a number");
+        let mut before = kept();
         for newest in (0..10 * AHEAD).step_by(250_000) {
             assert!(newest < before, "{newest} is not set aside");
             numbers.keep_ahead(newest);
-            let now = read(&path).expect("a number");
+            let now = kept();
             writes += u32::from(now != before);
             before = now;
         }
@@ -134,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_begins_anew_and_a_card_that_refuses_stops_nothing() {
+    fn what_is_no_number_is_put_right_and_the_new_ones_are_unlike_the_old() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join(FILE);
         for damaged in [
@@ -142,18 +250,42 @@ mod tests {
             "0",
             "-1",
             "12x",
+            "5 9",
+            "7 0",
+            "1 1 1",
             "99999999999999999999",
             "9999999999999999",
         ] {
             fs::write(&path, damaged).expect("written");
-            assert_eq!(Numbers::open(dir.path()).1, 1, "{damaged}");
+            let Span { first, unbroken } = open(dir.path()).span();
+            assert!(
+                (RANDOM_BASE..2 * RANDOM_BASE).contains(&first),
+                "{damaged}: {first}"
+            );
+            assert_eq!(unbroken, first);
+            let next = open(dir.path()).span().first;
+            assert!(
+                (first + 1..=first + AHEAD).contains(&next),
+                "{damaged}: {next}"
+            );
         }
-        fs::remove_file(&path).expect("removed");
+    }
+
+    #[test]
+    fn where_nothing_can_be_kept_each_run_is_unlike_the_one_before() {
+        let dir = tempfile::tempdir().expect("a folder");
         // A folder in its place can be neither read nor replaced.
-        fs::create_dir(&path).expect("made");
-        let (numbers, first) = Numbers::open(dir.path());
-        assert_eq!(first, 1);
-        numbers.keep_ahead(AHEAD);
-        numbers.end(5);
+        fs::create_dir(dir.path().join(FILE)).expect("made");
+        let entropy = FakeEntropy::new(7);
+        let runs: Vec<u64> = (0..3)
+            .map(|_| {
+                let numbers = Numbers::open(dir.path(), &entropy);
+                numbers.keep_ahead(numbers.span().first + AHEAD);
+                numbers.end(5);
+                numbers.span().first
+            })
+            .collect();
+        assert!(runs[0] != runs[1] && runs[1] != runs[2], "{runs:?}");
+        assert!(runs.iter().all(|first| *first >= RANDOM_BASE));
     }
 }

@@ -13,6 +13,7 @@ use tungstenite::Utf8Bytes;
 
 use super::entry::{Level, NewEntry};
 use super::filter::Filter;
+use super::numbers::Span;
 
 /// One numbered entry. A clone shares the text.
 #[derive(Debug, Clone)]
@@ -69,8 +70,7 @@ impl Gap {
 pub struct Ring {
     limit: usize,
     boot: String,
-    /// The first number of this run.
-    first: u64,
+    span: Span,
     inner: Mutex<Inner>,
     waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -90,20 +90,20 @@ impl Ring {
     /// An empty ring of at most `limit` bytes, overhead included. `boot` tells this run from every other one.
     #[must_use]
     pub fn new(limit: usize, boot: String) -> Self {
-        Self::starting_at(1, limit, boot)
+        Self::with_numbers(Span::from(1), limit, boot)
     }
 
-    /// The same, whose first entry gets the number `first`, at least 1: those below it belong to earlier runs.
+    /// The same, with the numbers that are this run's: those below belong to earlier ones.
     #[must_use]
-    pub fn starting_at(first: u64, limit: usize, boot: String) -> Self {
+    pub fn with_numbers(span: Span, limit: usize, boot: String) -> Self {
         Self {
             limit,
             boot,
-            first,
+            span,
             inner: Mutex::new(Inner {
                 entries: VecDeque::new(),
                 bytes: 0,
-                next_seq: first,
+                next_seq: span.first,
                 awaited: false,
                 scratch: Vec::new(),
             }),
@@ -117,17 +117,23 @@ impl Ring {
         &self.boot
     }
 
-    /// What a reader wants next that has the entry `since`. One of an earlier run has nothing of this one.
+    /// What a reader wants next that has the entry `since`. If that is of an earlier run, what followed it there is lost,
+    /// and told as such where it is known how much it was. A reader that has nothing (0) misses nothing of earlier runs.
     #[must_use]
     pub fn after(&self, since: u64) -> u64 {
         let (_, newest) = self.bounds();
-        since.min(newest).saturating_add(1).max(self.first)
+        let next = since.min(newest).saturating_add(1);
+        if since > 0 && next >= self.span.unbroken {
+            next
+        } else {
+            next.max(self.span.first)
+        }
     }
 
     /// The first number of this run.
     #[must_use]
     pub fn first(&self) -> u64 {
-        self.first
+        self.span.first
     }
 
     /// Numbers the entry, serialises it and keeps it, at the cost of the oldest ones. Returns its number.
@@ -416,12 +422,27 @@ mod tests {
 
     #[test]
     fn a_number_of_an_earlier_run_has_seen_nothing_of_this_one() {
-        let ring = Ring::starting_at(100, 2500, "b".into());
+        let span = Span {
+            first: 100,
+            unbroken: 90,
+        };
+        let ring = Ring::with_numbers(span, 2500, "b".into());
         assert_eq!(ring.bounds(), (100, 99));
-        assert_eq!(
-            [0, 98, 99, 100, u64::MAX].map(|since| ring.after(since)),
-            [100; 5]
-        );
+        for (since, next) in [
+            (0, 100),
+            (1, 100),
+            (88, 100),
+            (89, 90),
+            (95, 96),
+            (98, 99),
+            (99, 100),
+            (100, 100),
+            (u64::MAX, 100),
+        ] {
+            assert_eq!(ring.after(since), next, "{since}");
+        }
+        // What the run before had behind it is lost, and counted.
+        assert_eq!(read(&ring, 96), (vec![], Some(Gap { from: 96, to: 99 })));
         assert_eq!(ring.push(new("line")), 100);
         assert_eq!(ring.after(7), 100);
         assert_eq!(ring.after(100), 101);

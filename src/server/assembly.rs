@@ -54,11 +54,13 @@ pub fn assemble(
     let mut boot = [0; 8];
     entropy.fill(&mut boot);
     let boot = format!("{:016x}", u64::from_ne_bytes(boot));
-    let (numbers, first) = Numbers::open(&state_dir);
-    let ring = Arc::new(Ring::starting_at(first, config.log_buffer_bytes, boot));
+    let numbers = Numbers::open(&state_dir, entropy.as_ref());
+    let span = numbers.span();
+    let ring = Arc::new(Ring::with_numbers(span, config.log_buffer_bytes, boot));
     own::attach(&ring, clock.clone());
     clock.tell();
     found.tell();
+    numbers.tell();
     log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
 
     let auth = Auth::new(

@@ -90,7 +90,6 @@ impl Round {
             self.api.auth.heed_clock();
             // Before anybody's logout finds out.
             self.api.journal.look_for_room();
-            self.api.numbers.keep_ahead(self.api.ring.bounds().1);
             if !self.api.journal.healthy() {
                 self.api.journal.tick();
             }
@@ -105,6 +104,7 @@ impl Round {
         let now = self.api.clock.monotonic();
         self.api.buckets.sweep(now);
         self.handshakes.sweep(now);
+        self.api.numbers.keep_ahead(self.api.ring.bounds().1);
         self.api.auth.tick();
         self.api.journal.tick();
     }

@@ -147,7 +147,18 @@ impl Server {
         let bcrypt_at_once = cores.min(MAX_BCRYPTS);
         let (api, first_password) =
             assembly::assemble(&config, world, bcrypt_at_once, admission.total())?;
+        Self::open(config, &api, first_password, admission, bcrypt_at_once)
+            // Restarts that fail over and over would use up numbers.
+            .inspect_err(|_| api.numbers.end(api.ring.bounds().1))
+    }
 
+    fn open(
+        config: Config,
+        api: &Arc<Api>,
+        first_password: FirstPassword,
+        admission: Arc<Admission>,
+        bcrypt_at_once: usize,
+    ) -> Result<Self, StartError> {
         let certificate = Arc::new(match &config.tls_files {
             Some(files) => Certificate::from_files(&files.cert, &files.key)?,
             None => Certificate::own(&config.state_dir, api.clock.wall())?,
@@ -171,7 +182,7 @@ impl Server {
                 .max(MIN_HANDSHAKE_BURST),
             config.max_tracked_clients,
         ));
-        let (pool, pool_threads) = Pool::start(&api, bcrypt_at_once)?;
+        let (pool, pool_threads) = Pool::start(api, bcrypt_at_once)?;
         let shared = Arc::new(Shared {
             api: api.clone(),
             pool,
@@ -182,7 +193,7 @@ impl Server {
         });
         let (mailboxes, workers) = start_workers(&shared, &listeners, config.workers)?;
         let local = config.local_socket.as_deref().and_then(|path| {
-            Local::start(path, &api)
+            Local::start(path, api)
                 .inspect_err(|error| {
                     // Not worth leaving a board without its only other door.
                     log::error!(path:% = path.display(), error:% = error; "the local socket cannot be opened{}", elsewhere(error));
@@ -201,7 +212,7 @@ impl Server {
             let _ = auth.settle();
         })?;
         Ok(Self {
-            api,
+            api: api.clone(),
             addresses,
             certificate,
             first_password,

@@ -82,7 +82,7 @@ export default async function run(binary) {
       await page.click('nav a[href="#security"]');
       await page.route('**/api/auth/login', route => route.abort());
       await change(FRESH, 'one more password');
-      await page.waitForSelector('#change-note:has-text("The password is changed. All other sign-ins have ended, and this one will soon.")');
+      await page.waitForSelector('#change-note:has-text("The password is changed. All other sign-ins have ended; sign in again before long.")');
       equal(await page.textContent('#change-error'), '', 'errors');
       await page.unroute('**/api/auth/login');
       // Its own token still stands.

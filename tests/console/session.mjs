@@ -57,11 +57,7 @@ export default async function run(binary) {
       await twin.close();
     });
     await step('a sign-out with an expired access token ends the refresh token too', async () => {
-      let newest = await page.evaluate(() => sessionStorage.getItem('postern.refresh'));
-      const listen = async response => {
-        if (response.url().endsWith('/api/auth/refresh') && response.ok()) newest = (await response.json()).refresh_token;
-      };
-      page.on('response', listen);
+      const renewed = page.waitForResponse(response => response.url().endsWith('/api/auth/refresh') && response.ok());
       let spoilt = 0;
       await page.route('**/api/logout', route => {
         const headers = spoilt++ ? {} : { authorization: 'Bearer expired' };
@@ -69,8 +65,9 @@ export default async function run(binary) {
       });
       await page.click('#sign-out');
       await page.waitForSelector('#sign-in-notice:has-text("You are signed out.")');
-      page.off('response', listen);
       await page.unroute('**/api/logout');
+      equal(spoilt, 2, 'attempts to sign out');
+      const { refresh_token: newest } = await (await renewed).json();
       const status = await page.evaluate(token => fetch('/api/auth/refresh', {
         method: 'POST', credentials: 'omit', body: JSON.stringify({ refresh_token: token }),
       }).then(response => response.status), newest);

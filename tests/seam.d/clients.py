@@ -190,6 +190,7 @@ class Events(JsonLines):
         self._id = None  # of the event under way
         self._data = None
         self._last = None  # the last event's that had one
+        self._before = None  # where it was in the run before, until it has heard of this one
 
     def place(self) -> str:
         return "since=0"
@@ -200,6 +201,19 @@ class Events(JsonLines):
     def watch(self) -> None:
         self._id = self._data = None
         super().watch()
+
+    def take(self, text: str) -> None:
+        message = json.loads(text)
+        if message["type"] == "hello" and self.boot not in (None, message["boot"]):
+            self._before = self.seq
+        elif message["type"] != "hello" and self._before is not None:
+            # A run that ended in order is gone on from: what it had behind the last id is told as lost.
+            before, self._before = self._before, None
+            if message["type"] == "gap" and message["from"] == before + 1:
+                self.seq = before
+            elif before + 1 < self.board.first and not self.board.killed:
+                self.wrong.append(f"nothing tells of {before + 1} to {self.board.first - 1} of the run before")
+        super().take(text)
 
     def understand(self, line: str) -> None:
         if line.startswith("id: "):

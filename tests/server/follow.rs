@@ -1,5 +1,7 @@
 //! `GET /api/logs`: what the ring holds, and the live stream for curl and `EventSource`.
 
+use std::fs;
+
 use postern::logs::Level;
 use serde_json::{Value, json};
 
@@ -172,39 +174,104 @@ fn an_event_source_gets_ids_and_comes_back_with_the_last() {
     assert_eq!(id, format!("id: {missed}"));
 }
 
+/// What came of a source `app`, by number: its entries, and the gaps.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    entries: Vec<u64>,
+    gaps: Vec<(u64, u64)>,
+}
+
+/// Whoever had `last` before the device was started again, as an `EventSource` and by `since`: what they
+/// get.
+fn after_a_restart(device: &Device, last: u64, until: u64) -> Vec<Seen> {
+    let event_source = format!("Accept: text/event-stream\r\nLast-Event-ID: {last}\r\n");
+    let since = format!("&source=app&since={last}");
+    let ways = [("&source=app", &*event_source), (&since, "")];
+    let mut found = Vec::new();
+    for (query, fields) in ways {
+        let (mut client, _, mut body) = follow(device, "HTTP/1.1", query, fields);
+        let (mut entries, mut gaps) = (Vec::new(), Vec::new());
+        while entries.last() != Some(&until) {
+            let line = client.line(&mut body).expect("a line");
+            let json = match line.strip_prefix("data: ") {
+                Some(json) => json,
+                None if fields.is_empty() => &line,
+                None => continue,
+            };
+            let message = object(Some(json.to_owned()));
+            match message["type"].as_str() {
+                Some("log") => entries.push(message["seq"].as_u64().expect("a number")),
+                Some("gap") => gaps.push((
+                    message["from"].as_u64().expect("a number"),
+                    message["to"].as_u64().expect("a number"),
+                )),
+                _ => {}
+            }
+        }
+        found.push(Seen { entries, gaps });
+    }
+    found
+}
+
+fn log_many(device: &Device, count: u64) -> Vec<u64> {
+    (0..count)
+        .map(|index| device.log(&format!("line {index}")))
+        .collect()
+}
+
 #[test]
-fn an_event_source_that_comes_back_late_after_a_restart_misses_nothing() {
+fn whoever_comes_back_late_after_a_restart_gets_all_of_it_and_is_told_what_the_old_run_had_left() {
     let mut device = Device::start();
-    let last = device.log("before the restart");
+    let last = device.log("the last that the client has");
+    let missed = device.log("missed");
     device.stop();
     device.boot();
     // The new run is longer than the old one was: were its numbers not above the old ones', some would be taken for old.
-    let written: Vec<_> = (0..last + 50)
-        .map(|index| device.log(&format!("after the restart {index}")))
-        .collect();
-    assert!(written[0] > last);
-    let event_source = format!("Accept: text/event-stream\r\nLast-Event-ID: {last}\r\n");
-    let since = format!("&source=app&since={last}");
-    for (query, fields) in [("&source=app", &*event_source), (&since, "")] {
-        let (mut client, _, mut body) = follow(&device, "HTTP/1.1", query, fields);
-        let mut seen = Vec::new();
-        while seen.len() < written.len() {
-            let line = client.line(&mut body).expect("a line");
-            assert!(!line.contains(r#""type":"gap""#), "{line}");
-            if let Some(json) = line
-                .strip_prefix("data: ")
-                .or((fields.is_empty()).then_some(&line))
-                && let Some(seq) = object(Some(json.to_owned()))["seq"].as_u64()
-            {
-                seen.push(seq);
-            }
-        }
-        assert_eq!(seen, written);
+    let written = log_many(&device, last + 50);
+    assert!(written[0] > missed);
+    let first = device.server().api().ring.first();
+    for seen in after_a_restart(&device, last, written[written.len() - 1]) {
+        assert_eq!(seen.entries, written);
+        assert_eq!(seen.gaps, [(missed, first - 1)]);
     }
 }
 
 #[test]
-fn an_event_source_of_an_emptied_state_folder_gets_all_there_is() {
+fn after_a_crash_all_of_the_new_run_comes_and_nobody_claims_to_know_what_is_lost() {
+    let mut device = Device::start();
+    let last = device.log("before the crash");
+    // What a killed process leaves behind.
+    let left = fs::read(device.state("log-sequence")).expect("kept");
+    device.stop();
+    fs::write(device.state("log-sequence"), left).expect("written");
+    device.boot();
+    let written = log_many(&device, last + 50);
+    for seen in after_a_restart(&device, last, written[written.len() - 1]) {
+        assert_eq!((seen.entries, seen.gaps), (written.clone(), vec![]));
+    }
+}
+
+#[test]
+fn a_damaged_sequence_costs_nobody_an_entry() {
+    let mut device = Device::start();
+    let last = device.log("before the damage");
+    device.stop();
+    fs::write(device.state("log-sequence"), "garb\0age").expect("written");
+    device.boot();
+    let written = log_many(&device, last + 50);
+    for seen in after_a_restart(&device, last, written[written.len() - 1]) {
+        assert_eq!((seen.entries, seen.gaps), (written.clone(), vec![]));
+    }
+    let told = get(&device, "/api/logs?source=postern&level=warn");
+    assert!(
+        told.text().contains("begin anew, at random"),
+        "{}",
+        told.text()
+    );
+}
+
+#[test]
+fn an_event_source_with_a_number_that_was_never_given_gets_all_there_is() {
     let device = Device::start();
     let first = device.log("the first");
     let fields = "Accept: text/event-stream\r\nLast-Event-ID: 123456789\r\n";
@@ -251,6 +318,15 @@ fn the_hello_of_a_follow_is_the_streams() {
     assert_eq!(gap["type"], "gap");
     assert_eq!(gap["from"], first + 1);
     drop(client);
+    // Cut off before its first entry, a browser knows as well where it was.
+    let accept = "Accept: text/event-stream\r\n";
+    let (mut client_2, _, mut body_2) = follow(&device, "HTTP/1.1", "", accept);
+    assert_eq!(client_2.line(&mut body_2).as_deref(), Some("event: hello"));
+    let id = client_2.line(&mut body_2).expect("a line");
+    let data = client_2.line(&mut body_2).expect("a line");
+    let hello = object(data.strip_prefix("data: ").map(str::to_owned));
+    assert_eq!(id, format!("id: {}", hello["newest"]));
+    drop(client_2);
     // For a browser the gap's end is where it was.
     let accept = "Accept: text/event-stream\r\n";
     let query = format!("&since={first}");

@@ -55,6 +55,33 @@ fn whoever_may_open_the_socket_is_the_administrator_and_nobody_else_may() {
 }
 
 #[test]
+fn a_forgotten_password_is_reset_here_and_only_here() {
+    let mut device = Device::start();
+    let tokens = device.login();
+    let new = "staple battery horse";
+    let reset = json!({"new_password": new});
+    // Over the network the old one must be known, whoever asks.
+    let access = format!("Bearer {}", tokens.access);
+    let mut client = device.connect();
+    let refused = client.request("POST", "/api/change-password", Some(&access), Some(&reset));
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("current_password"));
+    let weak = json!({"new_password": "short"});
+    let refused = door(&device).request("POST", "/api/change-password", None, Some(&weak));
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(device.accepts(&tokens.access));
+
+    let done = door(&device).request("POST", "/api/change-password", None, Some(&reset));
+    assert_eq!(done.status, 200, "{}", done.text());
+    assert!(!device.accepts(&tokens.access), "all logins have ended");
+    device.stop();
+    device.boot();
+    assert_eq!(device.login_with(PASSWORD).status, 401);
+    assert_eq!(device.login_with(new).status, 200);
+    assert!(!device.accepts(&tokens.access));
+}
+
+#[test]
 fn a_websocket_is_refused_in_words_and_follow_streams_instead() {
     let device = Device::start();
     let refused = door(&device).raw(handshake("/api/ws/logs", &[]));

@@ -53,9 +53,14 @@ impl Stream {
 
     /// Must not be called while output is blocked: then the buffer's bound holds.
     pub(super) fn send(&mut self, outgoing: &Outgoing) -> Flow {
-        // A gap's id is where it ends, so that a browser that comes back is not told of it again.
+        // A gap's id is where it ends, so that a browser that comes back is not told of it again. And one that is cut off
+        // before its first entry must know as well where it was.
         let (head, json) = match outgoing {
-            Outgoing::Hello(json) => (Cow::Borrowed("event: hello\n"), json),
+            Outgoing::Hello { last: None, json } => (Cow::Borrowed("event: hello\n"), json),
+            Outgoing::Hello {
+                last: Some(last),
+                json,
+            } => (format!("event: hello\nid: {last}\n").into(), json),
             Outgoing::Gap { to, json } => (format!("event: gap\nid: {to}\n").into(), json),
             Outgoing::Log { seq, json } => (format!("id: {seq}\n").into(), json),
         };

@@ -97,7 +97,10 @@ impl Subscriber {
             Encoding::ServerSentEvents { chunked } => stream(transport, true, chunked),
             Encoding::WebSocket => Wire::WebSocket(Box::new(Socket::new(transport, leftover))),
         };
-        wire.send(Outgoing::Hello(hello));
+        wire.send(Outgoing::Hello {
+            last: subscription.since.is_none().then_some(newest),
+            json: hello,
+        });
         Self {
             wire,
             filter: subscription.filter,

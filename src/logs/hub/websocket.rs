@@ -49,8 +49,9 @@ impl Socket {
 
     /// Must not be called while output is blocked: then the buffer's bound holds.
     pub(super) fn send(&mut self, outgoing: Outgoing) -> Flow {
-        let (Outgoing::Hello(json) | Outgoing::Gap { json, .. } | Outgoing::Log { json, .. }) =
-            outgoing;
+        let (Outgoing::Hello { json, .. }
+        | Outgoing::Gap { json, .. }
+        | Outgoing::Log { json, .. }) = outgoing;
         let result = self.inner.write(Message::Text(json));
         self.flow(result)
     }

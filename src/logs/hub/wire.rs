@@ -34,7 +34,11 @@ pub(super) enum Ending {
 /// One message for the subscriber.
 #[derive(Debug, Clone)]
 pub(super) enum Outgoing {
-    Hello(Utf8Bytes),
+    Hello {
+        /// The last number before the first that will be sent, unless the client has named one itself.
+        last: Option<u64>,
+        json: Utf8Bytes,
+    },
     Gap {
         /// The last number that is missing.
         to: u64,

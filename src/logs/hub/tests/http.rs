@@ -34,7 +34,7 @@ fn server_sent_events_carry_their_number_and_comments_keep_them_alive() {
     let bench = Bench::new(1 << 20);
     let mut raw = bench.subscribe(Encoding::ServerSentEvents { chunked: false }, |_| {});
     let mut chunked = bench.subscribe(Encoding::ServerSentEvents { chunked: true }, |_| {});
-    let hello = format!("event: hello\ndata: {HELLO}\n\n");
+    let hello = format!("event: hello\nid: 0\ndata: {HELLO}\n\n");
     read_exactly(&mut raw, &hello);
     read_exactly(&mut chunked, &format!("{:x}\r\n{hello}\r\n", hello.len()));
     bench.push("a");

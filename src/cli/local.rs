@@ -1,0 +1,255 @@
+//! A question to the running server over its Unix socket, and the answer, within a known time whatever stands at the other
+//! end. Whoever may open the socket is the administrator, so no password is asked for.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::answer::{Framing, NoHead, head};
+use super::{Console, FAILURE, USELESS};
+use crate::config::{Config, ConfigError};
+
+/// The socket that was named, or the configuration's. If there is none, that is said and nothing returned.
+pub(super) fn socket(
+    named: Option<PathBuf>,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+    console: &mut Console<'_>,
+) -> io::Result<Option<PathBuf>> {
+    if named.is_some() {
+        return Ok(named);
+    }
+    // What else is wrong with the configuration is no reason not to ask.
+    let config = config().or_else(|error| error.beside(&["LOCAL_SOCKET", "STATE_DIR"]));
+    match config {
+        Ok(config) => {
+            if config.local_socket.is_none() {
+                let message = "no answer: LOCAL_SOCKET is empty, so there is no socket to ask at";
+                writeln!(console.err, "{message}")?;
+            }
+            Ok(config.local_socket)
+        }
+        Err(error) => {
+            console.config_error(&error)?;
+            Ok(None)
+        }
+    }
+}
+
+/// What the server answered.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub status: u16,
+    pub body: Value,
+}
+
+/// Why nothing is known.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    Connect(io::Error),
+    TimedOut,
+    Broken(io::Error),
+    TooLong,
+    NotOurs,
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => {
+                write!(f, "{error}; is postern running, and may this user ask it?")
+            }
+            Self::TimedOut => f.write_str("nothing came in time"),
+            Self::Broken(error) => write!(f, "the connection broke: {error}"),
+            Self::TooLong => write!(f, "the answer is longer than {MAX_ANSWER} bytes"),
+            Self::NotOurs => f.write_str("the answer is not one of postern's"),
+        }
+    }
+}
+
+/// A request without a body. In HTTP/1.0, so that no answer comes in chunks.
+pub(super) fn request(method: &str, path: &str) -> Zeroizing<Vec<u8>> {
+    request_with(method, path, "")
+}
+
+/// A request whose body may be a secret: it is wiped.
+pub(super) fn request_with(method: &str, path: &str, body: &str) -> Zeroizing<Vec<u8>> {
+    let length = body.len();
+    let head =
+        format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    let mut request = Zeroizing::new(Vec::with_capacity(head.len() + length));
+    request.extend_from_slice(head.as_bytes());
+    request.extend_from_slice(body.as_bytes());
+    request
+}
+
+/// Asks, and says so on standard error if nothing usable is answered, or a refusal is.
+pub(super) fn asked(
+    socket: &Path,
+    request: &[u8],
+    console: &mut Console<'_>,
+) -> io::Result<Result<Value, u8>> {
+    let (message, status) = match ask(socket, request, PATIENCE) {
+        Ok(Reply { status: 200, body }) => return Ok(Ok(body)),
+        Ok(Reply { body, .. }) => match body.get("detail").and_then(Value::as_str) {
+            Some(detail) => (shown(detail), FAILURE),
+            None => (NoAnswer::NotOurs.to_string(), USELESS),
+        },
+        Err(error) => (format!("no answer: {}: {error}", socket.display()), USELESS),
+    };
+    writeln!(console.err, "postern: {message}")?;
+    Ok(Err(status))
+}
+
+/// On one line, whatever is in it.
+pub(super) fn shown(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// One question and its answer, in `timeout` all together: a server that sends a byte now and then does not prolong it.
+pub(super) fn ask(socket: &Path, request: &[u8], timeout: Duration) -> Result<Reply, NoAnswer> {
+    let deadline = Instant::now() + timeout;
+    let mut stream = connected(socket, deadline)?;
+    stream
+        .set_write_timeout(Some(left(deadline)?))
+        .map_err(NoAnswer::Broken)?;
+    stream.write_all(request).map_err(broken)?;
+
+    let mut answer = Vec::new();
+    let mut buffer = [0; 1024];
+    loop {
+        stream
+            .set_read_timeout(Some(left(deadline)?))
+            .map_err(NoAnswer::Broken)?;
+        match stream.read(&mut buffer) {
+            Ok(0) => return understand(&answer),
+            Ok(length) => answer.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(broken(error)),
+        }
+        if answer.len() > MAX_ANSWER {
+            return Err(NoAnswer::TooLong);
+        }
+        // The other end need not close to be understood.
+        if is_whole(&answer) {
+            return understand(&answer);
+        }
+    }
+}
+
+/// A connection, waited for no longer than `deadline`: where the server hangs, its backlog is full and a plain connect
+/// would wait for ever.
+fn connected(socket: &Path, deadline: Instant) -> Result<UnixStream, NoAnswer> {
+    let failed = |error: Errno| NoAnswer::Connect(error.into());
+    let address = SocketAddrUnix::new(socket).map_err(failed)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(failed)?;
+    loop {
+        match connect(&fd, &address) {
+            Ok(()) => break,
+            Err(Errno::AGAIN) => thread::sleep(left(deadline)?.min(RETRY)),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    let stream = UnixStream::from(fd);
+    stream.set_nonblocking(false).map_err(NoAnswer::Broken)?;
+    Ok(stream)
+}
+
+fn left(deadline: Instant) -> Result<Duration, NoAnswer> {
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(NoAnswer::TimedOut),
+        left => Ok(left),
+    }
+}
+
+fn broken(error: io::Error) -> NoAnswer {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => NoAnswer::TimedOut,
+        _ => NoAnswer::Broken(error),
+    }
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    match head(answer) {
+        Ok(Some(head)) => match head.framing {
+            Framing::Length(length) => (answer.len() - head.begin) as u64 >= length,
+            Framing::Chunked | Framing::UntilClose => false,
+        },
+        Ok(None) => false,
+        // Nothing that follows will make sense of it.
+        Err(NoHead) => true,
+    }
+}
+
+fn understand(answer: &[u8]) -> Result<Reply, NoAnswer> {
+    let head = head(answer).ok().flatten().ok_or(NoAnswer::NotOurs)?;
+    let body = &answer[head.begin..];
+    let body = match head.framing {
+        Framing::Length(length) => {
+            &body[..usize::try_from(length).map_or(body.len(), |length| length.min(body.len()))]
+        }
+        Framing::Chunked | Framing::UntilClose => body,
+    };
+    let body = serde_json::from_slice(body).map_err(|_| NoAnswer::NotOurs)?;
+    Ok(Reply {
+        status: head.status,
+        body,
+    })
+}
+
+/// A small board takes seconds for the hash of a password, and longer while others wait for theirs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a full backlog is tried again.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// The status of a board with many sources has some thousand bytes; 4,096 clients with failed attempts, 400 KiB.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_server_that_is_silent_slow_or_hung_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        // Accepted by the kernel, answered by nobody.
+        let error = ask(&path, &request("GET", "/health"), Duration::from_millis(30)).unwrap_err();
+        assert!(matches!(error, NoAnswer::TimedOut), "{error}");
+        // A byte now and then: each comes in time, all of them do not.
+        let server = thread::spawn(move || {
+            let (_silent, _) = listener.accept().unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ");
+            while stream.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let error = ask(&path, &request("GET", "/health"), Duration::from_millis(60)).unwrap_err();
+        assert!(matches!(error, NoAnswer::TimedOut), "{error}");
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_full_backlog_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let _first = UnixStream::connect(&path).unwrap();
+        let error = ask(&path, &request("GET", "/health"), Duration::from_millis(30)).unwrap_err();
+        assert!(matches!(error, NoAnswer::TimedOut), "{error}");
+    }
+}

@@ -1,0 +1,85 @@
+//! `postern lockouts`: the addresses with failed logins, and `postern lockouts clear IP`.
+
+use std::fmt::Write;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::{Console, SUCCESS, USELESS, local};
+use crate::config::{Config, ConfigError};
+
+/// Lists them, or clears one.
+pub(super) fn run(
+    socket: Option<PathBuf>,
+    clear: Option<IpAddr>,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    let Some(socket) = local::socket(socket, config, console)? else {
+        return Ok(USELESS);
+    };
+    let path = "/api/security/rate-limits";
+    let request = match clear {
+        None => local::request("GET", path),
+        Some(address) => local::request("DELETE", &format!("{path}/{address}")),
+    };
+    let body = match local::asked(&socket, &request, console)? {
+        Ok(body) => body,
+        Err(status) => return Ok(status),
+    };
+    match clear {
+        Some(address) => writeln!(console.out, "{address} may try again")?,
+        None => console.out.write_all(table(&body).as_bytes())?,
+    }
+    Ok(SUCCESS)
+}
+
+fn table(body: &Value) -> String {
+    let rows = body.get("data").and_then(Value::as_array);
+    let rows = rows.map(Vec::as_slice).unwrap_or_default();
+    if rows.is_empty() {
+        return "no failed logins\n".to_owned();
+    }
+    let mut text = format!("{:40} {:>8}  {}\n", "address", "failures", "state");
+    for row in rows {
+        let address = row.get("ip").and_then(Value::as_str).unwrap_or_default();
+        let failures = row.get("attempts").and_then(Value::as_u64).unwrap_or(0);
+        let wait = row.get("retry_after").and_then(Value::as_u64).unwrap_or(0);
+        let state = if row.get("blocked") == Some(&Value::Bool(true)) {
+            format!("locked out for {wait} s")
+        } else {
+            "counted".to_owned()
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{:40} {failures:>8}  {state}", local::shown(address));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_an_address() {
+        assert_eq!(table(&json!({"data": []})), "no failed logins\n");
+        let body = json!({"data": [
+            {"ip": "192.168.1.7", "attempts": 5, "blocked": true, "retry_after": 299},
+            {"ip": "fe80::/64", "attempts": 1, "blocked": false, "retry_after": 0},
+        ]});
+        let text = table(&body);
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .map(|l| l.split_whitespace().collect())
+            .collect();
+        assert_eq!(
+            rows[1],
+            ["192.168.1.7", "5", "locked", "out", "for", "299", "s"]
+        );
+        assert_eq!(rows[2], ["fe80::/64", "1", "counted"]);
+    }
+}

@@ -1,0 +1,210 @@
+//! `postern status`: what `/api/status` and `/health` say, for people.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Console, SUCCESS, USELESS, health, local};
+use crate::config::{Config, ConfigError};
+
+/// Asks at `socket`, or at the one that the configuration names.
+pub(super) fn run(
+    socket: Option<PathBuf>,
+    json: bool,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    let Some(socket) = local::socket(socket, config, console)? else {
+        return Ok(USELESS);
+    };
+    let mut answers = [Value::Null, Value::Null];
+    for (answer, path) in answers.iter_mut().zip(["/api/status", "/health"]) {
+        match local::asked(&socket, &local::request("GET", path), console)? {
+            Ok(body) => *answer = body,
+            Err(status) => return Ok(status),
+        }
+    }
+    let [status, health] = answers;
+    if json {
+        writeln!(console.out, "{status}")?;
+    } else {
+        console.out.write_all(table(&status, &health).as_bytes())?;
+    }
+    Ok(SUCCESS)
+}
+
+/// A line a matter; what the board does not have is left out.
+fn table(status: &Value, health: &Value) -> String {
+    let mut lines: Vec<(&str, Option<String>)> = vec![
+        ("health", Some(healthy(health))),
+        ("version", text(status, "/version")),
+        ("running for", span(status, "/uptime_seconds")),
+        ("host", text(status, "/hostname")),
+        ("board", text(status, "/model")),
+        ("board up for", span(status, "/system_uptime_seconds")),
+        ("time", text(status, "/time")),
+        (
+            "clock",
+            text(status, "/clock/state").or_else(|| text(status, "/clock")),
+        ),
+        ("load", load(status)),
+        ("memory", used(status, "/memory")),
+        ("postern's memory", size(status, "/memory/resident_bytes")),
+        (
+            "temperature",
+            number(status, "/temperature_celsius").map(|t| format!("{t:.1} \u{b0}C")),
+        ),
+        ("disk", used(status, "/disk")),
+        ("connections", count(status, "/connections")),
+        ("log readers", count(status, "/subscribers")),
+        ("journal", journal(status)),
+        ("log entries", count(status, "/logs/entries")),
+    ];
+    for source in status
+        .pointer("/logs/sources")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        lines.push(("log source", Some(self::source(source))));
+    }
+    let column = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
+    lines
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name:column$}{}\n", local::shown(&value?))))
+        .collect()
+}
+
+fn healthy(health: &Value) -> String {
+    match text(health, "/status") {
+        Some(word) if word == "healthy" => word,
+        _ => format!("degraded: {}", health::reasons(health)),
+    }
+}
+
+fn source(source: &Value) -> String {
+    let word = |name| text(source, name).unwrap_or_default();
+    let mut line = format!(
+        "{}: {}, {} entries",
+        word("/name"),
+        word("/state"),
+        word("/entries")
+    );
+    if let Some(files) = text(source, "/files") {
+        line.extend([" of ", &files, " files"]);
+    }
+    if let Some(error) = text(source, "/error") {
+        line.extend([" (", &error, ")"]);
+    }
+    line
+}
+
+fn journal(status: &Value) -> Option<String> {
+    let records = count(status, "/journal/records")?;
+    let size = size(status, "/journal/bytes")?;
+    let writable = status.pointer("/journal/writable") == Some(&Value::Bool(true));
+    let trouble = if writable { "" } else { ", cannot be written" };
+    Some(format!("{records} records, {size}{trouble}"))
+}
+
+fn load(status: &Value) -> Option<String> {
+    let load = status.pointer("/load")?.as_array()?;
+    let load: Vec<String> = load
+        .iter()
+        .filter_map(Value::as_f64)
+        .map(|l| format!("{l:.2}"))
+        .collect();
+    Some(load.join(" "))
+}
+
+fn used(status: &Value, path: &str) -> Option<String> {
+    let of = |name| status.pointer(&format!("{path}/{name}"))?.as_u64();
+    let (total, available) = (of("total_bytes")?, of("available_bytes")?);
+    Some(format!("{} free of {}", bytes(available), bytes(total)))
+}
+
+fn text(value: &Value, path: &str) -> Option<String> {
+    match value.pointer(path)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn number(value: &Value, path: &str) -> Option<f64> {
+    value.pointer(path)?.as_f64()
+}
+
+fn count(value: &Value, path: &str) -> Option<String> {
+    Some(value.pointer(path)?.as_u64()?.to_string())
+}
+
+fn span(value: &Value, path: &str) -> Option<String> {
+    let seconds = value.pointer(path)?.as_u64()?;
+    Some(humantime::format_duration(Duration::from_secs(seconds)).to_string())
+}
+
+fn size(value: &Value, path: &str) -> Option<String> {
+    Some(bytes(value.pointer(path)?.as_u64()?))
+}
+
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
+    let (mut rest, mut unit) = (bytes, 0);
+    while rest >= 1024 * 10 && unit + 1 < UNITS.len() {
+        rest /= 1024;
+        unit += 1;
+    }
+    format!("{rest} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_board_says_is_a_line_a_matter_and_what_it_lacks_is_none() {
+        let status = json!({
+            "version": "0.1.0", "uptime_seconds": 90_061, "clock": "synchronised", "load": [0.5, 0.25, 0.125],
+            "memory": {"total_bytes": 436_000_000, "available_bytes": 272_000_000, "resident_bytes": 5_600_000},
+            "temperature_celsius": 47.25, "connections": 3, "journal": {"bytes": 18_432, "records": 312, "writable": false},
+            "logs": {"entries": 12, "sources": [
+                {"name": "all", "state": "following", "entries": 12, "files": 2},
+                {"name": "x", "state": "error", "entries": 0, "error": "no\u{1b}[2Jway"},
+            ]},
+        });
+        let health = json!({"status": "degraded", "reasons": ["the journal cannot be written"]});
+        assert_eq!(
+            table(&status, &health),
+            "health            degraded: the journal cannot be written\n\
+             version           0.1.0\n\
+             running for       1day 1h 1m 1s\n\
+             clock             synchronised\n\
+             load              0.50 0.25 0.12\n\
+             memory            259 MiB free of 415 MiB\n\
+             postern's memory  5468 KiB\n\
+             temperature       47.2 \u{b0}C\n\
+             connections       3\n\
+             journal           312 records, 18 KiB, cannot be written\n\
+             log entries       12\n\
+             log source        all: following, 12 entries of 2 files\n\
+             log source        x: error, 0 entries (no [2Jway)\n"
+        );
+    }
+
+    #[test]
+    fn sizes_have_two_digits_or_more() {
+        for (size, text) in [
+            (0, "0 bytes"),
+            (10_239, "10239 bytes"),
+            (10_240, "10 KiB"),
+            (u64::MAX, "17179869183 GiB"),
+        ] {
+            assert_eq!(bytes(size), text);
+        }
+    }
+}
