@@ -141,7 +141,7 @@ impl Auth {
     /// [`AuthError::WeakPassword`]; [`AuthError::Busy`]; [`AuthError::NotDone`]: the old password goes on.
     pub fn reset_password(&self, new: &str) -> Result<(), AuthError> {
         self.replace_password(new, None)?;
-        log::warn!(user:% = self.user; "password reset over the local socket");
+        log::warn!(user:% = self.user; "password reset by the administrator");
         Ok(())
     }
 

@@ -207,7 +207,7 @@ fn understand(answer: &[u8]) -> Result<Reply, NoAnswer> {
 }
 
 /// A small board takes seconds for the hash of a password, and longer while others wait for theirs.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a full backlog is tried again.
 const RETRY: Duration = Duration::from_millis(50);

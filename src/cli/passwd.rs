@@ -1,5 +1,5 @@
-//! `postern passwd`: another password, by whoever may open the local socket. The old one is not asked for: this is the way
-//! back in when it is forgotten.
+//! `postern passwd`: another password, by whoever may open the local socket or, where the server is stopped, its state
+//! folder. The old one is not asked for: this is the way back in when it is forgotten.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,9 +7,12 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::local::{self, NoAnswer, Reply};
 use super::prompt::{PromptError, secret_line};
-use super::{Console, FAILURE, SUCCESS, USELESS, local};
+use super::{Console, FAILURE, SUCCESS, USELESS};
 use crate::config::{Config, ConfigError};
+use crate::journal::OpenError;
+use crate::server::{ResetError, World, reset_password};
 
 /// Asks for the new password, twice at a terminal, and sets it.
 pub(super) fn run(
@@ -17,8 +20,15 @@ pub(super) fn run(
     config: impl FnOnce() -> Result<Config, ConfigError>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
-    let Some(socket) = local::socket(socket, config, console)? else {
-        return Ok(USELESS);
+    let (socket, config) = match socket {
+        Some(socket) => (Some(socket), None),
+        None => match config().or_else(|error| error.beside(NEEDED)) {
+            Ok(config) => (config.local_socket.clone(), Some(config)),
+            Err(error) => {
+                console.config_error(&error)?;
+                return Ok(USELESS);
+            }
+        },
     };
     let new = match new_password(console) {
         Ok(new) => new,
@@ -27,20 +37,42 @@ pub(super) fn run(
             return Ok(FAILURE);
         }
     };
-    let body = Zeroizing::new(json!({"new_password": new.as_str()}).to_string());
-    let request = local::request_with("POST", "/api/change-password", &body);
-    match local::asked(&socket, &request, console)? {
-        Ok(body) => {
-            let message = body.get("message").and_then(Value::as_str);
-            writeln!(
-                console.out,
-                "{}",
-                local::shown(message.unwrap_or("password changed"))
-            )?;
-            Ok(SUCCESS)
+    let answer = socket.as_deref().map(|socket| {
+        let body = Zeroizing::new(json!({"new_password": new.as_str()}).to_string());
+        let request = local::request_with("POST", "/api/change-password", &body);
+        local::ask(socket, &request, local::PATIENCE)
+    });
+    let (problem, status) = match (answer, config) {
+        (Some(Ok(Reply { status: 200, .. })), _) => {
+            writeln!(console.out, "{DONE}")?;
+            return Ok(SUCCESS);
         }
-        Err(status) => Ok(status),
-    }
+        (Some(Ok(Reply { body, .. })), _) => match body.get("detail").and_then(Value::as_str) {
+            Some(detail) => (local::shown(detail), FAILURE),
+            None => (NoAnswer::NotOurs.to_string(), USELESS),
+        },
+        // Nobody listens there: then the folder is ours, if its lock says so too.
+        (None | Some(Err(NoAnswer::Connect(_))), Some(config)) => {
+            match reset_password(&config, &World::real(), &new) {
+                Ok(()) => {
+                    writeln!(console.out, "{DONE}; the server is stopped")?;
+                    return Ok(SUCCESS);
+                }
+                Err(ResetError::Journal(OpenError::Locked { path })) => {
+                    let path = path.display();
+                    let message = format!(
+                        "postern is running ({path}), and cannot be asked over its socket by this user"
+                    );
+                    (message, USELESS)
+                }
+                Err(error) => (error.to_string(), FAILURE),
+            }
+        }
+        (Some(Err(error)), _) => (format!("no answer: {error}"), USELESS),
+        (None, None) => unreachable!("a socket was named or the configuration was read"),
+    };
+    writeln!(console.err, "postern: {problem}")?;
+    Ok(status)
 }
 
 fn new_password(console: &mut Console<'_>) -> Result<Zeroizing<String>, PasswordError> {
@@ -59,3 +91,14 @@ enum PasswordError {
     #[error("that was not the same twice; nothing is changed")]
     Differs,
 }
+
+/// Without these the account is not known, nor where it is kept.
+const NEEDED: &[&str] = &[
+    "LOCAL_SOCKET",
+    "STATE_DIR",
+    "BASIC_AUTH_USERNAME",
+    "SECRET_KEY",
+    "BCRYPT_COST",
+];
+
+const DONE: &str = "the password is set; all logins have ended";

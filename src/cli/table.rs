@@ -220,7 +220,8 @@ Over the Unix socket. An IPv6 address stands for its /64, as the limits do.",
         name: "passwd",
         summary: "set another password, when the old one is forgotten",
         details: "\
-Over the Unix socket; whoever may open it needs no old password. All logins end. The new one is one line of standard \
+Over the Unix socket, or in STATE_DIR if the server is stopped; whoever may open that needs no old password. All logins \
+end. The new one is one line of standard \
 input, 8 characters or more and at most 72 bytes; at a terminal it is asked for twice and not shown.",
         flags: &[SOCKET],
         operand: Operand::Refused(

@@ -1,5 +1,6 @@
 //! Everything below the sockets, out of the configuration: the journal and what it keeps, who is who, the logs, the API.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -8,12 +9,13 @@ use zeroize::Zeroizing;
 use super::found::Found;
 use super::{StartError, World, secret_key};
 use crate::api::Api;
-use crate::auth::{self, Auth, Durable, FirstPassword};
+use crate::auth::{self, Auth, AuthError, Durable, FirstPassword};
 use crate::config::{Config, SecretString};
 use crate::entropy::Entropy;
 use crate::files;
-use crate::journal::Journal;
 use crate::journal::storage::LOCK;
+use crate::journal::survey::FILE_NAME;
+use crate::journal::{Journal, OpenError};
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Hub;
 use crate::logs::numbers::Numbers;
@@ -107,6 +109,50 @@ pub fn assemble(
         state_dir,
     };
     Ok((Arc::new(api), first_password))
+}
+
+/// Sets another password in the state folder of a server that is stopped; all logins end. Starts nothing, and makes no
+/// first password where there is none yet.
+///
+/// # Errors
+/// [`ResetError`]; the old password goes on then.
+pub fn reset_password(config: &Config, world: &World, new: &str) -> Result<(), ResetError> {
+    let journal = config.state_dir.join(FILE_NAME);
+    if !journal.exists() {
+        return Err(ResetError::NeverStarted(journal));
+    }
+    // The lock in it keeps a server from starting meanwhile.
+    let storage = (world.storage)(&config.state_dir)?;
+    let durable = Arc::new(Durable::with_capacity(config.max_revocations));
+    let (journal, replayed) = Journal::open(storage, durable.clone(), world.time.clone())?;
+    let journal = Arc::new(journal);
+    let auth = Auth::new(
+        auth_settings(config, world.entropy.as_ref(), 1, false)?,
+        durable,
+        journal.clone(),
+        replayed.clock,
+        world.entropy.clone(),
+    );
+    let done = auth.reset_password(new);
+    journal.close();
+    Ok(done?)
+}
+
+/// Why there is no other password.
+#[derive(Debug, thiserror::Error)]
+pub enum ResetError {
+    /// There is nothing to change yet.
+    #[error("{}: there is no journal yet; the first start of postern makes the first password", .0.display())]
+    NeverStarted(PathBuf),
+    /// The journal, or the server that has it.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The key.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The password, or the disk.
+    #[error("{0}")]
+    Refused(#[from] AuthError),
 }
 
 fn auth_settings(

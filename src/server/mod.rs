@@ -18,6 +18,8 @@ pub mod tls;
 mod transport;
 mod worker;
 
+pub use assembly::{ResetError, reset_password};
+
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;

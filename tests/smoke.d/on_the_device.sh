@@ -37,4 +37,22 @@ ask -K "$tmp/reset" /api/status
 answers '… and works' 200
 ended TERM
 echo "$reset_password" | here_on passwd
-that 'postern passwd without a server: 2' test "$?" -eq 2
+that 'postern passwd --socket without a server: 2' test "$?" -eq 2
+stopped_password="Stopped-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
+remember "$stopped_password"
+alone() { env -i STATE_DIR="$state" BCRYPT_COST=10 "$postern" --env-file /dev/null "$@" >"$tmp/here.out" 2>"$tmp/here.err"; }
+echo short | alone passwd
+that '… in the state folder a weak one is refused' test "$?" -eq 1
+printf '%s\n' "$stopped_password" | alone passwd
+that '… and another one set' test "$?" -eq 0
+start
+ask -K "$tmp/reset" /api/status
+answers '… at the next start the old one is dead' 401
+basic stopped "$stopped_password"
+ask -K "$tmp/stopped" /api/status
+answers '… and the new one works' 200
+printf '%s\n' "$reset_password" | env -i STATE_DIR="$state" LOCAL_SOCKET= "$postern" --env-file /dev/null passwd >"$tmp/here.out" 2>"$tmp/here.err"
+that '… never behind the back of one that runs' test "$?" -eq 2
+ask -K "$tmp/stopped" /api/status
+answers '… whose password is as it was' 200
+ended TERM
