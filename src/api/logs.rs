@@ -69,12 +69,13 @@ fn follow(
         .header("Last-Event-ID")
         .and_then(|id| id.parse().ok());
     if let Some(last) = last_event {
-        place.since = Some(last);
-        // It knows nothing of runs. Those below this one's are earlier ones'; those that were never given can only be
-        // from before the state folder was emptied.
-        if last > api.ring.bounds().1 {
-            place.boot = Some(String::new());
-        }
+        // It knows nothing of runs. A number that was never given can only be from before the state folder was emptied:
+        // then it has nothing of what there is.
+        let given = last <= api.ring.bounds().1;
+        place = Place {
+            since: Some(if given { last } else { 0 }),
+            boot: None,
+        };
     }
     let chunked = !request.http_1_0;
     let (encoding, media_type) = if events {

@@ -96,7 +96,16 @@ pub(super) fn asked(
     request: &[u8],
     console: &mut Console<'_>,
 ) -> io::Result<Result<Value, u8>> {
-    let (message, status) = match ask(socket, request, PATIENCE) {
+    judged(ask(socket, request, PATIENCE), socket, console)
+}
+
+/// The body of a good answer; of any other, what is to be said of it has been, and the exit status.
+pub(super) fn judged(
+    answer: Result<Reply, NoAnswer>,
+    socket: &Path,
+    console: &mut Console<'_>,
+) -> io::Result<Result<Value, u8>> {
+    let (message, status) = match answer {
         Ok(Reply { status: 200, body }) => return Ok(Ok(body)),
         Ok(Reply { body, .. }) => match body.get("detail").and_then(Value::as_str) {
             Some(detail) => (shown(detail), FAILURE),

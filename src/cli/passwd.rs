@@ -4,10 +4,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::local::{self, NoAnswer, Reply};
+use super::local::{self, NoAnswer};
 use super::prompt::{PromptError, secret_line};
 use super::{Console, FAILURE, SUCCESS, USELESS};
 use crate::config::{Config, ConfigError};
@@ -37,39 +37,37 @@ pub(super) fn run(
             return Ok(FAILURE);
         }
     };
-    let answer = socket.as_deref().map(|socket| {
+    if let Some(socket) = socket {
         let body = Zeroizing::new(json!({"new_password": new.as_str()}).to_string());
         let request = local::request_with("POST", "/api/change-password", &body);
-        local::ask(socket, &request, local::PATIENCE)
-    });
-    let (problem, status) = match (answer, config) {
-        (Some(Ok(Reply { status: 200, .. })), _) => {
-            writeln!(console.out, "{DONE}")?;
+        let answer = local::ask(&socket, &request, local::PATIENCE);
+        // If nobody listens at the configured one, the folder may be ours.
+        if config.is_none() || !matches!(answer, Err(NoAnswer::Connect(_))) {
+            return Ok(match local::judged(answer, &socket, console)? {
+                Ok(_) => {
+                    writeln!(console.out, "{DONE}")?;
+                    SUCCESS
+                }
+                Err(status) => status,
+            });
+        }
+    }
+    let Some(config) = config else {
+        return Ok(USELESS);
+    };
+    let (problem, status) = match reset_password(&config, &World::real(), &new) {
+        Ok(()) => {
+            writeln!(console.out, "{DONE}; the server is stopped")?;
             return Ok(SUCCESS);
         }
-        (Some(Ok(Reply { body, .. })), _) => match body.get("detail").and_then(Value::as_str) {
-            Some(detail) => (local::shown(detail), FAILURE),
-            None => (NoAnswer::NotOurs.to_string(), USELESS),
-        },
-        // Nobody listens there: then the folder is ours, if its lock says so too.
-        (None | Some(Err(NoAnswer::Connect(_))), Some(config)) => {
-            match reset_password(&config, &World::real(), &new) {
-                Ok(()) => {
-                    writeln!(console.out, "{DONE}; the server is stopped")?;
-                    return Ok(SUCCESS);
-                }
-                Err(ResetError::Journal(OpenError::Locked { path })) => {
-                    let path = path.display();
-                    let message = format!(
-                        "postern is running ({path}), and cannot be asked over its socket by this user"
-                    );
-                    (message, USELESS)
-                }
-                Err(error) => (error.to_string(), FAILURE),
-            }
+        Err(ResetError::Journal(OpenError::Locked { path })) => {
+            let path = path.display();
+            let message = format!(
+                "postern is running ({path}), and cannot be asked over its socket by this user"
+            );
+            (message, USELESS)
         }
-        (Some(Err(error)), _) => (format!("no answer: {error}"), USELESS),
-        (None, None) => unreachable!("a socket was named or the configuration was read"),
+        Err(error) => (error.to_string(), FAILURE),
     };
     writeln!(console.err, "postern: {problem}")?;
     Ok(status)

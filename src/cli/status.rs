@@ -45,22 +45,22 @@ fn table(status: &Value, health: &Value) -> String {
         ("board", text(status, "/model")),
         ("board up for", span(status, "/system_uptime_seconds")),
         ("time", text(status, "/time")),
-        (
-            "clock",
-            text(status, "/clock/state").or_else(|| text(status, "/clock")),
-        ),
+        ("clock", text(status, "/clock/state")),
         ("load", load(status)),
         ("memory", used(status, "/memory")),
         ("postern's memory", size(status, "/memory/resident_bytes")),
         (
             "temperature",
-            number(status, "/temperature_celsius").map(|t| format!("{t:.1} \u{b0}C")),
+            status
+                .pointer("/temperature_celsius")
+                .and_then(Value::as_f64)
+                .map(|t| format!("{t:.1} \u{b0}C")),
         ),
         ("disk", used(status, "/disk")),
-        ("connections", count(status, "/connections")),
-        ("log readers", count(status, "/subscribers")),
+        ("connections", text(status, "/connections")),
+        ("log readers", text(status, "/subscribers")),
         ("journal", journal(status)),
-        ("log entries", count(status, "/logs/entries")),
+        ("log entries", text(status, "/logs/entries")),
     ];
     for source in status
         .pointer("/logs/sources")
@@ -102,7 +102,7 @@ fn source(source: &Value) -> String {
 }
 
 fn journal(status: &Value) -> Option<String> {
-    let records = count(status, "/journal/records")?;
+    let records = text(status, "/journal/records")?;
     let size = size(status, "/journal/bytes")?;
     let writable = status.pointer("/journal/writable") == Some(&Value::Bool(true));
     let trouble = if writable { "" } else { ", cannot be written" };
@@ -133,14 +133,6 @@ fn text(value: &Value, path: &str) -> Option<String> {
     }
 }
 
-fn number(value: &Value, path: &str) -> Option<f64> {
-    value.pointer(path)?.as_f64()
-}
-
-fn count(value: &Value, path: &str) -> Option<String> {
-    Some(value.pointer(path)?.as_u64()?.to_string())
-}
-
 fn span(value: &Value, path: &str) -> Option<String> {
     let seconds = value.pointer(path)?.as_u64()?;
     Some(humantime::format_duration(Duration::from_secs(seconds)).to_string())
@@ -169,7 +161,7 @@ mod tests {
     #[test]
     fn what_a_board_says_is_a_line_a_matter_and_what_it_lacks_is_none() {
         let status = json!({
-            "version": "0.1.0", "uptime_seconds": 90_061, "clock": "synchronised", "load": [0.5, 0.25, 0.125],
+            "version": "0.1.0", "uptime_seconds": 90_061, "clock": {"state": "synchronised"}, "load": [0.5, 0.25, 0.125],
             "memory": {"total_bytes": 436_000_000, "available_bytes": 272_000_000, "resident_bytes": 5_600_000},
             "temperature_celsius": 47.25, "connections": 3, "journal": {"bytes": 18_432, "records": 312, "writable": false},
             "logs": {"entries": 12, "sources": [

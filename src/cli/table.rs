@@ -171,9 +171,7 @@ It is never taken from the command line, where `ps` and the shell's history woul
             argument: Some("N"),
             help: "bcrypt's cost, 4 to 31; each step doubles the work (default: 12)",
         }],
-        operand: Operand::Refused(
-            "the password is read from standard input, never from the command line, where `ps` and the shell's history would show it",
-        ),
+        operand: NO_PASSWORD_HERE,
         statuses: &[(0, "the hash is printed"), (1, "the password is refused"), WRONG_USAGE],
     },
     CommandRow {
@@ -224,9 +222,7 @@ Over the Unix socket, or in STATE_DIR if the server is stopped; whoever may open
 end. The new one is one line of standard \
 input, 8 characters or more and at most 72 bytes; at a terminal it is asked for twice and not shown.",
         flags: &[SOCKET],
-        operand: Operand::Refused(
-            "the password is read from standard input, never from the command line, where `ps` and the shell's history would show it",
-        ),
+        operand: NO_PASSWORD_HERE,
         statuses: &[(0, "it is set, and on the disk"), REFUSED, NO_SERVER],
     },
     CommandRow {
@@ -381,6 +377,10 @@ const JSON: FlagRow = FlagRow {
     argument: None,
     help: "answer with one JSON object",
 };
+
+const NO_PASSWORD_HERE: Operand = Operand::Refused(
+    "the password is read from standard input, never from the command line, where `ps` and the shell's history would show it",
+);
 
 const REFUSED: (u8, &str) = (1, "refused; the message says why");
 

@@ -16,7 +16,10 @@ use crate::files;
 pub struct Numbers {
     path: PathBuf,
     span: Span,
-    state: Mutex<State>,
+    /// Why the file could not be used at the start.
+    problem: Option<io::Error>,
+    /// What the file says: no number from here on is used. 0: nothing that can be relied on.
+    reserved: Mutex<u64>,
 }
 
 /// The numbers of a run.
@@ -26,15 +29,6 @@ pub struct Span {
     pub first: u64,
     /// From here on each number up to `first` was given to an entry, by runs that ended in order. At most `first`.
     pub unbroken: u64,
-}
-
-struct State {
-    /// What the file says: no number from here on is used. 0: nothing that can be relied on.
-    reserved: u64,
-    /// What is wrong with the file, until it is told.
-    problem: Option<io::Error>,
-    /// Whether that has been told.
-    told: bool,
 }
 
 impl Numbers {
@@ -52,29 +46,25 @@ impl Numbers {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Span::from(1)),
             Err(error) => Err(error),
         };
-        let kept = span.and_then(|span| write(&path, ahead_of(span.first)).map(|()| span));
-        let (span, problem) = match kept {
-            Ok(span) => (span, None),
-            Err(error) => (Span::from(random), Some(error)),
+        let set_aside = |span: Span| {
+            let ahead = ahead_of(span.first);
+            write(&path, ahead).map(|()| (span, ahead))
         };
-        let numbers = Self {
-            path,
+        let (span, reserved, problem) = match span.and_then(set_aside) {
+            Ok((span, ahead)) => (span, ahead, None),
+            Err(error) => {
+                let span = Span::from(random);
+                // What was no number is put right at once, where that can be done.
+                let ahead = set_aside(span).map_or(0, |(_, ahead)| ahead);
+                (span, ahead, Some(error))
+            }
+        };
+        Self {
             span,
-            state: Mutex::new(State {
-                reserved: if problem.is_none() {
-                    ahead_of(span.first)
-                } else {
-                    0
-                },
-                problem,
-                told: false,
-            }),
-        };
-        // What was there was no number: it is put right at once, if it can be.
-        if numbers.state.lock().reserved == 0 {
-            numbers.keep_ahead(span.first - 1);
+            problem,
+            reserved: Mutex::new(reserved),
+            path,
         }
-        numbers
     }
 
     /// The numbers of this run.
@@ -83,31 +73,23 @@ impl Numbers {
         self.span
     }
 
-    /// Says in the log what is wrong, once.
+    /// Says in the log what was wrong at the start, if anything was.
     pub fn tell(&self) {
-        let mut state = self.state.lock();
-        if !state.told
-            && let Some(problem) = state.problem.take()
-        {
-            state.told = true;
-            drop(state);
-            log::warn!(file:% = self.path.display(), problem:% = problem; "where the log's numbers go on could not be kept: they begin anew, at random");
+        if let Some(problem) = &self.problem {
+            log::warn!(file:% = self.path.display(), problem:% = problem; "where the log's numbers go on is not known or cannot be kept: they begin anew, at random");
         }
     }
 
     /// Sets more numbers aside if half of those set aside are used, `newest` being the last one. Nearly always free.
     pub fn keep_ahead(&self, newest: u64) {
-        let mut state = self.state.lock();
-        if state.reserved.saturating_sub(newest) > AHEAD / 2 {
+        let mut reserved = self.reserved.lock();
+        if reserved.saturating_sub(newest) > AHEAD / 2 {
             return;
         }
-        match write(&self.path, ahead_of(newest + 1)) {
-            Ok(()) => state.reserved = ahead_of(newest + 1),
-            Err(error) => {
-                state.problem.get_or_insert(error);
-                drop(state);
-                self.tell();
-            }
+        let ahead = ahead_of(newest + 1);
+        // What fails is tried again, and that the disk cannot be written is the journal's to tell.
+        if write(&self.path, ahead).is_ok() {
+            *reserved = ahead;
         }
     }
 

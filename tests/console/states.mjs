@@ -106,6 +106,9 @@ export default async function run(binary) {
         await page.waitForSelector('mark');
         await accessible(page);
         await page.fill('#search', '');
+        // The list is filled anew a bit at a time: keys move through what is there.
+        await page.waitForSelector('mark', { state: 'detached' });
+        await page.waitForSelector('.row[data-n] .text');
         await page.focus('#lines');
         for (const key of ['ArrowUp', 'ArrowUp', 'ArrowUp', 'Enter']) await page.keyboard.press(key);
         await page.waitForSelector('#entry', { state: 'visible' });

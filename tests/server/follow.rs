@@ -6,7 +6,7 @@ use postern::logs::Level;
 use serde_json::{Value, json};
 
 use crate::client::{Body, Client, Response};
-use crate::device::{Device, PASSWORD, USER, basic};
+use crate::device::{Device, PASSWORD, USER, basic, install_own_events};
 
 fn get(device: &Device, target: &str) -> Response {
     device.get(target, Some(&basic(USER, PASSWORD)))
@@ -253,6 +253,7 @@ fn after_a_crash_all_of_the_new_run_comes_and_nobody_claims_to_know_what_is_lost
 
 #[test]
 fn a_damaged_sequence_costs_nobody_an_entry() {
+    install_own_events();
     let mut device = Device::start();
     let last = device.log("before the damage");
     device.stop();

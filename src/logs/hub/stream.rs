@@ -1,6 +1,6 @@
 //! A subscriber over plain HTTP: JSON lines or server-sent events, as a response body without end.
 
-use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
@@ -53,21 +53,19 @@ impl Stream {
 
     /// Must not be called while output is blocked: then the buffer's bound holds.
     pub(super) fn send(&mut self, outgoing: &Outgoing) -> Flow {
-        // A gap's id is where it ends, so that a browser that comes back is not told of it again. And one that is cut off
-        // before its first entry must know as well where it was.
-        let (head, json) = match outgoing {
-            Outgoing::Hello { last: None, json } => (Cow::Borrowed("event: hello\n"), json),
-            Outgoing::Hello {
-                last: Some(last),
-                json,
-            } => (format!("event: hello\nid: {last}\n").into(), json),
-            Outgoing::Gap { to, json } => (format!("event: gap\nid: {to}\n").into(), json),
-            Outgoing::Log { seq, json } => (format!("id: {seq}\n").into(), json),
-        };
+        let json = outgoing.json.as_bytes();
         if self.events {
-            self.chunk(&[head.as_bytes(), b"data: ", json.as_bytes(), b"\n\n"]);
+            let mut head = String::new();
+            // Writing to a String cannot fail.
+            if let Some(event) = outgoing.event {
+                let _ = writeln!(head, "event: {event}");
+            }
+            if let Some(id) = outgoing.id {
+                let _ = writeln!(head, "id: {id}");
+            }
+            self.chunk(&[head.as_bytes(), b"data: ", json, b"\n\n"]);
         } else {
-            self.chunk(&[json.as_bytes(), b"\n"]);
+            self.chunk(&[json, b"\n"]);
         }
         self.write_if_full()
     }

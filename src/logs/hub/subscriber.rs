@@ -97,8 +97,10 @@ impl Subscriber {
             Encoding::ServerSentEvents { chunked } => stream(transport, true, chunked),
             Encoding::WebSocket => Wire::WebSocket(Box::new(Socket::new(transport, leftover))),
         };
-        wire.send(Outgoing::Hello {
-            last: subscription.since.is_none().then_some(newest),
+        wire.send(Outgoing {
+            event: Some("hello"),
+            // One that has named no place, and is cut off before its first entry, must know as well where it was.
+            id: subscription.since.is_none().then_some(newest),
             json: hello,
         });
         Self {
@@ -262,8 +264,10 @@ impl Subscriber {
         self.caught_up = batch.is_empty();
         if let Some(gap) = gap {
             self.cursor = gap.to + 1;
-            let flow = self.wire.send(Outgoing::Gap {
-                to: gap.to,
+            let flow = self.wire.send(Outgoing {
+                event: Some("gap"),
+                // Where it ends, so that a browser that comes back is not told of it again.
+                id: Some(gap.to),
                 json: gap.json(),
             });
             if self.follow(flow, now) == Turn::Over {
@@ -278,8 +282,11 @@ impl Subscriber {
             if !self.filter.matches(&entry) {
                 continue;
             }
-            let (seq, json) = (entry.seq, entry.json);
-            let flow = self.wire.send(Outgoing::Log { seq, json });
+            let flow = self.wire.send(Outgoing {
+                event: None,
+                id: Some(entry.seq),
+                json: entry.json,
+            });
             if self.follow(flow, now) == Turn::Over {
                 return Turn::Over;
             }

@@ -49,10 +49,7 @@ impl Socket {
 
     /// Must not be called while output is blocked: then the buffer's bound holds.
     pub(super) fn send(&mut self, outgoing: Outgoing) -> Flow {
-        let (Outgoing::Hello { json, .. }
-        | Outgoing::Gap { json, .. }
-        | Outgoing::Log { json, .. }) = outgoing;
-        let result = self.inner.write(Message::Text(json));
+        let result = self.inner.write(Message::Text(outgoing.json));
         self.flow(result)
     }
 

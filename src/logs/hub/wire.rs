@@ -33,21 +33,13 @@ pub(super) enum Ending {
 
 /// One message for the subscriber.
 #[derive(Debug, Clone)]
-pub(super) enum Outgoing {
-    Hello {
-        /// The last number before the first that will be sent, unless the client has named one itself.
-        last: Option<u64>,
-        json: Utf8Bytes,
-    },
-    Gap {
-        /// The last number that is missing.
-        to: u64,
-        json: Utf8Bytes,
-    },
-    Log {
-        seq: u64,
-        json: Utf8Bytes,
-    },
+pub(super) struct Outgoing {
+    /// What server-sent events call it; `None` for an entry, which is the usual message.
+    pub event: Option<&'static str>,
+    /// Where a client stands that has it, for server-sent events: its number, or the last one that a gap stands for.
+    pub id: Option<u64>,
+    /// The message.
+    pub json: Utf8Bytes,
 }
 
 /// How far output got.
