@@ -285,8 +285,9 @@ impl<'a> Answer<'a> {
             Some(detail) => format!("{board}: {}", plain(detail)),
             None => format!("{board} answers with status {status}"),
         };
+        // Postern says it in words, too; any other number (a port, say) is not it.
         if let Some(seconds) = retry_after
-            && !reason.contains(&seconds.to_string())
+            && !detail.is_some_and(|detail| detail.contains(&format!(" {seconds} s")))
         {
             reason = format!("{reason}; try again in {seconds} s");
         }
