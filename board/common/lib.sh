@@ -1,0 +1,30 @@
+# What the scripts in board/ share: the boards, their settings, messages. Sourced by bash; changes no folder.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# Where all that is built for boards goes.
+out=${CARGO_TARGET_DIR:-$top/target}/board
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+version() { sed -n 's/^version = "\(.*\)"/\1/p' "$top/Cargo.toml" | head -n 1; }
+
+# A board is a folder with a board.conf.
+boards() {
+    local conf
+    for conf in "$top"/board/*/board.conf; do basename "$(dirname "$conf")"; done
+}
+
+# Sets BOARD, and of its board.conf: TARGET (Rust's name), DEB_ARCH (Debian's), DESCRIPTION (a line).
+load_board() {
+    local name
+    BOARD=$1 TARGET='' DEB_ARCH='' DESCRIPTION=''
+    for name in $(boards); do
+        if [ "$name" = "$BOARD" ]; then
+            # shellcheck source=/dev/null
+            . "$top/board/$BOARD/board.conf"
+            return
+        fi
+    done
+    die "there is no board '$BOARD'; there are: $(boards | tr '\n' ' ')"
+}
