@@ -104,8 +104,9 @@ fn a_pattern_notices_a_new_file_and_calls_it_by_its_own_name() {
     append(&folder.path().join("new.log"), "first\n");
     append(&folder.path().join("app.log"), "next\n");
     append(&folder.path().join("new.log.1.gz"), "packed\n");
-    let found = sources(&device, "two lines", |sources| sources[0]["entries"] == 2);
-    assert_eq!(found[0]["files"], 2);
+    sources(&device, "two lines of two files", |sources| {
+        sources[0]["entries"] == 2 && sources[0]["files"] == 2
+    });
     for (source, expected) in [("app", "next"), ("new.log", "first")] {
         let entries = entries(&device, source);
         assert_eq!(entries.len(), 1, "{entries:?}");
