@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# The part of tests/packages that runs in the copy of the root file system: tries one package, and a later one, and leaves
+# how many steps passed and failed in /tmp/result. CHANGES is the folder with all that the copy differs in, NEXT the later version.
+#
+# Usage: inside.sh FIRST.deb SECOND.deb
+
+set -uo pipefail
+first=$1 second=$2
+tmp=/tmp
+# shellcheck source=tests/boards.d/step.sh
+. "$(dirname "$0")/step.sh"
+server=''
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null' EXIT
+state=/var/lib/postern
+# As the unit does it, but for its sandbox.
+up() {
+    /usr/lib/postern/provision || return 1
+    setpriv --reuid postern --regid postern --clear-groups --no-new-privs env -i STATE_DIRECTORY="$state" \
+        /usr/bin/postern serve >/tmp/banner 2>/tmp/server-log &
+    server=$!
+    local tries
+    for ((tries = 0; tries < 100; tries++)); do
+        if /usr/bin/postern health >/dev/null 2>&1; then
+            /usr/lib/postern/provision used
+            return
+        fi
+        sleep 0.1
+    done
+    cat /tmp/server-log
+    return 1
+}
+down() { kill "$server" && wait "$server"; }
+address() { grep -o 'https://127.0.0.1:[0-9]*' /tmp/banner | head -n 1; }
+# From the board's own card, as its user would do it.
+provisioned() {
+    mkdir -p /boot/firmware
+    printf 'LISTEN=127.0.0.1:0\r\nBASIC_AUTH_PASSWORD=from the card\r\nLOG_SOURCES=\r\n' >/boot/firmware/postern.env
+    up || return 1
+    [ ! -e /boot/firmware/postern.env ] && not grep -q '^BASIC_AUTH_PASSWORD' /etc/postern/postern.env
+}
+logged_in() {
+    token=$(printf '{"username":"admin","password":"from the card"}' |
+        curl -sf --cacert "$state/tls-cert.pem" -d @- "$(address)/api/auth/login" | grep -o '"access_token":"[^"]*"' | cut -d'"' -f4)
+    [ -n "$token" ] && welcome
+}
+welcome() { curl -sf --cacert "$state/tls-cert.pem" -H "Authorization: Bearer $token" "$(address)/api/status" >/dev/null; }
+installed() {
+    DEBIAN_FRONTEND=noninteractive dpkg -i "$1" </dev/null && same "$(dpkg-query -Wf '${Status}' postern)" 'install ok installed'
+}
+owned() {
+    same "$(stat -c '%U:%G %a' /etc/postern /etc/postern/postern.env "$state" | tr '\n' '|')" \
+        'root:postern 750|postern:postern 600|postern:postern 700|' &&
+        [ -e /etc/systemd/system/multi-user.target.wants/postern.service ] &&
+        not test -e /etc/systemd/system/sockets.target.wants/postern.socket
+}
+# Anybody may run it; nobody else's files are in it.
+whole() { (cd / && md5sum --quiet -c /var/lib/dpkg/info/postern.md5sums) && postern --version; }
+upgraded() {
+    local before
+    before=$(cat /etc/postern/postern.env)
+    down && installed "$second" || return 1
+    same "$(dpkg-query -Wf '${Version}' postern)" "$NEXT" && same "$(cat /etc/postern/postern.env)" "$before" && owned && up && welcome
+}
+removed() {
+    down && dpkg -r postern && not test -e /usr/bin/postern && [ -s "$state/journal" ] && [ -s /etc/postern/postern.env ]
+}
+again() { installed "$first" && up && welcome && down; }
+purged() {
+    dpkg -P postern || return 1
+    # All that the copy differs in from the machine. A file that was removed from below would show as one, too.
+    (cd "$CHANGES" && find . \( -type f -o -type l -o -type c -o -name '*postern*' \) |
+        grep -vE '^\./(etc/(passwd|group|shadow|gshadow|subuid|subgid)-?|etc/\.pwd\.lock|var/lib/dpkg/.*|var/log/.*|var/cache/.*|var/lib/systemd/deb-systemd-helper-.*/.*\.target\.wants|run/.*)$') >/tmp/left
+    [ ! -s /tmp/left ] || { cat /tmp/left; return 1; }
+    not compgen -G "$CHANGES/var/lib/dpkg/info/postern.*" && not grep -rl postern "$CHANGES/var/lib/systemd"
+}
+
+step "installs" installed "$first"
+step "what is whose" owned
+step "its files are what they were" whole
+step "starts with the card's settings" provisioned
+step "login with the card's password" logged_in
+step "an upgrade asks nothing and keeps settings, password and logins" upgraded
+step "removed, it keeps its state" removed
+step "installed again, the login of before is good" again
+step "purged, it leaves nothing but its user" purged
+printf '%d %d\n' "$passed" "$failed" >/tmp/result
