@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # Packages of Debian's for a board's architecture, without a word to this machine's own package system. Sourced by bash,
 # after lib.sh.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # What the scripts in board/ share: the boards, their settings, messages. Sourced by bash; changes no folder.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -27,4 +28,15 @@ load_board() {
         fi
     done
     die "there is no board '$BOARD'; there are: $(boards | tr '\n' ' ')"
+}
+
+# Sets EMULATOR: what a program for TARGET is started with on this machine, nothing if it runs as it is.
+emulator() {
+    case $TARGET in
+    "$(uname -m)"-*) EMULATOR=() ;;
+    arm-*) EMULATOR=(qemu-arm-static -cpu arm1176) ;;
+    armv7-*) EMULATOR=(qemu-arm-static -cpu cortex-a7) ;;
+    aarch64-*) EMULATOR=(qemu-aarch64-static -cpu cortex-a53) ;;
+    *) die "no way is known to run a program for $TARGET here" ;;
+    esac
 }
