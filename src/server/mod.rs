@@ -17,13 +17,15 @@ mod secret_key;
 pub mod tls;
 mod transport;
 mod worker;
+mod world;
 
 pub use assembly::{ResetError, reset_password};
+pub use world::{OpenStorage, World};
 
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -34,10 +36,8 @@ use signal_hook::iterator::Signals;
 
 use crate::api::Api;
 use crate::auth::{self, FirstPassword, InitialiseError};
-use crate::clock::{SystemTimeSource, TimeSource};
 use crate::config::Config;
-use crate::entropy::{Entropy, SystemEntropy};
-use crate::journal::{FileStorage, OpenError, Storage};
+use crate::journal::OpenError;
 use crate::limits::bucket::Buckets;
 use crate::logs::own;
 use admission::Admission;
@@ -48,31 +48,6 @@ use local::Local;
 use pool::Pool;
 use tls::{Certificate, TlsError};
 use worker::{Mailbox, Shared, Worker};
-
-/// What a server takes from outside: time, randomness and the journal's storage, so that tests can bring their own.
-pub struct World {
-    /// Clocks.
-    pub time: Arc<dyn TimeSource>,
-    /// Random bytes.
-    pub entropy: Arc<dyn Entropy>,
-    /// Opens the journal's storage in the state folder.
-    pub storage: OpenStorage,
-}
-
-/// Opens the journal's storage in a folder.
-pub type OpenStorage = Box<dyn Fn(&Path) -> Result<Box<dyn Storage>, OpenError>>;
-
-impl World {
-    /// The operating system's.
-    #[must_use]
-    pub fn real() -> Self {
-        Self {
-            time: Arc::new(SystemTimeSource::new()),
-            entropy: Arc::new(SystemEntropy),
-            storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
-        }
-    }
-}
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
