@@ -8,6 +8,7 @@ mod connection;
 mod found;
 mod head;
 mod housekeeper;
+mod inherited;
 mod link;
 mod listen;
 mod local;
@@ -24,7 +25,7 @@ pub use world::{OpenStorage, World};
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
@@ -96,6 +97,8 @@ pub enum StartError {
 pub struct Server {
     api: Arc<Api>,
     addresses: Vec<SocketAddr>,
+    /// What a person on the LAN could type for them.
+    reachable: Vec<SocketAddr>,
     certificate: Arc<Certificate>,
     first_password: FirstPassword,
     /// The configuration has a password.
@@ -124,13 +127,21 @@ impl Server {
         let bcrypt_at_once = cores.min(MAX_BCRYPTS);
         let (api, first_password) =
             assembly::assemble(&config, world, bcrypt_at_once, admission.total())?;
-        Self::open(config, &api, first_password, admission, bcrypt_at_once)
-            // Restarts that fail over and over would use up numbers.
-            .inspect_err(|_| api.numbers.end(api.ring.bounds().1))
+        Self::open(
+            config,
+            world,
+            &api,
+            first_password,
+            admission,
+            bcrypt_at_once,
+        )
+        // Restarts that fail over and over would use up numbers.
+        .inspect_err(|_| api.numbers.end(api.ring.bounds().1))
     }
 
     fn open(
         config: Config,
+        world: &World,
         api: &Arc<Api>,
         first_password: FirstPassword,
         admission: Arc<Admission>,
@@ -141,10 +152,14 @@ impl Server {
             None => Certificate::own(&config.state_dir, api.clock.wall())?,
         });
         let tls = tls::server_config(certificate.clone())?;
-        let listeners = open_listeners(&config)?;
+        let listeners = open_listeners(&config, world)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.local_addr())
+            .collect::<Result<Vec<_>, _>>()?;
+        let reachable = listeners
+            .iter()
+            .map(|listener| listen::reachable(listener))
             .collect::<Result<Vec<_>, _>>()?;
         // Twice as many as requests, and a rush of them: whoever makes a request a connection meets the request limit first,
         // and is told so in words.
@@ -191,6 +206,7 @@ impl Server {
         Ok(Self {
             api: api.clone(),
             addresses,
+            reachable: reachable.concat(),
             certificate,
             first_password,
             configured: config.password.is_some(),
@@ -230,7 +246,7 @@ impl Server {
         let password_file = password_file
             .or_else(|| (!self.configured && initial.exists()).then_some(initial.as_path()));
         Banner {
-            addresses: &self.addresses,
+            addresses: &self.reachable,
             certificate: &self.certificate,
             user: &self.user,
             first_password,
@@ -238,6 +254,12 @@ impl Server {
             local_socket: self.local_socket.as_deref(),
         }
         .text()
+    }
+
+    /// A line for `systemctl status`.
+    fn status(&self) -> String {
+        let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        format!("serving TLS on {}", addresses.join(", "))
     }
 
     /// Reads the certificate again, soon.
@@ -281,13 +303,21 @@ impl Server {
 /// # Errors
 /// [`StartError`]; nothing fails once it is up.
 pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    let listeners = inherited::take()?;
     own::install(config.log_level);
     // Before the first thread: a signal that comes while the server starts is handled as soon as it is up.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let server = Server::start(config, &World::real())?;
+    let world = World {
+        listeners,
+        ..World::real()
+    };
+    let server = Server::start(config, &world)?;
+    // The workers have the listeners now, and close them when they leave.
+    drop(world);
     // Not through the log: the first password is in it. A closed standard output is no reason to stop.
     let _ = io::Write::write_all(&mut io::stdout(), server.banner().as_bytes());
-    let _ = sd_notify::notify(false, &[NotifyState::Ready]);
+    let status = server.status();
+    let _ = sd_notify::notify(false, &[NotifyState::Ready, NotifyState::Status(&status)]);
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
@@ -309,11 +339,14 @@ fn elsewhere(error: &io::Error) -> &'static str {
     }
 }
 
-fn open_listeners(config: &Config) -> Result<Vec<Arc<std::net::TcpListener>>, StartError> {
-    let addresses: Vec<_> = config.listen.iter().map(|listen| listen.addr).collect();
+fn open_listeners(config: &Config, world: &World) -> Result<Vec<Arc<TcpListener>>, StartError> {
+    if !world.listeners.is_empty() {
+        log::info!(sockets = world.listeners.len(); "serving on the sockets that were handed over; LISTEN is not heeded");
+        return Ok(world.listeners.clone());
+    }
+    let addresses = config.listen.iter().map(|listen| listen.addr);
     addresses
-        .iter()
-        .map(|&address| {
+        .map(|address| {
             listen::listen(address)
                 .map(Arc::new)
                 .map_err(|error| StartError::Listen { address, error })
@@ -325,7 +358,7 @@ type Workers = (Vec<Arc<Mailbox>>, Vec<JoinHandle<()>>);
 
 fn start_workers(
     shared: &Arc<Shared>,
-    listeners: &[Arc<std::net::TcpListener>],
+    listeners: &[Arc<TcpListener>],
     count: usize,
 ) -> io::Result<Workers> {
     let mut workers = (0..count)

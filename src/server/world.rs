@@ -1,5 +1,6 @@
 //! What a server takes from outside, and the real thing.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     /// Opens the journal's storage in the state folder.
     pub storage: OpenStorage,
+    /// Listening, non-blocking sockets to serve TLS on in place of `LISTEN`; none, to open those.
+    pub listeners: Vec<Arc<TcpListener>>,
 }
 
 /// Opens the journal's storage in a folder.
@@ -28,6 +31,7 @@ impl World {
             time: Arc::new(SystemTimeSource::new()),
             entropy: Arc::new(SystemEntropy),
             storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
+            listeners: Vec::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The server as its clients see it: in this process, through real TLS, with a clock that the tests turn.
 
+mod activation;
 mod bucket;
 mod client;
 mod clock;
