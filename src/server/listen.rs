@@ -2,10 +2,33 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::{StartError, World};
+use crate::config::Config;
+
+/// The listeners that were handed over, or else those of `LISTEN`.
+///
+/// # Errors
+/// The first that cannot be opened.
+pub fn open_all(config: &Config, world: &World) -> Result<Vec<Arc<TcpListener>>, StartError> {
+    if !world.listeners.is_empty() {
+        log::info!(sockets = world.listeners.len(); "serving on the sockets that were handed over; LISTEN is not heeded");
+        return Ok(world.listeners.clone());
+    }
+    let addresses = config.listen.iter().map(|listen| listen.addr);
+    addresses
+        .map(|address| {
+            listen(address)
+                .map(Arc::new)
+                .map_err(|error| StartError::Listen { address, error })
+        })
+        .collect()
+}
 
 /// Opens a non-blocking listener. `[::]` serves IPv4 too, and gives way to `0.0.0.0` on a kernel without IPv6.
 ///

@@ -13,14 +13,17 @@ mod link;
 mod listen;
 mod local;
 mod pool;
+mod pulse;
 mod render;
 mod secret_key;
 pub mod tls;
 mod transport;
+mod watchdog;
 mod worker;
 mod world;
 
 pub use assembly::{ResetError, reset_password};
+pub use watchdog::Watchdog;
 pub use world::{OpenStorage, World};
 
 use std::error::Error;
@@ -47,7 +50,9 @@ pub(crate) use banner::shell_word;
 use housekeeper::Housekeeper;
 use local::Local;
 use pool::Pool;
+use pulse::Pulse;
 use tls::{Certificate, TlsError};
+use watchdog::Feeder;
 use worker::{Mailbox, Shared, Worker};
 
 /// Why the server does not start.
@@ -152,7 +157,7 @@ impl Server {
             None => Certificate::own(&config.state_dir, api.clock.wall())?,
         });
         let tls = tls::server_config(certificate.clone())?;
-        let listeners = open_listeners(&config, world)?;
+        let listeners = listen::open_all(&config, world)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.local_addr())
@@ -192,11 +197,16 @@ impl Server {
                 })
                 .ok()
         });
+        let feeder = world.watchdog.clone().map(|watchdog| {
+            let parts = watchdog::parts(api, &mailboxes, &pool_threads);
+            Feeder::new(watchdog, Pulse::new(parts), Instant::now())
+        });
         let housekeeper = Housekeeper::start(
             api.clone(),
             handshakes,
             certificate.clone(),
             config.tls_files.is_some(),
+            feeder,
         )?;
         let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
@@ -270,6 +280,7 @@ impl Server {
     /// Stops accepting, finishes what is under way (10 s at most), closes the streams, and commits.
     pub fn stop(self) {
         log::info!("stopping");
+        self.housekeeper.leave();
         let deadline = Instant::now() + LEAVE;
         for mailbox in &self.mailboxes {
             mailbox.leave(deadline);
@@ -309,6 +320,7 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let world = World {
         listeners,
+        watchdog: Watchdog::of_systemd(),
         ..World::real()
     };
     let server = Server::start(config, &world)?;
@@ -337,21 +349,6 @@ fn elsewhere(error: &io::Error) -> &'static str {
         }
         _ => "",
     }
-}
-
-fn open_listeners(config: &Config, world: &World) -> Result<Vec<Arc<TcpListener>>, StartError> {
-    if !world.listeners.is_empty() {
-        log::info!(sockets = world.listeners.len(); "serving on the sockets that were handed over; LISTEN is not heeded");
-        return Ok(world.listeners.clone());
-    }
-    let addresses = config.listen.iter().map(|listen| listen.addr);
-    addresses
-        .map(|address| {
-            listen::listen(address)
-                .map(Arc::new)
-                .map_err(|error| StartError::Listen { address, error })
-        })
-        .collect()
 }
 
 type Workers = (Vec<Arc<Mailbox>>, Vec<JoinHandle<()>>);

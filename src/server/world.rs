@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::watchdog::Watchdog;
 use crate::clock::{SystemTimeSource, TimeSource};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::journal::{FileStorage, OpenError, Storage};
@@ -18,6 +19,8 @@ pub struct World {
     pub storage: OpenStorage,
     /// Listening, non-blocking sockets to serve TLS on in place of `LISTEN`; none, to open those.
     pub listeners: Vec<Arc<TcpListener>>,
+    /// Who is to hear that all is well.
+    pub watchdog: Option<Watchdog>,
 }
 
 /// Opens the journal's storage in a folder.
@@ -32,6 +35,7 @@ impl World {
             entropy: Arc::new(SystemEntropy),
             storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
             listeners: Vec::new(),
+            watchdog: None,
         }
     }
 }

@@ -31,6 +31,7 @@ mod streams;
 mod tickets;
 mod tls;
 mod tokens;
+mod watchdog;
 mod websocket;
 
 use std::time::{Duration, Instant};
