@@ -19,6 +19,8 @@ mod tail;
 mod writer;
 
 #[cfg(test)]
+mod ask_tests;
+#[cfg(test)]
 mod tests;
 
 use std::io;
