@@ -17,7 +17,12 @@ use crate::config::Config;
 /// The first that cannot be opened.
 pub fn open_all(config: &Config, world: &World) -> Result<Vec<Arc<TcpListener>>, StartError> {
     if !world.listeners.is_empty() {
-        log::info!(sockets = world.listeners.len(); "serving on the sockets that were handed over; LISTEN is not heeded");
+        let addresses: Vec<_> = world
+            .listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
+        log::info!(addresses:? = addresses; "serving on the sockets that were handed over; LISTEN is not heeded");
         return Ok(world.listeners.clone());
     }
     let addresses = config.listen.iter().map(|listen| listen.addr);

@@ -140,7 +140,10 @@ fn it_serves_on_the_sockets_that_were_handed_over_and_nowhere_else() {
         }
     }
     assert!(!served.says(elsewhere), "{}", served.banner);
-    assert!(bench.stderr().contains("handed over"), "{}", bench.stderr());
+    let log = bench.stderr();
+    let line = log.lines().find(|line| line.contains("handed over"));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains(&at_first.to_string()) && line.contains(&at_second.to_string()));
     // A child must not hold them: the socket unit could not be stopped.
     for descriptor in [3, 4] {
         let path = format!("/proc/{}/fdinfo/{descriptor}", served.child.id());
