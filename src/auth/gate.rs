@@ -48,6 +48,11 @@ impl Gate {
         count.inside += 1;
         Ok(Slot(self))
     }
+
+    /// Whether somebody is inside.
+    pub fn is_taken(&self) -> bool {
+        self.count.lock().inside > 0
+    }
 }
 
 impl Drop for Slot<'_> {

@@ -319,6 +319,11 @@ impl Auth {
         self.passwords.runs()
     }
 
+    /// Whether bcrypt is being run.
+    pub fn is_computing(&self) -> bool {
+        self.passwords.is_computing()
+    }
+
     fn session(&self, proof: Proof) -> Session {
         Session {
             user: Arc::clone(&self.user),

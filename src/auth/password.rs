@@ -193,6 +193,11 @@ impl Passwords {
             .map_err(|_| Busy)
     }
 
+    /// Whether bcrypt is being run.
+    pub fn is_computing(&self) -> bool {
+        self.gate.is_taken()
+    }
+
     /// Forgets the credential that was confirmed.
     pub fn forget(&self) {
         *self.confirmed.lock() = None;

@@ -19,6 +19,8 @@ mod tail;
 mod writer;
 
 #[cfg(test)]
+mod ask_tests;
+#[cfg(test)]
 mod tests;
 
 use std::io;
@@ -165,10 +167,22 @@ pub struct JournalStats {
 }
 
 /// What the writer tells everybody.
-#[derive(Debug)]
 struct Shared {
     stats: Mutex<JournalStats>,
     health: Mutex<Health>,
+    /// To be called by the writer.
+    asked: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Shared {
+    /// The writer's call, whenever it has got on.
+    fn answer(&self) {
+        // Taken first: no lock is held meanwhile.
+        let asked = self.asked.lock().take();
+        if let Some(answer) = asked {
+            answer();
+        }
+    }
 }
 
 /// An open journal. All methods may be called from any thread.
@@ -248,6 +262,7 @@ impl Journal {
         let shared = Arc::new(Shared {
             stats: Mutex::default(),
             health: Mutex::new(Health::Durable),
+            asked: Mutex::default(),
         });
         let tools = Tools {
             files,
@@ -387,6 +402,16 @@ impl Journal {
         let (done, ticked) = bounded(1);
         if self.send(Request::Tick(done)).is_ok() {
             let _ = ticked.recv_timeout(TICK_PATIENCE);
+        }
+    }
+
+    /// Has the writer call this soon, to see that it still turns: with a disk that fails too, but not while a write or a
+    /// sync does not come back. Does not wait. Another question takes its place.
+    pub fn ask(&self, answer: Box<dyn FnOnce() + Send>) {
+        *self.shared.asked.lock() = Some(answer);
+        if let Some(requests) = self.requests.read().as_ref() {
+            // Where the queue is full the writer looks for a question behind each request.
+            let _ = requests.try_send(Request::Wake);
         }
     }
 

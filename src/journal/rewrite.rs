@@ -22,6 +22,9 @@ use super::format::{FRAMES_START, MAX_FILE, Record, Salt, copies, encode, frame_
 use super::replay::next_frame;
 use crate::clock::Timestamp;
 
+/// Fails if whoever is at work is to give up.
+pub(super) type GoOn<'a> = &'a dyn Fn() -> io::Result<()>;
+
 /// What a new file is made from.
 #[derive(Clone)]
 pub(super) struct Contents {
@@ -46,25 +49,25 @@ pub(super) struct Image {
 }
 
 impl Contents {
-    /// The size of the file that [`write`](Self::write) would make.
-    fn weigh(&self, cancelled: &AtomicBool) -> io::Result<usize> {
+    /// The size of the file that [`write`](Self::write) would make. After each part it is asked whether to go on.
+    fn weigh(&self, go_on: GoOn<'_>) -> io::Result<usize> {
         let mut bytes = FRAMES_START + 2 * frame_len(&self.mark()) + self.unknown.len();
         for part in 0..self.state.parts() {
             let mut add = |record: &Record| bytes += copies(record) * frame_len(record);
             self.state.live_part(part, self.now, &mut add);
-            go_on(cancelled)?;
+            go_on()?;
         }
         Ok(bytes)
     }
 
     /// Writes a whole file, under a new salt, with `extra` behind everything that is in force. It is durable then, but
-    /// has to be published.
+    /// has to be published. After each part it is asked whether to go on.
     pub(super) fn write(
         &self,
         replacement: &mut Replacement,
         salt: Salt,
         extra: &[&Record],
-        cancelled: &AtomicBool,
+        go_on: GoOn<'_>,
     ) -> io::Result<Image> {
         let mut image = Image {
             salt,
@@ -95,7 +98,7 @@ impl Contents {
                 // yet. In small helpings nobody waits for long.
                 replacement.sync()?;
             }
-            go_on(cancelled)?;
+            go_on()?;
         }
         // Before what is newer than the state.
         for record in &again {
@@ -169,7 +172,7 @@ pub(super) struct Work {
 impl Work {
     /// Weighs what is in force.
     pub(super) fn weigh(contents: Contents) -> io::Result<Self> {
-        Self::start(move |cancelled| Ok(Progress::Weighed(contents.weigh(cancelled)?)))
+        Self::start(move |cancelled| Ok(Progress::Weighed(contents.weigh(&|| go_on(cancelled))?)))
     }
 
     /// Writes what is in force.
@@ -179,7 +182,7 @@ impl Work {
         salt: Salt,
     ) -> io::Result<Self> {
         Self::start(move |cancelled| {
-            let image = contents.write(&mut replacement, salt, &[], cancelled)?;
+            let image = contents.write(&mut replacement, salt, &[], &|| go_on(cancelled))?;
             Ok(Progress::Written(replacement, image))
         })
     }

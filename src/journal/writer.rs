@@ -6,7 +6,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, after, never, select};
@@ -28,6 +27,8 @@ pub(super) enum Request {
     /// A compaction, whether it is worth it or not. Answered once it is done; dropped if it was not.
     Compact(Sender<()>),
     FinalMark,
+    /// There is a question to be answered.
+    Wake,
 }
 
 /// Records that become durable together, and whom to tell.
@@ -266,7 +267,9 @@ impl Writer {
                 Request::Tick(done) => self.tick(done),
                 Request::Compact(done) => self.compact_now(done),
                 Request::FinalMark => self.final_mark(),
+                Request::Wake => {}
             }
+            self.shared.answer();
         }
     }
 
@@ -463,9 +466,14 @@ impl Writer {
     fn rewrite(&mut self, extra: &[&Record]) -> Result<(), RewriteError> {
         let salt = self.fresh_salt();
         let contents = self.contents();
+        let shared = self.shared.clone();
         let written = self.files.replacement().and_then(|mut replacement| {
-            let never = AtomicBool::new(false);
-            let image = contents.write(&mut replacement, salt, extra, &never)?;
+            // However long that takes a slow card, it does not hang.
+            let go_on = || {
+                shared.answer();
+                Ok(())
+            };
+            let image = contents.write(&mut replacement, salt, extra, &go_on)?;
             Ok((replacement, image))
         });
         let (replacement, image) = match written {

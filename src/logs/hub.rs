@@ -46,6 +46,7 @@ pub struct Hub {
 enum Command {
     Subscribe(Box<Subscription>),
     Recheck,
+    Answer(Box<dyn FnOnce() + Send>),
     Shutdown(Duration),
 }
 
@@ -100,6 +101,11 @@ impl Hub {
     /// revocation. It does not wait.
     pub fn recheck(&self) {
         self.command(Command::Recheck);
+    }
+
+    /// Has the hub's thread call this soon, to see that it still turns. It does not wait.
+    pub fn ask(&self, answer: Box<dyn FnOnce() + Send>) {
+        self.command(Command::Answer(answer));
     }
 
     /// How many streams are served, those that are closing included.
@@ -253,6 +259,7 @@ impl Service {
                         subscriber.recheck(now);
                     }
                 }
+                Command::Answer(answer) => answer(),
                 Command::Shutdown(within) => {
                     // Whoever keeps up gets what there is before the close.
                     self.serve(batch);

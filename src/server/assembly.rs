@@ -37,6 +37,7 @@ pub fn assemble(
         time,
         entropy,
         storage,
+        ..
     } = world;
     let state_dir = config.state_dir.clone();
     files::prepare_dir(&state_dir).map_err(|error| StartError::StateDir {

@@ -1,15 +1,14 @@
 //! What the server says when it is up: where it is, how to recognise it, and the very lines to try.
 
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 
-use super::listen::reachable;
 use super::tls::Certificate;
 
 /// What there is to say.
 pub struct Banner<'a> {
-    /// Where the TLS listener is.
+    /// Where to reach the TLS listeners.
     pub addresses: &'a [SocketAddr],
     /// The certificate it serves with.
     pub certificate: &'a Certificate,
@@ -35,13 +34,11 @@ impl Banner<'_> {
         let mut urls = Vec::new();
         let mut from_outside = None;
         for address in self.addresses {
-            for ip in reachable(*address) {
-                let url = url(ip, address.port());
-                if from_outside.is_none() && !ip.is_loopback() {
-                    from_outside = Some(url.clone());
-                }
-                urls.push(url);
+            let url = format!("https://{address}");
+            if from_outside.is_none() && !address.ip().is_loopback() {
+                from_outside = Some(url.clone());
             }
+            urls.push(url);
         }
         for (index, url) in urls.iter().take(MAX_URLS).enumerate() {
             line(if index == 0 { "address" } else { "" }, url);
@@ -102,10 +99,6 @@ impl Banner<'_> {
         }
         text
     }
-}
-
-fn url(ip: IpAddr, port: u16) -> String {
-    format!("https://{}", SocketAddr::new(ip, port))
 }
 
 /// Quotes what a shell would otherwise take apart.

@@ -2,19 +2,22 @@
 //! certificate's files, the watchdog.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use sd_notify::NotifyState;
 
 use super::tls::Certificate;
+use super::watchdog::Feeder;
 use crate::api::Api;
 use crate::limits::bucket::Buckets;
 
 /// The running housekeeper.
 pub struct Housekeeper {
     orders: Sender<Order>,
+    /// Parts are ending, and need not answer any more.
+    leaving: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -32,20 +35,32 @@ impl Housekeeper {
         handshakes: Arc<Buckets>,
         certificate: Arc<Certificate>,
         watched: bool,
+        feeder: Option<Feeder>,
     ) -> std::io::Result<Self> {
         // One reload waiting is as good as ten.
         let (orders, received) = bounded(1);
+        let leaving = Arc::new(AtomicBool::new(false));
         let round = Round {
             api,
             handshakes,
             certificate,
             watched,
-            watchdog: watchdog_interval(),
+            feeder,
+            leaving: leaving.clone(),
         };
         let thread = Builder::new()
             .name("housekeeper".into())
             .spawn(move || round.keep(&received))?;
-        Ok(Self { orders, thread })
+        Ok(Self {
+            orders,
+            leaving,
+            thread,
+        })
+    }
+
+    /// The server is about to end. The watchdog has to be told so by others; it is not fed any more.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 
     /// Reads the certificate's files again, soon.
@@ -65,38 +80,53 @@ struct Round {
     handshakes: Arc<Buckets>,
     certificate: Arc<Certificate>,
     watched: bool,
-    watchdog: Option<Duration>,
+    feeder: Option<Feeder>,
+    leaving: Arc<AtomicBool>,
 }
 
 impl Round {
-    fn keep(&self, orders: &Receiver<Order>) {
-        let mut swept = Instant::now();
-        let interval = self
-            .watchdog
-            .map_or(INTERVAL, |watchdog| watchdog.min(INTERVAL));
+    fn keep(mut self, orders: &Receiver<Order>) {
+        let mut now = Instant::now();
+        let (mut swept, mut next) = (now, now + INTERVAL);
         loop {
-            match orders.recv_timeout(interval) {
+            let look = self.feeder.as_ref().map_or(next, Feeder::next);
+            match orders.recv_deadline(next.min(look)) {
                 Ok(Order::Reload) => self.reload(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.watchdog.is_some() {
-                let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
+            now = Instant::now();
+            if self.leaving.load(Ordering::Relaxed) {
+                self.feeder = None;
             }
-            if self.watched && self.certificate.files_changed() {
-                self.reload();
+            // Before anything that may take its time.
+            if let Some(feeder) = &mut self.feeder
+                && feeder.next() <= now
+            {
+                feeder.look(now);
             }
-            // Always before the clock is marked: a lock-out must not end because the clock was set.
-            self.api.auth.heed_clock();
-            // Before anybody's logout finds out.
-            self.api.journal.look_for_room();
-            if !self.api.journal.healthy() {
-                self.api.journal.tick();
+            if now < next {
+                continue;
             }
-            if swept.elapsed() >= SWEEP {
-                swept = Instant::now();
+            next = now + INTERVAL;
+            self.look_after();
+            if now.saturating_duration_since(swept) >= SWEEP {
+                swept = now;
                 self.sweep();
             }
+        }
+    }
+
+    fn look_after(&self) {
+        if self.watched && self.certificate.files_changed() {
+            self.reload();
+        }
+        // Always before the clock is marked: a lock-out must not end because the clock was set.
+        self.api.auth.heed_clock();
+        // Before anybody's logout finds out.
+        self.api.journal.look_for_room();
+        if !self.api.journal.healthy() {
+            self.api.journal.tick();
         }
     }
 
@@ -122,14 +152,8 @@ impl Round {
     }
 }
 
-/// Half of what systemd allows, as it advises (`sd_watchdog_enabled(3)`).
-fn watchdog_interval() -> Option<Duration> {
-    let micros: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
-    (micros > 0).then(|| Duration::from_micros(micros / 2))
-}
-
 /// How soon a changed certificate or a healed disk is noticed. A sleeping board is woken no oftener.
-const INTERVAL: Duration = Duration::from_secs(5);
+pub const INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often expired things are thrown away.
 const SWEEP: Duration = Duration::from_secs(60);

@@ -2,10 +2,38 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::{StartError, World};
+use crate::config::Config;
+
+/// The listeners that were handed over, or else those of `LISTEN`.
+///
+/// # Errors
+/// The first that cannot be opened.
+pub fn open_all(config: &Config, world: &World) -> Result<Vec<Arc<TcpListener>>, StartError> {
+    if !world.listeners.is_empty() {
+        let addresses: Vec<_> = world
+            .listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
+        log::info!(addresses:? = addresses; "serving on the sockets that were handed over; LISTEN is not heeded");
+        return Ok(world.listeners.clone());
+    }
+    let addresses = config.listen.iter().map(|listen| listen.addr);
+    addresses
+        .map(|address| {
+            listen(address)
+                .map(Arc::new)
+                .map_err(|error| StartError::Listen { address, error })
+        })
+        .collect()
+}
 
 /// Opens a non-blocking listener. `[::]` serves IPv4 too, and gives way to `0.0.0.0` on a kernel without IPv6.
 ///
@@ -70,23 +98,32 @@ pub fn room_for_connections(wanted: usize) -> usize {
 }
 
 /// The addresses a person on the LAN could type for this listener.
-#[must_use]
-pub fn reachable(address: SocketAddr) -> Vec<IpAddr> {
+///
+/// # Errors
+/// The system's; it is no listener then.
+pub fn reachable(listener: &TcpListener) -> io::Result<Vec<SocketAddr>> {
+    let address = listener.local_addr()?;
     if !address.ip().is_unspecified() {
-        return vec![address.ip()];
+        return Ok(vec![address]);
     }
+    // One that was handed over may be for IPv6 alone.
+    let (v4, v6) = match address {
+        SocketAddr::V4(_) => (true, false),
+        SocketAddr::V6(_) => (!sockopt::ipv6_v6only(listener)?, true),
+    };
     let mut found: Vec<_> = if_addrs::get_if_addrs()
         .unwrap_or_default()
         .into_iter()
         .map(|interface| interface.ip())
         .filter(|ip| match ip {
-            IpAddr::V4(_) => true,
-            IpAddr::V6(ip) => address.is_ipv6() && !ip.is_unicast_link_local(),
+            IpAddr::V4(_) => v4,
+            IpAddr::V6(ip) => v6 && !ip.is_unicast_link_local(),
         })
         .collect();
     // What others can reach goes first.
     found.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
-    found
+    let typed = |ip| SocketAddr::new(ip, address.port());
+    Ok(found.into_iter().map(typed).collect())
 }
 
 /// Clients that may wait to be accepted; the kernel cuts it to its own limit.
@@ -106,5 +143,20 @@ mod tests {
         let listener = listen(address).expect("listening");
         let port = listener.local_addr().expect("bound").port();
         TcpStream::connect(("127.0.0.1", port)).expect("reached by IPv4");
+    }
+
+    #[test]
+    fn a_listener_for_ipv6_alone_names_no_ipv4_address() {
+        let flags = SocketFlags::CLOEXEC;
+        let socket = net::socket_with(AddressFamily::INET6, SocketType::STREAM, flags, None);
+        let Ok(socket) = socket else {
+            return; // A kernel without IPv6.
+        };
+        for alone in [true, false] {
+            let socket = socket.try_clone().expect("a descriptor");
+            sockopt::set_ipv6_v6only(&socket, alone).expect("set");
+            let addresses = reachable(&TcpListener::from(socket)).expect("addresses");
+            assert_eq!(addresses.iter().any(SocketAddr::is_ipv4), !alone);
+        }
     }
 }

@@ -8,22 +8,28 @@ mod connection;
 mod found;
 mod head;
 mod housekeeper;
+mod inherited;
 mod link;
 mod listen;
 mod local;
 mod pool;
+mod pulse;
 mod render;
 mod secret_key;
 pub mod tls;
 mod transport;
+mod watchdog;
 mod worker;
+mod world;
 
 pub use assembly::{ResetError, reset_password};
+pub use watchdog::Watchdog;
+pub use world::{OpenStorage, World};
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -34,10 +40,8 @@ use signal_hook::iterator::Signals;
 
 use crate::api::Api;
 use crate::auth::{self, FirstPassword, InitialiseError};
-use crate::clock::{SystemTimeSource, TimeSource};
 use crate::config::Config;
-use crate::entropy::{Entropy, SystemEntropy};
-use crate::journal::{FileStorage, OpenError, Storage};
+use crate::journal::OpenError;
 use crate::limits::bucket::Buckets;
 use crate::logs::own;
 use admission::Admission;
@@ -46,33 +50,10 @@ pub(crate) use banner::shell_word;
 use housekeeper::Housekeeper;
 use local::Local;
 use pool::Pool;
+use pulse::Pulse;
 use tls::{Certificate, TlsError};
+use watchdog::Feeder;
 use worker::{Mailbox, Shared, Worker};
-
-/// What a server takes from outside: time, randomness and the journal's storage, so that tests can bring their own.
-pub struct World {
-    /// Clocks.
-    pub time: Arc<dyn TimeSource>,
-    /// Random bytes.
-    pub entropy: Arc<dyn Entropy>,
-    /// Opens the journal's storage in the state folder.
-    pub storage: OpenStorage,
-}
-
-/// Opens the journal's storage in a folder.
-pub type OpenStorage = Box<dyn Fn(&Path) -> Result<Box<dyn Storage>, OpenError>>;
-
-impl World {
-    /// The operating system's.
-    #[must_use]
-    pub fn real() -> Self {
-        Self {
-            time: Arc::new(SystemTimeSource::new()),
-            entropy: Arc::new(SystemEntropy),
-            storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
-        }
-    }
-}
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +102,8 @@ pub enum StartError {
 pub struct Server {
     api: Arc<Api>,
     addresses: Vec<SocketAddr>,
+    /// What a person on the LAN could type for them.
+    reachable: Vec<SocketAddr>,
     certificate: Arc<Certificate>,
     first_password: FirstPassword,
     /// The configuration has a password.
@@ -149,13 +132,21 @@ impl Server {
         let bcrypt_at_once = cores.min(MAX_BCRYPTS);
         let (api, first_password) =
             assembly::assemble(&config, world, bcrypt_at_once, admission.total())?;
-        Self::open(config, &api, first_password, admission, bcrypt_at_once)
-            // Restarts that fail over and over would use up numbers.
-            .inspect_err(|_| api.numbers.end(api.ring.bounds().1))
+        Self::open(
+            config,
+            world,
+            &api,
+            first_password,
+            admission,
+            bcrypt_at_once,
+        )
+        // Restarts that fail over and over would use up numbers.
+        .inspect_err(|_| api.numbers.end(api.ring.bounds().1))
     }
 
     fn open(
         config: Config,
+        world: &World,
         api: &Arc<Api>,
         first_password: FirstPassword,
         admission: Arc<Admission>,
@@ -166,10 +157,14 @@ impl Server {
             None => Certificate::own(&config.state_dir, api.clock.wall())?,
         });
         let tls = tls::server_config(certificate.clone())?;
-        let listeners = open_listeners(&config)?;
+        let listeners = listen::open_all(&config, world)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.local_addr())
+            .collect::<Result<Vec<_>, _>>()?;
+        let reachable = listeners
+            .iter()
+            .map(|listener| listen::reachable(listener))
             .collect::<Result<Vec<_>, _>>()?;
         // Twice as many as requests, and a rush of them: whoever makes a request a connection meets the request limit first,
         // and is told so in words.
@@ -202,11 +197,16 @@ impl Server {
                 })
                 .ok()
         });
+        let feeder = world.watchdog.clone().map(|watchdog| {
+            let parts = watchdog::parts(api, &mailboxes, &pool_threads);
+            Feeder::new(watchdog, Pulse::new(parts), Instant::now())
+        });
         let housekeeper = Housekeeper::start(
             api.clone(),
             handshakes,
             certificate.clone(),
             config.tls_files.is_some(),
+            feeder,
         )?;
         let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
@@ -216,6 +216,7 @@ impl Server {
         Ok(Self {
             api: api.clone(),
             addresses,
+            reachable: reachable.concat(),
             certificate,
             first_password,
             configured: config.password.is_some(),
@@ -255,7 +256,7 @@ impl Server {
         let password_file = password_file
             .or_else(|| (!self.configured && initial.exists()).then_some(initial.as_path()));
         Banner {
-            addresses: &self.addresses,
+            addresses: &self.reachable,
             certificate: &self.certificate,
             user: &self.user,
             first_password,
@@ -263,6 +264,12 @@ impl Server {
             local_socket: self.local_socket.as_deref(),
         }
         .text()
+    }
+
+    /// A line for `systemctl status`.
+    fn status(&self) -> String {
+        let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        format!("serving TLS on {}", addresses.join(", "))
     }
 
     /// Reads the certificate again, soon.
@@ -273,6 +280,7 @@ impl Server {
     /// Stops accepting, finishes what is under way (10 s at most), closes the streams, and commits.
     pub fn stop(self) {
         log::info!("stopping");
+        self.housekeeper.leave();
         let deadline = Instant::now() + LEAVE;
         for mailbox in &self.mailboxes {
             mailbox.leave(deadline);
@@ -306,13 +314,22 @@ impl Server {
 /// # Errors
 /// [`StartError`]; nothing fails once it is up.
 pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    let listeners = inherited::take()?;
     own::install(config.log_level);
     // Before the first thread: a signal that comes while the server starts is handled as soon as it is up.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let server = Server::start(config, &World::real())?;
+    let world = World {
+        listeners,
+        watchdog: Watchdog::of_systemd(),
+        ..World::real()
+    };
+    let server = Server::start(config, &world)?;
+    // The workers have the listeners now, and close them when they leave.
+    drop(world);
     // Not through the log: the first password is in it. A closed standard output is no reason to stop.
     let _ = io::Write::write_all(&mut io::stdout(), server.banner().as_bytes());
-    let _ = sd_notify::notify(false, &[NotifyState::Ready]);
+    let status = server.status();
+    let _ = sd_notify::notify(false, &[NotifyState::Ready, NotifyState::Status(&status)]);
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
@@ -334,23 +351,11 @@ fn elsewhere(error: &io::Error) -> &'static str {
     }
 }
 
-fn open_listeners(config: &Config) -> Result<Vec<Arc<std::net::TcpListener>>, StartError> {
-    let addresses: Vec<_> = config.listen.iter().map(|listen| listen.addr).collect();
-    addresses
-        .iter()
-        .map(|&address| {
-            listen::listen(address)
-                .map(Arc::new)
-                .map_err(|error| StartError::Listen { address, error })
-        })
-        .collect()
-}
-
 type Workers = (Vec<Arc<Mailbox>>, Vec<JoinHandle<()>>);
 
 fn start_workers(
     shared: &Arc<Shared>,
-    listeners: &[Arc<std::net::TcpListener>],
+    listeners: &[Arc<TcpListener>],
     count: usize,
 ) -> io::Result<Workers> {
     let mut workers = (0..count)

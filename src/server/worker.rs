@@ -19,6 +19,7 @@ use rustls::{ServerConfig, ServerConnection};
 use super::admission::{Admission, Full, Place};
 use super::connection::{Connection, Turn};
 use super::pool::{Job, Pool};
+use super::pulse::Answer;
 use super::transport::TlsTransport;
 use crate::api::error::ApiError;
 use crate::api::request::Peer;
@@ -27,7 +28,7 @@ use crate::journal::{ClientKey, CommitError};
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
 
-/// What the pool, the journal and the server send a worker.
+/// What the pool, the journal, the housekeeper and the server send a worker.
 enum Mail {
     /// The outcome of a connection's request.
     Outcome(u64, Outcome),
@@ -38,6 +39,8 @@ enum Mail {
     Shed(Option<ClientKey>, Arc<Mailbox>),
     /// A colleague has shed what it could.
     Room,
+    /// Whether this worker still turns.
+    Pulse(Answer),
     /// Stop accepting, finish what is under way until then, and end.
     Leave(Instant),
 }
@@ -55,6 +58,11 @@ impl Mailbox {
     /// Hands in a request's outcome.
     pub fn deliver(&self, connection: u64, outcome: Outcome) {
         self.send(Mail::Outcome(connection, outcome));
+    }
+
+    /// Has the worker call this when it reads its mail.
+    pub fn ask(&self, answer: Answer) {
+        self.send(Mail::Pulse(answer));
     }
 
     /// Tells the worker to finish what is under way and end.
@@ -269,6 +277,7 @@ impl Worker {
                         self.welcome(newcomer, now);
                     }
                 }
+                Mail::Pulse(answer) => answer(),
                 Mail::Leave(deadline) => self.leave(deadline),
             }
         }

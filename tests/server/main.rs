@@ -1,5 +1,6 @@
 //! The server as its clients see it: in this process, through real TLS, with a clock that the tests turn.
 
+mod activation;
 mod bucket;
 mod client;
 mod clock;
@@ -30,6 +31,7 @@ mod streams;
 mod tickets;
 mod tls;
 mod tokens;
+mod watchdog;
 mod websocket;
 
 use std::time::{Duration, Instant};

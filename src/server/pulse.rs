@@ -1,0 +1,151 @@
+//! Whether the parts of the server still turn: each is asked now and then, and has to answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// To be called by the part that was asked, on its own thread.
+pub type Answer = Box<dyn FnOnce() + Send>;
+
+/// Something that may hang.
+pub struct Part {
+    name: String,
+    sign: Sign,
+    /// The last question that it answered.
+    answered: Arc<AtomicU64>,
+}
+
+/// How a part shows that it turns.
+enum Sign {
+    /// It is asked, and woken by that if it sleeps.
+    Answer(Box<dyn Fn(Answer) + Send>),
+    /// It need not be woken: it is seen how far it has come.
+    Progress {
+        now: Box<dyn Fn() -> Option<u64> + Send>,
+        /// When the last question was put.
+        then: Option<u64>,
+    },
+}
+
+impl Part {
+    /// A part that calls the answers which it is handed, soon and each in its turn.
+    pub fn answering(name: String, ask: impl Fn(Answer) + Send + 'static) -> Self {
+        Self::new(name, Sign::Answer(Box::new(ask)))
+    }
+
+    /// A part of which it can be seen how far it has come, or none while it waits for nobody.
+    pub fn progressing(name: String, now: impl Fn() -> Option<u64> + Send + 'static) -> Self {
+        let now = Box::new(now);
+        Self::new(name, Sign::Progress { now, then: None })
+    }
+
+    fn new(name: String, sign: Sign) -> Self {
+        Self {
+            name,
+            sign,
+            answered: Arc::default(),
+        }
+    }
+
+    fn ask(&mut self, question: u64) {
+        match &mut self.sign {
+            Sign::Answer(ask) => {
+                let answered = self.answered.clone();
+                ask(Box::new(move || {
+                    answered.fetch_max(question, Ordering::Relaxed);
+                }));
+            }
+            Sign::Progress { now, then } => *then = now(),
+        }
+    }
+
+    fn has_answered(&self, question: u64) -> bool {
+        if let Sign::Progress { now, then } = &self.sign {
+            let now = now();
+            if now.is_none() || now != *then {
+                // Also if it stands still from here on: that is for the next question.
+                self.answered.store(question, Ordering::Relaxed);
+            }
+        }
+        self.answered.load(Ordering::Relaxed) == question
+    }
+}
+
+/// All parts, and the question that they were asked last.
+pub struct Pulse {
+    parts: Vec<Part>,
+    question: u64,
+}
+
+impl Pulse {
+    /// Nobody has been asked yet.
+    pub fn new(parts: Vec<Part>) -> Self {
+        Self { parts, question: 0 }
+    }
+
+    /// Asks everybody. An answer to an earlier question is none to this one.
+    pub fn ask(&mut self) {
+        self.question += 1;
+        for part in &mut self.parts {
+            part.ask(self.question);
+        }
+    }
+
+    /// Who has not answered the last question, by name.
+    pub fn silent(&self) -> Vec<&str> {
+        let silent = self
+            .parts
+            .iter()
+            .filter(|part| !part.has_answered(self.question));
+        silent.map(|part| part.name.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::unbounded;
+    use parking_lot::Mutex;
+
+    #[test]
+    fn a_part_is_silent_until_it_has_answered_the_last_question() {
+        let (asked, answers) = unbounded();
+        let ask = move |answer| asked.send(answer).expect("kept");
+        let other = Part::answering("other".into(), |answer: Answer| answer());
+        let mut pulse = Pulse::new(vec![Part::answering("slow".into(), ask), other]);
+        pulse.ask();
+        assert_eq!(pulse.silent(), ["slow"]);
+        let first = answers.recv().expect("an answer");
+        pulse.ask();
+        first();
+        assert_eq!(pulse.silent(), ["slow"], "that was the question before");
+        answers.recv().expect("an answer")();
+        assert!(pulse.silent().is_empty());
+        pulse.ask();
+        assert_eq!(pulse.silent(), ["slow"]);
+        drop(answers.recv());
+        assert_eq!(pulse.silent(), ["slow"], "who forgets it has not answered");
+    }
+
+    #[test]
+    fn a_part_that_is_watched_is_silent_while_it_is_at_work_and_stands_still() {
+        let come = Arc::new(Mutex::new(None));
+        let seen = come.clone();
+        let part = Part::progressing("pool".into(), move || *seen.lock());
+        let mut pulse = Pulse::new(vec![part]);
+        pulse.ask();
+        assert!(pulse.silent().is_empty(), "it has nothing to do");
+        *come.lock() = Some(7);
+        pulse.ask();
+        assert_eq!(pulse.silent(), ["pool"]);
+        *come.lock() = Some(8);
+        assert!(pulse.silent().is_empty(), "it has moved");
+        assert!(
+            pulse.silent().is_empty(),
+            "once is enough for this question"
+        );
+        pulse.ask();
+        assert_eq!(pulse.silent(), ["pool"]);
+        *come.lock() = None;
+        assert!(pulse.silent().is_empty(), "it is through");
+    }
+}

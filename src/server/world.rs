@@ -1,0 +1,41 @@
+//! What a server takes from outside, and the real thing.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::watchdog::Watchdog;
+use crate::clock::{SystemTimeSource, TimeSource};
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::journal::{FileStorage, OpenError, Storage};
+
+/// What a server takes from outside: time, randomness and the journal's storage, so that tests can bring their own.
+pub struct World {
+    /// Clocks.
+    pub time: Arc<dyn TimeSource>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// Opens the journal's storage in the state folder.
+    pub storage: OpenStorage,
+    /// Listening, non-blocking sockets to serve TLS on in place of `LISTEN`; none, to open those.
+    pub listeners: Vec<Arc<TcpListener>>,
+    /// Who is to hear that all is well.
+    pub watchdog: Option<Watchdog>,
+}
+
+/// Opens the journal's storage in a folder.
+pub type OpenStorage = Box<dyn Fn(&Path) -> Result<Box<dyn Storage>, OpenError>>;
+
+impl World {
+    /// The operating system's.
+    #[must_use]
+    pub fn real() -> Self {
+        Self {
+            time: Arc::new(SystemTimeSource::new()),
+            entropy: Arc::new(SystemEntropy),
+            storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
+            listeners: Vec::new(),
+            watchdog: None,
+        }
+    }
+}
