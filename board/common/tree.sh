@@ -73,12 +73,12 @@ copyright() {
         'Upstream-Name: postern' \
         '' \
         'Files: *' \
-        'Copyright: the authors of postern' \
+        "Copyright: $(date -ud "@$(epoch)" +%Y) the authors of postern" \
         'License: none-stated' \
         '' \
         'License: none-stated' \
-        ' The authors of postern have not stated a license. The libraries that are linked into' \
-        ' it have their own; these are they, by name and version:' \
+        ' The authors of postern have not stated a license. The libraries that it is built' \
+        ' and tested with have their own; these are they, by name and version:' \
         ' .'
     awk '
         /^name = / { gsub(/"/, "", $3); name = $3 }

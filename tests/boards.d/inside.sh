@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# The part of tests/packages that runs in the copy of the root file system: tries one package, and a later one, and leaves
-# how many steps passed and failed in /tmp/result. CHANGES is the folder with all that the copy differs in, NEXT the later version.
-#
-# Usage: inside.sh FIRST.deb SECOND.deb
+# The part of tests/packages that runs in a copy of the root file system: tries a package, and a later one, and leaves how many
+# steps passed and failed in /mnt/result.
 
 set -uo pipefail
-first=$1 second=$2
+first=/mnt/first.deb second=/mnt/second.deb
+changes=/tmp/changes
 tmp=/tmp
 # shellcheck source=tests/boards.d/step.sh
-. "$(dirname "$0")/step.sh"
+. /mnt/step.sh
 server=''
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null' EXIT
 state=/var/lib/postern
@@ -59,7 +58,7 @@ upgraded() {
     local before
     before=$(cat /etc/postern/postern.env)
     down && installed "$second" || return 1
-    same "$(dpkg-query -Wf '${Version}' postern)" "$NEXT" && same "$(cat /etc/postern/postern.env)" "$before" && owned && up && welcome
+    same "$(dpkg-query -Wf '${Version}' postern)" 9.0.0 && same "$(cat /etc/postern/postern.env)" "$before" && owned && up && welcome
 }
 removed() {
     down && dpkg -r postern && not test -e /usr/bin/postern && [ -s "$state/journal" ] && [ -s /etc/postern/postern.env ]
@@ -68,10 +67,10 @@ again() { installed "$first" && up && welcome && down; }
 purged() {
     dpkg -P postern || return 1
     # All that the copy differs in from the machine. A file that was removed from below would show as one, too.
-    (cd "$CHANGES" && find . \( -type f -o -type l -o -type c -o -name '*postern*' \) |
+    (cd "$changes" && find . \( -type f -o -type l -o -type c -o -name '*postern*' \) |
         grep -vE '^\./(etc/(passwd|group|shadow|gshadow|subuid|subgid)-?|etc/\.pwd\.lock|var/lib/dpkg/.*|var/log/.*|var/cache/.*|var/lib/systemd/deb-systemd-helper-.*/.*\.target\.wants|run/.*)$') >/tmp/left
     [ ! -s /tmp/left ] || { cat /tmp/left; return 1; }
-    not compgen -G "$CHANGES/var/lib/dpkg/info/postern.*" && not grep -rl postern "$CHANGES/var/lib/systemd"
+    not compgen -G "$changes/var/lib/dpkg/info/postern.*" && not grep -rl postern "$changes/var/lib/systemd"
 }
 
 step "installs" installed "$first"
@@ -83,4 +82,4 @@ step "an upgrade asks nothing and keeps settings, password and logins" upgraded
 step "removed, it keeps its state" removed
 step "installed again, the login of before is good" again
 step "purged, it leaves nothing but its user" purged
-printf '%d %d\n' "$passed" "$failed" >/tmp/result
+printf '%d %d\n' "$passed" "$failed" >/mnt/result
