@@ -20,7 +20,7 @@ up() {
     local tries
     for ((tries = 0; tries < 100; tries++)); do
         if /usr/bin/postern health >/dev/null 2>&1; then
-            /usr/lib/postern/provision used
+            /usr/lib/postern/provision up
             return
         fi
         sleep 0.1
