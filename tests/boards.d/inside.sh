@@ -20,7 +20,7 @@ up() {
     local tries
     for ((tries = 0; tries < 100; tries++)); do
         if /usr/bin/postern health >/dev/null 2>&1; then
-            /usr/lib/postern/provision used
+            /usr/lib/postern/provision up
             return
         fi
         sleep 0.1
@@ -36,6 +36,17 @@ provisioned() {
     printf 'LISTEN=127.0.0.1:0\r\nBASIC_AUTH_PASSWORD=from the card\r\nLOG_SOURCES=\r\n' >/boot/firmware/postern.env
     up || return 1
     [ ! -e /boot/firmware/postern.env ] && not grep -q '^BASIC_AUTH_PASSWORD' /etc/postern/postern.env
+}
+# As postern's user would find it, and not as root would.
+refused() {
+    openssl ecparam -genkey -name prime256v1 -noout -out /tmp/key.pem
+    openssl req -x509 -new -key /tmp/key.pem -days 2 -subj /CN=board -out /tmp/cert.pem || return 1
+    chmod 600 /tmp/key.pem
+    printf 'WORKERS=none\nTLS_CERT_FILE=/tmp/cert.pem\nTLS_KEY_FILE=/tmp/key.pem\n' >/boot/firmware/postern.env
+    not /usr/lib/postern/provision || return 1
+    cat /boot/firmware/postern.env.refused.txt
+    grep -q 'WORKERS (postern.env, line 1)' /boot/firmware/postern.env.refused.txt &&
+        grep -q 'TLS_KEY_FILE.*ermission' /boot/firmware/postern.env.refused.txt && rm /boot/firmware/*
 }
 logged_in() {
     token=$(printf '{"username":"admin","password":"from the card"}' |
@@ -77,6 +88,7 @@ step "installs" installed "$first"
 step "what is whose" owned
 step "its files are what they were" whole
 step "starts with the card's settings" provisioned
+step "what postern itself could not use is refused" refused
 step "login with the card's password" logged_in
 step "an upgrade asks nothing and keeps settings, password and logins" upgraded
 step "removed, it keeps its state" removed
