@@ -1,6 +1,7 @@
 //! The command line: words to a command, a file a command, and each command to an exit status.
 
 mod answer;
+mod cert;
 mod check;
 mod hash_password;
 mod health;
@@ -23,6 +24,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
+pub use cert::CertAction;
 pub use usage::{Command, Invocation, JournalAction, UsageError, parse};
 
 use crate::config::{Config, ConfigError};
@@ -82,6 +84,7 @@ fn dispatch(
         Command::Status { socket, json } => return status::run(socket, json, load, console),
         Command::Lockouts { socket, clear } => return lockouts::run(socket, clear, load, console),
         Command::Passwd { socket } => return passwd::run(socket, load, console),
+        Command::Cert { action, json } => return cert::run(action, json, load, console),
         Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, console),
         Command::Journal { action, file } => return journal::run(action, file, load, console),
         Command::Help(None) => help::program(),

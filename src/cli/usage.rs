@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::Arg;
 
+use super::cert::CertAction;
 use super::hash_password::{COSTS, DEFAULT_COST};
 use super::logs::{self, Options};
 use super::table::{
@@ -58,6 +59,13 @@ pub enum Command {
     Passwd {
         /// As [`Command::Health`]'s.
         socket: Option<PathBuf>,
+    },
+    /// Show the certificate, or make a new one.
+    Cert {
+        /// Which of them.
+        action: CertAction,
+        /// As JSON.
+        json: bool,
     },
     /// Show a board's log.
     Logs(Box<Options>),
@@ -181,6 +189,11 @@ impl Words {
             self.command = Some(known_command(&name)?);
             return Ok(());
         };
+        // A command that goes on where another one ends.
+        if let Some(longer) = command(&format!("{} {name}", current.name)) {
+            self.command = Some(longer);
+            return Ok(());
+        }
         match current.operand {
             Operand::Path(_) if self.file.is_none() => {
                 self.file = Some(PathBuf::from(word));
@@ -189,15 +202,27 @@ impl Words {
             Operand::Clear(_) if self.clear.is_none() => self.clear(&name),
             Operand::Board(_) => self.logs.board(word).map_err(UsageError),
             Operand::Refused(reason) => Err(UsageError(reason.to_owned())),
-            Operand::Optional(_) if self.help_with.is_none() => {
-                self.help_with = Some(known_command(&name)?.id);
+            Operand::Optional(_) => {
+                self.help_with = Some(match self.help_with {
+                    None => known_command(&name)?.id,
+                    Some(id) => {
+                        let longer = format!("{} {name}", id.row().name);
+                        let refusal = || UsageError(format!("help takes no argument {name:?}"));
+                        command(&longer).ok_or_else(refusal)?.id
+                    }
+                });
                 Ok(())
             }
-            Operand::Optional(_) | Operand::Path(_) | Operand::Clear(_) | Operand::None => {
+            Operand::Path(_) | Operand::Clear(_) | Operand::None => {
+                let begins = format!("{} ", current.name);
+                let longer = COMMANDS
+                    .iter()
+                    .filter_map(|command| command.name.strip_prefix(&begins));
+                let hint = nearest(&name, longer)
+                    .map(|meant| format!("; did you mean {begins}{meant}?"))
+                    .unwrap_or_default();
                 Err(UsageError(format!(
-                    "{} takes no argument {:?}",
-                    current.name,
-                    word.to_string_lossy()
+                    "{begins}takes no argument {name:?}{hint}"
                 )))
             }
         }
@@ -303,6 +328,13 @@ impl Words {
                 CommandId::Passwd => Command::Passwd {
                     socket: self.socket,
                 },
+                CommandId::Cert | CommandId::CertRenew => Command::Cert {
+                    action: match id {
+                        CommandId::CertRenew => CertAction::Renew,
+                        _ => CertAction::Show,
+                    },
+                    json,
+                },
                 CommandId::Logs => {
                     Command::Logs(Box::new(self.logs.options().map_err(UsageError)?))
                 }
@@ -336,9 +368,13 @@ fn meant(name: &str) -> Option<String> {
     if let Some(name) = nearest(name, names.chain([GROUP])) {
         return Some(name.to_owned());
     }
-    let verbs = journal_commands().filter_map(|command| command.name.split_once(' '));
-    let verb = nearest(name, verbs.map(|(_, verb)| verb))?;
-    Some(format!("{GROUP} {verb}"))
+    let seconds = COMMANDS
+        .iter()
+        .filter_map(|command| command.name.split_once(' '));
+    let second = nearest(name, seconds.map(|(_, second)| second))?;
+    let meant = COMMANDS.iter().map(|command| command.name);
+    let ends = |name: &&str| name.split_once(' ').is_some_and(|(_, end)| end == second);
+    meant.filter(ends).map(str::to_owned).next()
 }
 
 fn incomplete() -> UsageError {
@@ -367,6 +403,10 @@ mod tests {
             action,
             file: file.map(PathBuf::from),
         }
+    }
+
+    fn cert(action: CertAction, json: bool) -> Command {
+        Command::Cert { action, json }
     }
 
     fn command_of(words: &str) -> Command {
@@ -398,6 +438,13 @@ mod tests {
                 },
             ),
             ("passwd", Command::Passwd { socket: None }),
+            ("cert", cert(CertAction::Show, false)),
+            ("cert --json", cert(CertAction::Show, true)),
+            ("cert renew", cert(CertAction::Renew, false)),
+            ("cert --json renew", cert(CertAction::Renew, true)),
+            ("help cert", Command::Help(Some(CommandId::Cert))),
+            ("help cert renew", Command::Help(Some(CommandId::CertRenew))),
+            ("cert renew -h", Command::Help(Some(CommandId::CertRenew))),
             (
                 "lockouts",
                 Command::Lockouts {
@@ -561,6 +608,25 @@ mod tests {
                 "--cost takes a whole number from 4 to 31",
             ),
             ("--version=1", "--version takes no argument"),
+        ] {
+            let error = parse(words.split_whitespace()).unwrap_err();
+            assert_eq!(error.to_string(), message, "postern {words}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_place_is_named_too() {
+        for (words, message) in [
+            (
+                "renew",
+                "there is no command \"renew\"; did you mean cert renew?",
+            ),
+            ("cert renew now", "cert renew takes no argument \"now\""),
+            (
+                "cert renw",
+                "cert takes no argument \"renw\"; did you mean cert renew?",
+            ),
+            ("help cert twice", "help takes no argument \"twice\""),
         ] {
             let error = parse(words.split_whitespace()).unwrap_err();
             assert_eq!(error.to_string(), message, "postern {words}");

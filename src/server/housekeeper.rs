@@ -23,7 +23,7 @@ enum Order {
 }
 
 impl Housekeeper {
-    /// Starts it. `watched` says whether the certificate's files are the integrator's and may change.
+    /// Starts it.
     ///
     /// # Errors
     /// When the system has no thread to give.
@@ -31,7 +31,6 @@ impl Housekeeper {
         api: Arc<Api>,
         handshakes: Arc<Buckets>,
         certificate: Arc<Certificate>,
-        watched: bool,
     ) -> std::io::Result<Self> {
         // One reload waiting is as good as ten.
         let (orders, received) = bounded(1);
@@ -39,7 +38,6 @@ impl Housekeeper {
             api,
             handshakes,
             certificate,
-            watched,
             watchdog: watchdog_interval(),
         };
         let thread = Builder::new()
@@ -64,7 +62,6 @@ struct Round {
     api: Arc<Api>,
     handshakes: Arc<Buckets>,
     certificate: Arc<Certificate>,
-    watched: bool,
     watchdog: Option<Duration>,
 }
 
@@ -83,7 +80,7 @@ impl Round {
             if self.watchdog.is_some() {
                 let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
             }
-            if self.watched && self.certificate.files_changed() {
+            if self.certificate.files_changed() {
                 self.reload();
             }
             // Always before the clock is marked: a lock-out must not end because the clock was set.

@@ -202,12 +202,7 @@ impl Server {
                 })
                 .ok()
         });
-        let housekeeper = Housekeeper::start(
-            api.clone(),
-            handshakes,
-            certificate.clone(),
-            config.tls_files.is_some(),
-        )?;
+        let housekeeper = Housekeeper::start(api.clone(), handshakes, certificate.clone())?;
         let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
             // What fails here is tried again at the first password check.
