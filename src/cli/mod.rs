@@ -3,6 +3,7 @@
 mod answer;
 mod cert;
 mod check;
+mod generate;
 mod hash_password;
 mod health;
 pub mod help;
@@ -25,6 +26,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
 pub use cert::CertAction;
+pub use generate::Document;
 pub use usage::{Command, Invocation, JournalAction, UsageError, parse};
 
 use crate::config::{Config, ConfigError};
@@ -90,6 +92,7 @@ fn dispatch(
         Command::Help(None) => help::program(),
         Command::HelpJournal => help::journal(),
         Command::Help(Some(command)) => help::command(command),
+        Command::Generate(document) => document.text(),
         Command::Version => format!("{}\n", help::VERSION),
     };
     console.out.write_all(text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! The table of commands and flags. Parsing, `--help`, and whatever else explains the command line read it.
+//! The table of commands and flags. Parsing, `--help`, the man page and the completions read it.
 
 use super::logs;
 
@@ -109,6 +109,8 @@ pub enum FlagId {
     Help,
     /// Tell the version.
     Version,
+    /// Print the man page, or a completion.
+    Generate,
 }
 
 /// Flags that go with every command, before it or behind.
@@ -135,6 +137,15 @@ pub const COMMON_FLAGS: &[FlagRow] = &[
         help: "print the version",
     },
 ];
+
+/// Flags that stand alone, without a command.
+pub const PROGRAM_FLAGS: &[FlagRow] = &[FlagRow {
+    id: FlagId::Generate,
+    long: "generate",
+    short: None,
+    argument: Some("WHAT"),
+    help: "print the man page (man), or the completion for a shell (complete-bash, complete-zsh, complete-fish)",
+}];
 
 /// All commands, in the order they are explained in.
 pub const COMMANDS: &[CommandRow] = &[
@@ -459,7 +470,8 @@ mod tests {
         }
         for command in COMMANDS {
             for flag in command.flags {
-                assert!(COMMON_FLAGS.iter().all(|common| common.long != flag.long));
+                let mut others = COMMON_FLAGS.iter().chain(PROGRAM_FLAGS);
+                assert!(others.all(|other| other.long != flag.long));
             }
         }
     }

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use lexopt::Arg;
 
 use super::cert::CertAction;
+use super::generate::{DOCUMENTS, Document};
 use super::hash_password::{COSTS, DEFAULT_COST};
 use super::logs::{self, Options};
 use super::table::{
-    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, GROUP, Operand, command,
-    journal_commands,
+    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, GROUP, Operand, PROGRAM_FLAGS,
+    command, journal_commands,
 };
 use crate::config::nearest::nearest;
 
@@ -82,6 +83,8 @@ pub enum Command {
     HelpJournal,
     /// Tell the version.
     Version,
+    /// Print the man page, or a completion.
+    Generate(Document),
 }
 
 /// What can be done with a journal.
@@ -162,6 +165,7 @@ struct Words {
     logs: logs::Words,
     help: bool,
     version: bool,
+    generate: Option<Document>,
 }
 
 impl Words {
@@ -171,8 +175,16 @@ impl Words {
 
     /// A flag that goes with the command.
     fn flag(&self, is: impl Fn(&FlagRow) -> bool) -> Option<&'static FlagRow> {
-        let mut flags = COMMON_FLAGS.iter().chain(self.row().flags);
-        flags.find(|flag| is(flag))
+        self.flags().find(|flag| is(flag))
+    }
+
+    fn flags(&self) -> impl Iterator<Item = &'static FlagRow> + use<> {
+        let alone = if self.command.is_none() {
+            PROGRAM_FLAGS
+        } else {
+            &[]
+        };
+        COMMON_FLAGS.iter().chain(self.row().flags).chain(alone)
     }
 
     /// The command's name, or what stands behind it.
@@ -257,6 +269,12 @@ impl Words {
             FlagId::Socket => self.socket = Some(PathBuf::from(argument)),
             FlagId::Json => self.json = true,
             FlagId::Yes => self.yes = true,
+            FlagId::Generate => {
+                let document = argument.to_str().and_then(Document::find);
+                let names = DOCUMENTS.map(|(name, _)| name).join(", ");
+                let wrong = || UsageError(format!("--generate takes one of: {names}"));
+                self.generate = Some(document.ok_or_else(wrong)?);
+            }
             FlagId::Logs(flag) => self.logs.take(flag, &argument).map_err(UsageError)?,
             FlagId::Cost => {
                 let cost = argument.to_str().and_then(|text| text.parse().ok());
@@ -281,8 +299,7 @@ impl Words {
                 "{shown} goes with {owner}: postern {owner} {shown}"
             ));
         }
-        let known = COMMON_FLAGS.iter().chain(self.row().flags);
-        let hint = nearest(name, known.map(|flag| flag.long))
+        let hint = nearest(name, self.flags().map(|flag| flag.long))
             .map(|name| format!("; did you mean --{name}?"))
             .unwrap_or_default();
         UsageError(format!("there is no flag {shown}{hint}"))
@@ -297,6 +314,12 @@ impl Words {
             Command::Help(self.command.map(|command| command.id))
         } else if self.version {
             Command::Version
+        } else if let Some(document) = self.generate {
+            if self.command.is_some() || self.group.is_some() {
+                let message = "--generate stands alone, without a command";
+                return Err(UsageError(message.to_owned()));
+            }
+            Command::Generate(document)
         } else if self.group.is_some() {
             return Err(incomplete());
         } else if self.clearing && self.clear.is_none() {
@@ -492,6 +515,11 @@ mod tests {
             ("--version", Command::Version),
             ("-V", Command::Version),
             ("serve -V", Command::Version),
+            ("--generate man", Command::Generate(Document::Man)),
+            (
+                "--generate=complete-zsh",
+                Command::Generate(Document::CompleteZsh),
+            ),
             ("--help", Command::Help(None)),
             ("-h", Command::Help(None)),
             ("help", Command::Help(None)),
@@ -617,6 +645,15 @@ mod tests {
     #[test]
     fn what_stands_in_the_wrong_place_is_named_too() {
         for (words, message) in [
+            (
+                "--generate html",
+                "--generate takes one of: man, complete-bash, complete-zsh, complete-fish",
+            ),
+            (
+                "--generate man check",
+                "--generate stands alone, without a command",
+            ),
+            ("check --generate man", "there is no flag --generate"),
             (
                 "renew",
                 "there is no command \"renew\"; did you mean cert renew?",
