@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Console, FAILURE, SUCCESS, USELESS, local};
 use crate::clock::{RELEASE_EPOCH, SystemTimeSource, TimeSource, Timestamp};
 use crate::config::{Config, ConfigError};
-use crate::server::tls::{Facts, own_files, renew};
+use crate::server::tls::{Facts, TlsError, own_files, renew};
 
 /// What to do with the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +58,15 @@ pub(super) fn run(
     let facts = match Facts::read(&file) {
         Ok(facts) => facts,
         Err(error) => {
-            let hint = match given {
-                None if !file.exists() => "; the first start of postern makes it",
+            let kind = match &error {
+                TlsError::File { error, .. } => error.kind(),
+                _ => io::ErrorKind::InvalidData,
+            };
+            let hint = match (kind, given) {
+                (io::ErrorKind::NotFound, None) => "; the first start of postern makes it",
+                (io::ErrorKind::PermissionDenied, _) => {
+                    "; ask as root, or as the user that postern runs as"
+                }
                 _ => "",
             };
             writeln!(console.err, "postern: {error}{hint}")?;

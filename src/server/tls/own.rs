@@ -71,7 +71,12 @@ pub fn renew(state_dir: &Path, now: Timestamp) -> Result<(), RenewError> {
         belongs(path, state_dir)?;
     }
     settle_in_turn(&own).map_err(at(state_dir))?;
-    make(&own, now, |path| belongs(path, state_dir))
+    make(&own, now, |key| {
+        belongs(key, state_dir).map_err(|error| match error {
+            RenewError::Owner { folder, .. } => RenewError::NotGiven(folder),
+            other => other,
+        })
+    })
 }
 
 /// Why there is no new certificate.
@@ -87,8 +92,8 @@ pub enum RenewError {
     /// Another one is at it.
     #[error("{}: the certificate is being made anew by somebody else", .0.display())]
     Busy(PathBuf),
-    /// The server could not read it.
-    #[error("{}: this would belong to user {owner}, but STATE_DIR to user {folder}, who could not read it; nothing is changed. \
+    /// A file that is not the folder's owner's, so that neither would be the one in its place.
+    #[error("{}: this belongs to user {owner}, but STATE_DIR to user {folder}, who runs postern; nothing is changed. \
              As root: chown {folder} {}", path.display(), path.display())]
     Owner {
         /// Which file.
@@ -98,6 +103,11 @@ pub enum RenewError {
         /// Whose the folder is.
         folder: u32,
     },
+    /// The new key would not be the folder's owner's, and the server could not read it.
+    #[error(
+        "the new key cannot be given to user {0}, to whom STATE_DIR belongs; nothing is changed. Run this as that user"
+    )]
+    NotGiven(u32),
     /// A file, or the folder.
     #[error("{}: {error}", path.display())]
     File {
