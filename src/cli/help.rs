@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::table::{
-    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagRow, GROUP, Operand, journal_commands,
+    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagRow, GROUP, Operand, PROGRAM_FLAGS,
+    journal_commands,
 };
 use crate::config::VARIABLES;
 
@@ -25,7 +26,7 @@ pub fn program() -> String {
          Settings (environment variables, or lines KEY=value in the env file), the first ones:\n{}\n\
          All of them: postern help serve\n",
         rows(commands),
-        rows(COMMON_FLAGS.iter().map(flag_row)),
+        rows(COMMON_FLAGS.iter().chain(PROGRAM_FLAGS).map(flag_row)),
         rows(settings),
     )
 }
@@ -54,13 +55,7 @@ pub fn command(id: CommandId) -> String {
         statuses,
         ..
     } = id.row();
-    let operand = match operand {
-        Operand::Optional(name) | Operand::Path(name) | Operand::Clear(name) => {
-            format!(" [{name}]")
-        }
-        Operand::Board(name) => format!(" {name}"),
-        Operand::None | Operand::Refused(_) => String::new(),
-    };
+    let operand = self::operand(*operand);
     let mut own_flags = flags.iter().fold(String::new(), |flags, flag| {
         flags + " [" + &flag_name(flag) + "]"
     });
@@ -95,17 +90,22 @@ pub fn command(id: CommandId) -> String {
 }
 
 fn command_row(command: &CommandRow) -> (String, String) {
-    let operand = match command.operand {
+    (usage_of(command), command.summary.to_owned())
+}
+
+/// The command and what it works on, without flags: `journal stat [FILE]`.
+pub(super) fn usage_of(command: &CommandRow) -> String {
+    format!("{}{}", command.name, operand(command.operand))
+}
+
+fn operand(operand: Operand) -> String {
+    match operand {
         Operand::Optional(name) | Operand::Path(name) | Operand::Clear(name) => {
             format!(" [{name}]")
         }
         Operand::Board(name) => format!(" {name}"),
         Operand::None | Operand::Refused(_) => String::new(),
-    };
-    (
-        format!("{}{operand}", command.name),
-        command.summary.to_owned(),
-    )
+    }
 }
 
 const ABOUT_JOURNAL: &str = "\
@@ -184,7 +184,8 @@ fn wrap(text: &mut String, words: &str, indent: &str) {
     text.push('\n');
 }
 
-const ABOUT: &str = "\
+/// What the program is.
+pub(super) const ABOUT: &str = "\
 The guarded back door of a small Linux device: administer it over the network with curl or a browser,
 through TLS, with passwords, tokens and live logs, from one program that needs nothing else.";
 
@@ -229,7 +230,7 @@ mod tests {
             );
             assert!(command.id.row().summary == command.summary);
         }
-        for flag in COMMON_FLAGS {
+        for flag in COMMON_FLAGS.iter().chain(PROGRAM_FLAGS) {
             assert!(text.contains(&format!("--{}", flag.long)), "{}", flag.long);
         }
         for word in ["initial-password", "curl ", "KEY=value", "help serve"] {

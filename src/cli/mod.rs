@@ -1,7 +1,9 @@
 //! The command line: words to a command, a file a command, and each command to an exit status.
 
 mod answer;
+mod cert;
 mod check;
+mod generate;
 mod hash_password;
 mod health;
 pub mod help;
@@ -23,6 +25,8 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
+pub use cert::CertAction;
+pub use generate::Document;
 pub use usage::{Command, Invocation, JournalAction, UsageError, parse};
 
 use crate::config::{Config, ConfigError};
@@ -82,11 +86,13 @@ fn dispatch(
         Command::Status { socket, json } => return status::run(socket, json, load, console),
         Command::Lockouts { socket, clear } => return lockouts::run(socket, clear, load, console),
         Command::Passwd { socket } => return passwd::run(socket, load, console),
+        Command::Cert { action, json } => return cert::run(action, json, load, console),
         Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, console),
         Command::Journal { action, file } => return journal::run(action, file, load, console),
         Command::Help(None) => help::program(),
         Command::HelpJournal => help::journal(),
         Command::Help(Some(command)) => help::command(command),
+        Command::Generate(document) => document.text(),
         Command::Version => format!("{}\n", help::VERSION),
     };
     console.out.write_all(text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! The table of commands and flags. Parsing, `--help`, and whatever else explains the command line read it.
+//! The table of commands and flags. Parsing, `--help`, the man page and the completions read it.
 
 use super::logs;
 
@@ -38,6 +38,10 @@ pub enum CommandId {
     Lockouts,
     /// Another password.
     Passwd,
+    /// Which certificate is shown.
+    Cert,
+    /// Another certificate.
+    CertRenew,
     /// Show a board's log.
     Logs,
     /// The journal in numbers.
@@ -105,6 +109,8 @@ pub enum FlagId {
     Help,
     /// Tell the version.
     Version,
+    /// Print the man page, or a completion.
+    Generate,
 }
 
 /// Flags that go with every command, before it or behind.
@@ -131,6 +137,15 @@ pub const COMMON_FLAGS: &[FlagRow] = &[
         help: "print the version",
     },
 ];
+
+/// Flags that stand alone, without a command.
+pub const PROGRAM_FLAGS: &[FlagRow] = &[FlagRow {
+    id: FlagId::Generate,
+    long: "generate",
+    short: None,
+    argument: Some("WHAT"),
+    help: "print the man page (man), or the completion for a shell (complete-bash, complete-zsh, complete-fish)",
+}];
 
 /// All commands, in the order they are explained in.
 pub const COMMANDS: &[CommandRow] = &[
@@ -224,6 +239,31 @@ input, 8 characters or more and at most 72 bytes; at a terminal it is asked for 
         flags: &[SOCKET],
         operand: NO_PASSWORD_HERE,
         statuses: &[(0, "it is set, and on the disk"), REFUSED, NO_SERVER],
+    },
+    CommandRow {
+        id: CommandId::Cert,
+        name: "cert",
+        summary: "tell which certificate the board shows: fingerprint, names, expiry",
+        details: "\
+Of the file that TLS_CERT_FILE names, or of the certificate in STATE_DIR that postern made itself. The server may be \
+running or not. Times are UTC.",
+        flags: &[JSON],
+        operand: Operand::None,
+        statuses: &[(0, "told, expired or not"), NO_CERTIFICATE],
+    },
+    CommandRow {
+        id: CommandId::CertRenew,
+        name: "cert renew",
+        summary: "put a new certificate with a new key in the place of the one that postern made",
+        details: "\
+Its names are the host's name and addresses of now, its life is ten years. A running server shows it within 5 seconds; \
+connections that are open go on. Whoever compares certificates refuses the board until told of the new one: `postern logs`, \
+curl with --cacert or --pinnedpubkey, browsers.
+
+For the user that postern runs as, and for root. A certificate of your own (TLS_CERT_FILE) is renewed where it came from.",
+        flags: &[JSON],
+        operand: Operand::None,
+        statuses: &[(0, "the new one is in place, and shown"), REFUSED, NO_CERTIFICATE],
     },
     CommandRow {
         id: CommandId::Logs,
@@ -386,6 +426,11 @@ const REFUSED: (u8, &str) = (1, "refused; the message says why");
 
 const NO_SERVER: (u8, &str) = (2, "no answer, or none that can be used; wrong usage");
 
+const NO_CERTIFICATE: (u8, &str) = (
+    2,
+    "there is no certificate, or none that can be read; wrong usage",
+);
+
 const NO_JOURNAL: (u8, &str) = (
     2,
     "there is no journal, or none that can be read; wrong usage",
@@ -400,8 +445,8 @@ mod tests {
     #[test]
     fn each_command_has_its_row_and_each_flag_one_meaning() {
         use CommandId::{
-            Check, HashPassword, Health, Help, JournalCompact, JournalDump, JournalRepair,
-            JournalStat, JournalVerify, Lockouts, Logs, Passwd, Serve, Status,
+            Cert, CertRenew, Check, HashPassword, Health, Help, JournalCompact, JournalDump,
+            JournalRepair, JournalStat, JournalVerify, Lockouts, Logs, Passwd, Serve, Status,
         };
         for id in [
             Serve,
@@ -411,6 +456,8 @@ mod tests {
             Status,
             Lockouts,
             Passwd,
+            Cert,
+            CertRenew,
             Logs,
             JournalStat,
             JournalVerify,
@@ -423,7 +470,8 @@ mod tests {
         }
         for command in COMMANDS {
             for flag in command.flags {
-                assert!(COMMON_FLAGS.iter().all(|common| common.long != flag.long));
+                let mut others = COMMON_FLAGS.iter().chain(PROGRAM_FLAGS);
+                assert!(others.all(|other| other.long != flag.long));
             }
         }
     }

@@ -121,6 +121,41 @@ fn check_looks_whether_certificate_and_key_can_be_used() {
 }
 
 #[test]
+fn cert_shows_a_certificate_of_ones_own_and_does_not_renew_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let made = rcgen::generate_simple_self_signed(["board.example".to_owned()]).unwrap();
+    std::fs::write(path("cert"), made.cert.pem()).unwrap();
+    std::fs::write(path("key"), made.signing_key.serialize_pem()).unwrap();
+    let (cert, key, state) = (path("cert"), path("key"), path("state"));
+    let env = [
+        ("STATE_DIR", state.as_str()),
+        ("TLS_CERT_FILE", &cert),
+        ("TLS_KEY_FILE", &key),
+    ];
+    let (status, out, err) = postern("cert", &env);
+    assert_eq!((status, err.as_str()), (0, ""));
+    for part in ["board.example", "given by TLS_CERT_FILE", &cert] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (status, out, err) = postern("cert renew", &env);
+    assert_eq!((status, out.as_str()), (1, ""), "{err}");
+    assert!(err.contains("this certificate is yours"), "{err}");
+    assert_eq!(std::fs::read_to_string(&cert).unwrap(), made.cert.pem());
+    assert!(!Path::new(&state).exists());
+}
+
+#[test]
+fn cert_where_there_is_none_says_who_makes_it() {
+    let env = [("STATE_DIR", "/nonexistent/state"), ("WORKERS", "0")];
+    for (words, expected) in [("cert", 2), ("cert renew", 1)] {
+        let (status, out, err) = postern(words, &env);
+        assert_eq!((status, out.as_str()), (expected, ""), "{words}: {err}");
+        assert!(err.contains("first start of postern makes"), "{err}");
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let env = [
         HOME,

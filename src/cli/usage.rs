@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use lexopt::Arg;
 
+use super::cert::CertAction;
+use super::generate::{DOCUMENTS, Document};
 use super::hash_password::{COSTS, DEFAULT_COST};
 use super::logs::{self, Options};
 use super::table::{
-    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, GROUP, Operand, command,
-    journal_commands,
+    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, GROUP, Operand, PROGRAM_FLAGS,
+    command, journal_commands,
 };
 use crate::config::nearest::nearest;
 
@@ -59,6 +61,13 @@ pub enum Command {
         /// As [`Command::Health`]'s.
         socket: Option<PathBuf>,
     },
+    /// Show the certificate, or make a new one.
+    Cert {
+        /// Which of them.
+        action: CertAction,
+        /// As JSON.
+        json: bool,
+    },
     /// Show a board's log.
     Logs(Box<Options>),
     /// Look at the journal, or put it right.
@@ -74,6 +83,8 @@ pub enum Command {
     HelpJournal,
     /// Tell the version.
     Version,
+    /// Print the man page, or a completion.
+    Generate(Document),
 }
 
 /// What can be done with a journal.
@@ -154,6 +165,7 @@ struct Words {
     logs: logs::Words,
     help: bool,
     version: bool,
+    generate: Option<Document>,
 }
 
 impl Words {
@@ -163,8 +175,16 @@ impl Words {
 
     /// A flag that goes with the command.
     fn flag(&self, is: impl Fn(&FlagRow) -> bool) -> Option<&'static FlagRow> {
-        let mut flags = COMMON_FLAGS.iter().chain(self.row().flags);
-        flags.find(|flag| is(flag))
+        self.flags().find(|flag| is(flag))
+    }
+
+    fn flags(&self) -> impl Iterator<Item = &'static FlagRow> + use<> {
+        let alone = if self.command.is_none() {
+            PROGRAM_FLAGS
+        } else {
+            &[]
+        };
+        COMMON_FLAGS.iter().chain(self.row().flags).chain(alone)
     }
 
     /// The command's name, or what stands behind it.
@@ -181,6 +201,11 @@ impl Words {
             self.command = Some(known_command(&name)?);
             return Ok(());
         };
+        // A command that goes on where another one ends.
+        if let Some(longer) = command(&format!("{} {name}", current.name)) {
+            self.command = Some(longer);
+            return Ok(());
+        }
         match current.operand {
             Operand::Path(_) if self.file.is_none() => {
                 self.file = Some(PathBuf::from(word));
@@ -189,15 +214,27 @@ impl Words {
             Operand::Clear(_) if self.clear.is_none() => self.clear(&name),
             Operand::Board(_) => self.logs.board(word).map_err(UsageError),
             Operand::Refused(reason) => Err(UsageError(reason.to_owned())),
-            Operand::Optional(_) if self.help_with.is_none() => {
-                self.help_with = Some(known_command(&name)?.id);
+            Operand::Optional(_) => {
+                self.help_with = Some(match self.help_with {
+                    None => known_command(&name)?.id,
+                    Some(id) => {
+                        let longer = format!("{} {name}", id.row().name);
+                        let refusal = || UsageError(format!("help takes no argument {name:?}"));
+                        command(&longer).ok_or_else(refusal)?.id
+                    }
+                });
                 Ok(())
             }
-            Operand::Optional(_) | Operand::Path(_) | Operand::Clear(_) | Operand::None => {
+            Operand::Path(_) | Operand::Clear(_) | Operand::None => {
+                let begins = format!("{} ", current.name);
+                let longer = COMMANDS
+                    .iter()
+                    .filter_map(|command| command.name.strip_prefix(&begins));
+                let hint = nearest(&name, longer)
+                    .map(|meant| format!("; did you mean {begins}{meant}?"))
+                    .unwrap_or_default();
                 Err(UsageError(format!(
-                    "{} takes no argument {:?}",
-                    current.name,
-                    word.to_string_lossy()
+                    "{begins}takes no argument {name:?}{hint}"
                 )))
             }
         }
@@ -232,6 +269,12 @@ impl Words {
             FlagId::Socket => self.socket = Some(PathBuf::from(argument)),
             FlagId::Json => self.json = true,
             FlagId::Yes => self.yes = true,
+            FlagId::Generate => {
+                let document = argument.to_str().and_then(Document::find);
+                let names = DOCUMENTS.map(|(name, _)| name).join(", ");
+                let wrong = || UsageError(format!("--generate takes one of: {names}"));
+                self.generate = Some(document.ok_or_else(wrong)?);
+            }
             FlagId::Logs(flag) => self.logs.take(flag, &argument).map_err(UsageError)?,
             FlagId::Cost => {
                 let cost = argument.to_str().and_then(|text| text.parse().ok());
@@ -256,8 +299,7 @@ impl Words {
                 "{shown} goes with {owner}: postern {owner} {shown}"
             ));
         }
-        let known = COMMON_FLAGS.iter().chain(self.row().flags);
-        let hint = nearest(name, known.map(|flag| flag.long))
+        let hint = nearest(name, self.flags().map(|flag| flag.long))
             .map(|name| format!("; did you mean --{name}?"))
             .unwrap_or_default();
         UsageError(format!("there is no flag {shown}{hint}"))
@@ -272,6 +314,12 @@ impl Words {
             Command::Help(self.command.map(|command| command.id))
         } else if self.version {
             Command::Version
+        } else if let Some(document) = self.generate {
+            if self.command.is_some() || self.group.is_some() {
+                let message = "--generate stands alone, without a command";
+                return Err(UsageError(message.to_owned()));
+            }
+            Command::Generate(document)
         } else if self.group.is_some() {
             return Err(incomplete());
         } else if self.clearing && self.clear.is_none() {
@@ -302,6 +350,13 @@ impl Words {
                 },
                 CommandId::Passwd => Command::Passwd {
                     socket: self.socket,
+                },
+                CommandId::Cert | CommandId::CertRenew => Command::Cert {
+                    action: match id {
+                        CommandId::CertRenew => CertAction::Renew,
+                        _ => CertAction::Show,
+                    },
+                    json,
                 },
                 CommandId::Logs => {
                     Command::Logs(Box::new(self.logs.options().map_err(UsageError)?))
@@ -336,9 +391,13 @@ fn meant(name: &str) -> Option<String> {
     if let Some(name) = nearest(name, names.chain([GROUP])) {
         return Some(name.to_owned());
     }
-    let verbs = journal_commands().filter_map(|command| command.name.split_once(' '));
-    let verb = nearest(name, verbs.map(|(_, verb)| verb))?;
-    Some(format!("{GROUP} {verb}"))
+    let seconds = COMMANDS
+        .iter()
+        .filter_map(|command| command.name.split_once(' '));
+    let second = nearest(name, seconds.map(|(_, second)| second))?;
+    let meant = COMMANDS.iter().map(|command| command.name);
+    let ends = |name: &&str| name.split_once(' ').is_some_and(|(_, end)| end == second);
+    meant.filter(ends).map(str::to_owned).next()
 }
 
 fn incomplete() -> UsageError {
@@ -367,6 +426,10 @@ mod tests {
             action,
             file: file.map(PathBuf::from),
         }
+    }
+
+    fn cert(action: CertAction, json: bool) -> Command {
+        Command::Cert { action, json }
     }
 
     fn command_of(words: &str) -> Command {
@@ -398,6 +461,13 @@ mod tests {
                 },
             ),
             ("passwd", Command::Passwd { socket: None }),
+            ("cert", cert(CertAction::Show, false)),
+            ("cert --json", cert(CertAction::Show, true)),
+            ("cert renew", cert(CertAction::Renew, false)),
+            ("cert --json renew", cert(CertAction::Renew, true)),
+            ("help cert", Command::Help(Some(CommandId::Cert))),
+            ("help cert renew", Command::Help(Some(CommandId::CertRenew))),
+            ("cert renew -h", Command::Help(Some(CommandId::CertRenew))),
             (
                 "lockouts",
                 Command::Lockouts {
@@ -445,6 +515,11 @@ mod tests {
             ("--version", Command::Version),
             ("-V", Command::Version),
             ("serve -V", Command::Version),
+            ("--generate man", Command::Generate(Document::Man)),
+            (
+                "--generate=complete-zsh",
+                Command::Generate(Document::CompleteZsh),
+            ),
             ("--help", Command::Help(None)),
             ("-h", Command::Help(None)),
             ("help", Command::Help(None)),
@@ -561,6 +636,34 @@ mod tests {
                 "--cost takes a whole number from 4 to 31",
             ),
             ("--version=1", "--version takes no argument"),
+        ] {
+            let error = parse(words.split_whitespace()).unwrap_err();
+            assert_eq!(error.to_string(), message, "postern {words}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_place_is_named_too() {
+        for (words, message) in [
+            (
+                "--generate html",
+                "--generate takes one of: man, complete-bash, complete-zsh, complete-fish",
+            ),
+            (
+                "--generate man check",
+                "--generate stands alone, without a command",
+            ),
+            ("check --generate man", "there is no flag --generate"),
+            (
+                "renew",
+                "there is no command \"renew\"; did you mean cert renew?",
+            ),
+            ("cert renew now", "cert renew takes no argument \"now\""),
+            (
+                "cert renw",
+                "cert takes no argument \"renw\"; did you mean cert renew?",
+            ),
+            ("help cert twice", "help takes no argument \"twice\""),
         ] {
             let error = parse(words.split_whitespace()).unwrap_err();
             assert_eq!(error.to_string(), message, "postern {words}");

@@ -26,7 +26,7 @@ enum Order {
 }
 
 impl Housekeeper {
-    /// Starts it. `watched` says whether the certificate's files are the integrator's and may change.
+    /// Starts it.
     ///
     /// # Errors
     /// When the system has no thread to give.
@@ -34,7 +34,6 @@ impl Housekeeper {
         api: Arc<Api>,
         handshakes: Arc<Buckets>,
         certificate: Arc<Certificate>,
-        watched: bool,
         feeder: Option<Feeder>,
     ) -> std::io::Result<Self> {
         // One reload waiting is as good as ten.
@@ -44,7 +43,6 @@ impl Housekeeper {
             api,
             handshakes,
             certificate,
-            watched,
             feeder,
             leaving: leaving.clone(),
         };
@@ -79,7 +77,6 @@ struct Round {
     api: Arc<Api>,
     handshakes: Arc<Buckets>,
     certificate: Arc<Certificate>,
-    watched: bool,
     feeder: Option<Feeder>,
     leaving: Arc<AtomicBool>,
 }
@@ -118,7 +115,7 @@ impl Round {
     }
 
     fn look_after(&self) {
-        if self.watched && self.certificate.files_changed() {
+        if self.certificate.files_changed() {
             self.reload();
         }
         // Always before the clock is marked: a lock-out must not end because the clock was set.

@@ -201,13 +201,7 @@ impl Server {
             let parts = watchdog::parts(api, &mailboxes, &pool_threads);
             Feeder::new(watchdog, Pulse::new(parts), Instant::now())
         });
-        let housekeeper = Housekeeper::start(
-            api.clone(),
-            handshakes,
-            certificate.clone(),
-            config.tls_files.is_some(),
-            feeder,
-        )?;
+        let housekeeper = Housekeeper::start(api.clone(), handshakes, certificate.clone(), feeder)?;
         let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
             // What fails here is tried again at the first password check.

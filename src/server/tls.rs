@@ -1,31 +1,30 @@
 //! The server's certificate and TLS settings.
 //!
-//! Without files of its own the device makes itself a self-signed ECDSA P-256 certificate, once. Files given by the
-//! integrator are taken in again on SIGHUP and when they change; a pair that does not fit is refused and the old one
+//! Without files of the integrator's the device makes itself a self-signed ECDSA P-256 certificate, once (`own`). Either
+//! kind is taken in again on SIGHUP and when its files change; a pair that does not fit is refused and the old one
 //! serves on.
 
-use std::collections::BTreeSet;
+mod facts;
+mod own;
+
+pub use facts::Facts;
+pub use own::{RenewError, own_files, renew};
+
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use parking_lot::{Mutex, RwLock};
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
-use ring::digest::{SHA256, digest};
 use rustls::crypto::{CryptoProvider, ring as provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 
-use crate::clock::{RELEASE_EPOCH, Timestamp};
-use crate::{device, files};
+use crate::clock::Timestamp;
+use crate::files;
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +68,20 @@ impl TlsError {
 #[derive(Debug)]
 pub struct Certificate {
     current: RwLock<Arc<CertifiedKey>>,
-    cert_file: PathBuf,
-    key_file: PathBuf,
+    files: Files,
     /// What the files looked like when they were last read.
     seen: Mutex<Option<[FileMark; 2]>>,
+}
+
+/// Where a certificate is and where its key, all PEM.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+    /// Where the key is while it is about to take the old one's place.
+    next_key: Option<PathBuf>,
 }
 
 /// Enough of a file's metadata to notice that it was replaced or rewritten.
@@ -84,32 +93,40 @@ impl Certificate {
     /// # Errors
     /// When they cannot be read or do not fit each other.
     pub fn from_files(cert_file: &Path, key_file: &Path) -> Result<Self, TlsError> {
-        let seen = marks(cert_file, key_file);
-        Ok(Self {
-            current: RwLock::new(Arc::new(load(cert_file, key_file)?)),
-            cert_file: cert_file.to_owned(),
-            key_file: key_file.to_owned(),
-            seen: Mutex::new(seen),
+        Self::read(Files {
+            cert: cert_file.to_owned(),
+            key: key_file.to_owned(),
+            next_key: None,
         })
     }
 
     /// Takes the device's own certificate out of the state folder, or makes it: at the first boot, and again when what is
-    /// there cannot be used (a crash between the two files, say).
+    /// there cannot be used.
     ///
     /// # Errors
     /// When it can neither be read nor made.
     pub fn own(state_dir: &Path, now: Timestamp) -> Result<Self, TlsError> {
-        let (cert_file, key_file) = (state_dir.join(OWN_CERT), state_dir.join(OWN_KEY));
-        match Self::from_files(&cert_file, &key_file) {
+        let files = own_files(state_dir);
+        own::settle(&files);
+        match Self::read(files.clone()) {
             Ok(own) => Ok(own),
             Err(problem) => {
-                if cert_file.exists() || key_file.exists() {
+                if files.cert.exists() || files.key.exists() {
                     log::warn!(problem:% = problem; "the device's own certificate cannot be used; a new one is made");
                 }
-                generate(&cert_file, &key_file, now)?;
-                Self::from_files(&cert_file, &key_file)
+                own::make_first(&files, now)?;
+                Self::read(files)
             }
         }
+    }
+
+    fn read(files: Files) -> Result<Self, TlsError> {
+        let seen = marks(&files);
+        Ok(Self {
+            current: RwLock::new(Arc::new(load(&files)?)),
+            files,
+            seen: Mutex::new(seen),
+        })
     }
 
     /// Reads the files again. A pair that is no good is refused; the old one serves on.
@@ -118,8 +135,8 @@ impl Certificate {
     /// What is wrong with the new pair.
     pub fn reload(&self) -> Result<(), TlsError> {
         // Before reading: a file that changes meanwhile is noticed the next time.
-        *self.seen.lock() = marks(&self.cert_file, &self.key_file);
-        let fresh = Arc::new(load(&self.cert_file, &self.key_file)?);
+        *self.seen.lock() = marks(&self.files);
+        let fresh = Arc::new(load(&self.files)?);
         *self.current.write() = fresh;
         Ok(())
     }
@@ -127,7 +144,7 @@ impl Certificate {
     /// Whether the files changed since they were last read.
     #[must_use]
     pub fn files_changed(&self) -> bool {
-        let now = marks(&self.cert_file, &self.key_file);
+        let now = marks(&self.files);
         now.is_some() && now != *self.seen.lock()
     }
 
@@ -135,33 +152,20 @@ impl Certificate {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let current = self.current.read();
-        let hash = digest(
-            &SHA256,
-            current.cert.first().map_or(&[][..], |der| der.as_ref()),
-        );
-        let pairs: Vec<_> = hash
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02X}"))
-            .collect();
-        pairs.join(":")
+        facts::fingerprint(current.cert.first().map_or(&[][..], |der| der.as_ref()))
     }
 
     /// The public key's SHA-256 as `curl --pinnedpubkey` takes it, if the key's kind tells it.
     #[must_use]
     pub fn public_key_pin(&self) -> Option<String> {
         let current = self.current.read();
-        let key = current.key.public_key()?;
-        Some(format!(
-            "sha256//{}",
-            STANDARD.encode(digest(&SHA256, &key))
-        ))
+        Some(facts::public_key_pin(&current.key.public_key()?))
     }
 
     /// Where the certificate is.
     #[must_use]
     pub fn cert_file(&self) -> &Path {
-        &self.cert_file
+        &self.files.cert
     }
 }
 
@@ -194,131 +198,78 @@ fn crypto() -> Arc<CryptoProvider> {
     Arc::new(provider::default_provider())
 }
 
-fn marks(cert: &Path, key: &Path) -> Option<[FileMark; 2]> {
+fn marks(files: &Files) -> Option<[FileMark; 2]> {
     let mark = |path: &Path| {
         let meta = fs::metadata(path).ok()?;
         Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
     };
-    Some([mark(cert)?, mark(key)?])
+    Some([mark(&files.cert)?, mark(&files.key)?])
 }
 
-fn load(cert_file: &Path, key_file: &Path) -> Result<CertifiedKey, TlsError> {
-    let read = |path: &Path| {
-        files::read(path).map_err(|error| TlsError::File {
-            path: path.to_owned(),
-            error,
-        })
-    };
-    let content = |path: &Path, problem: String| TlsError::Content {
-        path: path.to_owned(),
-        problem,
-    };
+fn load(files: &Files) -> Result<CertifiedKey, TlsError> {
+    let chain = chain(&files.cert)?;
+    fitting(chain.clone(), files, &files.key).or_else(|problem| {
+        // While a new pair is put in place, or after a crash in its midst.
+        let next = files.next_key.as_deref();
+        let next = next.and_then(|next| fitting(chain, files, next).ok());
+        next.ok_or(problem)
+    })
+}
+
+/// The certificates in a file, one at least.
+fn chain(cert_file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(cert_file)?)
         .collect::<Result<_, _>>()
         .map_err(|error| content(cert_file, format!("not a PEM certificate: {error}")))?;
     if chain.is_empty() {
-        return Err(content(
-            cert_file,
-            "there is no PEM certificate in it".into(),
-        ));
+        let problem = "there is no PEM certificate in it".to_owned();
+        return Err(content(cert_file, problem));
     }
+    Ok(chain)
+}
+
+fn fitting(
+    chain: Vec<CertificateDer<'static>>,
+    files: &Files,
+    key_file: &Path,
+) -> Result<CertifiedKey, TlsError> {
     let key = zeroize::Zeroizing::new(read(key_file)?);
     let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|_| content(key_file, "there is no PEM private key in it".into()))?;
     CertifiedKey::from_der(chain, key, &crypto()).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => content(
             key_file,
-            format!("this is not the key of {}", cert_file.display()),
+            format!("this is not the key of {}", files.cert.display()),
         ),
         other => content(
-            cert_file,
+            &files.cert,
             format!("certificate or key is not usable: {other}"),
         ),
     })
 }
 
-/// Makes key and certificate. The key is written first: a crash in between leaves a pair that does not fit, which the
-/// next start notices and replaces.
-fn generate(cert_file: &Path, key_file: &Path, now: Timestamp) -> Result<(), TlsError> {
-    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-    let host = device::hostname().and_then(|name| dns_label(&name));
-    let mut params = CertificateParams::new(subject_names(host.as_deref()))?;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, host.as_deref().unwrap_or("postern"));
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // A device that has never been told the time, or a time that is far ahead, takes this release's, so that the
-    // certificate outlives the mistake.
-    let base = now.max(RELEASE_EPOCH);
-    let date = |time: Timestamp| {
-        i64::try_from(time.as_secs())
-            .ok()
-            .and_then(|secs| time::OffsetDateTime::from_unix_timestamp(secs).ok())
-            .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
-    };
-    params.not_before = date(RELEASE_EPOCH.saturating_sub(BACKDATED));
-    params.not_after = date(base + LIFETIME);
-    let certificate = params.self_signed(&key)?;
-    let write = |path: &Path, contents: &[u8]| {
-        files::replace(path, contents).map_err(|error| TlsError::File {
-            path: path.to_owned(),
-            error,
-        })
-    };
-    write(
-        key_file,
-        zeroize::Zeroizing::new(key.serialize_pem()).as_bytes(),
-    )?;
-    write(cert_file, certificate.pem().as_bytes())
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    files::read(path).map_err(|error| TlsError::File {
+        path: path.to_owned(),
+        error,
+    })
 }
 
-/// Every name a client on the LAN may use: host name, mDNS name, `localhost`, loopback and interface addresses.
-fn subject_names(host: Option<&str>) -> Vec<String> {
-    let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
-    if let Some(host) = host {
-        names.insert(host.to_owned());
-        names.insert(format!("{host}.local"));
+fn content(path: &Path, problem: String) -> TlsError {
+    TlsError::Content {
+        path: path.to_owned(),
+        problem,
     }
-    for interface in if_addrs::get_if_addrs().unwrap_or_default() {
-        match interface.ip() {
-            // A link-local address is meaningless without a scope, which a certificate cannot hold.
-            IpAddr::V6(ip) if ip.is_unicast_link_local() => {}
-            ip => {
-                names.insert(ip.to_string());
-            }
-        }
-    }
-    names.into_iter().take(MAX_NAMES).collect()
 }
-
-/// The host's name in lower case, if it is one that DNS could hold.
-fn dns_label(name: &str) -> Option<String> {
-    let fits = (1..=63).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    fits.then(|| name.to_ascii_lowercase())
-}
-
-const OWN_CERT: &str = "tls-cert.pem";
-const OWN_KEY: &str = "tls-key.pem";
-
-/// Clients without a good clock of their own must not find the certificate "not yet valid".
-const BACKDATED: Duration = Duration::from_secs(5 * 365 * 24 * 60 * 60);
-
-/// Ten years.
-const LIFETIME: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
-
-/// A router can have hundreds of addresses; a certificate is sent in each full handshake.
-const MAX_NAMES: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::RELEASE_EPOCH;
+
+    /// The names of the device's own files.
+    const OWN_CERT: &str = "tls-cert.pem";
+    const OWN_KEY: &str = "tls-key.pem";
 
     fn own(dir: &Path, now: Timestamp) -> Certificate {
         Certificate::own(dir, now).expect("a certificate")
@@ -379,16 +330,5 @@ mod tests {
             .collect();
         assert_eq!(&text[0][2..4], b"21");
         assert_eq!(&text[1][2..4], b"36");
-    }
-
-    #[test]
-    fn only_dns_names_become_names() {
-        assert_eq!(dns_label("Board-7").as_deref(), Some("board-7"));
-        assert_eq!(dns_label("two words"), None);
-        assert_eq!(dns_label(""), None);
-        let names = subject_names(Some("board"));
-        for name in ["board", "board.local", "localhost", "127.0.0.1", "::1"] {
-            assert!(names.iter().any(|n| n == name), "{name}");
-        }
     }
 }

@@ -227,6 +227,31 @@ fn changed_files_are_noticed_without_a_signal() {
 }
 
 #[test]
+fn the_own_certificate_is_renewed_under_a_running_server_and_spares_connections() {
+    let device = Device::start();
+    let before = fs::read(device.state("tls-cert.pem")).expect("the old one");
+    let mut living = device.connect();
+    is_served(&mut living);
+    let folder = device.state("");
+    postern::server::tls::renew(&folder, crate::device::TODAY).expect("renewed");
+    crate::eventually("the new certificate", || {
+        let trusting = tls_config(&device.state("tls-cert.pem"));
+        Client::connect_with(device.address(), trusting).is_ok_and(|mut client| {
+            is_served(&mut client);
+            true
+        })
+    });
+    is_served(&mut living);
+    let old = folder.join("old.pem");
+    fs::write(&old, before).expect("kept");
+    let refused = Client::connect_with(device.address(), tls_config(&old));
+    assert!(refused.is_err(), "the old certificate is still shown");
+    let facts = postern::server::tls::Facts::read(&device.state("tls-cert.pem")).expect("facts");
+    let banner = device.server().banner();
+    assert!(banner.contains(&facts.fingerprint), "{banner}");
+}
+
+#[test]
 fn the_fingerprint_in_the_banner_is_that_of_the_certificate_served() {
     let device = Device::start();
     let client = device.connect();

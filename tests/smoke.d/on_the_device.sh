@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2016
-# What is done on the device itself, over the local socket: status, lockouts, passwd.
+# What is done on the device itself, over the local socket or in the state folder: status, lockouts, passwd, cert.
 
 start
 cacert=$state/tls-cert.pem
@@ -55,4 +55,57 @@ printf '%s\n' "$reset_password" | env -i STATE_DIR="$state" LOCAL_SOCKET= "$post
 that '… never behind the back of one that runs' test "$?" -eq 2
 ask -K "$tmp/stopped" /api/status
 answers '… whose password is as it was' 200
+
+# What openssl says of a certificate file, in the words of `postern cert`.
+openssl_says() {
+    openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=/fingerprint  SHA-256 /'
+    openssl x509 -in "$1" -noout -ext subjectAltName | tail -n 1 | "$python" -c 'if True:
+        import ipaddress, sys
+        names = [part.strip() for part in sys.stdin.read().split(",")]
+        names = [str(ipaddress.ip_address(n[11:])) if n.startswith("IP Address:") else n[4:] for n in names]
+        print("names        " + ", ".join(names))'
+    for end in start:from end:until; do
+        date -u -d "$(openssl x509 -in "$1" -noout "-${end%:*}date" | sed 's/.*=//')" "+valid $(printf %-7s "${end#*:}")%F %T UTC"
+    done
+}
+cert_says() { sed -n 's/\(UTC\),.*/\1/; /^fingerprint\|^names\|^valid/p' "$1"; }
+# The certificate that the server shows to a newcomer.
+shown() { openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256; }
+shows() { [ "$(shown)" = "$(openssl x509 -in "$state/tls-cert.pem" -noout -fingerprint -sha256)" ]; }
+alone cert
+that 'postern cert' test "$?" -eq 0
+that "… says what openssl says" diff <(cert_says "$tmp/here.out") <(openssl_says "$state/tls-cert.pem")
+that '… and that it is good for years' grep -qE '^valid until .* in 3[0-9]{3} days$' "$tmp/here.out"
+alone cert --json
+that '… --json' jq -e '.expired == false and .origin == "generated" and (.names | index("localhost"))' "$tmp/here.out"
+cp "$state/tls-cert.pem" "$tmp/old.pem"
+old=$(openssl x509 -in "$tmp/old.pem" -noout -fingerprint -sha256 | sed 's/.*=//')
+curl -sN --cacert "$tmp/old.pem" -K "$tmp/stopped" "$base/api/logs?follow=true" >"$tmp/living.stream" 2>&1 &
+in_background $!
+that '(somebody follows the log)' within 10 has "$tmp/living.stream" '"type":"hello"'
+alone cert renew
+that 'postern cert renew' test "$?" -eq 0
+that '… shows the new one' diff <(cert_says "$tmp/here.out") <(openssl_says "$state/tls-cert.pem")
+that '… which is another' not has "$tmp/here.out" "$old"
+that '… and warns of those who keep the old one' has "$tmp/here.err" known_boards
+that '… leaves no more files than there were' test -z "$(find "$state" -name '*.n*')"
+that '… all of them 0600' test -z "$(find "$state" -mindepth 1 ! -perm 600)"
+that '… the running server shows it by itself' within 10 shows
+echo 'a line after the renewal' >>"$log"
+that '… and open connections go on' within 10 has "$tmp/living.stream" 'a line after the renewal'
+ask -K "$tmp/stopped" /api/status
+answers '… new ones with the new certificate' 200
+POSTERN_PASSWORD=$stopped_password "$postern" logs "localhost:$port" --fingerprint "$old" >"$tmp/pinned" 2>&1
+that '… and whoever pinned the old one refuses it' test "$?" -eq 1
+that '… with the new one named' has "$tmp/pinned" "$(shown | sed 's/.*=//')"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=own.example \
+    -addext subjectAltName=DNS:own.example,IP:192.0.2.7,IP:2001:db8::7 -keyout "$tmp/own-key.pem" -out "$tmp/own.pem" 2>/dev/null
+owned() { env -i STATE_DIR="$state" TLS_CERT_FILE="$tmp/own.pem" TLS_KEY_FILE="$tmp/own-key.pem" "$postern" --env-file /dev/null "$@" >"$tmp/here.out" 2>"$tmp/here.err"; }
+cp "$tmp/own.pem" "$tmp/own.before"
+owned cert renew
+that "postern cert renew leaves your own certificate alone" test "$?" -eq 1
+that '… with the reason' has "$tmp/here.err" TLS_CERT_FILE
+that '… and touches nothing' cmp "$tmp/own.pem" "$tmp/own.before"
+owned cert
+that '… which postern cert shows' diff <(cert_says "$tmp/here.out") <(openssl_says "$tmp/own.pem")
 ended TERM

@@ -1,0 +1,256 @@
+//! `postern cert`: which certificate the board shows, and `postern cert renew`: another one of its own in its place.
+//!
+//! Both act on the files, be the server running or not: it looks at them every few seconds.
+
+use std::io;
+
+use serde_json::{Value, json};
+
+use super::{Console, FAILURE, SUCCESS, USELESS, local};
+use crate::clock::{RELEASE_EPOCH, SystemTimeSource, TimeSource, Timestamp};
+use crate::config::{Config, ConfigError};
+use crate::server::tls::{Facts, TlsError, own_files, renew};
+
+/// What to do with the certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertAction {
+    /// Show it.
+    Show,
+    /// Make a new one, and show that.
+    Renew,
+}
+
+/// Shows the certificate that the configuration names, as JSON if need be, after the `action`.
+pub(super) fn run(
+    action: CertAction,
+    json: bool,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    let config = match config().or_else(|error| error.beside(NEEDED)) {
+        Ok(config) => config,
+        Err(error) => {
+            console.config_error(&error)?;
+            return Ok(USELESS);
+        }
+    };
+    // A board that was never told the time takes this release's, as it does when it makes a certificate.
+    let now = SystemTimeSource::new().system().max(RELEASE_EPOCH);
+    let given = config.tls_files.as_ref();
+    if action == CertAction::Renew {
+        let done = match given {
+            Some(files) => Err(format!(
+                "{}: this certificate is yours (TLS_CERT_FILE), not one that postern made. Renew it where it came from, and \
+                 put it and its key in the place of the old files; postern takes them by itself",
+                files.cert.display()
+            )),
+            None => renew(&config.state_dir, now).map_err(|error| error.to_string()),
+        };
+        if let Err(problem) = done {
+            writeln!(console.err, "postern: {problem}")?;
+            return Ok(FAILURE);
+        }
+    }
+    let file = given.map_or_else(
+        || own_files(&config.state_dir).cert,
+        |files| files.cert.clone(),
+    );
+    let facts = match Facts::read(&file) {
+        Ok(facts) => facts,
+        Err(error) => {
+            let kind = match &error {
+                TlsError::File { error, .. } => error.kind(),
+                _ => io::ErrorKind::InvalidData,
+            };
+            let hint = match (kind, given) {
+                (io::ErrorKind::NotFound, None) => "; the first start of postern makes it",
+                (io::ErrorKind::PermissionDenied, _) => {
+                    "; ask as root, or as the user that postern runs as"
+                }
+                _ => "",
+            };
+            writeln!(console.err, "postern: {error}{hint}")?;
+            return Ok(USELESS);
+        }
+    };
+    let shown = Shown {
+        facts: &facts,
+        now,
+        given: given.is_some(),
+        file: &file.display().to_string(),
+    };
+    if json {
+        writeln!(console.out, "{}", shown.json())?;
+    } else {
+        console.out.write_all(shown.table().as_bytes())?;
+    }
+    if action == CertAction::Renew {
+        writeln!(console.err, "{RENEWED}")?;
+    }
+    Ok(SUCCESS)
+}
+
+struct Shown<'a> {
+    facts: &'a Facts,
+    now: Timestamp,
+    /// Whether it is the integrator's.
+    given: bool,
+    file: &'a str,
+}
+
+impl Shown<'_> {
+    fn table(&self) -> String {
+        let facts = self.facts;
+        let origin = if self.given {
+            "given by TLS_CERT_FILE"
+        } else {
+            "made by postern, signed by itself"
+        };
+        let lines = [
+            ("fingerprint", format!("SHA-256 {}", facts.fingerprint)),
+            ("key", facts.public_key_pin.clone()),
+            ("subject", facts.subject.clone()),
+            ("names", facts.names.join(", ")),
+            (
+                "valid from",
+                format!("{}{}", utc(facts.not_before), self.begun()),
+            ),
+            (
+                "valid until",
+                format!("{}, {}", utc(facts.not_after), self.left()),
+            ),
+            ("origin", origin.to_owned()),
+            ("file", self.file.to_owned()),
+        ];
+        let line = |(name, value): &(&str, String)| format!("{name:13}{}\n", local::shown(value));
+        lines.iter().map(line).collect()
+    }
+
+    fn json(&self) -> Value {
+        let facts = self.facts;
+        json!({
+            "fingerprint": facts.fingerprint,
+            "public_key_pin": facts.public_key_pin,
+            "subject": facts.subject,
+            "names": facts.names,
+            "not_before": whole_seconds(facts.not_before),
+            "not_after": whole_seconds(facts.not_after),
+            "days_left": self.days_left(),
+            "expired": self.expired(),
+            "origin": if self.given { "given" } else { "generated" },
+            "file": self.file,
+        })
+    }
+
+    fn expired(&self) -> bool {
+        self.now > self.facts.not_after
+    }
+
+    fn days_left(&self) -> u64 {
+        self.facts.not_after.saturating_since(self.now).as_secs() / DAY
+    }
+
+    fn left(&self) -> String {
+        match self.days_left() {
+            _ if self.expired() => "expired".to_owned(),
+            0 => "in less than a day".to_owned(),
+            1 => "in 1 day".to_owned(),
+            days => format!("in {days} days"),
+        }
+    }
+
+    fn begun(&self) -> &'static str {
+        if self.now < self.facts.not_before {
+            ", not yet"
+        } else {
+            ""
+        }
+    }
+}
+
+fn whole_seconds(time: Timestamp) -> String {
+    let text = time.to_string();
+    format!("{}Z", text.split('.').next().unwrap_or_default())
+}
+
+fn utc(time: Timestamp) -> String {
+    let text = whole_seconds(time).replace('T', " ");
+    text.replace('Z', " UTC")
+}
+
+/// Without these it is not known where the certificate is.
+const NEEDED: &[&str] = &["STATE_DIR", "TLS_CERT_FILE", "TLS_KEY_FILE"];
+
+const RENEWED: &str = "\
+A running postern shows it within 5 seconds. Whoever keeps the old one refuses this board until told of the new: `postern \
+logs` (the board's line in known_boards), curl (--cacert, --pinnedpubkey), browsers.";
+
+const DAY: u64 = 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(facts: &Facts, now: Timestamp) -> Shown<'_> {
+        Shown {
+            facts,
+            now,
+            given: false,
+            file: "/s/tls-cert.pem",
+        }
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            fingerprint: "AB:CD".to_owned(),
+            public_key_pin: "sha256//x=".to_owned(),
+            subject: "CN=board, O=E\u{1b}[2Jvil".to_owned(),
+            self_issued: true,
+            names: vec!["board".to_owned(), "::1".to_owned()],
+            not_before: Timestamp::from_secs(1_700_000_000),
+            not_after: Timestamp::from_secs(1_800_000_000),
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_a_line_a_matter_and_cannot_drive_a_terminal() {
+        let facts = facts();
+        assert_eq!(
+            shown(&facts, Timestamp::from_secs(1_790_000_000)).table(),
+            "fingerprint  SHA-256 AB:CD\n\
+             key          sha256//x=\n\
+             subject      CN=board, O=E [2Jvil\n\
+             names        board, ::1\n\
+             valid from   2023-11-14 22:13:20 UTC\n\
+             valid until  2027-01-15 08:00:00 UTC, in 115 days\n\
+             origin       made by postern, signed by itself\n\
+             file         /s/tls-cert.pem\n"
+        );
+        let json = shown(&facts, Timestamp::from_secs(1_790_000_000)).json();
+        assert_eq!(json["not_after"], "2027-01-15T08:00:00Z");
+        assert_eq!(json["days_left"], 115);
+        assert_eq!(json["expired"], false);
+    }
+
+    #[test]
+    fn the_days_that_are_left_are_never_more_than_there_are() {
+        let facts = facts();
+        let last = facts.not_after;
+        for (before, left) in [
+            (2 * DAY, "in 2 days"),
+            (2 * DAY - 1, "in 1 day"),
+            (DAY - 1, "in less than a day"),
+            (0, "in less than a day"),
+        ] {
+            let now = last.saturating_sub(std::time::Duration::from_secs(before));
+            assert_eq!(shown(&facts, now).left(), left);
+            assert!(!shown(&facts, now).expired());
+        }
+        let late = shown(&facts, last + std::time::Duration::from_secs(1));
+        assert_eq!((late.left().as_str(), late.expired()), ("expired", true));
+        let early = facts
+            .not_before
+            .saturating_sub(std::time::Duration::from_secs(1));
+        assert_eq!(shown(&facts, early).begun(), ", not yet");
+    }
+}

@@ -1,0 +1,81 @@
+//! The completion for fish.
+
+use std::fmt::Write;
+
+use super::{Fill, Place, fill, places};
+use crate::cli::table::FlagRow;
+
+pub(super) fn script() -> String {
+    // Writing to a String cannot fail.
+    let places = places();
+    let (mut steps, mut lines) = (Vec::new(), String::new());
+    for place in &places {
+        let at = format!("complete -c postern -n {}", quoted(&at(place)));
+        for (word, purpose) in &place.next {
+            steps.push(quoted(&format!("{} {word}", place.words)));
+            let _ = writeln!(lines, "{at} -a {word} -d {}", quoted(purpose));
+        }
+        for flag in &place.flags {
+            let _ = writeln!(lines, "{at} {}", line(flag));
+        }
+        if place.files {
+            let _ = writeln!(lines, "{at} -F");
+        }
+    }
+    let taking = super::flags_with_arguments();
+    let taking = taking.iter().flat_map(|(flag, _)| super::spellings(flag));
+    TEMPLATE
+        .replace("TAKING", &taking.collect::<Vec<_>>().join(" "))
+        .replace("STEPS", &steps.join(" "))
+        .replace("LINES\n", &lines)
+}
+
+fn at(place: &Place) -> String {
+    format!("__postern_at {}", quoted(&place.words))
+}
+
+fn line(flag: &FlagRow) -> String {
+    let short = flag.short.map(|letter| format!(" -s {letter}"));
+    let argument = match flag.argument.map(fill) {
+        None => String::new(),
+        Some(Fill::File) => " -r -F".to_owned(),
+        Some(Fill::Word(words)) => format!(" -x -a {}", quoted(&words.join(" "))),
+        Some(Fill::Anything) => " -x".to_owned(),
+    };
+    let short = short.unwrap_or_default();
+    format!("-l {}{short}{argument} -d {}", flag.long, quoted(flag.help))
+}
+
+/// In single quotes, in which fish knows two escapes.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+const TEMPLATE: &str = r#"# fish completion for postern, made by: postern --generate complete-fish
+
+function __postern_at --description 'whether these words of postern have been typed, flags aside'
+    set -l typed (commandline -opc)
+    set -e typed[1]
+    set -l at ''
+    set -l flag ''
+    for word in $typed
+        if test -n "$flag"
+            set flag ''
+            continue
+        end
+        switch $word
+            case TAKING
+                set flag $word
+            case '-*'
+            case '*'
+                if contains -- "$at $word" STEPS
+                    set at (string trim -- "$at $word")
+                end
+        end
+    end
+    test "$at" = "$argv[1]"
+end
+
+complete -c postern -f
+LINES
+"#;

@@ -1,0 +1,201 @@
+//! `postern --generate`: the man page and the completions of three shells, out of the same table as `--help`.
+//!
+//! A completion walks along the words that are typed and knows at each place what may follow. [`places`] is that map;
+//! each shell's file says it in its own language.
+
+mod bash;
+mod fish;
+mod man;
+#[cfg(test)]
+mod tests;
+mod zsh;
+
+use super::table::{
+    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagRow, Operand, PROGRAM_FLAGS,
+};
+
+/// What can be generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    /// postern(8).
+    Man,
+    /// For bash.
+    CompleteBash,
+    /// For zsh.
+    CompleteZsh,
+    /// For fish.
+    CompleteFish,
+}
+
+impl Document {
+    /// The one of that name.
+    pub(super) fn find(name: &str) -> Option<Self> {
+        let row = DOCUMENTS.iter().find(|(known, _)| *known == name);
+        row.map(|(_, document)| *document)
+    }
+
+    /// All of it.
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Man => man::page(),
+            Self::CompleteBash => bash::script(),
+            Self::CompleteZsh => zsh::script(),
+            Self::CompleteFish => fish::script(),
+        }
+    }
+}
+
+/// What they are called.
+pub(super) const DOCUMENTS: [(&str, Document); 4] = [
+    ("man", Document::Man),
+    ("complete-bash", Document::CompleteBash),
+    ("complete-zsh", Document::CompleteZsh),
+    ("complete-fish", Document::CompleteFish),
+];
+
+/// A place on the command line, behind these words, and what may follow there.
+#[derive(Debug)]
+struct Place {
+    /// The words without flags, as `journal verify`; empty at the beginning.
+    words: String,
+    /// Words that lead on, each with what it is for.
+    next: Vec<(&'static str, String)>,
+    /// The flags that go here.
+    flags: Vec<&'static FlagRow>,
+    /// Whether a file may be named.
+    files: bool,
+}
+
+/// What may stand where something is to be filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fill {
+    /// A path.
+    File,
+    /// One of a few words.
+    Word(&'static [&'static str]),
+    /// Whatever it is, it cannot be known here.
+    Anything,
+}
+
+/// Every place where something may follow, the beginning first.
+fn places() -> Vec<Place> {
+    let mut places = vec![Place {
+        words: String::new(),
+        next: next_words(""),
+        flags: flags(CommandId::Serve.row().flags, PROGRAM_FLAGS),
+        files: false,
+    }];
+    // Groups, as `journal`, are no commands.
+    for (word, _) in next_words("") {
+        if super::table::command(word).is_none() {
+            places.push(Place {
+                words: word.to_owned(),
+                next: next_words(word),
+                flags: flags(&[], &[]),
+                files: false,
+            });
+        }
+    }
+    for command in COMMANDS {
+        places.push(Place {
+            words: command.name.to_owned(),
+            next: match command.operand {
+                Operand::Optional(_) => next_words(""),
+                Operand::Clear(_) => vec![("clear", "let an address try again".to_owned())],
+                _ => next_words(command.name),
+            },
+            flags: flags(command.flags, &[]),
+            files: matches!(command.operand, Operand::Path(_)),
+        });
+        if let Operand::Optional(_) = command.operand {
+            let led_on = next_words("").into_iter();
+            let led_on = led_on.map(|(word, _)| (word, next_words(word)));
+            places.extend(
+                led_on
+                    .filter(|(_, next)| !next.is_empty())
+                    .map(|(word, next)| Place {
+                        words: format!("{} {word}", command.name),
+                        next,
+                        flags: Vec::new(),
+                        files: false,
+                    }),
+            );
+        }
+    }
+    places
+}
+
+/// The words that make a longer command of these.
+fn next_words(begin: &str) -> Vec<(&'static str, String)> {
+    let mut words: Vec<(&str, String)> = Vec::new();
+    for command in COMMANDS {
+        let Some((word, is_whole)) = next_word(command, begin) else {
+            continue;
+        };
+        if words.iter().all(|(known, _)| *known != word) {
+            let purpose = if is_whole {
+                command.summary.to_owned()
+            } else {
+                format!("commands that have to do with the {word}")
+            };
+            words.push((word, purpose));
+        }
+    }
+    words
+}
+
+/// The command's word behind these, and whether it is its last.
+fn next_word(command: &CommandRow, begin: &str) -> Option<(&'static str, bool)> {
+    let rest = command.name.strip_prefix(begin)?;
+    let rest = match begin {
+        "" => rest,
+        _ => rest.strip_prefix(' ')?,
+    };
+    Some(match rest.split_once(' ') {
+        Some((word, _)) => (word, false),
+        None => (rest, true),
+    })
+}
+
+fn flags(own: &'static [FlagRow], more: &'static [FlagRow]) -> Vec<&'static FlagRow> {
+    own.iter().chain(more).chain(COMMON_FLAGS).collect()
+}
+
+/// Every flag that takes an argument, each once; where two commands have one of the same name, its argument is the same.
+fn flags_with_arguments() -> Vec<(&'static FlagRow, Fill)> {
+    let mut found: Vec<(&FlagRow, Fill)> = Vec::new();
+    let all = COMMANDS.iter().flat_map(|command| command.flags);
+    for flag in all.chain(PROGRAM_FLAGS).chain(COMMON_FLAGS) {
+        if let Some(argument) = flag.argument
+            && found.iter().all(|(known, _)| known.long != flag.long)
+        {
+            found.push((flag, fill(argument)));
+        }
+    }
+    found
+}
+
+/// What an argument's name stands for, the same everywhere.
+fn fill(argument: &str) -> Fill {
+    match argument {
+        "FILE" | "PATH" => Fill::File,
+        "WHEN" => Fill::Word(&["auto", "always", "never"]),
+        "LEVEL" => Fill::Word(&["debug", "info", "notice", "warn", "error", "crit", "alert"]),
+        "WHAT" => Fill::Word(&["man", "complete-bash", "complete-zsh", "complete-fish"]),
+        _ => Fill::Anything,
+    }
+}
+
+/// The spellings of a flag: `-n` and `--lines`.
+fn spellings(flag: &FlagRow) -> Vec<String> {
+    let short = flag.short.map(|letter| format!("-{letter}"));
+    short
+        .into_iter()
+        .chain([format!("--{}", flag.long)])
+        .collect()
+}
+
+/// In single quotes, as bash and zsh read it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}

@@ -1,0 +1,304 @@
+//! The device's own certificate: made at the first start, made anew on demand, and never torn.
+//!
+//! ```text
+//! STATE_DIR/tls-cert.pem       the certificate
+//! STATE_DIR/tls-key.pem        its key
+//! STATE_DIR/tls-key.pem.next   the key of a certificate that is being put in place
+//! ```
+//!
+//! Each file is replaced whole. A pair is: (1) the new key becomes `.next`, (2) the new certificate takes the old one's
+//! place, (3) `.next` becomes the key. A crash before (2) leaves the old pair and a key that nobody needs, one after it a
+//! certificate whose key is `.next`, where whoever reads the pair looks too. [`settle`] tidies up both.
+//!
+//! A lock on the folder itself keeps two of these apart. It needs no file, so root makes none in another user's folder.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use super::{Facts, Files, TlsError, load};
+use crate::clock::{RELEASE_EPOCH, Timestamp};
+use crate::{device, files};
+
+/// Where the device's own certificate is, in its state folder.
+#[must_use]
+pub fn own_files(state_dir: &Path) -> Files {
+    Files {
+        cert: state_dir.join(CERT),
+        key: state_dir.join(KEY),
+        next_key: Some(state_dir.join(NEXT_KEY)),
+    }
+}
+
+/// Makes a new key and a new certificate in the place of those that are there. A running server takes them in by itself.
+///
+/// A new key, since whoever pinned the certificate has to be told of the new one anyway, and a key that may be known to
+/// others is the reason to ask for it.
+///
+/// # Errors
+/// [`RenewError`]; the old pair is in force then, or, if only the last step failed, the new one.
+pub fn renew(state_dir: &Path, now: Timestamp) -> Result<(), RenewError> {
+    let own = own_files(state_dir);
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |error| RenewError::File { path, error }
+    };
+    match fs::metadata(&own.cert) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(RenewError::NeverMade(own.cert));
+        }
+        there => there.map_err(at(&own.cert))?,
+    };
+    // One that cannot be read is no loss.
+    if Facts::read(&own.cert).is_ok_and(|facts| !facts.self_issued) {
+        return Err(RenewError::NotOurs(own.cert));
+    }
+    let _turn = turn(state_dir).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => RenewError::Busy(state_dir.to_owned()),
+        _ => at(state_dir)(error),
+    })?;
+    for path in [&own.cert, &own.key] {
+        belongs(path, state_dir)?;
+    }
+    settle_in_turn(&own).map_err(at(state_dir))?;
+    make(&own, now, |key| {
+        belongs(key, state_dir).map_err(|error| match error {
+            RenewError::Owner { folder, .. } => RenewError::NotGiven(folder),
+            other => other,
+        })
+    })
+}
+
+/// Why there is no new certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum RenewError {
+    /// There is nothing to renew.
+    #[error("{}: there is no certificate yet; the first start of postern makes one", .0.display())]
+    NeverMade(PathBuf),
+    /// Somebody put his own there.
+    #[error("{}: postern did not make this certificate, another issuer signed it; renew it there, or remove it and its \
+             key and start postern, which makes its own then", .0.display())]
+    NotOurs(PathBuf),
+    /// Another one is at it.
+    #[error("{}: the certificate is being made anew by somebody else", .0.display())]
+    Busy(PathBuf),
+    /// A file that is not the folder's owner's, so that neither would be the one in its place.
+    #[error("{}: this belongs to user {owner}, but STATE_DIR to user {folder}, who runs postern; nothing is changed. \
+             As root: chown {folder} {}", path.display(), path.display())]
+    Owner {
+        /// Which file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Whose the folder is.
+        folder: u32,
+    },
+    /// The new key would not be the folder's owner's, and the server could not read it.
+    #[error(
+        "the new key cannot be given to user {0}, to whom STATE_DIR belongs; nothing is changed. Run this as that user"
+    )]
+    NotGiven(u32),
+    /// A file, or the folder.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Finishes, or clears away, what a crash left of a new pair. Whether it can or not, the pair is whole.
+pub(super) fn settle(own: &Files) {
+    if own.next_key.as_ref().is_none_or(|next| !next.exists()) {
+        return;
+    }
+    let settled = turn(files::parent(&own.cert)).and_then(|_turn| settle_in_turn(own));
+    if let Err(error) = settled {
+        log::warn!(error:% = error; "what an interrupted renewal of the certificate left cannot be put in order yet");
+    }
+}
+
+fn settle_in_turn(own: &Files) -> io::Result<()> {
+    let Some(next) = own.next_key.as_ref().filter(|next| next.exists()) else {
+        return Ok(());
+    };
+    let with = |key: &Path| {
+        load(&Files {
+            cert: own.cert.clone(),
+            key: key.to_owned(),
+            next_key: None,
+        })
+    };
+    if with(&own.key).is_ok() {
+        files::remove(next)
+    } else if with(next).is_ok() {
+        fs::rename(next, &own.key)?;
+        files::sync_parent(&own.key)
+    } else {
+        // Neither can be used, perhaps only not read just now.
+        Ok(())
+    }
+}
+
+/// The pair for a folder without one that can be used.
+pub(super) fn make_first(own: &Files, now: Timestamp) -> Result<(), TlsError> {
+    // A board without its door is worse than two who make the pair at once.
+    let _turn = turn(files::parent(&own.cert));
+    make(own, now, |_| Ok(()))
+}
+
+/// Makes key and certificate. `approve` sees the new key's file before anything depends on it.
+fn make<E: From<TlsError>>(
+    own: &Files,
+    now: Timestamp,
+    approve: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let (key, certificate) = generate(now).map_err(TlsError::Generate)?;
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |error| TlsError::File { path, error }
+    };
+    let next = own.next_key.as_ref().unwrap_or(&own.key);
+    // An old one might have another owner, which the new one would inherit.
+    files::remove(next).map_err(at(next))?;
+    files::replace(next, key.as_bytes()).map_err(at(next))?;
+    // A crash here, or a refusal, leaves the old pair.
+    let put = approve(next).and_then(|()| {
+        files::replace(&own.cert, certificate.as_bytes())
+            .map_err(|error| at(&own.cert)(error).into())
+    });
+    if let Err(error) = put {
+        // Unless the new certificate is there all the same, and only its folder could not be synced.
+        let _ = settle_in_turn(own);
+        return Err(error);
+    }
+    // A crash here leaves the new certificate, and its key in `next`.
+    fs::rename(next, &own.key)
+        .and_then(|()| files::sync_parent(&own.key))
+        .map_err(|error| at(&own.key)(error).into())
+}
+
+/// The only one who makes or moves these files, for as long as the answer is kept.
+fn turn(folder: &Path) -> io::Result<File> {
+    let folder = File::open(folder)?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(folder),
+            Err(Errno::WOULDBLOCK) if Instant::now() < until => thread::sleep(RETRY),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Fails where a file is there that the folder's owner, and so the server, does not own.
+fn belongs(path: &Path, folder: &Path) -> Result<(), RenewError> {
+    let owner = |path: &Path| fs::metadata(path).map(|meta| meta.uid());
+    let at = |path: &Path, error| RenewError::File {
+        path: path.to_owned(),
+        error,
+    };
+    let folder = owner(folder).map_err(|error| at(folder, error))?;
+    match owner(path) {
+        Ok(owner) if owner == folder => Ok(()),
+        Ok(owner) => Err(RenewError::Owner {
+            path: path.to_owned(),
+            owner,
+            folder,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(at(path, error)),
+    }
+}
+
+/// A key and a certificate, both PEM.
+fn generate(now: Timestamp) -> Result<(Zeroizing<String>, String), rcgen::Error> {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    let host = device::hostname().and_then(|name| dns_label(&name));
+    let mut params = CertificateParams::new(subject_names(host.as_deref()))?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, host.as_deref().unwrap_or("postern"));
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    // A device that has never been told the time, or a time that is far ahead, takes this release's, so that the
+    // certificate outlives the mistake.
+    let base = now.max(RELEASE_EPOCH);
+    let date = |time: Timestamp| {
+        i64::try_from(time.as_secs())
+            .ok()
+            .and_then(|secs| time::OffsetDateTime::from_unix_timestamp(secs).ok())
+            .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
+    };
+    params.not_before = date(RELEASE_EPOCH.saturating_sub(BACKDATED));
+    params.not_after = date(base + LIFETIME);
+    let certificate = params.self_signed(&key)?;
+    Ok((Zeroizing::new(key.serialize_pem()), certificate.pem()))
+}
+
+/// Every name a client on the LAN may use: host name, mDNS name, `localhost`, loopback and interface addresses.
+fn subject_names(host: Option<&str>) -> Vec<String> {
+    let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
+    if let Some(host) = host {
+        names.insert(host.to_owned());
+        names.insert(format!("{host}.local"));
+    }
+    for interface in if_addrs::get_if_addrs().unwrap_or_default() {
+        match interface.ip() {
+            // A link-local address is meaningless without a scope, which a certificate cannot hold.
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => {}
+            ip => {
+                names.insert(ip.to_string());
+            }
+        }
+    }
+    names.into_iter().take(MAX_NAMES).collect()
+}
+
+/// The host's name in lower case, if it is one that DNS could hold.
+fn dns_label(name: &str) -> Option<String> {
+    let fits = (1..=63).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    fits.then(|| name.to_ascii_lowercase())
+}
+
+const CERT: &str = "tls-cert.pem";
+const KEY: &str = "tls-key.pem";
+const NEXT_KEY: &str = "tls-key.pem.next";
+
+/// A pair takes a few writes; on a worn card that can be seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a lock that is held is tried again.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Clients without a good clock of their own must not find the certificate "not yet valid".
+const BACKDATED: Duration = Duration::from_secs(5 * 365 * 24 * 60 * 60);
+
+/// Ten years.
+const LIFETIME: Duration = Duration::from_secs(3652 * 24 * 60 * 60);
+
+/// A router can have hundreds of addresses; a certificate is sent in each full handshake.
+const MAX_NAMES: usize = 64;
+
+#[cfg(test)]
+mod tests;
