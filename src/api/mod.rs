@@ -7,6 +7,7 @@ pub mod cors;
 pub mod error;
 pub mod health;
 pub mod logs;
+mod packed;
 pub mod rate_limits;
 pub mod request;
 pub mod route;

@@ -1,4 +1,4 @@
-//! Packs the console's files: each once as it is, once gzipped, and a tag that names its content. `api/console.rs` embeds them.
+//! Packs the console's files, and the API's description: each gzipped, the former with a tag that names its content. `api/console.rs` embeds them.
 //!
 //! There is no other building: the files in this folder are what a browser gets, line for line. Only comments and
 //! indentation stay behind: they are for whoever reads the source, and would be an eighth of what is sent.
@@ -21,16 +21,23 @@ fn main() -> io::Result<()> {
             continue;
         };
         let text = squeeze(&fs::read_to_string(&path)?);
-        // The header says neither when nor from which file, so that the same page makes the same binary.
-        let mut gzip = GzBuilder::new()
-            .mtime(0)
-            .write(Vec::new(), Compression::best());
-        gzip.write_all(text.as_bytes())?;
-        fs::write(out.join(format!("{name}.gz")), gzip.finish()?)?;
+        fs::write(out.join(format!("{name}.gz")), gzip(&text)?)?;
         fs::write(out.join(format!("{name}.tag")), tag(text.as_bytes()))?;
-        fs::write(out.join(name), text)?;
     }
-    Ok(())
+    println!("cargo::rerun-if-changed={OPENAPI}");
+    fs::write(
+        out.join("openapi.json.gz"),
+        gzip(&fs::read_to_string(OPENAPI)?)?,
+    )
+}
+
+/// The header says neither when nor from which file, so that the same text makes the same binary.
+fn gzip(text: &str) -> io::Result<Vec<u8>> {
+    let mut gzip = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::best());
+    gzip.write_all(text.as_bytes())?;
+    gzip.finish()
 }
 
 /// Without indentation, empty lines, and comments that have a line to themselves or stand behind a statement.
@@ -55,3 +62,5 @@ fn tag(bytes: &[u8]) -> String {
     });
     format!("{hash:016x}")
 }
+
+const OPENAPI: &str = "src/api/openapi.json";
