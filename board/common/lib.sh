@@ -39,4 +39,5 @@ emulator() {
     aarch64-*) EMULATOR=(qemu-aarch64-static -cpu cortex-a53) ;;
     *) die "no way is known to run a program for $TARGET here" ;;
     esac
+    [ ${#EMULATOR[@]} -eq 0 ] || command -v "${EMULATOR[0]}" >/dev/null || die "${EMULATOR[0]} is missing (package qemu-user-static)"
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # The tree that goes onto a board's root file system: one function, for packages, archives and images. Sourced by bash, after lib.sh.
 
 # stage_tree BOARD BINARY DEST: lays the tree out in the folder DEST, which need not exist. All files belong to who calls;
@@ -52,19 +53,10 @@ put() {
 
 # What the program prints of itself.
 generate() {
-    local what=$1 binary=$2 run=()
-    if [ -n "${POSTERN_HOST:-}" ]; then
-        binary=$POSTERN_HOST
-    elif [ "${TARGET%%-*}" != "$(uname -m)" ]; then
-        case $TARGET in
-        arm-*) run=(qemu-arm-static -cpu arm1176) ;;
-        armv7-*) run=(qemu-arm-static) ;;
-        aarch64-*) run=(qemu-aarch64-static) ;;
-        *) die "no way to run a program for $TARGET here; POSTERN_HOST may name a build for this machine" ;;
-        esac
-        command -v "${run[0]}" >/dev/null || die "${run[0]} is missing (qemu-user-static); or POSTERN_HOST may name a build for this machine"
-    fi
-    "${run[@]}" "$binary" --generate "$what" || die "postern --generate $what failed"
+    local what=$1 binary=$2
+    EMULATOR=()
+    if [ -n "${POSTERN_HOST:-}" ]; then binary=$POSTERN_HOST; else emulator; fi
+    "${EMULATOR[@]}" "$binary" --generate "$what" || die "postern --generate $what failed"
 }
 
 copyright() {
