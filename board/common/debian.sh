@@ -10,6 +10,7 @@ debian_package() {
     real=$(apt_of_board apt-cache depends "$package" | sed -n "s/^ *Depends: \(${package%-"$DEB_ARCH"}-[0-9][^ ]*\)$/\1/p" | head -n 1)
     [ -z "$real" ] || package=$real
     mkdir -p "$debian/packages"
+    rm -f "$debian/packages/${package}"_*.deb
     (cd "$debian/packages" && apt_of_board apt-get -qq download "$package") || die "Debian's $package for $DEB_ARCH could not be fetched; this needs the network"
     file=$(find "$debian/packages" -name "${package}_*.deb" | sort | tail -n 1)
     dpkg -x "$file" "$dest"
