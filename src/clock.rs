@@ -36,6 +36,9 @@ pub enum ClockState {
 }
 
 impl ClockState {
+    /// All names that [`ClockState::name`] gives.
+    pub const NAMES: [&str; 4] = ["synchronised", "held", "behind", "out_of_range"];
+
     /// The state's name in `/api/status`.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod device;
 pub mod entropy;
 pub mod files;
+pub mod histogram;
 pub mod journal;
 pub mod limits;
 pub mod logs;

@@ -32,6 +32,11 @@ pub(super) fn readyz(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     }
 }
 
+/// Whether `/readyz` says so.
+pub(super) fn is_ready(api: &Api) -> bool {
+    reasons(api).is_empty()
+}
+
 fn reasons(api: &Api) -> Vec<&'static str> {
     let mut reasons = Vec::new();
     if !api.journal.healthy() {

@@ -7,6 +7,7 @@ pub mod cors;
 pub mod error;
 pub mod health;
 pub mod logs;
+pub mod metrics;
 mod packed;
 pub mod rate_limits;
 pub mod request;
@@ -25,6 +26,7 @@ use tiny_http::Method;
 
 use crate::auth::{Auth, Quick, Session, Unwritten};
 use crate::clock::{Clock, Moment};
+use crate::device::board::Board;
 use crate::journal::{ClientKey, CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
 use crate::limits::client::client_address;
@@ -33,6 +35,7 @@ use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
 use error::{Answer, ApiError};
+use metrics::Metrics;
 use request::{Peer, Request};
 use route::{Access, Cost, Found, Route};
 
@@ -64,6 +67,10 @@ pub struct Api {
     pub allowed_origins: Vec<String>,
     /// Where the state is kept, for the free space of its disk.
     pub state_dir: PathBuf,
+    /// Where the board shows itself.
+    pub board: Board,
+    /// What is counted of requests and connections.
+    pub metrics: Metrics,
 }
 
 /// What becomes of a request.

@@ -3,7 +3,7 @@
 use tiny_http::Method;
 
 use super::error::ApiError;
-use super::{Api, Caller, Outcome, account, console, health, logs, rate_limits, status};
+use super::{Api, Caller, Outcome, account, console, health, logs, metrics, rate_limits, status};
 use crate::api::request::Request;
 
 /// Who may call a route.
@@ -145,6 +145,13 @@ pub static ROUTES: &[Route] = &[
         Access::User,
         Cost::Cheap,
         status::openapi,
+    ),
+    route(
+        Method::Get,
+        "/metrics",
+        Access::User,
+        Cost::Waits,
+        metrics::metrics,
     ),
     route(Method::Get, "/", Access::Open, Cost::Cheap, console::page),
     route(

@@ -9,7 +9,7 @@ use super::packed::unpacked;
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::clock::ClockState;
-use crate::device;
+use crate::device::board::{Board, Throttling, disk, hostname};
 
 /// `GET /api/status`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
@@ -55,17 +55,30 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     });
     // What a board does not have is absent, never null or zero.
     let facts = [
-        ("model", device::model().map(Value::from)),
-        ("hostname", device::hostname().map(Value::from)),
-        ("system_uptime_seconds", device::uptime_seconds().map(Value::from)),
-        ("load", device::load_average().map(|load| json!(load))),
-        ("memory", device::memory().map(|memory| {
-            json!({"total_bytes": memory.total, "available_bytes": memory.available, "resident_bytes": memory.resident})
-        })),
-        ("temperature_celsius", device::temperature().map(Value::from)),
-        ("disk", device::disk(&api.state_dir).map(|disk| {
-            json!({"total_bytes": disk.total, "available_bytes": disk.available})
-        })),
+        ("model", api.board.model().map(Value::from)),
+        ("hostname", hostname().map(Value::from)),
+        (
+            "system_uptime_seconds",
+            api.board.uptime_seconds().map(Value::from),
+        ),
+        ("load", api.board.load_average().map(|load| json!(load))),
+        ("memory", memory(&api.board)),
+        (
+            "temperature_celsius",
+            api.board.temperature().map(Value::from),
+        ),
+        ("power", api.board.throttling().map(power)),
+        (
+            "disk",
+            disk(&api.state_dir)
+                .map(|disk| json!({"total_bytes": disk.total, "available_bytes": disk.available})),
+        ),
+        (
+            "certificate",
+            api.metrics
+                .certificate_expires()
+                .map(|expires| json!({"expires": expires.to_string()})),
+        ),
     ];
     for (name, value) in facts {
         if let Some(value) = value {
@@ -73,6 +86,32 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         }
     }
     Ok(Outcome::Answer(json_answer(200, &body)))
+}
+
+fn memory(board: &Board) -> Option<Value> {
+    let memory = board.memory()?;
+    let mut shown = json!({"total_bytes": memory.total, "available_bytes": memory.available});
+    if let Some(process) = board.process() {
+        shown["resident_bytes"] = json!(process.resident);
+    }
+    Some(shown)
+}
+
+/// Each flag that the board tells, and which of them have held since it was switched on.
+fn power(throttling: Throttling) -> Value {
+    let flags = |flags: &mut dyn Iterator<Item = (&str, bool)>| {
+        let flags = flags.map(|(name, holds)| (name.to_owned(), Value::from(holds)));
+        Value::Object(flags.collect())
+    };
+    let mut power = flags(&mut throttling.now());
+    let since_boot = flags(&mut throttling.since_boot());
+    if since_boot
+        .as_object()
+        .is_some_and(|flags| !flags.is_empty())
+    {
+        power["since_boot"] = since_boot;
+    }
+    power
 }
 
 fn clock(state: ClockState) -> Value {

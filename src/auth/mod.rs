@@ -314,6 +314,11 @@ impl Auth {
         self.durable.revocations.is_full()
     }
 
+    /// How many revocations and used refresh tokens are remembered.
+    pub fn revocations(&self) -> usize {
+        self.durable.revocations()
+    }
+
     /// How often bcrypt was run.
     pub fn bcrypt_runs(&self) -> u64 {
         self.passwords.runs()

@@ -56,7 +56,12 @@ fn table(status: &Value, health: &Value) -> String {
                 .and_then(Value::as_f64)
                 .map(|t| format!("{t:.1} \u{b0}C")),
         ),
+        ("power", power(status)),
         ("disk", used(status, "/disk")),
+        (
+            "certificate",
+            text(status, "/certificate/expires").map(|until| format!("until {until}")),
+        ),
         ("connections", text(status, "/connections")),
         ("log readers", text(status, "/subscribers")),
         ("journal", journal(status)),
@@ -107,6 +112,25 @@ fn journal(status: &Value) -> Option<String> {
     let writable = status.pointer("/journal/writable") == Some(&Value::Bool(true));
     let trouble = if writable { "" } else { ", cannot be written" };
     Some(format!("{records} records, {size}{trouble}"))
+}
+
+/// A Raspberry Pi's complaints, and those it had before.
+fn power(status: &Value) -> Option<String> {
+    let power = status.pointer("/power")?.as_object()?;
+    let holding = |flags: &serde_json::Map<String, Value>| {
+        let holding = flags.iter().filter(|flag| *flag.1 == Value::Bool(true));
+        let names: Vec<String> = holding.map(|(name, _)| name.replace('_', " ")).collect();
+        names.join(", ")
+    };
+    let now = match holding(power) {
+        none if none.is_empty() => "good".to_owned(),
+        some => some,
+    };
+    let before = power.get("since_boot").and_then(Value::as_object);
+    match before.map(holding) {
+        Some(before) if !before.is_empty() => Some(format!("{now} (since boot: {before})")),
+        _ => Some(now),
+    }
 }
 
 fn load(status: &Value) -> Option<String> {
@@ -163,7 +187,8 @@ mod tests {
         let status = json!({
             "version": "0.1.0", "uptime_seconds": 90_061, "clock": {"state": "synchronised"}, "load": [0.5, 0.25, 0.125],
             "memory": {"total_bytes": 436_000_000, "available_bytes": 272_000_000, "resident_bytes": 5_600_000},
-            "temperature_celsius": 47.25, "connections": 3, "journal": {"bytes": 18_432, "records": 312, "writable": false},
+            "temperature_celsius": 47.25, "connections": 3, "certificate": {"expires": "2036-11-20T00:00:00Z"},
+            "power": {"under_voltage": true, "throttled": false, "since_boot": {"under_voltage": true, "frequency_capped": true}}, "journal": {"bytes": 18_432, "records": 312, "writable": false},
             "logs": {"entries": 12, "sources": [
                 {"name": "all", "state": "following", "entries": 12, "files": 2},
                 {"name": "x", "state": "error", "entries": 0, "error": "no\u{1b}[2Jway"},
@@ -180,6 +205,8 @@ mod tests {
              memory            259 MiB free of 415 MiB\n\
              postern's memory  5468 KiB\n\
              temperature       47.2 \u{b0}C\n\
+             power             under voltage (since boot: frequency capped, under voltage)\n\
+             certificate       until 2036-11-20T00:00:00Z\n\
              connections       3\n\
              journal           312 records, 18 KiB, cannot be written\n\
              log entries       12\n\

@@ -116,11 +116,13 @@ export async function update() {
     ['Board', status.model],
     ['Running for', status.system_uptime_seconds && duration(status.system_uptime_seconds)],
     ['Temperature', status.temperature_celsius && `${status.temperature_celsius.toFixed(1)} °C`],
+    ['Power', status.power && power(status.power)],
   ]);
   facts($('server'), [
     ['Version', status.version],
     ['Running for', duration(status.uptime_seconds)],
-    ['Memory', status.memory && bytes(status.memory.resident_bytes)],
+    ['Memory', status.memory?.resident_bytes && bytes(status.memory.resident_bytes)],
+    ['Certificate', status.certificate && `until ${new Date(status.certificate.expires).toLocaleDateString([], { dateStyle: 'medium' })}`],
     ['Connections', number(status.connections)],
     ['Log readers', number(status.subscribers)],
   ]);
@@ -135,6 +137,13 @@ export async function update() {
   ]);
   showSources(status.logs.sources);
   return status;
+}
+
+// A Raspberry Pi's complaints, now and since it was switched on.
+function power(flags) {
+  const holding = all => Object.keys(all ?? {}).filter(name => all[name] === true).map(name => name.replaceAll('_', ' ')).join(', ');
+  const earlier = holding(flags.since_boot);
+  return (holding(flags) || 'good') + (earlier && ` (since boot: ${earlier})`);
 }
 
 function showHealth(health) {

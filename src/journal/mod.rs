@@ -37,6 +37,7 @@ pub use storage::{FileStorage, MemoryStorage, Room, Storage};
 
 use crate::clock::{Clock, TimeSource, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::histogram::{Counted, Histogram};
 use files::Files;
 use replay::{Report, Unreadable, replay};
 use writer::{Commit, Request, Tools, Unmarked, Writer};
@@ -169,6 +170,7 @@ pub struct JournalStats {
 /// What the writer tells everybody.
 struct Shared {
     stats: Mutex<JournalStats>,
+    sync_times: Histogram,
     health: Mutex<Health>,
     /// To be called by the writer.
     asked: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -261,6 +263,7 @@ impl Journal {
 
         let shared = Arc::new(Shared {
             stats: Mutex::default(),
+            sync_times: Histogram::default(),
             health: Mutex::new(Health::Durable),
             asked: Mutex::default(),
         });
@@ -393,6 +396,12 @@ impl Journal {
     #[must_use]
     pub fn stats(&self) -> JournalStats {
         *self.shared.stats.lock()
+    }
+
+    /// How long the syncs of appends took, each a batch of commits or a mark.
+    #[must_use]
+    pub fn sync_times(&self) -> Counted {
+        self.shared.sync_times.counted()
     }
 
     /// The housekeeper's call, once a minute or so: heals a failed journal, compacts one that is half waste, or marks the

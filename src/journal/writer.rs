@@ -383,7 +383,11 @@ impl Writer {
         let synced = written.and_then(|()| {
             self.update_stats(|stats| stats.syncs += 1);
             // A crash here may leave the frames. Nobody has been answered, but what was asked for would be in force.
-            self.files.sync()
+            let begun = self.clock.monotonic();
+            let synced = self.files.sync();
+            let took = self.clock.monotonic().saturating_since(begun);
+            self.shared.sync_times.observe(took);
+            synced
         });
         if let Err(error) = synced {
             self.fail(&error.to_string());

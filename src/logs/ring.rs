@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::Write;
 use std::mem;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -72,6 +73,7 @@ pub struct Ring {
     boot: String,
     span: Span,
     inner: Mutex<Inner>,
+    missed: AtomicU64,
     waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -107,6 +109,7 @@ impl Ring {
                 awaited: false,
                 scratch: Vec::new(),
             }),
+            missed: AtomicU64::new(0),
             waker: OnceLock::new(),
         }
     }
@@ -184,6 +187,18 @@ impl Ring {
         let text =
             format!(r#"{{"type":"hello","boot":{boot},"oldest":{oldest},"newest":{newest}}}"#);
         (text.into(), (oldest, newest))
+    }
+
+    /// A reader that goes on behind it was told of this gap.
+    pub fn count_missed(&self, gap: Gap) {
+        let missed = gap.to - gap.from + 1;
+        self.missed.fetch_add(missed, Ordering::Relaxed);
+    }
+
+    /// How many entries readers were told to have missed.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Appends to `into` the entries from number `cursor` on: at most `max_entries`, and no further one once they

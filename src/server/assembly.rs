@@ -9,8 +9,10 @@ use zeroize::Zeroizing;
 use super::found::Found;
 use super::{StartError, World, secret_key};
 use crate::api::Api;
+use crate::api::metrics::Metrics;
 use crate::auth::{self, Auth, AuthError, Durable, FirstPassword};
 use crate::config::{Config, SecretString};
+use crate::device::board::Board;
 use crate::entropy::Entropy;
 use crate::files;
 use crate::journal::storage::LOCK;
@@ -108,6 +110,8 @@ pub fn assemble(
         trusted_proxies: config.trusted_proxies.clone(),
         allowed_origins: config.cors_allowed_origins.clone(),
         state_dir,
+        board: Board::default(),
+        metrics: Metrics::default(),
     };
     Ok((Arc::new(api), first_password))
 }

@@ -16,6 +16,7 @@ use super::head::{Head, HeadReader};
 use super::link::{Link, Received, Sent};
 use super::render::{LAST_WORDS, Manner, render, render_head};
 use crate::api::error::{Answer, ApiError};
+use crate::api::metrics::RouteNumber;
 use crate::api::request::{Peer, Request};
 use crate::api::route::Cost;
 use crate::api::{Api, Call, Commit, Outcome, Stream};
@@ -28,6 +29,8 @@ pub struct Connection {
     place: Place,
     phase: Phase,
     deadline: Instant,
+    /// Which route the request under way is for, and when its head was there.
+    under_way: Option<(RouteNumber, Instant)>,
     /// The server is leaving: this connection's next answer is its last.
     leaving: bool,
 }
@@ -97,6 +100,7 @@ impl Connection {
             place,
             phase: Phase::Handshake,
             deadline: now + HANDSHAKE,
+            under_way: None,
             leaving: false,
         }
     }
@@ -180,15 +184,18 @@ impl Connection {
     }
 
     /// The pool's (or the worker's own) outcome of the request under way.
-    pub fn finish(&mut self, outcome: Outcome, now: Instant) -> Turn {
+    pub fn finish(&mut self, api: &Api, outcome: Outcome, now: Instant) -> Turn {
         match outcome {
             Outcome::Answer(answer) => {
                 if let Phase::Waiting(manner) = self.phase {
-                    self.answer(answer, manner, now);
+                    self.answer(api, answer, manner, now);
                 }
                 Turn::More
             }
-            Outcome::Stream(stream) => Turn::Stream(stream),
+            Outcome::Stream(stream) => {
+                self.count(api, stream.head.status_code().0);
+                Turn::Stream(stream)
+            }
             Outcome::Commit(commit) => {
                 self.deadline = now + WAITING;
                 Turn::Commit(commit)
@@ -197,15 +204,15 @@ impl Connection {
     }
 
     /// Its deadline has passed.
-    pub fn expire(&mut self, now: Instant) -> Turn {
+    pub fn expire(&mut self, api: &Api, now: Instant) -> Turn {
         match &self.phase {
             // The pool and the journal always answer; their own limits bound the wait.
             Phase::Waiting(_) => {
                 self.deadline = now + WAITING;
                 Turn::Parked
             }
-            Phase::Head(_) if !self.link.inbound.is_empty() => self.time_out(now),
-            Phase::Body(_) => self.time_out(now),
+            Phase::Head(_) if !self.link.inbound.is_empty() => self.time_out(api, now),
+            Phase::Body(_) => self.time_out(api, now),
             Phase::Head(_) => {
                 self.link.say_goodbye();
                 let mut share = TURN_BYTES;
@@ -216,8 +223,8 @@ impl Connection {
         }
     }
 
-    fn time_out(&mut self, now: Instant) -> Turn {
-        self.refuse(408, "the request took too long to arrive", now);
+    fn time_out(&mut self, api: &Api, now: Instant) -> Turn {
+        self.refuse(api, 408, "the request took too long to arrive", now);
         Turn::More
     }
 
@@ -303,8 +310,8 @@ impl Connection {
             Ok(None) => {}
             Err(error) => {
                 match api.charge_malformed(self.peer) {
-                    Ok(()) => self.refuse(error.status(), &error.to_string(), now),
-                    Err(limit) => self.answer(limit.answer(), LAST_WORDS, now),
+                    Ok(()) => self.refuse(api, error.status(), &error.to_string(), now),
+                    Err(limit) => self.answer(api, limit.answer(), LAST_WORDS, now),
                 }
                 return Step::Go;
             }
@@ -331,6 +338,7 @@ impl Connection {
             head_only: head.request.method == Method::Head,
             keep_alive: head.keep_alive && !self.leaving,
         };
+        self.under_way = Some((RouteNumber::of(&head.request), Instant::now()));
         let verdict = api.admit(&head.request);
         let body = match BodyReader::new(head.body) {
             Ok(body) => body,
@@ -338,9 +346,9 @@ impl Connection {
                 // Refused unread. The request limit goes first: it must not be possible to dodge it with a large body.
                 match verdict {
                     Err(limit) if limit.status_code().0 == 429 => {
-                        self.answer(limit, LAST_WORDS, now);
+                        self.answer(api, limit, LAST_WORDS, now);
                     }
-                    _ => self.refuse(error.status(), &error.to_string(), now),
+                    _ => self.refuse(api, error.status(), &error.to_string(), now),
                 }
                 return Step::Go;
             }
@@ -348,7 +356,7 @@ impl Connection {
         if head.expects_continue && !body.is_done() && self.link.inbound.is_empty() {
             if let Err(refusal) = verdict {
                 // The client has not sent its body yet and need not.
-                self.answer(refusal, LAST_WORDS, now);
+                self.answer(api, refusal, LAST_WORDS, now);
                 return Step::Go;
             }
             self.link.queue(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -378,7 +386,7 @@ impl Connection {
                 self.link.inbound.drain(..used);
             }
             Err(error) => {
-                self.refuse(error.status(), &error.to_string(), now);
+                self.refuse(api, error.status(), &error.to_string(), now);
                 return Step::Go;
             }
         }
@@ -405,7 +413,7 @@ impl Connection {
         let call = match verdict {
             Ok(call) => call,
             Err(refusal) => {
-                self.answer(refusal, manner, now);
+                self.answer(api, refusal, manner, now);
                 return Step::Go;
             }
         };
@@ -413,7 +421,7 @@ impl Connection {
             self.deadline = now + WAITING;
             return Step::Turn(Turn::Dispatch(Box::new((call, request))));
         }
-        match self.finish(api.run(call, &request), now) {
+        match self.finish(api, api.run(call, &request), now) {
             Turn::More => Step::Go,
             turn => Step::Turn(turn),
         }
@@ -422,12 +430,13 @@ impl Connection {
     // --- answering ---
 
     /// Refuses in words and closes: after this nobody knows where the next request would begin.
-    fn refuse(&mut self, status: u16, detail: &str, now: Instant) {
+    fn refuse(&mut self, api: &Api, status: u16, detail: &str, now: Instant) {
         let error = ApiError::Protocol(status, detail.to_owned());
-        self.answer(error.answer(), LAST_WORDS, now);
+        self.answer(api, error.answer(), LAST_WORDS, now);
     }
 
-    fn answer(&mut self, answer: Answer, manner: Manner, now: Instant) {
+    fn answer(&mut self, api: &Api, answer: Answer, manner: Manner, now: Instant) {
+        self.count(api, answer.status_code().0);
         let manner = Manner {
             keep_alive: manner.keep_alive && !self.leaving,
             ..manner
@@ -441,6 +450,17 @@ impl Connection {
         self.link.queue(&bytes);
         self.phase = Phase::Answering(then);
         self.deadline = now + STALLED_WRITE;
+    }
+
+    fn count(&mut self, api: &Api, status: u16) {
+        // What never became a request took no time that means anything.
+        let (route, took) = self
+            .under_way
+            .take()
+            .map_or((RouteNumber::OTHER, Duration::ZERO), |(route, since)| {
+                (route, since.elapsed())
+            });
+        api.metrics.requests.answered(route, status, took);
     }
 
     fn after_answer(&mut self, then: Then, now: Instant) -> Step {

@@ -139,6 +139,8 @@ impl Round {
     fn reload(&self) {
         match self.certificate.reload() {
             Ok(()) => {
+                let expires = self.certificate.expires();
+                self.api.metrics.set_certificate_expires(expires);
                 let fingerprint = self.certificate.fingerprint();
                 log::info!(fingerprint = fingerprint.as_str(); "the certificate was read again");
             }

@@ -21,6 +21,7 @@ use tiny_http::{HTTPVersion, Server};
 
 use super::body::MAX_BODY;
 use crate::api::error::{Answer, ApiError};
+use crate::api::metrics::RouteNumber;
 use crate::api::request::{Peer, Request, Target};
 use crate::api::{Api, Commit, Outcome, Stream};
 use crate::logs::hub::Subscription;
@@ -132,21 +133,38 @@ impl Drop for Busy {
 
 fn serve(door: &Arc<Door>, mut incoming: tiny_http::Request) {
     let api = &door.api;
+    let begun = Instant::now();
+    let mut route = RouteNumber::OTHER;
     let outcome = match read(&mut incoming) {
-        Ok(request) => match api.admit(&request) {
-            Ok(call) => api.run(call, &request),
-            Err(answer) => Outcome::Answer(answer),
-        },
+        Ok(request) => {
+            route = RouteNumber::of(&request);
+            match api.admit(&request) {
+                Ok(call) => api.run(call, &request),
+                Err(answer) => Outcome::Answer(answer),
+            }
+        }
         Err(error) => Outcome::Answer(error.answer()),
+    };
+    let count = |answer: &Answer| {
+        let status = answer.status_code().0;
+        api.metrics
+            .requests
+            .answered(route, status, begun.elapsed());
     };
     match outcome {
         // A client that left needs no answer.
-        Outcome::Answer(answer) => drop(incoming.respond(answer)),
+        Outcome::Answer(answer) => {
+            count(&answer);
+            drop(incoming.respond(answer));
+        }
         Outcome::Commit(Commit { records, then }) => {
             let committed = api.journal.commit_all(records);
-            drop(incoming.respond(then(api, committed)));
+            let answer = then(api, committed);
+            count(&answer);
+            drop(incoming.respond(answer));
         }
         Outcome::Stream(stream) => {
+            count(&stream.head);
             if let Err(refused) = follow(door, incoming, *stream) {
                 let (incoming, answer) = *refused;
                 drop(incoming.respond(answer));

@@ -156,6 +156,7 @@ impl Server {
             Some(files) => Certificate::from_files(&files.cert, &files.key)?,
             None => Certificate::own(&config.state_dir, api.clock.wall())?,
         });
+        api.metrics.set_certificate_expires(certificate.expires());
         let tls = tls::server_config(certificate.clone())?;
         let listeners = listen::open_all(&config, world)?;
         let addresses = listeners

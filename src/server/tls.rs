@@ -162,6 +162,14 @@ impl Certificate {
         Some(facts::public_key_pin(&current.key.public_key()?))
     }
 
+    /// Until when it is good, if that can be read out of it.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        let current = self.current.read();
+        let facts = facts::Facts::of(current.cert.first()?).ok()?;
+        Some(facts.not_after)
+    }
+
     /// Where the certificate is.
     #[must_use]
     pub fn cert_file(&self) -> &Path {

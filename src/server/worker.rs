@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use super::pool::{Job, Pool};
 use super::pulse::Answer;
 use super::transport::TlsTransport;
 use crate::api::error::ApiError;
+use crate::api::metrics::ConnectionCounts;
 use crate::api::request::Peer;
 use crate::api::{Api, Commit, Outcome, Stream, Then};
 use crate::journal::{ClientKey, CommitError};
@@ -300,6 +301,8 @@ impl Worker {
                             asked: 0,
                         };
                         self.welcome(newcomer, now);
+                    } else {
+                        self.refused();
                     }
                 }
                 Err(error) => return self.not_accepted(&error, now),
@@ -363,13 +366,23 @@ impl Worker {
     /// Has the next colleague shed a connection. Once all were asked in vain the newcomer is refused: it is closed.
     fn ask_for_room(&mut self, mut newcomer: Newcomer, whose: Option<ClientKey>) {
         let Some(colleague) = self.colleagues.get(newcomer.asked) else {
-            return;
+            return self.refused();
         };
         newcomer.asked += 1;
         if self.waiting.len() < MAX_WAITING && self.leaving.is_none() {
             self.waiting.push_back(newcomer);
             colleague.send(Mail::Shed(whose, self.mailbox.clone()));
+        } else {
+            self.refused();
         }
+    }
+
+    fn refused(&self) {
+        count(&self.counts().refused);
+    }
+
+    fn counts(&self) -> &ConnectionCounts {
+        &self.shared.api.metrics.connections
     }
 
     fn admit(&mut self, newcomer: Newcomer, place: Place, now: Instant) {
@@ -390,6 +403,7 @@ impl Worker {
             return;
         }
         self.next_token += 1;
+        count(&self.counts().accepted);
         let connection = Connection::new(socket, tls, Peer::Network(address), place, now);
         self.deadlines.insert((connection.deadline(), token));
         self.connections.insert(token, connection);
@@ -411,6 +425,7 @@ impl Worker {
             })
             .min();
         victim.is_some_and(|(_, _, token)| {
+            count(&self.counts().shed);
             self.drop_connection(token);
             true
         })
@@ -441,7 +456,7 @@ impl Worker {
             return;
         };
         let before = connection.deadline();
-        let turn = connection.finish(outcome, now);
+        let turn = connection.finish(&self.shared.api, outcome, now);
         self.settle(token, before, turn, now);
     }
 
@@ -454,7 +469,7 @@ impl Worker {
                 self.deadlines.remove(&(deadline, token));
                 continue;
             };
-            let turn = connection.expire(now);
+            let turn = connection.expire(&self.shared.api, now);
             self.settle(token, deadline, turn, now);
         }
     }
@@ -546,6 +561,10 @@ impl Worker {
         let _ = epoll::delete(&self.epoll, connection.socket());
         Some(connection)
     }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The token of the mailbox's wake-up.

@@ -20,6 +20,7 @@ mod limits;
 mod local;
 mod login;
 mod logout;
+mod metrics;
 mod passwords;
 mod process;
 mod program;

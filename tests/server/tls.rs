@@ -91,7 +91,7 @@ fn the_own_certificate_is_good_for_every_name_of_the_host() {
     let config = tls_config(&device.state("tls-cert.pem"));
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".into(), "::1".into()];
     // Only a name that DNS could hold is in it.
-    if let Some(host) = postern::device::hostname()
+    if let Some(host) = postern::device::board::hostname()
         && host
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

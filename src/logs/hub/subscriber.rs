@@ -264,6 +264,7 @@ impl Subscriber {
         self.caught_up = batch.is_empty();
         if let Some(gap) = gap {
             self.cursor = gap.to + 1;
+            ring.count_missed(gap);
             let flow = self.wire.send(Outgoing {
                 event: Some("gap"),
                 // Where it ends, so that a browser that comes back is not told of it again.

@@ -50,7 +50,7 @@ impl Facts {
     }
 
     /// Of a certificate in DER.
-    fn of(der: &[u8]) -> der::Result<Self> {
+    pub(super) fn of(der: &[u8]) -> der::Result<Self> {
         let mut reader = SliceReader::new(der)?;
         let facts = reader.sequence(|certificate| {
             let facts = certificate.sequence(|signed| Self::of_signed(signed, der))?;

@@ -28,7 +28,8 @@ use zeroize::Zeroizing;
 
 use super::{Facts, Files, TlsError, load};
 use crate::clock::{RELEASE_EPOCH, Timestamp};
-use crate::{device, files};
+use crate::device::board;
+use crate::files;
 
 /// Where the device's own certificate is, in its state folder.
 #[must_use]
@@ -228,7 +229,7 @@ fn belongs(path: &Path, folder: &Path) -> Result<(), RenewError> {
 /// A key and a certificate, both PEM.
 fn generate(now: Timestamp) -> Result<(Zeroizing<String>, String), rcgen::Error> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-    let host = device::hostname().and_then(|name| dns_label(&name));
+    let host = board::hostname().and_then(|name| dns_label(&name));
     let mut params = CertificateParams::new(subject_names(host.as_deref()))?;
     params.distinguished_name = rcgen::DistinguishedName::new();
     params

@@ -1,0 +1,221 @@
+//! Two spellings of the same metrics: `OpenMetrics` 1.0 (RFC draft, "text format"), and the form before it, which is
+//! what `promtool` and whatever else does not ask for the newer one reads.
+//!
+//! They differ in one thing: a counter's family has no `_total` in `OpenMetrics`, and its samples do. The library
+//! `prometheus-client` writes `OpenMetrics` alone, in which `promtool check metrics` misses the help of every counter.
+
+use std::fmt::{Display, Write};
+
+use crate::histogram::{BOUNDS, Counted};
+
+/// Which spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The Prometheus text format 0.0.4.
+    Prometheus,
+    /// `OpenMetrics` 1.0.0.
+    OpenMetrics,
+}
+
+impl Form {
+    /// The one that a client understands, by its `Accept` (RFC 9110, section 12.5.1): `OpenMetrics` if it says so.
+    #[must_use]
+    pub fn accepted<'a>(mut accept: impl Iterator<Item = &'a str>) -> Self {
+        let understands = accept.any(|value| {
+            value.split(',').any(|part| {
+                let mut words = part.split(';').map(str::trim);
+                let media_type = words.next().unwrap_or_default();
+                media_type.eq_ignore_ascii_case("application/openmetrics-text")
+                    && !words.any(|word| matches!(word, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+            })
+        });
+        if understands {
+            Self::OpenMetrics
+        } else {
+            Self::Prometheus
+        }
+    }
+
+    /// The value of `Content-Type`.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// A page of metrics that is being written, family after family.
+pub(super) struct Page {
+    form: Form,
+    text: String,
+    /// The family, and what its samples' names end with.
+    family: &'static str,
+    suffix: &'static str,
+}
+
+impl Page {
+    pub(super) fn new(form: Form) -> Self {
+        Self {
+            form,
+            text: String::with_capacity(ROOM),
+            family: "",
+            suffix: "",
+        }
+    }
+
+    /// Begins a family of counters; its name comes without `_total`.
+    pub(super) fn counter(&mut self, name: &'static str, help: &str) {
+        self.begin(name, "_total", "counter", help);
+    }
+
+    /// Begins a family of gauges.
+    pub(super) fn gauge(&mut self, name: &'static str, help: &str) {
+        self.begin(name, "", "gauge", help);
+    }
+
+    /// Begins a family of histograms.
+    pub(super) fn histogram(&mut self, name: &'static str, help: &str) {
+        self.begin(name, "", "histogram", help);
+    }
+
+    fn begin(&mut self, name: &'static str, suffix: &'static str, kind: &str, help: &str) {
+        (self.family, self.suffix) = (name, suffix);
+        let shown = match self.form {
+            Form::Prometheus => suffix,
+            Form::OpenMetrics => "",
+        };
+        let _ = write!(
+            self.text,
+            "# HELP {name}{shown} {help}\n# TYPE {name}{shown} {kind}\n"
+        );
+    }
+
+    /// A sample of the family begun last.
+    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: &dyn Display) {
+        self.line(self.suffix, labels, None, value);
+    }
+
+    /// A histogram of the family begun last.
+    pub(super) fn distribution(&mut self, labels: &[(&str, &str)], counted: &Counted) {
+        for (index, count) in counted.cumulative.iter().enumerate() {
+            let bound = BOUNDS.get(index).map(std::time::Duration::as_secs_f64);
+            self.line("_bucket", labels, Some(bound), count);
+        }
+        self.line("_sum", labels, None, &counted.sum.as_secs_f64());
+        self.line("_count", labels, None, &counted.total());
+    }
+
+    /// `bucket`: the label `le`, the outer one whether there is one, the inner one up to where.
+    #[allow(clippy::option_option)]
+    fn line(
+        &mut self,
+        suffix: &str,
+        labels: &[(&str, &str)],
+        bucket: Option<Option<f64>>,
+        value: &dyn Display,
+    ) {
+        self.text.push_str(self.family);
+        self.text.push_str(suffix);
+        let mut separator = '{';
+        for (name, value) in labels {
+            self.text.push(separator);
+            self.text.push_str(name);
+            self.text.push_str("=\"");
+            escape(value, &mut self.text);
+            self.text.push('"');
+            separator = ',';
+        }
+        if let Some(bound) = bucket {
+            let _ = match bound {
+                // With a dot, as OpenMetrics has it.
+                Some(bound) => write!(self.text, "{separator}le=\"{bound:?}\""),
+                None => write!(self.text, "{separator}le=\"+Inf\""),
+            };
+            separator = ',';
+        }
+        if separator == ',' {
+            self.text.push('}');
+        }
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    /// The page, whole.
+    pub(super) fn finish(mut self) -> String {
+        // For the older form a comment, which tells a reader that nothing is missing all the same.
+        self.text.push_str("# EOF\n");
+        self.text
+    }
+}
+
+/// A label's value may hold anything, with these three escaped.
+fn escape(value: &str, into: &mut String) {
+    for character in value.chars() {
+        match character {
+            '\\' => into.push_str("\\\\"),
+            '"' => into.push_str("\\\""),
+            '\n' => into.push_str("\\n"),
+            other => into.push(other),
+        }
+    }
+}
+
+/// A page of a board in use.
+const ROOM: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::histogram::Histogram;
+
+    fn page(form: Form) -> String {
+        let mut page = Page::new(form);
+        page.counter("requests", "Requests.");
+        page.sample(&[("path", "a\"b\\c\nd")], &7);
+        page.gauge("load", "Load.");
+        page.sample(&[], &0.5);
+        page.histogram("took_seconds", "Time.");
+        let histogram = Histogram::default();
+        histogram.observe(Duration::from_millis(1500));
+        page.distribution(&[("a", "b")], &histogram.counted());
+        page.finish()
+    }
+
+    #[test]
+    fn a_counter_has_its_suffix_where_each_form_wants_it() {
+        let open = page(Form::OpenMetrics);
+        assert!(open.starts_with(
+            "# HELP requests Requests.\n# TYPE requests counter\nrequests_total{path=\"a\\\"b\\\\c\\nd\"} 7\n"
+        ));
+        let old = page(Form::Prometheus);
+        assert!(old.starts_with(
+            "# HELP requests_total Requests.\n# TYPE requests_total counter\nrequests_total{path="
+        ));
+        let rest = "# HELP load Load.\n# TYPE load gauge\nload 0.5\n";
+        assert!(open.contains(rest) && old.contains(rest));
+        assert!(open.ends_with(
+            "took_seconds_bucket{a=\"b\",le=\"1.0\"} 0\ntook_seconds_bucket{a=\"b\",le=\"5.0\"} 1\n\
+             took_seconds_bucket{a=\"b\",le=\"+Inf\"} 1\ntook_seconds_sum{a=\"b\"} 1.5\ntook_seconds_count{a=\"b\"} 1\n# EOF\n"
+        ));
+    }
+
+    #[test]
+    fn open_metrics_is_for_who_asks_for_it() {
+        for (accept, form) in [
+            ("*/*", Form::Prometheus),
+            ("text/plain", Form::Prometheus),
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2",
+                Form::OpenMetrics,
+            ),
+            ("text/html, Application/OpenMetrics-Text", Form::OpenMetrics),
+            ("application/openmetrics-text;q=0", Form::Prometheus),
+        ] {
+            assert_eq!(Form::accepted(std::iter::once(accept)), form, "{accept}");
+        }
+        assert_eq!(Form::accepted(std::iter::empty()), Form::Prometheus);
+    }
+}

@@ -1,0 +1,406 @@
+//! What the board says of itself, from `/proc` and `/sys`. A figure the board does not have is `None`, never a guess.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The files that the kernel shows a board by.
+#[derive(Debug, Clone)]
+pub struct Board {
+    root: PathBuf,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self::under("/")
+    }
+}
+
+impl Board {
+    /// The board whose `/proc` and `/sys` are under this folder.
+    #[must_use]
+    pub fn under(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The board's model, from the device tree, or the machine's from its firmware.
+    #[must_use]
+    pub fn model(&self) -> Option<String> {
+        ["proc/device-tree/model", "sys/class/dmi/id/product_name"]
+            .iter()
+            .find_map(|path| self.read(path))
+            .map(|text| {
+                text.trim_matches(|c: char| c == '\0' || c.is_whitespace())
+                    .to_owned()
+            })
+            .filter(|text| !text.is_empty())
+    }
+
+    /// Seconds since the kernel started.
+    #[must_use]
+    pub fn uptime_seconds(&self) -> Option<u64> {
+        let text = self.read("proc/uptime")?;
+        let whole = text.split(['.', ' ']).next()?;
+        whole.parse().ok()
+    }
+
+    /// The load averages of 1, 5 and 15 minutes.
+    #[must_use]
+    pub fn load_average(&self) -> Option<[f64; 3]> {
+        let text = self.read("proc/loadavg")?;
+        let mut numbers = text.split(' ').map(str::parse);
+        let mut next = || numbers.next()?.ok().filter(|load: &f64| load.is_finite());
+        Some([next()?, next()?, next()?])
+    }
+
+    /// The device's memory.
+    #[must_use]
+    pub fn memory(&self) -> Option<Memory> {
+        let text = self.read("proc/meminfo")?;
+        Some(Memory {
+            total: kib_field(&text, "MemTotal:")?,
+            available: kib_field(&text, "MemAvailable:")?,
+        })
+    }
+
+    /// What this process uses.
+    #[must_use]
+    pub fn process(&self) -> Option<Process> {
+        let status = self.read("proc/self/status")?;
+        // Fields from the third on, behind the name, which may hold anything: proc_pid_stat(5).
+        let stat = self.read("proc/self/stat")?;
+        let (_, fields) = stat.rsplit_once(')')?;
+        let ticks = |field: usize| -> Option<u64> {
+            fields.split_ascii_whitespace().nth(field - 3)?.parse().ok()
+        };
+        let descriptors = fs::read_dir(self.root.join("proc/self/fd")).ok()?.count();
+        Some(Process {
+            resident: kib_field(&status, "VmRSS:")?,
+            threads: field(&status, "Threads:")?.parse().ok()?,
+            cpu_ticks: ticks(14)?.checked_add(ticks(15)?)?,
+            // One of them is the folder, open to be counted.
+            descriptors: descriptors.saturating_sub(1),
+        })
+    }
+
+    /// The processor's temperature in degrees Celsius: the first thermal zone that has a plausible one.
+    #[must_use]
+    pub fn temperature(&self) -> Option<f64> {
+        (0..MAX_THERMAL_ZONES)
+            .map_while(|zone| self.read(format!("sys/class/thermal/thermal_zone{zone}/temp")))
+            .filter_map(|text| text.trim().parse::<f64>().ok())
+            .map(|thousandths| thousandths / 1000.0)
+            .find(|celsius| (-60.0..=200.0).contains(celsius))
+    }
+
+    /// What a Raspberry Pi's firmware says about its power and heat.
+    #[must_use]
+    pub fn throttling(&self) -> Option<Throttling> {
+        // The vendor's kernel has all flags, in hexadecimal; any other kernel has the first one.
+        let firmware = fs::read_dir(self.root.join(FIRMWARE)).into_iter().flatten();
+        let all = firmware
+            .take(MAX_SENSORS)
+            .filter_map(Result::ok)
+            .find_map(|device| self.read(device.path().join("get_throttled")));
+        if let Some(all) = all {
+            let digits = all.trim().trim_start_matches("0x");
+            return u32::from_str_radix(digits, 16)
+                .ok()
+                .map(|flags| Throttling {
+                    flags,
+                    known: ALL_FLAGS,
+                });
+        }
+        (0..MAX_SENSORS)
+            .map(|sensor| format!("sys/class/hwmon/hwmon{sensor}"))
+            .find(|sensor| {
+                let name = self.read(format!("{sensor}/name"));
+                name.is_some_and(|name| name.trim() == "rpi_volt")
+            })
+            .and_then(|sensor| self.read(format!("{sensor}/in0_lcrit_alarm")))
+            .and_then(|alarm| match alarm.trim() {
+                "0" => Some(0),
+                "1" => Some(UNDER_VOLTAGE.bit),
+                _ => None,
+            })
+            .map(|flags| Throttling {
+                flags,
+                known: UNDER_VOLTAGE.bit,
+            })
+    }
+
+    fn read(&self, path: impl AsRef<Path>) -> Option<String> {
+        let mut text = String::new();
+        let file = File::open(self.root.join(path)).ok()?;
+        file.take(MAX_PROC_FILE).read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+}
+
+/// The host's name, without a domain.
+#[must_use]
+pub fn hostname() -> Option<String> {
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_str().ok()?;
+    let name = name.split('.').next().unwrap_or_default();
+    (!name.is_empty() && name != "(none)").then(|| name.to_owned())
+}
+
+/// The device's memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// What the kernel manages.
+    pub total: u64,
+    /// What could be had without swapping.
+    pub available: u64,
+}
+
+/// What this process uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// What it has in memory, in bytes.
+    pub resident: u64,
+    /// Its threads.
+    pub threads: u64,
+    /// Processor time, its own and the kernel's for it, in [`CPU_TICKS`] a second.
+    pub cpu_ticks: u64,
+    /// Its open descriptors.
+    pub descriptors: usize,
+}
+
+/// `USER_HZ`: what the kernel counts processor time in for programs, on every architecture postern is built for (time(7)).
+pub const CPU_TICKS: u64 = 100;
+
+/// What a Raspberry Pi's firmware reports: flags as `vcgencmd get_throttled` has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttling {
+    flags: u32,
+    /// Which of them this board tells.
+    known: u32,
+}
+
+impl Throttling {
+    /// The flags that the board tells: each one's name, and whether it holds.
+    pub fn now(self) -> impl Iterator<Item = (&'static str, bool)> {
+        FLAGS
+            .iter()
+            .filter(move |flag| self.known & flag.bit != 0)
+            .map(move |flag| (flag.name, self.flags & flag.bit != 0))
+    }
+
+    /// The same for whether it has held since the board was switched on; none where the board does not tell.
+    pub fn since_boot(self) -> impl Iterator<Item = (&'static str, bool)> {
+        FLAGS
+            .iter()
+            .map(|flag| (flag.name, flag.bit << SINCE_BOOT))
+            .filter(move |(_, bit)| self.known & bit != 0)
+            .map(move |(name, bit)| (name, self.flags & bit != 0))
+    }
+}
+
+struct Flag {
+    name: &'static str,
+    bit: u32,
+}
+
+const UNDER_VOLTAGE: Flag = Flag {
+    name: "under_voltage",
+    bit: 1,
+};
+
+/// The names are the firmware documentation's.
+const FLAGS: [Flag; 4] = [
+    UNDER_VOLTAGE,
+    Flag {
+        name: "frequency_capped",
+        bit: 1 << 1,
+    },
+    Flag {
+        name: "throttled",
+        bit: 1 << 2,
+    },
+    Flag {
+        name: "soft_temperature_limit",
+        bit: 1 << 3,
+    },
+];
+
+/// So far above each flag stands the one that says it has held since the board was switched on.
+const SINCE_BOOT: u32 = 16;
+
+const ALL_FLAGS: u32 = 0xf | 0xf << SINCE_BOOT;
+
+/// The driver of the firmware in the vendor's kernels. Its device has another name on each model.
+const FIRMWARE: &str = "sys/bus/platform/drivers/raspberrypi-firmware";
+
+/// Space on a file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// Its size.
+    pub total: u64,
+    /// What an ordinary user may still write.
+    pub available: u64,
+}
+
+/// The file system that holds `path`.
+#[must_use]
+pub fn disk(path: &Path) -> Option<Disk> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(Disk {
+        total: stat.f_blocks.checked_mul(stat.f_frsize)?,
+        available: stat.f_bavail.checked_mul(stat.f_frsize)?,
+    })
+}
+
+/// `Name:   1234 kB`, in bytes.
+fn kib_field(text: &str, name: &str) -> Option<u64> {
+    let number: u64 = field(text, name)?
+        .strip_suffix(" kB")?
+        .trim()
+        .parse()
+        .ok()?;
+    number.checked_mul(1024)
+}
+
+fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim())
+}
+
+/// The files read here have a few kilobytes.
+const MAX_PROC_FILE: u64 = 64 * 1024;
+
+/// Boards have a handful.
+const MAX_THERMAL_ZONES: u32 = 16;
+
+/// Here too.
+const MAX_SENSORS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_says_what_every_linux_says() {
+        let board = Board::default();
+        let memory = board.memory().expect("memory");
+        assert!(memory.available <= memory.total);
+        let process = board.process().expect("a process");
+        assert!(process.resident > 0 && process.resident < memory.total);
+        assert!(process.threads >= 1 && process.descriptors >= 3);
+        let load = board.load_average().expect("load");
+        assert!(load.iter().all(|load| *load >= 0.0));
+        assert!(board.uptime_seconds().is_some());
+        let disk = disk(Path::new("/")).expect("disk");
+        assert!(disk.available <= disk.total);
+    }
+
+    /// A board that shows these files.
+    fn board(files: &[(&str, &str)]) -> (tempfile::TempDir, Board) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("its folder");
+            fs::write(path, text).expect("a file");
+        }
+        let board = Board::under(folder.path());
+        (folder, board)
+    }
+
+    #[test]
+    fn a_raspberry_pi_says_what_it_is_and_how_it_fares() {
+        let (_folder, pi) = board(&[
+            (
+                "proc/device-tree/model",
+                "Raspberry Pi 3 Model B Plus Rev 1.3\0",
+            ),
+            ("sys/class/thermal/thermal_zone0/temp", "48312\n"),
+            (
+                "sys/bus/platform/drivers/raspberrypi-firmware/soc:firmware/get_throttled",
+                "50005\n",
+            ),
+            ("proc/loadavg", "0.52 0.58 0.59 1/467 12345\n"),
+            (
+                "proc/meminfo",
+                "MemTotal:  949452 kB\nMemFree:  1 kB\nMemAvailable:  655360 kB\n",
+            ),
+        ]);
+        assert_eq!(
+            pi.model().as_deref(),
+            Some("Raspberry Pi 3 Model B Plus Rev 1.3")
+        );
+        assert_eq!(pi.temperature(), Some(48.312));
+        assert_eq!(pi.load_average(), Some([0.52, 0.58, 0.59]));
+        assert_eq!(
+            pi.memory().map(|memory| memory.available),
+            Some(655_360 * 1024)
+        );
+        let throttling = pi.throttling().expect("flags");
+        let holding = |flags: Vec<(&'static str, bool)>| -> Vec<&str> {
+            assert_eq!(flags.len(), 4);
+            flags
+                .iter()
+                .filter(|flag| flag.1)
+                .map(|flag| flag.0)
+                .collect()
+        };
+        assert_eq!(
+            holding(throttling.now().collect()),
+            ["under_voltage", "throttled"]
+        );
+        assert_eq!(
+            holding(throttling.since_boot().collect()),
+            ["under_voltage", "throttled"]
+        );
+    }
+
+    #[test]
+    fn a_kernel_that_knows_of_under_voltage_alone_says_nothing_of_the_rest() {
+        for (alarm, holds) in [("0\n", false), ("1\n", true)] {
+            let (_folder, pi) = board(&[
+                ("sys/class/hwmon/hwmon0/name", "cpu_thermal\n"),
+                ("sys/class/hwmon/hwmon1/name", "rpi_volt\n"),
+                ("sys/class/hwmon/hwmon1/in0_lcrit_alarm", alarm),
+            ]);
+            let throttling = pi.throttling().expect("a flag");
+            assert_eq!(
+                throttling.now().collect::<Vec<_>>(),
+                [("under_voltage", holds)]
+            );
+            assert_eq!(throttling.since_boot().count(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_or_makes_no_sense_is_absent() {
+        let (_folder, empty) = board(&[]);
+        assert_eq!(empty.model(), None);
+        assert_eq!(empty.uptime_seconds(), None);
+        assert_eq!(empty.load_average(), None);
+        assert_eq!(empty.memory(), None);
+        assert_eq!(empty.process(), None);
+        assert_eq!(empty.temperature(), None);
+        assert_eq!(empty.throttling(), None);
+        let (_folder, odd) = board(&[
+            ("proc/device-tree/model", "\0"),
+            ("proc/uptime", "soon"),
+            ("proc/loadavg", "0.1 NaN 0.2"),
+            (
+                "proc/meminfo",
+                "MemTotal: many kB\nMemAvailable: 99999999999999999999 kB\n",
+            ),
+            ("sys/class/thermal/thermal_zone0/temp", "-274000"),
+            (
+                "sys/bus/platform/drivers/raspberrypi-firmware/soc:firmware/get_throttled",
+                "fine",
+            ),
+        ]);
+        assert_eq!(odd.model(), None);
+        assert_eq!(odd.uptime_seconds(), None);
+        assert_eq!(odd.load_average(), None);
+        assert_eq!(odd.memory(), None);
+        assert_eq!(odd.temperature(), None);
+        assert_eq!(odd.throttling(), None);
+        assert_eq!(disk(Path::new("/nowhere/at/all")), None);
+    }
+}
