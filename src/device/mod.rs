@@ -1,5 +1,7 @@
 //! What the board says of itself, from `/proc` and `/sys`. A figure the board does not have is `None`, never a guess.
 
+pub mod updates;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
