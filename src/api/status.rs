@@ -9,7 +9,7 @@ use super::packed::unpacked;
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::clock::ClockState;
-use crate::device;
+use crate::device::{self, updates::Report};
 
 /// `GET /api/status`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
@@ -53,6 +53,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         },
         "logs": {"boot": api.ring.boot(), "oldest": oldest, "newest": newest, "entries": newest + 1 - api.ring.first(), "sources": sources},
     });
+    body["updates"] = updates(&api.updates.report());
     // What a board does not have is absent, never null or zero.
     let facts = [
         ("model", device::model().map(Value::from)),
@@ -73,6 +74,17 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         }
     }
     Ok(Outcome::Answer(json_answer(200, &body)))
+}
+
+fn updates(report: &Report) -> Value {
+    let mut updates = json!({"state": report.state.name()});
+    if let Some(checked) = report.checked {
+        updates["checked_at"] = json!(checked.to_string());
+    }
+    if let Some(error) = &report.error {
+        updates["error"] = json!(error);
+    }
+    updates
 }
 
 fn clock(state: ClockState) -> Value {

@@ -31,6 +31,7 @@ mod streams;
 mod tickets;
 mod tls;
 mod tokens;
+mod updates;
 mod watchdog;
 mod websocket;
 
