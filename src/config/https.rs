@@ -61,6 +61,39 @@ impl HttpsUrl {
         Self([path, slash, suffix, rest].concat())
     }
 
+    /// `host` or `host:port`, as a request names it.
+    pub(crate) fn authority(&self) -> &str {
+        let rest = &self.0[SCHEME.len()..];
+        &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
+    }
+
+    /// The host, an IPv6 one without its brackets, and the port.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        let (host, port) = match self.authority().rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(443)),
+            _ => (self.authority(), 443),
+        };
+        (host.trim_matches(['[', ']']), port)
+    }
+
+    /// Path and query, as a request names them.
+    pub(crate) fn target(&self) -> String {
+        let rest = &self.0[SCHEME.len() + self.authority().len()..];
+        let rest = &rest[..rest.find('#').unwrap_or(rest.len())];
+        let slash = if rest.starts_with('/') { "" } else { "/" };
+        [slash, rest].concat()
+    }
+
+    /// Where a redirect from here leads: a whole URL, or a path that begins with a slash. `None`: nowhere that is HTTPS.
+    pub(crate) fn redirected(&self, to: &str) -> Option<Self> {
+        let to = match to.strip_prefix('/') {
+            Some(rest) if rest.starts_with('/') => ["https:", to].concat(),
+            Some(_) => [SCHEME, self.authority(), to].concat(),
+            None => to.to_owned(),
+        };
+        Self::parse(&to).ok()
+    }
+
     fn path_end(&self) -> usize {
         self.0.find(['?', '#']).unwrap_or(self.0.len())
     }

@@ -1,31 +1,22 @@
 //! One question to the feed: HTTPS all the way, within a known time and a known size, held against the trusted
 //! certificates by the guarded clock.
 //!
-//! ureq speaks HTTP, follows redirects and keeps the time. TLS is ours, below it: a board's system clock may stand in
-//! 1970, and certificates are judged by the guarded one. Everything is made for the one question and dropped after it.
+//! A board's system clock may stand in 1970, so certificates are judged by the guarded one. Everything is made for the one
+//! question and dropped after it.
 
-use std::fmt;
-use std::io::{self, Read, Write};
-use std::net::ToSocketAddrs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::client::Resumption;
 use rustls::crypto::ring as provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use ureq::config::Config as AgentConfig;
-use ureq::http::{StatusCode, Uri};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, TcpConnector, Transport,
-    TransportAdapter,
-};
-use ureq::{Agent, Error};
+use rustls::{ClientConfig, RootCertStore};
 
+use super::link;
 use super::manifest::ManifestError;
 use super::signature::{self, SignatureError};
 use crate::clock::Clock;
@@ -110,13 +101,16 @@ pub fn ask(
     patience: Patience,
     tag: Option<&str>,
 ) -> Result<Answer, Failure> {
-    let agent = agent(settings, clock, patience)?;
-    let Some((bytes, tag)) = get(&agent, url.as_str(), tag, MAX_BODY)? else {
+    let asker = Asker {
+        tls: Arc::new(tls_config(settings.ca_file.as_deref(), clock)?),
+        patience,
+    };
+    let Some((bytes, tag)) = get(&asker, url, tag, MAX_BODY)? else {
         return Ok(Answer::Unchanged);
     };
     if let Some(key) = &settings.public_key {
         let beside = url.with_suffix(".minisig");
-        let signature = match get(&agent, beside.as_str(), None, signature::MAX_SIGNATURE) {
+        let signature = match get(&asker, &beside, None, signature::MAX_SIGNATURE) {
             Err(Failure::Status(404 | 410)) => None,
             other => other?.map(|(signature, _)| signature),
         };
@@ -127,53 +121,36 @@ pub fn ask(
 
 type Body = (Vec<u8>, Option<String>);
 
-/// One request, redirects followed. `None`: nothing has changed since `tag`.
-fn get(agent: &Agent, url: &str, tag: Option<&str>, limit: u64) -> Result<Option<Body>, Failure> {
-    let mut request = agent.get(url);
-    if let Some(tag) = tag {
-        request = request.header("If-None-Match", tag);
+/// One question, redirects followed. `None`: nothing has changed since `tag`.
+fn get(
+    asker: &Asker,
+    url: &HttpsUrl,
+    tag: Option<&str>,
+    limit: u64,
+) -> Result<Option<Body>, Failure> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let deadline = Instant::now() + asker.patience.whole;
+    let mut url = url.clone();
+    for _ in 0..=MAX_REDIRECTS {
+        let reply = link::ask(&url, &asker.tls, asker.patience, deadline, tag, limit)?;
+        match (reply.status, reply.location) {
+            (200, _) => {
+                let tag = reply.tag.filter(|tag| tag.len() <= MAX_TAG);
+                return Ok(Some((reply.body, tag)));
+            }
+            (304, _) if tag.is_some() => return Ok(None),
+            (301 | 302 | 303 | 307 | 308, Some(to)) => {
+                url = url.redirected(&to).ok_or(Failure::Redirect)?;
+            }
+            (status, _) => return Err(Failure::Status(status)),
+        }
     }
-    let mut response = request.call().map_err(failure)?;
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::NOT_MODIFIED if tag.is_some() => return Ok(None),
-        other => return Err(Failure::Status(other.as_u16())),
-    }
-    let tag = response
-        .headers()
-        .get("etag")
-        .and_then(|tag| tag.to_str().ok());
-    let tag = tag.filter(|tag| tag.len() <= MAX_TAG).map(str::to_owned);
-    let body = response.body_mut().with_config().limit(limit);
-    Ok(Some((body.read_to_vec().map_err(failure)?, tag)))
+    Err(Failure::Redirect)
 }
 
-fn agent(
-    settings: &UpdateSettings,
-    clock: &Arc<Clock>,
+struct Asker {
+    tls: Arc<ClientConfig>,
     patience: Patience,
-) -> Result<Agent, Failure> {
-    let tls = Tls(Arc::new(tls_config(settings.ca_file.as_deref(), clock)?));
-    let config = Agent::config_builder()
-        .https_only(true)
-        // Whoever needs one of the environment's has not said so here.
-        .proxy(None)
-        .http_status_as_error(false)
-        .max_redirects(MAX_REDIRECTS)
-        .user_agent(concat!("postern/", env!("CARGO_PKG_VERSION")))
-        .accept("application/json")
-        .accept_encoding("identity")
-        .max_response_header_size(BUFFER)
-        .input_buffer_size(BUFFER)
-        .output_buffer_size(BUFFER)
-        .timeout_connect(Some(patience.connect))
-        .timeout_global(Some(patience.whole))
-        .build();
-    Ok(Agent::with_parts(
-        config,
-        TcpConnector::default().chain(tls),
-        Names,
-    ))
 }
 
 fn tls_config(ca_file: Option<&Path>, clock: &Arc<Clock>) -> Result<ClientConfig, Failure> {
@@ -205,35 +182,6 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Failure> {
     Ok(roots)
 }
 
-/// What ureq says, as far as it is fit to be shown: its own words hold URLs.
-fn failure(error: Error) -> Failure {
-    match error {
-        Error::Timeout(_) => Failure::Time,
-        Error::RequireHttpsOnly(_) | Error::TooManyRedirects => Failure::Redirect,
-        Error::BodyExceedsLimit(_) => Failure::Size,
-        Error::Io(error) => io_failure(error),
-        _ => Failure::Http,
-    }
-}
-
-fn io_failure(error: io::Error) -> Failure {
-    if let Some(unknown) = downcast::<Unresolved>(&error) {
-        return Failure::Name(io::Error::new(unknown.0.kind(), unknown.0.to_string()));
-    }
-    if let Some(tls) = downcast::<rustls::Error>(&error) {
-        return Failure::Tls(tls.clone());
-    }
-    match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::Time,
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Failure::Http,
-        _ => Failure::Network(error),
-    }
-}
-
-fn downcast<T: std::error::Error + 'static>(error: &io::Error) -> Option<&T> {
-    error.get_ref()?.downcast_ref()
-}
-
 /// Certificates are judged by the guarded clock.
 #[derive(Debug)]
 struct Guarded(Arc<Clock>);
@@ -245,120 +193,11 @@ impl TimeProvider for Guarded {
     }
 }
 
-/// The system's resolver, on this thread: ureq's own would start another one, and panic where none is to be had. It
-/// gives up by itself (resolv.conf(5): 5 s and two attempts for each server).
-#[derive(Debug)]
-struct Names;
-
-impl Resolver for Names {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        _: &AgentConfig,
-        _: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(Error::HostNotFound);
-        };
-        let name = DefaultResolver::host_and_port(scheme, authority).ok_or(Error::HostNotFound)?;
-        let found = name
-            .to_socket_addrs()
-            .map_err(|error| io::Error::other(Unresolved(error)))?;
-        let mut addresses = self.empty();
-        for address in found.take(MAX_ADDRESSES) {
-            addresses.push(address);
-        }
-        if addresses.is_empty() {
-            return Err(Error::HostNotFound);
-        }
-        Ok(addresses)
-    }
-}
-
-/// Tells an error of the resolver from one of the connection.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unresolved(io::Error);
-
-/// Puts TLS on a connection of ureq's.
-#[derive(Debug)]
-struct Tls(Arc<ClientConfig>);
-
-impl<In: Transport> Connector<In> for Tls {
-    type Out = TlsTransport;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails<'_>,
-        chained: Option<In>,
-    ) -> Result<Option<TlsTransport>, Error> {
-        // Nothing is sent in the clear, whatever ureq was told.
-        let (Some(transport), true) = (chained, details.needs_tls()) else {
-            return Err(Error::ConnectionFailed);
-        };
-        let host = details.uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let mut tls = ClientConnection::new(self.0.clone(), name).map_err(io::Error::other)?;
-        let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
-        socket.set_timeout(details.timeout);
-        tls.complete_io(&mut socket)?;
-        Ok(Some(TlsTransport {
-            buffers: LazyBuffers::new(BUFFER, BUFFER),
-            stream: StreamOwned::new(tls, socket),
-        }))
-    }
-}
-
-struct TlsTransport {
-    buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter>,
-}
-
-impl Transport for TlsTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.stream.get_mut().set_timeout(timeout);
-        self.stream.write_all(&self.buffers.output()[..amount])?;
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.stream.get_mut().set_timeout(timeout);
-        let amount = self.stream.read(self.buffers.input_append_buf())?;
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.stream.get_mut().get_mut().is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        true
-    }
-}
-
-impl fmt::Debug for TlsTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsTransport")
-    }
-}
-
 /// GitHub's answer for a release with a hundred files has about 200 KiB.
 pub const MAX_BODY: u64 = 256 * 1024;
 
-/// A head has to fit into it. GitHub's has 3 KiB.
-const BUFFER: usize = 16 * 1024;
-
 /// From a project's page to its store there are one or two.
 const MAX_REDIRECTS: u32 = 3;
-
-/// As many as ureq takes.
-const MAX_ADDRESSES: usize = 16;
 
 /// A tag is a hash; it is kept for hours and sent back.
 const MAX_TAG: usize = 256;

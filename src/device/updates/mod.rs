@@ -6,6 +6,7 @@
 
 pub mod dropped;
 pub mod fetch;
+mod link;
 pub mod manifest;
 pub mod signature;
 #[cfg(test)]
