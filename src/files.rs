@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use rustix::process::{getegid, geteuid};
 
 /// Makes the directory (and those above it) if need be, and closes it to everybody else (0700).
@@ -138,23 +139,46 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`].
 pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    // Non-blocking, so that a FIFO in the file's place cannot hold the start up.
+    contents(&open_regular(path, OFlags::empty())?, limit)
+}
+
+/// Reads a file that another program left for postern: no link, and root's or postern's own, so that nobody else can
+/// change it meanwhile.
+///
+/// # Errors
+/// As [`read`]; [`io::ErrorKind::PermissionDenied`] for somebody else's file.
+pub fn read_left(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open_regular(path, OFlags::NOFOLLOW)?;
+    let owner = file.metadata()?.uid();
+    if owner != 0 && owner != geteuid().as_raw() {
+        let message = format!("it belongs to user {owner}, who is neither root nor postern's");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    contents(&file, limit)
+}
+
+/// Non-blocking, so that a FIFO in the file's place holds nobody up.
+fn open_regular(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | flags).bits();
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0))
+        .custom_flags(i32::try_from(flags).unwrap_or(0))
         .open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
+    if !file.metadata()?.is_file() {
         let message = "this is no regular file";
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
+    Ok(file)
+}
+
+fn contents(file: &File, limit: u64) -> io::Result<Vec<u8>> {
+    let metadata = file.metadata()?;
     let mut contents = Vec::new();
     if metadata.len() <= limit {
         file.take(limit + 1).read_to_end(&mut contents)?;
     }
     if metadata.len().max(contents.len() as u64) > limit {
-        let mebibytes = limit / (1024 * 1024);
-        let message = format!("the file is larger than {mebibytes} MiB");
+        let message = format!("the file is larger than {} KiB", limit / 1024);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(contents)

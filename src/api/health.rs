@@ -18,6 +18,13 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     if !reasons.is_empty() {
         body["reasons"] = json!(reasons);
     }
+    if let Some(update) = api.updates.known() {
+        body["update_available"] = json!(true);
+        body["update_version"] = json!(update.version.to_string());
+        if let Some(url) = update.url {
+            body["update_url"] = json!(url.as_str());
+        }
+    }
     Ok(Outcome::Answer(json_answer(200, &body)))
 }
 

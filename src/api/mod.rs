@@ -27,6 +27,7 @@ use tiny_http::Method;
 use crate::auth::{Auth, Quick, Session, Unwritten};
 use crate::clock::{Clock, Moment};
 use crate::device::board::Board;
+use crate::device::updates::Updates;
 use crate::journal::{ClientKey, CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
 use crate::limits::client::client_address;
@@ -65,6 +66,8 @@ pub struct Api {
     pub trusted_proxies: Vec<IpNet>,
     /// Which other origins a browser may call from.
     pub allowed_origins: Vec<String>,
+    /// What is known of updates.
+    pub updates: Arc<Updates>,
     /// Where the state is kept, for the free space of its disk.
     pub state_dir: PathBuf,
     /// Where the board shows itself.

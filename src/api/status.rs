@@ -10,6 +10,7 @@ use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::clock::ClockState;
 use crate::device::board::{Board, Throttling, disk, hostname};
+use crate::device::updates::Report;
 
 /// `GET /api/status`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
@@ -53,6 +54,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         },
         "logs": {"boot": api.ring.boot(), "oldest": oldest, "newest": newest, "entries": newest + 1 - api.ring.first(), "sources": sources},
     });
+    body["updates"] = updates(&api.updates.report());
     // What a board does not have is absent, never null or zero.
     let facts = [
         ("model", api.board.model().map(Value::from)),
@@ -112,6 +114,17 @@ fn power(throttling: Throttling) -> Value {
         power["since_boot"] = since_boot;
     }
     power
+}
+
+fn updates(report: &Report) -> Value {
+    let mut updates = json!({"state": report.state.name()});
+    if let Some(checked) = report.checked {
+        updates["checked_at"] = json!(checked.to_string());
+    }
+    if let Some(error) = &report.error {
+        updates["error"] = json!(error);
+    }
+    updates
 }
 
 fn clock(state: ClockState) -> Value {

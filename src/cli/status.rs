@@ -40,6 +40,7 @@ fn table(status: &Value, health: &Value) -> String {
     let mut lines: Vec<(&str, Option<String>)> = vec![
         ("health", Some(healthy(health))),
         ("version", text(status, "/version")),
+        ("update", update(status, health)),
         ("running for", span(status, "/uptime_seconds")),
         ("host", text(status, "/hostname")),
         ("board", text(status, "/model")),
@@ -87,6 +88,19 @@ fn healthy(health: &Value) -> String {
         Some(word) if word == "healthy" => word,
         _ => format!("degraded: {}", health::reasons(health)),
     }
+}
+
+/// Nothing, where nobody was ever to be asked.
+fn update(status: &Value, health: &Value) -> Option<String> {
+    if let Some(version) = text(health, "/update_version") {
+        let url = text(health, "/update_url").map_or_else(String::new, |url| format!(": {url}"));
+        return Some(format!("{version} is available{url}"));
+    }
+    let state = text(status, "/updates/state").filter(|state| state != "off")?;
+    Some(match text(status, "/updates/error") {
+        Some(error) => format!("{state}: {error}"),
+        None => state,
+    })
 }
 
 fn source(source: &Value) -> String {
@@ -213,6 +227,34 @@ mod tests {
              log source        all: following, 12 entries of 2 files\n\
              log source        x: error, 0 entries (no [2Jway)\n"
         );
+    }
+
+    #[test]
+    fn an_update_is_told_and_so_is_trouble_with_the_news_of_it() {
+        let status = |updates| json!({"updates": updates});
+        let line = |status, health| update(&status, &health);
+        assert_eq!(line(status(json!({"state": "off"})), json!({})), None);
+        assert_eq!(line(json!({}), json!({})), None);
+        for (status, health, expected) in [
+            (status(json!({"state": "current"})), json!({}), "current"),
+            (
+                status(json!({"state": "failing", "error": "no"})),
+                json!({}),
+                "failing: no",
+            ),
+            (
+                status(json!({"state": "available"})),
+                json!({"update_available": true, "update_version": "0.2.0"}),
+                "0.2.0 is available",
+            ),
+            (
+                status(json!({"state": "available", "error": "no"})),
+                json!({"update_version": "0.2.0", "update_url": "https://a/"}),
+                "0.2.0 is available: https://a/",
+            ),
+        ] {
+            assert_eq!(line(status, health).as_deref(), Some(expected));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! wrong is reported at once, by name, with what would be right; secrets are never shown.
 
 mod env_file;
+mod https;
 mod key;
 mod machine;
 pub(crate) mod nearest;
@@ -25,7 +26,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use log::LevelFilter;
+use minisign_verify::PublicKey;
 
+pub use https::HttpsUrl;
 pub use machine::Machine;
 pub(crate) use machine::{KMSG, journalctl_places};
 pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
@@ -95,6 +98,8 @@ pub struct Config {
     pub max_tickets: usize,
     /// Bytes of log entries kept in memory (`LOG_BUFFER_BYTES`), 16 KiB to 1 GiB.
     pub log_buffer_bytes: usize,
+    /// Where news of a newer postern comes from.
+    pub updates: UpdateSettings,
     /// What works but was hardly meant so; a line each, for people, without secrets.
     pub warnings: Vec<String>,
 }
@@ -173,6 +178,17 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+}
+
+/// Where news of a newer postern comes from, besides a file in the state folder.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateSettings {
+    /// The feed that is asked now and then (`UPDATE_URL`). `None`: the network is never used.
+    pub url: Option<HttpsUrl>,
+    /// Whose signature all news must carry (`UPDATE_PUBLIC_KEY`).
+    pub public_key: Option<PublicKey>,
+    /// The certificates that the feed's is held against (`UPDATE_CA_FILE`). `None`: the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A log to stream. Whether it is there and can be read is seen when it is.

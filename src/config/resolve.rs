@@ -16,10 +16,12 @@ use super::variables::{
     MAX_ATTEMPT_CLIENTS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_IP, MAX_LOGIN_ATTEMPTS,
     MAX_REVOCATIONS, MAX_TICKETS, MAX_TRACKED_CLIENTS, RATE_LIMIT_BURST, RATE_LIMIT_RPS,
     RATE_LIMIT_WINDOW_SECONDS, REFRESH_REUSE_GRACE_SECONDS, SECRET_KEY, SECRET_KEY_PREVIOUS,
-    STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES, Variable, WORKERS,
-    WS_TOKEN_TTL_SECONDS,
+    STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES, UPDATE_CA_FILE, UPDATE_PUBLIC_KEY,
+    UPDATE_URL, Variable, WORKERS, WS_TOKEN_TTL_SECONDS,
 };
-use super::{Config, LogSource, Machine, SecretBytes, TlsFiles, key, sources, values};
+use super::{
+    Config, LogSource, Machine, SecretBytes, TlsFiles, UpdateSettings, key, sources, values,
+};
 
 /// Reads every variable. Where one is wrong, its problem is on `settings`' list and an arbitrary value in its place: the
 /// result counts only if the list is empty.
@@ -70,6 +72,7 @@ pub(super) fn resolve(
         max_tickets: number(settings, &MAX_TICKETS, &TICKETS).unwrap_or_default(),
         log_buffer_bytes: number(settings, &LOG_BUFFER_BYTES, &BUFFER_BYTES)
             .unwrap_or_else(|| machine.log_buffer_bytes()),
+        updates: updates(settings),
         warnings: Vec::new(),
     }
 }
@@ -213,6 +216,17 @@ fn tls_files(settings: &mut Settings) -> Option<TlsFiles> {
         cert: cert?,
         key: key?,
     })
+}
+
+fn updates(settings: &mut Settings) -> UpdateSettings {
+    if settings.is_given(&UPDATE_CA_FILE) && !settings.is_given(&UPDATE_URL) {
+        settings.warn(&UPDATE_CA_FILE, "is of no effect without UPDATE_URL");
+    }
+    UpdateSettings {
+        url: settings.read(&UPDATE_URL, values::update_url),
+        public_key: settings.read(&UPDATE_PUBLIC_KEY, values::minisign_key),
+        ca_file: settings.read(&UPDATE_CA_FILE, values::path),
+    }
 }
 
 fn trusted_proxies(settings: &mut Settings) -> Vec<IpNet> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use log::LevelFilter;
+use minisign_verify::PublicKey;
 
-use super::ListenAddress;
+use super::{HttpsUrl, ListenAddress};
 
 /// A whole number within `range`.
 pub(super) fn number<T: TryFrom<u64>>(
@@ -80,6 +81,20 @@ pub(crate) fn username(value: &str) -> Result<String, String> {
     } else {
         Ok(value.to_owned())
     }
+}
+
+/// A URL that updates are asked for at. The message never shows it: a token may stand in it.
+pub(super) fn update_url(value: &str) -> Result<HttpsUrl, String> {
+    HttpsUrl::parse(value).map_err(|problem| {
+        format!("{problem}; write https://host/path, as https://example.org/update.json")
+    })
+}
+
+/// A minisign public key: the second line of its file.
+pub(super) fn minisign_key(value: &str) -> Result<PublicKey, String> {
+    PublicKey::from_base64(value).map_err(|_| {
+        "is no minisign public key; write the second line of minisign.pub, 56 characters that begin with RW".into()
+    })
 }
 
 /// A path, made absolute.
@@ -204,7 +219,7 @@ fn origin(value: &str) -> Result<String, String> {
     })
 }
 
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     if let Some(v6) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
         return v6.parse::<std::net::Ipv6Addr>().is_ok();
     }

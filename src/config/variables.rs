@@ -106,6 +106,12 @@ variables! {
         "unused tickets to the log stream, 16 to 10000, of which a login may hold 32; 150 bytes each";
     LOG_BUFFER_BYTES, Described "256 KiB to 4 MiB, by memory",
         "bytes of recent log entries that are kept in memory, from 16384";
+    UPDATE_URL, Described "none: nobody is asked",
+        "https:// URL that is asked each six hours for news of a newer postern: a manifest, or GitHub's latest release";
+    UPDATE_PUBLIC_KEY, Described "none",
+        "minisign public key whose signature that manifest and STATE_DIR/update.json must carry, one line";
+    UPDATE_CA_FILE, Described "the system's bundle",
+        "certificates, PEM, that the one of UPDATE_URL is held against";
 }
 
 /// The variable of that name.

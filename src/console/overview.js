@@ -151,10 +151,10 @@ function showHealth(health) {
   const degraded = health.status !== 'healthy';
   if (degraded) lines.push(['bad', `Degraded: ${(health.reasons ?? [health.status]).join('; ')}.`]);
   else lines.push(['good', 'Healthy']);
-  const { cves, update_available: news, update_url: url } = health;
+  const { cves, update_available: news, update_version: version, update_url: url } = health;
   if (cves) lines.push(['bad', cves === 1 ? 'A known vulnerability applies to this version.'
     : `${cves} known vulnerabilities apply to this version.`]);
-  if (news) lines.push(['note', typeof news === 'string' ? `Version ${news} is available.` : 'An update is available.', url]);
+  if (news) lines.push(['note', version ? `Version ${version} is available.` : 'An update is available.', url]);
   const text = JSON.stringify(lines);
   // A screen reader reads it out when it changes, and only then.
   if ($('health').dataset.text === text) return;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use semver::Version;
 use zeroize::Zeroizing;
 
 use super::found::Found;
@@ -13,6 +14,7 @@ use crate::api::metrics::Metrics;
 use crate::auth::{self, Auth, AuthError, Durable, FirstPassword};
 use crate::config::{Config, SecretString};
 use crate::device::board::Board;
+use crate::device::updates::Updates;
 use crate::entropy::Entropy;
 use crate::files;
 use crate::journal::storage::LOCK;
@@ -92,6 +94,12 @@ pub fn assemble(
         }
     }));
     let sources = Sources::start(&config.log_sources, &ring, &clock)?;
+    let updates = Arc::new(Updates::new(
+        config.updates.clone(),
+        state_dir.clone(),
+        Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo refuses any other"),
+        clock.clone(),
+    ));
     let api = Api {
         auth: Arc::new(auth),
         buckets: Buckets::new(
@@ -109,6 +117,7 @@ pub fn assemble(
         connections,
         trusted_proxies: config.trusted_proxies.clone(),
         allowed_origins: config.cors_allowed_origins.clone(),
+        updates,
         state_dir,
         board: Board::default(),
         metrics: Metrics::default(),

@@ -41,6 +41,7 @@ use signal_hook::iterator::Signals;
 use crate::api::Api;
 use crate::auth::{self, FirstPassword, InitialiseError};
 use crate::config::Config;
+use crate::device::updates::watch::Watch;
 use crate::journal::OpenError;
 use crate::limits::bucket::Buckets;
 use crate::logs::own;
@@ -116,6 +117,7 @@ pub struct Server {
     pool: pool::Threads,
     local: Option<Local>,
     housekeeper: Housekeeper,
+    updates: Option<Watch>,
 }
 
 impl Server {
@@ -203,6 +205,9 @@ impl Server {
             Feeder::new(watchdog, Pulse::new(parts), Instant::now())
         });
         let housekeeper = Housekeeper::start(api.clone(), handshakes, certificate.clone(), feeder)?;
+        let updates = (config.updates.url.as_ref())
+            .map(|_| Watch::start(api.updates.clone(), world.pace, world.entropy.clone()))
+            .transpose()?;
         let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
             // What fails here is tried again at the first password check.
@@ -222,6 +227,7 @@ impl Server {
             pool: pool_threads,
             local,
             housekeeper,
+            updates,
         })
     }
 
@@ -276,6 +282,8 @@ impl Server {
     pub fn stop(self) {
         log::info!("stopping");
         self.housekeeper.leave();
+        // Asks nobody any more; a question under way is not waited for.
+        drop(self.updates);
         let deadline = Instant::now() + LEAVE;
         for mailbox in &self.mailboxes {
             mailbox.leave(deadline);

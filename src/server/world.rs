@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::watchdog::Watchdog;
 use crate::clock::{SystemTimeSource, TimeSource};
+use crate::device::updates::watch::Pace;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::journal::{FileStorage, OpenError, Storage};
 
@@ -19,6 +20,8 @@ pub struct World {
     pub storage: OpenStorage,
     /// Listening, non-blocking sockets to serve TLS on in place of `LISTEN`; none, to open those.
     pub listeners: Vec<Arc<TcpListener>>,
+    /// When news of updates is asked for.
+    pub pace: Pace,
     /// Who is to hear that all is well.
     pub watchdog: Option<Watchdog>,
 }
@@ -35,6 +38,7 @@ impl World {
             entropy: Arc::new(SystemEntropy),
             storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
             listeners: Vec::new(),
+            pace: Pace::REAL,
             watchdog: None,
         }
     }

@@ -92,7 +92,7 @@ export default async function run(binary) {
     }, /ERR_FAILED/);
     await step('trouble, news and known vulnerabilities are told; only https is linked', async () => {
       await page.click('nav a[href="#overview"]');
-      let health = { status: 'degraded', version: '1', reasons: ['the journal cannot be written'], cves: 2, update_available: '0.2.0', update_url: 'https://example.org/postern' };
+      let health = { status: 'degraded', version: '1', reasons: ['the journal cannot be written'], cves: 2, update_available: true, update_version: '0.2.0', update_url: 'https://example.org/postern' };
       await page.route('**/api/health', route => route.fulfill({ json: health }));
       await page.waitForSelector('.banner.bad:has-text("Degraded: the journal cannot be written.")');
       await page.waitForSelector('.banner.bad:has-text("2 known vulnerabilities apply to this version.")');

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::config::{Config, Machine};
+use postern::device::updates::fetch::Patience;
+use postern::device::updates::watch::Pace;
 use postern::journal::{MemoryStorage, OpenError};
 use postern::logs::{Filter, Level, NewEntry};
 use postern::server::{Server, StartError, World};
@@ -21,6 +23,18 @@ pub const USER: &str = "admin";
 pub const PASSWORD: &str = "correct horse battery";
 /// 2026-11-18, some time after the release's epoch.
 pub const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);
+
+/// News of updates is asked for over and over, and waited for without end: what must not wait for it would hang.
+const PACE: Pace = Pace {
+    first: Duration::from_millis(20),
+    period: Duration::from_millis(20),
+    retry: Duration::from_millis(20),
+    clock: Duration::from_millis(20),
+    patience: Patience {
+        connect: Duration::from_secs(60 * 60),
+        whole: Duration::from_secs(60 * 60),
+    },
+};
 
 /// A device; its state outlives [`Device::restart`] and [`Device::pull_plug`].
 pub struct Device {
@@ -89,6 +103,7 @@ impl Device {
             Config::load_on(&machine, self.settings.clone(), None).expect("a good configuration");
         let mut world = World {
             time: self.time.clone(),
+            pace: PACE,
             ..World::real()
         };
         if let Some(memory) = self.memory.clone() {

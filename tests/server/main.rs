@@ -32,6 +32,7 @@ mod streams;
 mod tickets;
 mod tls;
 mod tokens;
+mod updates;
 mod watchdog;
 mod websocket;
 

@@ -11,6 +11,15 @@ that '… and what is followed' grep -qE '^log source +board: following' "$tmp/h
 that '… --json is the answer itself' here_on status --json
 that '… as JSON' jq -e '.status == "success" and .logs.entries > 0' "$tmp/here.out"
 
+update_told() { here_on status && grep -qE '^update +99\.0\.0 is available: https://example\.org/p$' "$tmp/here.out"; }
+update_shown() { curl -s --cacert "$cacert" "https://localhost:$port/health" | jq -e '.update_available and .update_version == "99.0.0"'; }
+printf '{"version":"99.0.0","url":"https://example.org/p"}' >"$state/update.new"
+mv "$state/update.new" "$state/update.json"
+that 'a dropped update.json is noticed' within 12 update_told
+that '… and on /health' update_shown
+rm "$state/update.json"
+that '… and that it has gone' within 12 not update_shown
+
 credentials wrong.json not-the-password
 ask -d "@$tmp/wrong.json" /api/auth/login
 that 'postern lockouts' here_on lockouts

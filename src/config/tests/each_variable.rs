@@ -211,6 +211,18 @@ fn good_values_are_taken() {
             |c| c.log_buffer_bytes.to_string(),
             "16384",
         ),
+        (
+            "UPDATE_URL",
+            "https://example.org/u.json?token=x",
+            |c| c.updates.url.as_ref().unwrap().as_str().to_owned(),
+            "https://example.org/u.json?token=x",
+        ),
+        (
+            "UPDATE_PUBLIC_KEY",
+            "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
+            |c| c.updates.public_key.is_some().to_string(),
+            "true",
+        ),
     ];
     for (name, value, show, expected) in cases {
         let config = good(&[(name, value)]);
@@ -295,6 +307,18 @@ fn a_bad_value_is_named_with_what_would_be_right() {
         ("MAX_TICKETS", "15", "from 16 to 10000"),
         ("MAX_TICKETS", "10001", "from 16 to 10000"),
         ("LOG_BUFFER_BYTES", "1M", "from 16384 to 1073741824"),
+        (
+            "UPDATE_URL",
+            "http://example.org/u.json",
+            "https://host/path",
+        ),
+        ("UPDATE_URL", "https://a:b@example.org/", "user name"),
+        (
+            "UPDATE_PUBLIC_KEY",
+            "RWQf6LRC",
+            "second line of minisign.pub",
+        ),
+        ("UPDATE_CA_FILE", "/a\0b", "NUL"),
     ];
     for (name, value, right) in cases {
         let error = load(&[(name, value)]).expect_err(name).to_string();

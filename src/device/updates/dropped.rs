@@ -1,0 +1,67 @@
+//! The file that a package manager or an integrator may drop into the state folder, and its signature beside it. It is
+//! looked at every few seconds and read only when it has changed; postern never writes it.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use minisign_verify::PublicKey;
+
+use super::fetch::{Failure, MAX_BODY};
+use super::manifest::{self, Release};
+use super::signature;
+use crate::files;
+
+/// Enough of both files' metadata to notice that one was replaced or rewritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks([Result<Mark, io::ErrorKind>; 2]);
+
+type Mark = (u64, u64, u64, [i64; 4]);
+
+impl Marks {
+    /// What the files in this folder look like.
+    #[must_use]
+    pub fn of(folder: &Path) -> Self {
+        Self([FILE, SIGNATURE].map(|name| mark(&folder.join(name))))
+    }
+
+    /// Whether there is a file at all, as far as one may look.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.0[0] != Err(io::ErrorKind::NotFound)
+    }
+}
+
+fn mark(path: &Path) -> Result<Mark, io::ErrorKind> {
+    let there = std::fs::symlink_metadata(path).map_err(|error| error.kind())?;
+    let times = [
+        there.mtime(),
+        there.mtime_nsec(),
+        there.ctime(),
+        there.ctime_nsec(),
+    ];
+    Ok((there.dev(), there.ino(), there.len(), times))
+}
+
+/// Reads the file, and holds its signature against it if there is a key.
+///
+/// # Errors
+/// [`Failure`].
+pub fn read(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Release>, Failure> {
+    let bytes = files::read_left(&folder.join(FILE), MAX_BODY).map_err(Failure::File)?;
+    if let Some(key) = key {
+        let beside = folder.join(SIGNATURE);
+        let signature = match files::read_left(&beside, signature::MAX_SIGNATURE) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            other => Some(other.map_err(Failure::File)?),
+        };
+        signature::verify(&bytes, signature.as_deref(), key)?;
+    }
+    Ok(manifest::parse(&bytes)?)
+}
+
+/// The file in the state folder.
+pub const FILE: &str = "update.json";
+
+/// Its signature.
+pub const SIGNATURE: &str = "update.json.minisig";

@@ -1,0 +1,264 @@
+//! The little of an HTTP client that one question needs: a connection under a deadline, TLS on it, a request, and an
+//! answer of a known size. One request a connection; what could be read in two ways is refused.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use super::fetch::{Failure, Patience};
+use crate::config::HttpsUrl;
+
+/// The answer to one request.
+pub struct Reply {
+    pub status: u16,
+    pub tag: Option<String>,
+    pub location: Option<String>,
+    /// Empty, unless the status is 200.
+    pub body: Vec<u8>,
+}
+
+/// Asks once. The body may have `limit` bytes.
+pub fn ask(
+    url: &HttpsUrl,
+    tls: &Arc<ClientConfig>,
+    patience: Patience,
+    deadline: Instant,
+    tag: Option<&str>,
+    limit: usize,
+) -> Result<Reply, Failure> {
+    let mut link = Link::open(url, tls, patience.connect, deadline)?;
+    let tag = tag.map_or_else(String::new, |tag| format!("If-None-Match: {tag}\r\n"));
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: postern/{}\r\nAccept: application/json\r\n{tag}Connection: close\r\n\r\n",
+        url.target(),
+        url.authority(),
+        env!("CARGO_PKG_VERSION"),
+    );
+    link.stream.write_all(request.as_bytes()).map_err(failure)?;
+    let (mut reply, framing) = link.head()?;
+    if reply.status == 200 {
+        reply.body = link.body(framing, limit)?;
+    }
+    Ok(reply)
+}
+
+/// How the end of the body is known (RFC 9112, section 6.3).
+#[derive(Clone, Copy)]
+enum Framing {
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+struct Link {
+    stream: StreamOwned<ClientConnection, Timed>,
+    /// What has come and was not used.
+    buffered: Vec<u8>,
+}
+
+impl Link {
+    fn open(
+        url: &HttpsUrl,
+        tls: &Arc<ClientConfig>,
+        connect: Duration,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let (host, port) = url.host_and_port();
+        let addresses = (host, port).to_socket_addrs().map_err(Failure::Name)?;
+        let up = deadline.min(Instant::now() + connect);
+        let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let mut socket = None;
+        for address in addresses.take(MAX_ADDRESSES) {
+            let left = left(up).map_err(failure)?;
+            // So that one that swallows everything leaves time for the next.
+            match TcpStream::connect_timeout(&address, left / 2) {
+                Ok(connected) => {
+                    socket = Some(connected);
+                    break;
+                }
+                Err(error) => refused = error,
+            }
+        }
+        let socket = socket.ok_or_else(|| failure(refused))?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| Failure::Http)?;
+        let mut tls = ClientConnection::new(tls.clone(), name).map_err(Failure::Tls)?;
+        let mut socket = Timed(socket, up);
+        while tls.is_handshaking() {
+            tls.complete_io(&mut socket).map_err(failure)?;
+        }
+        socket.1 = deadline;
+        Ok(Self {
+            stream: StreamOwned::new(tls, socket),
+            buffered: Vec::new(),
+        })
+    }
+
+    /// Reads what is there; false at an orderly end.
+    fn fill(&mut self) -> Result<bool, Failure> {
+        let mut piece = [0; 4096];
+        let length = self.stream.read(&mut piece).map_err(failure)?;
+        self.buffered.extend_from_slice(&piece[..length]);
+        Ok(length > 0)
+    }
+
+    fn head(&mut self) -> Result<(Reply, Framing), Failure> {
+        loop {
+            let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+            let mut head = httparse::Response::new(&mut fields);
+            if let httparse::Status::Complete(end) =
+                head.parse(&self.buffered).map_err(|_| Failure::Http)?
+            {
+                let understood = understand(&head)?;
+                self.buffered.drain(..end);
+                return Ok(understood);
+            }
+            if self.buffered.len() > MAX_HEAD || !self.fill()? {
+                return Err(Failure::Http);
+            }
+        }
+    }
+
+    fn body(&mut self, framing: Framing, limit: usize) -> Result<Vec<u8>, Failure> {
+        match framing {
+            Framing::Length(length) if length > limit as u64 => Err(Failure::Size),
+            Framing::Length(length) => self.take(usize::try_from(length).unwrap_or(limit)),
+            Framing::UntilClose => {
+                while self.fill()? {
+                    if self.buffered.len() > limit {
+                        return Err(Failure::Size);
+                    }
+                }
+                Ok(std::mem::take(&mut self.buffered))
+            }
+            Framing::Chunked => {
+                let mut body = Vec::new();
+                loop {
+                    let (skip, size) = match httparse::parse_chunk_size(&self.buffered) {
+                        Ok(httparse::Status::Complete(found)) => found,
+                        Ok(httparse::Status::Partial) if self.buffered.len() < MAX_HEAD => {
+                            if !self.fill()? {
+                                return Err(Failure::Http);
+                            }
+                            continue;
+                        }
+                        _ => return Err(Failure::Http),
+                    };
+                    self.buffered.drain(..skip);
+                    // What follows the last chunk is of no interest.
+                    if size == 0 {
+                        return Ok(body);
+                    }
+                    if size > (limit - body.len()) as u64 {
+                        return Err(Failure::Size);
+                    }
+                    body.extend(self.take(usize::try_from(size).unwrap_or(limit))?);
+                    if self.take(2)? != b"\r\n" {
+                        return Err(Failure::Http);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Exactly so many bytes.
+    fn take(&mut self, length: usize) -> Result<Vec<u8>, Failure> {
+        while self.buffered.len() < length {
+            if !self.fill()? {
+                return Err(Failure::Http);
+            }
+        }
+        Ok(self.buffered.drain(..length).collect())
+    }
+}
+
+fn understand(head: &httparse::Response<'_, '_>) -> Result<(Reply, Framing), Failure> {
+    let mut reply = Reply {
+        status: head.code.unwrap_or(0),
+        tag: None,
+        location: None,
+        body: Vec::new(),
+    };
+    let (mut length, mut chunked) = (None, false);
+    for field in head.headers.iter() {
+        let is = |name| field.name.eq_ignore_ascii_case(name);
+        let value = std::str::from_utf8(field.value).map_or("", str::trim);
+        if is("content-length") {
+            let digits = value.bytes().all(|b| b.is_ascii_digit());
+            let given = value.parse::<u64>().ok().filter(|_| digits);
+            let given = given.ok_or(Failure::Http)?;
+            if length.replace(given).is_some_and(|before| before != given) {
+                return Err(Failure::Http);
+            }
+        } else if is("transfer-encoding") {
+            if chunked || !value.eq_ignore_ascii_case("chunked") {
+                return Err(Failure::Http);
+            }
+            chunked = true;
+        } else if is("etag") && !value.is_empty() {
+            reply.tag = Some(value.to_owned());
+        } else if is("location") {
+            reply.location = Some(value.to_owned());
+        }
+    }
+    match (chunked, length) {
+        (true, None) => Ok((reply, Framing::Chunked)),
+        (false, Some(length)) => Ok((reply, Framing::Length(length))),
+        (false, None) => Ok((reply, Framing::UntilClose)),
+        (true, Some(_)) => Err(Failure::Http),
+    }
+}
+
+/// A socket that gives up at a time, however it is kept busy.
+struct Timed(TcpStream, Instant);
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.set_read_timeout(Some(left(self.1)?))?;
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.set_write_timeout(Some(left(self.1)?))?;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(left),
+    }
+}
+
+fn failure(error: io::Error) -> Failure {
+    if let Some(tls) = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>())
+    {
+        return Failure::Tls(tls.clone());
+    }
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::Time,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Failure::Http,
+        _ => Failure::Network(error),
+    }
+}
+
+/// A head has to fit into it. GitHub's has 3 KiB.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// GitHub sends about thirty.
+const MAX_FIELDS: usize = 96;
+
+/// More than any feed has; each is tried in turn.
+const MAX_ADDRESSES: usize = 8;

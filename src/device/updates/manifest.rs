@@ -1,0 +1,203 @@
+//! What is offered: bytes to a valid release, whatever else they may hold. No I/O.
+//!
+//! Two shapes are understood: GitHub's answer for a release (`tag_name`, `html_url`), and postern's own,
+//! `{"version":"1.2.3","url":"https://…"}`. All other members are passed over without being kept.
+
+use semver::Version;
+use serde::Deserialize;
+
+use crate::config::HttpsUrl;
+
+/// A release that somebody offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Its version.
+    pub version: Version,
+    /// Where to read about it or get it.
+    pub url: Option<HttpsUrl>,
+}
+
+/// Why bytes are no manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// The text; only the place is named, since what stands there is not to be trusted.
+    #[error("the manifest is not the JSON it should be: line {0}, column {1}")]
+    Json(usize, usize),
+    /// Neither shape.
+    #[error("the manifest has neither a tag_name nor a version")]
+    NoVersion,
+    /// Its version.
+    #[error("the manifest's version is not a semantic version such as 1.2.3")]
+    Version,
+}
+
+/// Understands a manifest. `None`: a draft or a pre-release of GitHub's, which is not for everybody yet. A URL that is not
+/// fit to be shown is left out, and a log line says so.
+///
+/// # Errors
+/// [`ManifestError`].
+pub fn parse(bytes: &[u8]) -> Result<Option<Release>, ManifestError> {
+    // serde would take an array for the members in their order.
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(ManifestError::Json(1, 1));
+    }
+    let members: Members = serde_json::from_slice(bytes)
+        .map_err(|error| ManifestError::Json(error.line(), error.column()))?;
+    let (version, url) = match (members.tag_name, members.version) {
+        (Some(tag), _) => (tag, members.html_url),
+        (None, Some(version)) => (version, members.url),
+        (None, None) => return Err(ManifestError::NoVersion),
+    };
+    if members.draft || members.prerelease {
+        return Ok(None);
+    }
+    let version = version.strip_prefix('v').unwrap_or(&version);
+    let version = Some(version)
+        .filter(|version| version.len() <= MAX_VERSION)
+        .and_then(|version| Version::parse(version).ok())
+        .ok_or(ManifestError::Version)?;
+    let url = url.and_then(|url| {
+        HttpsUrl::parse(&url)
+            .inspect_err(|problem| {
+                log::warn!(problem = *problem; "the address in the news of an update is left out");
+            })
+            .ok()
+    });
+    Ok(Some(Release { version, url }))
+}
+
+/// Whether a running `current` is told of `offered`: a later one (`SemVer` 2.0, section 11: build metadata does not count),
+/// and no pre-release unless it is one itself.
+#[must_use]
+pub fn is_update(current: &Version, offered: &Version) -> bool {
+    offered.cmp_precedence(current).is_gt() && (offered.pre.is_empty() || !current.pre.is_empty())
+}
+
+#[derive(Deserialize)]
+struct Members {
+    tag_name: Option<String>,
+    html_url: Option<String>,
+    version: Option<String>,
+    url: Option<String>,
+    #[serde(default)]
+    draft: bool,
+    #[serde(default)]
+    prerelease: bool,
+}
+
+/// It is shown on a page and in a line of a terminal.
+const MAX_VERSION: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered(text: &str) -> Option<(String, Option<String>)> {
+        parse(text.as_bytes())
+            .expect(text)
+            .map(|r| (r.version.to_string(), r.url.map(|u| u.as_str().to_owned())))
+    }
+
+    #[test]
+    fn both_shapes_are_understood() {
+        let url = |url: &str| Some(url.to_owned());
+        for (text, version, link) in [
+            (
+                r#" {"url":"https://api.github.com/x","html_url":"https://github.com/p/p/releases/tag/v1.2.3","tag_name":"v1.2.3","draft":false,"prerelease":false,"assets":[{"a":[1e999,{}]}],"body":null}"#,
+                "1.2.3",
+                url("https://github.com/p/p/releases/tag/v1.2.3"),
+            ),
+            (
+                r#"{"version":"0.2.0","url":"https://example.org/p","notes":["any"]}"#,
+                "0.2.0",
+                url("https://example.org/p"),
+            ),
+            (r#"{"version":"v0.2.0-rc.1+a"}"#, "0.2.0-rc.1+a", None),
+            (
+                r#"{"version":"0.2.0","url":"http://example.org/p"}"#,
+                "0.2.0",
+                None,
+            ),
+            (
+                r#"{"version":"0.2.0","url":"javascript:alert(1)"}"#,
+                "0.2.0",
+                None,
+            ),
+            (
+                r#"{"version":"0.2.0","url":"https://a/\nSet-Cookie:x"}"#,
+                "0.2.0",
+                None,
+            ),
+        ] {
+            assert_eq!(offered(text), Some((version.to_owned(), link)), "{text}");
+        }
+        for unfinished in ["draft", "prerelease"] {
+            assert_eq!(
+                offered(&format!(r#"{{"tag_name":"v9.0.0","{unfinished}":true}}"#)),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_hostile_broken_or_no_manifest_is_an_error() {
+        let deep = format!(r#"{{"version":{}"#, "[".repeat(100_000));
+        let deep_elsewhere = format!(r#"{{"x":{}"#, "[".repeat(100_000));
+        let long = format!(r#"{{"version":"1.2.3+{}"}}"#, "a".repeat(100));
+        for text in [
+            "",
+            " ",
+            "{",
+            "null",
+            "[]",
+            "1",
+            "<html>",
+            "{}",
+            r#"["v9.9.9",null,null,null,false,false]"#,
+            r#"{"version":"1.2.3""#,
+            r#"{"version":"1.2.3"} x"#,
+            r#"{"version":1.2}"#,
+            r#"{"version":"1.2"}"#,
+            r#"{"version":"../../etc/passwd"}"#,
+            r#"{"version":"1.2.3\u0000"}"#,
+            r#"{"version":"1.2.3 "}"#,
+            r#"{"version":"vv1.2.3"}"#,
+            r#"{"version":"99999999999999999999999999.0.0"}"#,
+            r#"{"version":"1.2.3","version":"1.2.4"}"#,
+            r#"{"tag_name":"v1.2.3","draft":"no"}"#,
+            r#"{"message":"Not Found"}"#,
+            "{\"version\":\"1.2.3\0\"}",
+            "\u{feff}{\"version\":\"1.2.3\"}",
+            &deep,
+            &deep_elsewhere,
+            &long,
+        ] {
+            assert!(parse(text.as_bytes()).is_err(), "{text:.60}");
+        }
+        assert!(parse(b"{\"version\":\"1.2.3\",\"url\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn only_what_is_later_is_an_update_and_a_pre_release_only_for_one() {
+        for (current, offered, update) in [
+            ("0.1.0", "0.1.1", true),
+            ("0.1.0", "0.10.0", true),
+            ("0.9.0", "0.10.0", true),
+            ("0.1.0", "0.1.0", false),
+            ("0.1.0", "0.1.0+build", false),
+            ("0.2.0", "0.1.9", false),
+            ("0.1.0", "0.2.0-rc.1", false),
+            ("0.2.0-rc.1", "0.2.0-rc.2", true),
+            ("0.2.0-rc.2", "0.2.0-rc.10", true),
+            ("0.2.0-rc.1", "0.2.0", true),
+            ("0.2.0", "0.2.0-rc.2", false),
+        ] {
+            let version = |text| Version::parse(text).expect("a version");
+            assert_eq!(
+                is_update(&version(current), &version(offered)),
+                update,
+                "{current} {offered}"
+            );
+        }
+    }
+}
