@@ -18,6 +18,7 @@ mod ticket;
 mod token;
 mod unwritten;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub use password::{MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_rules, measure
 pub use state::Durable;
 pub use unwritten::Unwritten;
 
+use crate::audit::{Audit, Event, Kind as Happened, Outcome, User};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::journal::{Id, Journal, PasswordOrigin, Record};
@@ -151,6 +153,7 @@ pub struct Auth {
     /// Held while a lock-out begins, is lifted or is put right: the journal gets these in the order in which memory did.
     locking_out: Mutex<()>,
     on_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    audit: OnceLock<Arc<Audit>>,
 }
 
 /// Those settings that are looked at again and again.
@@ -222,6 +225,7 @@ impl Auth {
             changing: Mutex::default(),
             locking_out: Mutex::default(),
             on_end: OnceLock::new(),
+            audit: OnceLock::new(),
         }
     }
 
@@ -229,6 +233,11 @@ impl Auth {
     /// [`Auth::is_alive`] again then. Only the first call counts.
     pub fn on_end(&self, call: Box<dyn Fn() + Send + Sync>) {
         let _ = self.on_end.set(call);
+    }
+
+    /// Sets where what happens is recorded. Only the first call counts.
+    pub fn audit_to(&self, audit: Arc<Audit>) {
+        let _ = self.audit.set(audit);
     }
 
     /// Whoever may open the local socket.
@@ -348,6 +357,23 @@ impl Auth {
         }
     }
 
+    /// Has it recorded, where there is a record.
+    fn audit(&self, happened: Happened, event: &Event<'_>) {
+        if let Some(audit) = self.audit.get() {
+            audit.record(happened, event);
+        }
+    }
+
+    /// An event of the account, from `client`: of none, from the local socket.
+    fn event(&self, client: Option<IpAddr>, outcome: Outcome) -> Event<'_> {
+        Event {
+            origin: client.into(),
+            user: User::Account(&self.user),
+            outcome,
+            ..Event::default()
+        }
+    }
+
     fn commit(&self, records: Vec<Record>) -> Result<(), AuthError> {
         Ok(self.journal.commit_all(records)?)
     }
@@ -358,6 +384,17 @@ impl Auth {
         self.tickets.sweep(now, |session| self.is_alive(session));
         if let Some(call) = self.on_end.get() {
             call();
+        }
+    }
+}
+
+impl Session {
+    /// The token that it rests on, and the login it descends from, if it does on one.
+    #[must_use]
+    pub fn token(&self) -> Option<(Id, Id)> {
+        match self.proof {
+            Proof::Token { id, family, .. } => Some((id, family)),
+            Proof::Local | Proof::Basic { .. } => None,
         }
     }
 }

@@ -95,6 +95,8 @@ pub struct Config {
     pub max_tickets: usize,
     /// Bytes of log entries kept in memory (`LOG_BUFFER_BYTES`), 16 KiB to 1 GiB.
     pub log_buffer_bytes: usize,
+    /// Bytes of the audit log, all its files together (`AUDIT_LOG_BYTES`), 64 KiB to 64 MiB.
+    pub audit_log_bytes: u64,
     /// What works but was hardly meant so; a line each, for people, without secrets.
     pub warnings: Vec<String>,
 }

@@ -106,6 +106,8 @@ variables! {
         "unused tickets to the log stream, 16 to 10000, of which a login may hold 32; 150 bytes each";
     LOG_BUFFER_BYTES, Described "256 KiB to 4 MiB, by memory",
         "bytes of recent log entries that are kept in memory, from 16384";
+    AUDIT_LOG_BYTES, Value "1048576",
+        "bytes of the audit log in STATE_DIR, 65536 to 67108864; the oldest quarter makes room";
 }
 
 /// The variable of that name.

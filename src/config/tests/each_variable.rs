@@ -211,6 +211,12 @@ fn good_values_are_taken() {
             |c| c.log_buffer_bytes.to_string(),
             "16384",
         ),
+        (
+            "AUDIT_LOG_BYTES",
+            "65536",
+            |c| c.audit_log_bytes.to_string(),
+            "65536",
+        ),
     ];
     for (name, value, show, expected) in cases {
         let config = good(&[(name, value)]);
@@ -295,6 +301,8 @@ fn a_bad_value_is_named_with_what_would_be_right() {
         ("MAX_TICKETS", "15", "from 16 to 10000"),
         ("MAX_TICKETS", "10001", "from 16 to 10000"),
         ("LOG_BUFFER_BYTES", "1M", "from 16384 to 1073741824"),
+        ("AUDIT_LOG_BYTES", "0", "from 65536 to 67108864"),
+        ("AUDIT_LOG_BYTES", "67108865", "from 65536 to 67108864"),
     ];
     for (name, value, right) in cases {
         let error = load(&[(name, value)]).expect_err(name).to_string();
