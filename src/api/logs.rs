@@ -37,7 +37,7 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let entries = api.ring.recent(limit, since, &filter);
     Ok(Outcome::Answer(json_lines_answer(
-        entries.iter().map(|entry| entry.as_str()),
+        entries.iter().map(tungstenite::Utf8Bytes::as_str),
     )))
 }
 

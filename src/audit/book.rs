@@ -277,4 +277,4 @@ pub const RETRY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 #[path = "book_tests.rs"]
-mod tests;
+pub(in crate::audit) mod tests;

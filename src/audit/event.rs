@@ -122,6 +122,18 @@ pub enum User<'a> {
     Unknown,
 }
 
+/// A token, of which eight characters are told: enough to match it, and to match two entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token {
+    /// What its `jti` begins with.
+    pub jti: JtiPrefix,
+    /// The login that it descends from (`sid`).
+    pub login: Id,
+}
+
+/// The first eight bytes of a `jti`, or all of it and zeros.
+pub type JtiPrefix = [u8; 8];
+
 /// An event. The text members are bounded and escaped, whatever is in them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Event<'a> {
@@ -133,8 +145,8 @@ pub struct Event<'a> {
     pub outcome: Outcome,
     /// How: which way in, or whose choice.
     pub by: Option<&'static str>,
-    /// The token and the login it descends from. Eight characters of each are told, enough to match two entries.
-    pub token: Option<(Id, Id)>,
+    /// The token that it was asked with, or that came of it.
+    pub token: Option<Token>,
     /// What else there is to tell, by name.
     pub more: Option<(&'static str, &'a str)>,
 }
@@ -167,8 +179,13 @@ impl Event<'_> {
         if let Some(by) = self.by {
             member(&mut body, "by", by);
         }
-        if let Some((Id(token), Id(login))) = &self.token {
-            member(&mut body, "jti", &hex(&token[..4]));
+        if let Some(Token {
+            jti,
+            login: Id(login),
+        }) = &self.token
+        {
+            let jti = String::from_utf8_lossy(jti);
+            member(&mut body, "jti", jti.trim_end_matches('\0'));
             member(&mut body, "sid", &hex(&login[..4]));
         }
         if let Some((name, text)) = self.more {

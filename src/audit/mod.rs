@@ -23,7 +23,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 
-pub use event::{Event, Kind, Origin, Outcome, User};
+pub use event::{Event, JtiPrefix, Kind, Origin, Outcome, Token, User};
+#[cfg(test)]
+use line::Link;
 pub use shelf::{FILES, NAME};
 pub use verify::{Problem, Report, verify};
 

@@ -4,7 +4,7 @@
 //!
 //! - **Append**: write, `fdatasync`. A crash leaves whole lines and at most one that is torn; nobody had been told that
 //!   any of these was kept. The next start cuts what is torn.
-//! - **Rotate**: `.2` becomes `.3`, `.1` becomes `.2`, `audit.log` becomes `.1`, a new one is made, the folder is synced;
+//! - **Rotate**, a file that is cut to its whole lines: `.2` becomes `.3`, `.1` becomes `.2`, `audit.log` becomes `.1`, a new one is made, the folder is synced;
 //!   only then is anything appended. A crash leaves a number, or `audit.log`, missing. Whoever reads takes the files that
 //!   there are in their order, and the chain goes on from one to the next all the same.
 
@@ -184,15 +184,14 @@ impl Shelf {
             return Err(NotWritten::Changed);
         }
         // Whatever fails below, the file is opened anew and cut to its length before it is used again.
-        let mut file = self.file.take();
-        if self.len > 0 && self.len.saturating_add(lines.len() as u64) > self.limit {
-            file = None;
-            self.rotate()?;
-        }
-        let file = match file {
+        let mut file = match self.file.take() {
             Some(file) => file,
             None => self.open()?,
         };
+        if self.len > 0 && self.len.saturating_add(lines.len() as u64) > self.limit {
+            self.rotate()?;
+            file = self.open()?;
+        }
         self.calls.write(&file, lines)?;
         self.calls.sync(&file)?;
         self.len += lines.len() as u64;
@@ -324,25 +323,24 @@ fn tail_of(bytes: &[u8], begin: u64) -> Tail {
     }
     let Some(whole) = whole.strip_suffix(b"\n") else {
         // All that there is was broken off, or is something else.
-        let ours = rest.starts_with(b"{\"seq\":") || rest.iter().all(|b| *b == 0);
+        let begin_of_ours = rest.iter().zip(b"{\"seq\":").all(|(a, b)| a == b);
+        let ours = begin_of_ours || rest.iter().all(|b| *b == 0);
         return match begin {
             0 if ours => Tail::Nothing(torn),
             _ => Tail::Foreign,
         };
     };
-    let mut damaged = 0;
-    for line in whole.rsplit(|b| *b == b'\n') {
-        if let Some(Link { seq, .. }) = Link::of(line) {
-            let last = whole.rsplit(|b| *b == b'\n').next().unwrap_or_default();
-            return Tail::Entries {
-                seq: seq.saturating_add(damaged),
-                hash: hash(last),
-                len: begin + end as u64,
-                torn,
-                damaged,
-            };
-        }
-        damaged += 1;
+    let mut lines = whole.rsplit(|b| *b == b'\n').enumerate();
+    let last = lines.clone().next().map_or(&[][..], |(_, last)| last);
+    let newest = lines.find_map(|(damaged, line)| Some((damaged as u64, Link::of(line)?)));
+    if let Some((damaged, Link { seq, .. })) = newest {
+        return Tail::Entries {
+            seq: seq.saturating_add(damaged),
+            hash: hash(last),
+            len: begin + end as u64,
+            torn,
+            damaged,
+        };
     }
     Tail::Foreign
 }

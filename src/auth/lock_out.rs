@@ -34,14 +34,10 @@ impl Auth {
             durable;
             "locked out after too many failed attempts"
         );
-        let outcome = match durable {
-            true => Outcome::Refused,
-            false => Outcome::NotDurable,
-        };
         let event = Event {
             user: User::Nobody,
             more: Some(("seconds", &seconds.to_string())),
-            ..self.event(address, outcome)
+            ..self.event(address, Outcome::of_commit(durable))
         };
         self.audit(Happened::LockOut, &event);
     }

@@ -6,8 +6,8 @@ use super::password::CheckError;
 use super::revocation::{Full, Use};
 use super::unwritten::Unwritten;
 use super::{
-    Auth, AuthError, Event, Happened, Kind, Outcome, Proof, Quick, REFRESH_TTL, Session, TokenPair,
-    User, Verified,
+    Auth, AuthError, Event, Happened, Kind, Outcome, Proof, Quick, REFRESH_TTL, Session, Token,
+    TokenPair, User, Verified,
 };
 use crate::clock::Timestamp;
 use crate::journal::{ClientKey, CommitError, Id, Record};
@@ -94,7 +94,7 @@ impl Auth {
             Happened::Login,
             &Event {
                 by: Some(BY_LOGIN),
-                token: token.ok().map(|token| (token.id, token.family)),
+                token: token.ok().map(|token| token.told()),
                 ..self.event(client, Outcome::Done)
             },
         );
@@ -164,6 +164,7 @@ impl Auth {
     ) -> Result<Unwritten<()>, AuthError> {
         let Proof::Token {
             id,
+            jti,
             family,
             expires,
             ..
@@ -183,7 +184,7 @@ impl Auth {
             let durable = committed.is_ok();
             log::info!(user:% = auth.user, token:? = id, durable; "logged out");
             let event = Event {
-                token: Some((id, family)),
+                token: Some(Token { jti, login: family }),
                 ..auth.event(client, Outcome::of_commit(durable))
             };
             auth.audit(Happened::Logout, &event);
@@ -271,7 +272,7 @@ impl Auth {
         log::warn!(user:% = self.user, token:? = token.id; "refresh token reused: the login is revoked");
         let revoked = self.revoke_family(token.family, token.expires);
         self.logins_ended();
-        let reused = Some((token.id, token.family));
+        let reused = Some(token.told());
         let tell = move |auth: &Self, outcome| {
             let event = Event {
                 token: reused,

@@ -33,7 +33,7 @@ pub use password::{MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_rules, measure
 pub use state::Durable;
 pub use unwritten::Unwritten;
 
-use crate::audit::{Audit, Event, Kind as Happened, Outcome, User};
+use crate::audit::{Audit, Event, JtiPrefix, Kind as Happened, Outcome, Token, User};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::journal::{Id, Journal, PasswordOrigin, Record};
@@ -100,6 +100,8 @@ pub enum Proof {
     Token {
         /// The token's id.
         id: Id,
+        /// What its `jti` begins with.
+        jti: JtiPrefix,
         /// The login it descends from.
         family: Id,
         /// The password's generation it was issued under, if it says.
@@ -391,18 +393,27 @@ impl Auth {
 impl Session {
     /// The token that it rests on, and the login it descends from, if it does on one.
     #[must_use]
-    pub fn token(&self) -> Option<(Id, Id)> {
+    pub fn token(&self) -> Option<Token> {
         match self.proof {
-            Proof::Token { id, family, .. } => Some((id, family)),
+            Proof::Token { jti, family, .. } => Some(Token { jti, login: family }),
             Proof::Local | Proof::Basic { .. } => None,
         }
     }
 }
 
 impl Verified {
+    /// As the audit log tells it.
+    fn told(&self) -> Token {
+        Token {
+            jti: self.jti,
+            login: self.family,
+        }
+    }
+
     fn proof(&self) -> Proof {
         Proof::Token {
             id: self.id,
+            jti: self.jti,
             family: self.family,
             generation: self.generation,
             issued: self.issued,
