@@ -173,9 +173,13 @@ impl Fixture {
 /// Fills the files so that the next batch rotates them all.
 fn about_to_rotate() -> Fixture {
     let mut f = Fixture::new();
-    while !f.file(3).exists() {
+    for _ in 0..200 {
+        if f.file(3).exists() {
+            break;
+        }
         f.record(1);
     }
+    assert!(f.file(3).exists());
     let len = || fs::metadata(f.file(0)).unwrap().len();
     let mut before = len();
     // Up to just below the limit.

@@ -249,7 +249,7 @@ fn the_files_are_nobody_elses() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// What anybody put there: nothing panics, what is read is entries, and what is recorded then is there.
     #[test]
