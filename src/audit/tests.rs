@@ -199,15 +199,22 @@ fn one_that_is_dropped_writes_what_waits() {
 
 #[test]
 fn pages_go_backwards_through_memory_and_every_file_without_a_gap() {
+    // Files of one block, and of several, whose borders are in the middle of lines.
+    for bytes in [SMALLEST, 5 * SMALLEST] {
+        pages_go_backwards(bytes);
+    }
+}
+
+fn pages_go_backwards(bytes: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut recorded = 0;
     // Several runs, as each is written whole at its end; the last one's waits.
     let audit = loop {
-        let audit = opened(&folder);
-        for _ in 0..50 {
+        let audit = Audit::open(folder.path(), bytes, clock()).unwrap();
+        for _ in 0..100 {
             audit.record(Kind::Login, &Event::default());
         }
-        recorded += 50;
+        recorded += 100;
         if path(folder.path(), FILES - 1).exists() {
             break audit;
         }
