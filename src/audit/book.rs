@@ -92,7 +92,7 @@ impl Book {
     }
 
     /// Takes what has happened, gives it its numbers, and writes what is due. Says when there is more to do.
-    pub fn work(&mut self, queue: &mut impl FnMut() -> Queue, now: Instant) -> Option<Instant> {
+    pub fn work(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) -> Option<Instant> {
         self.take(queue, now);
         if self.due.is_some_and(|due| due <= now) {
             self.write(now);
@@ -101,7 +101,7 @@ impl Book {
     }
 
     /// Takes and writes everything: the last thing that is done.
-    pub fn finish(&mut self, queue: &mut impl FnMut() -> Queue, now: Instant) {
+    pub fn finish(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) {
         self.take(queue, now);
         if self.omitted > 0 {
             self.omitted_due = Some(now);
@@ -128,7 +128,7 @@ impl Book {
     }
 
     /// Takes what has happened, and gives it its numbers.
-    pub fn take(&mut self, queue: &mut impl FnMut() -> Queue, now: Instant) {
+    pub fn take(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) {
         self.open(now);
         if self.chain.is_none() {
             // It stays in the queue, which has its own bound.

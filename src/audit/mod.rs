@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 pub use event::{Event, JtiPrefix, Kind, Origin, Outcome, Token, User};
 #[cfg(test)]
 use line::Link;
+pub(crate) use line::{member, raw_member};
 pub use shelf::{FILES, NAME};
 pub use verify::{Problem, Report, verify};
 

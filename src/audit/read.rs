@@ -95,13 +95,12 @@ impl Page {
         if self.is_full() {
             return;
         }
-        let wanted = Link::of(line).is_some_and(|link| link.seq < self.before);
-        let Some(text) = std::str::from_utf8(line).ok().filter(|_| wanted) else {
+        if Link::of(line).is_none_or(|link| link.seq >= self.before) {
             return;
-        };
+        }
         // It stands in other JSON as it is.
-        if serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value.is_object()) {
-            self.lines.push(text.to_owned());
+        if serde_json::from_slice::<serde_json::Value>(line).is_ok() {
+            self.lines.push(String::from_utf8_lossy(line).into_owned());
         }
     }
 }
