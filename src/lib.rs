@@ -1,6 +1,7 @@
 //! postern: the guarded back door of a small ARM Linux device.
 
 pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod clock;

@@ -16,9 +16,10 @@ pub(super) fn login(api: &Api, request: &Request, caller: &Caller) -> Result<Out
 }
 
 /// `POST /api/auth/refresh`
-pub(super) fn refresh(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, ApiError> {
+pub(super) fn refresh(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
     let body = request.json()?;
-    let refresh = api.auth.begin_refresh(body.string("refresh_token")?)?;
+    let token = body.string("refresh_token")?;
+    let refresh = api.auth.begin_refresh(caller.client, token)?;
     Ok(Outcome::Commit(Commit::of(refresh, |pair| {
         token_answer(&pair)
     })))
@@ -39,7 +40,7 @@ fn token_answer(pair: &TokenPair) -> Answer {
 
 /// `POST /api/logout`
 pub(super) fn logout(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
-    let logout = api.auth.begin_logout(caller.session()?)?;
+    let logout = api.auth.begin_logout(caller.client, caller.session()?)?;
     Ok(Outcome::Commit(Commit::of(logout, |()| {
         json_answer(200, &json!({"status": "success", "message": "logged out"}))
     })))

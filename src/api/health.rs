@@ -10,7 +10,10 @@ use crate::journal::Room;
 /// `GET /health`, `GET /api/health`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
 pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
-    let reasons = reasons(api);
+    let mut reasons = reasons(api);
+    if !api.audit.healthy() {
+        reasons.push("the audit log cannot be written");
+    }
     let mut body = json!({
         "status": if reasons.is_empty() { "healthy" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),
@@ -44,6 +47,7 @@ pub(super) fn is_ready(api: &Api) -> bool {
     reasons(api).is_empty()
 }
 
+/// Why a revocation could not be made durable right now.
 fn reasons(api: &Api) -> Vec<&'static str> {
     let mut reasons = Vec::new();
     if !api.journal.healthy() {

@@ -1,10 +1,9 @@
 //! The log: what the ring holds, and the live streams.
 
-use serde_json::Value;
 use tiny_http::{Method, Response, StatusCode};
 use tungstenite::handshake::derive_accept_key;
 
-use super::error::{Answer, ApiError, header, json_answer};
+use super::error::{Answer, ApiError, header, json_lines_answer};
 use super::request::{Peer, Request};
 use super::{Api, Caller, Outcome, Stream, cors};
 use crate::auth::Session;
@@ -37,20 +36,8 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let entries = api.ring.recent(limit, since, &filter);
-    // The entries are JSON already; parsing them to write them again would only cost.
-    let mut body = String::from("{\"status\":\"success\",\"data\":[");
-    for (index, entry) in entries.iter().enumerate() {
-        if index > 0 {
-            body.push(',');
-        }
-        body.push_str(entry.as_str());
-    }
-    body.push_str("]}\n");
-    let answer = json_answer(200, &Value::Null);
-    let length = body.len();
-    Ok(Outcome::Answer(answer.with_data(
-        std::io::Cursor::new(body.into_bytes()),
-        Some(length),
+    Ok(Outcome::Answer(json_lines_answer(
+        entries.iter().map(tungstenite::Utf8Bytes::as_str),
     )))
 }
 

@@ -2,6 +2,7 @@
 //! same two functions, [`Api::admit`] once the head is there and [`Api::run`] once the body is.
 
 pub mod account;
+pub mod audit_log;
 pub mod console;
 pub mod cors;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod request;
 pub mod route;
 pub mod status;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,11 +26,12 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use tiny_http::Method;
 
+use crate::audit::Audit;
 use crate::auth::{Auth, Quick, Session, Unwritten};
 use crate::clock::{Clock, Moment};
 use crate::device::board::Board;
 use crate::device::updates::Updates;
-use crate::journal::{ClientKey, CommitError, Journal, Record};
+use crate::journal::{CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
 use crate::limits::client::client_address;
 use crate::logs::hub::{Encoding, Hub};
@@ -56,6 +59,8 @@ pub struct Api {
     pub sources: Mutex<Sources>,
     /// What outlives a power cut.
     pub journal: Arc<Journal>,
+    /// Who came in, tried to, and changed what.
+    pub audit: Arc<Audit>,
     /// The guarded clock.
     pub clock: Arc<Clock>,
     /// When this run began.
@@ -128,8 +133,8 @@ pub struct Stream {
 
 /// Who calls, as far as the head of the request tells.
 pub struct Caller {
-    /// The address the limits count under; none on the local socket.
-    pub client: Option<ClientKey>,
+    /// The address that the limits count, or its /64; none on the local socket.
+    pub client: Option<IpAddr>,
     /// Who it is, once that is known.
     pub session: Option<Session>,
     /// The value of the path's parameter, still encoded; empty if it has none.
@@ -276,18 +281,18 @@ impl Api {
     }
 
     /// The address that this request's limits count under.
-    fn client(&self, request: &Request) -> Option<ClientKey> {
+    fn client(&self, request: &Request) -> Option<IpAddr> {
         let Peer::Network(peer) = request.peer else {
             return None;
         };
         let forwarded = request.header_values("X-Forwarded-For");
-        Some(client_address(peer, forwarded, &self.trusted_proxies).into())
+        Some(client_address(peer, forwarded, &self.trusted_proxies))
     }
 
-    fn take_token(&self, client: Option<ClientKey>) -> Result<(), ApiError> {
+    fn take_token(&self, client: Option<IpAddr>) -> Result<(), ApiError> {
         let Some(client) = client else { return Ok(()) };
         self.buckets
-            .take(client, self.clock.monotonic())
+            .take(client.into(), self.clock.monotonic())
             .map_err(|wait| ApiError::TooManyRequests(wait.0))
     }
 
@@ -299,7 +304,7 @@ impl Api {
         match peer {
             Peer::Network(peer) => {
                 let client = client_address(peer, std::iter::empty(), &self.trusted_proxies);
-                self.take_token(Some(client.into()))
+                self.take_token(Some(client))
             }
             Peer::Local => Ok(()),
         }

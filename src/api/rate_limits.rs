@@ -5,6 +5,7 @@ use serde_json::json;
 use super::error::{ApiError, json_answer};
 use super::request::{Request, decode_segment};
 use super::{Api, Caller, Outcome};
+use crate::audit::{self, Event, Kind, User};
 use crate::journal::ClientKey;
 
 /// `GET /api/security/rate-limits`
@@ -35,9 +36,21 @@ pub(super) fn clear(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, 
     let client: ClientKey = text
         .parse()
         .map_err(|_| ApiError::BadRequest("the path must end in an IP address".into()))?;
-    if !api.auth.clear_lockout(client)? {
+    let cleared = api.auth.clear_lockout(client);
+    if cleared == Ok(false) {
         return Err(ApiError::NotFound("this address has no failed attempts"));
     }
+    let session = caller.session()?;
+    let event = Event {
+        origin: caller.client.into(),
+        user: User::Account(&session.user),
+        outcome: audit::Outcome::of_commit(cleared.is_ok()),
+        token: session.token(),
+        more: Some(("target", &client.to_string())),
+        ..Event::default()
+    };
+    api.audit.record(Kind::LockOutCleared, &event);
+    cleared?;
     Ok(Outcome::Answer(json_answer(
         200,
         &json!({"status": "success", "message": "the address is cleared"}),

@@ -3,7 +3,9 @@
 use tiny_http::Method;
 
 use super::error::ApiError;
-use super::{Api, Caller, Outcome, account, console, health, logs, metrics, rate_limits, status};
+use super::{
+    Api, Caller, Outcome, account, audit_log, console, health, logs, metrics, rate_limits, status,
+};
 use crate::api::request::Request;
 
 /// Who may call a route.
@@ -124,6 +126,13 @@ pub static ROUTES: &[Route] = &[
         Access::User,
         Cost::Waits,
         rate_limits::clear,
+    ),
+    route(
+        Method::Get,
+        "/api/audit-log",
+        Access::User,
+        Cost::Waits,
+        audit_log::list,
     ),
     route(
         Method::Get,

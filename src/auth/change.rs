@@ -1,17 +1,20 @@
 //! How the password changes: the first boot, a new one in the configuration, and the user's own change.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
 use super::password::{CheckError, WeakPassword, check_rules, measure_cost};
 use super::{
-    Account, Auth, AuthError, FIRST_GENERATION, GeneratedPassword, PasswordOrigin, Proof, Session,
+    Account, Auth, AuthError, Event, FIRST_GENERATION, GeneratedPassword, Happened, Outcome,
+    PasswordOrigin, Proof, Session,
 };
+use crate::audit::Origin;
 use crate::clock::TimeSource;
 use crate::files;
-use crate::journal::{ClientKey, CommitError, Record};
+use crate::journal::{CommitError, Record};
 
 /// Where the account's password comes from at this start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +104,12 @@ impl Auth {
         drop(configured);
         if changed {
             log::info!(user:% = self.user; "password changed to the one in the configuration");
+            let event = Event {
+                origin: Origin::Server,
+                by: Some("configuration"),
+                ..self.event(None, Outcome::Done)
+            };
+            self.audit(Happened::PasswordChange, &event);
             self.passwords.forget();
             self.logins_ended();
         }
@@ -116,12 +125,13 @@ impl Auth {
     /// [`AuthError::NotDone`]: the old password goes on.
     pub fn change_password(
         &self,
-        client: impl Into<Option<ClientKey>>,
+        client: impl Into<Option<IpAddr>>,
         session: &Session,
         current: &str,
         new: &str,
     ) -> Result<(), AuthError> {
-        let checked = self.check_password(client.into(), &self.user, current);
+        let client = client.into();
+        let checked = self.check_password(client, &self.user, current, BY_CHANGE);
         let generation = checked.map_err(|error| match error {
             AuthError::BadCredentials => AuthError::WrongCurrentPassword,
             other => other,
@@ -131,6 +141,12 @@ impl Auth {
         }
         self.replace_password(new, Some((generation, session)))?;
         log::info!(user:% = self.user; "password changed");
+        let event = Event {
+            by: Some("user"),
+            token: session.token(),
+            ..self.event(client, Outcome::Done)
+        };
+        self.audit(Happened::PasswordChange, &event);
         Ok(())
     }
 
@@ -142,6 +158,11 @@ impl Auth {
     pub fn reset_password(&self, new: &str) -> Result<(), AuthError> {
         self.replace_password(new, None)?;
         log::warn!(user:% = self.user; "password reset by the administrator");
+        let event = Event {
+            by: Some("administrator"),
+            ..self.event(None, Outcome::Done)
+        };
+        self.audit(Happened::PasswordChange, &event);
         Ok(())
     }
 
@@ -312,6 +333,9 @@ impl Auth {
         InitialiseError::File { path, source }
     }
 }
+
+/// How a wrong current password came, as the audit log tells it.
+const BY_CHANGE: &str = "change-password";
 
 /// What a cost is raised to when nobody asks for a lower one.
 const LEAST_COST: u32 = 10;

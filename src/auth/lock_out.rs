@@ -4,16 +4,17 @@
 //! [`Attempts`]: crate::limits::Attempts
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Auth, AuthError};
+use super::{Auth, AuthError, Event, Happened, Outcome, User};
 use crate::journal::{ClientKey, Record};
 use crate::limits::{Attempt, LockOut, whole_seconds};
 
 impl Auth {
     /// Counts a failure. A lock-out that begins with it is in the journal before the failure is answered, or a guesser
     /// could pull the plug on it. Blocks then.
-    pub(super) fn failed(&self, attempt: Option<Attempt<'_>>) {
+    pub(super) fn failed(&self, attempt: Option<Attempt<'_>>, address: Option<IpAddr>) {
         let Some(attempt) = attempt else {
             return;
         };
@@ -26,12 +27,19 @@ impl Auth {
         self.durable.lock_out(client, until);
         // A failed commit leaves it in force, and to be written when the journal is.
         let committed = self.commit(vec![Record::LockOut { client, until }]);
+        let (seconds, durable) = (whole_seconds(remaining), committed.is_ok());
         log::warn!(
             client:% = client,
-            seconds = whole_seconds(remaining),
-            durable = committed.is_ok();
+            seconds,
+            durable;
             "locked out after too many failed attempts"
         );
+        let event = Event {
+            user: User::Nobody,
+            more: Some(("seconds", &seconds.to_string())),
+            ..self.event(address, Outcome::of_commit(durable))
+        };
+        self.audit(Happened::LockOut, &event);
     }
 
     /// Forgives an address its failed attempts. Says whether there were any. Blocks if there was a lock-out to lift.

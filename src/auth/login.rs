@@ -1,9 +1,14 @@
 //! How logins begin, go on and end: password checks with their limit, login, refresh, logout.
 
+use std::net::IpAddr;
+
 use super::password::CheckError;
 use super::revocation::{Full, Use};
 use super::unwritten::Unwritten;
-use super::{Auth, AuthError, Kind, Proof, Quick, REFRESH_TTL, Session, TokenPair, Verified};
+use super::{
+    Auth, AuthError, Event, Happened, Kind, Outcome, Proof, Quick, REFRESH_TTL, Session, Token,
+    TokenPair, User, Verified,
+};
 use crate::clock::Timestamp;
 use crate::journal::{ClientKey, CommitError, Id, Record};
 
@@ -12,12 +17,21 @@ impl Auth {
     /// password is refused like a wrong one. `None` for the local socket, which is not counted. Cheap.
     pub fn basic_quick(
         &self,
-        client: impl Into<Option<ClientKey>>,
+        client: impl Into<Option<IpAddr>>,
         user: &str,
         password: &str,
     ) -> Quick {
-        if let Some(client) = client.into()
-            && let Err(locked) = self.attempts.check(client, self.clock.monotonic())
+        let client = client.into();
+        let quick = self.quick(client, user, password);
+        if matches!(quick, Quick::Known(_)) {
+            self.in_by_basic(client);
+        }
+        quick
+    }
+
+    fn quick(&self, client: Option<IpAddr>, user: &str, password: &str) -> Quick {
+        if let Some(client) = client
+            && let Err(locked) = self.attempts.check(client.into(), self.clock.monotonic())
         {
             return Quick::LockedOut(locked.into());
         }
@@ -34,14 +48,27 @@ impl Auth {
     /// password in the configuration cannot be taken up.
     pub fn basic(
         &self,
-        client: impl Into<Option<ClientKey>>,
+        client: impl Into<Option<IpAddr>>,
         user: &str,
         password: &str,
     ) -> Result<Session, AuthError> {
-        let generation = self.check_password(client.into(), user, password)?;
+        let client = client.into();
+        let generation = self.check_password(client, user, password, BY_BASIC)?;
         let session = self.session(Proof::Basic { generation });
-        self.living(Some(session))
-            .map_err(|_| AuthError::BadCredentials)
+        let session = self
+            .living(Some(session))
+            .map_err(|_| AuthError::BadCredentials)?;
+        self.in_by_basic(client);
+        Ok(session)
+    }
+
+    fn in_by_basic(&self, client: Option<IpAddr>) {
+        if let Some(audit) = self.audit.get() {
+            audit.record_basic(&Event {
+                by: Some(BY_BASIC),
+                ..self.event(client, Outcome::Done)
+            });
+        }
     }
 
     /// Begins a login. Blocks.
@@ -50,27 +77,41 @@ impl Auth {
     /// As [`Auth::basic`].
     pub fn login(
         &self,
-        client: impl Into<Option<ClientKey>>,
+        client: impl Into<Option<IpAddr>>,
         user: &str,
         password: &str,
     ) -> Result<TokenPair, AuthError> {
-        let generation = self.check_password(client.into(), user, password)?;
-        let pair = self.issue_pair(self.tokens.new_family(), generation, self.clock.wall())?;
+        let client = client.into();
+        let generation = self.check_password(client, user, password, BY_LOGIN)?;
+        let now = self.clock.wall();
+        let pair = self.issue_pair(self.tokens.new_family(), generation, now)?;
         // The pair of a password that was changed meanwhile is void by its generation; better not to hand it out.
-        if generation == self.durable.generation() {
-            Ok(pair)
-        } else {
-            Err(AuthError::BadCredentials)
+        if generation != self.durable.generation() {
+            return Err(AuthError::BadCredentials);
         }
+        let token = self.tokens.verify(&pair.access_token, Kind::Access, now);
+        self.audit(
+            Happened::Login,
+            &Event {
+                by: Some(BY_LOGIN),
+                token: token.ok().map(|token| token.told()),
+                ..self.event(client, Outcome::Done)
+            },
+        );
+        Ok(pair)
     }
 
     /// Exchanges a refresh token for a fresh pair of the same login. Of any number of callers with one token exactly one
-    /// gets a pair, once the token's use is durable. Cheap.
+    /// gets a pair, once the token's use is durable. `client` asks, `None` on the local socket. Cheap.
     ///
     /// # Errors
     /// [`AuthError::InvalidToken`], [`AuthError::Full`]; of the commit [`AuthError::NotDone`]: the token is still good, and
     /// there is no pair; [`AuthError::InvalidToken`]: the login has ended meanwhile.
-    pub fn begin_refresh(&self, token: &str) -> Result<Unwritten<TokenPair>, AuthError> {
+    pub fn begin_refresh(
+        &self,
+        client: Option<IpAddr>,
+        token: &str,
+    ) -> Result<Unwritten<TokenPair>, AuthError> {
         // Both are taken before the check, so that whatever ends the login from here on also ends the pair: a revoked
         // login's tokens by the time they were issued at, an old password's by their generation.
         let (now, wall) = (self.clock.now(), self.clock.wall());
@@ -82,7 +123,7 @@ impl Auth {
             .use_up(token.id, now, token.expires)
         {
             Ok(Use::First) => {}
-            Ok(Use::Again(used)) => return self.used_again(&token, used),
+            Ok(Use::Again(used)) => return self.used_again(client, &token, used),
             Err(Full) => return Err(AuthError::Full),
         }
         let used = Record::RefreshUsed {
@@ -103,22 +144,27 @@ impl Auth {
         }))
     }
 
-    /// As [`Auth::begin_refresh`], and waits for the journal. Blocks.
+    /// As [`Auth::begin_refresh`] on the local socket, and waits for the journal. Blocks.
     ///
     /// # Errors
     /// As [`Auth::begin_refresh`].
     pub fn refresh(&self, token: &str) -> Result<TokenPair, AuthError> {
-        self.begin_refresh(token)?.wait(self)
+        self.begin_refresh(None, token)?.wait(self)
     }
 
     /// Ends the login that the session's token descends from: every token of it is dead from now on, and for good once
-    /// that is durable. Does nothing for the local socket and for Basic, which have none. Cheap.
+    /// that is durable. Does nothing for the local socket and for Basic, which have none. `client` asks. Cheap.
     ///
     /// # Errors
     /// [`AuthError::Full`]: not in force; of the commit [`AuthError::NotDurable`]: in force, but a power cut would undo it.
-    pub fn begin_logout(&self, session: &Session) -> Result<Unwritten<()>, AuthError> {
+    pub fn begin_logout(
+        &self,
+        client: Option<IpAddr>,
+        session: &Session,
+    ) -> Result<Unwritten<()>, AuthError> {
         let Proof::Token {
             id,
+            jti,
             family,
             expires,
             ..
@@ -135,27 +181,35 @@ impl Auth {
         }
         self.logins_ended();
         Ok(Unwritten::new(records, move |auth, committed| {
-            log::info!(user:% = auth.user, token:? = id, durable = committed.is_ok(); "logged out");
+            let durable = committed.is_ok();
+            log::info!(user:% = auth.user, token:? = id, durable; "logged out");
+            let event = Event {
+                token: Some(Token { jti, login: family }),
+                ..auth.event(client, Outcome::of_commit(durable))
+            };
+            auth.audit(Happened::Logout, &event);
             Ok(committed?)
         }))
     }
 
-    /// As [`Auth::begin_logout`], and waits for the journal. Blocks.
+    /// As [`Auth::begin_logout`] on the local socket, and waits for the journal. Blocks.
     ///
     /// # Errors
     /// As [`Auth::begin_logout`].
     pub fn logout(&self, session: &Session) -> Result<(), AuthError> {
-        self.begin_logout(session)?.wait(self)
+        self.begin_logout(None, session)?.wait(self)
     }
 
-    /// Checks a password under the limit of failed attempts, and gives the generation it was checked against.
+    /// Checks a password under the limit of failed attempts, and gives the generation it was checked against. `by` is the
+    /// way it came.
     pub(super) fn check_password(
         &self,
-        client: Option<ClientKey>,
+        client: Option<IpAddr>,
         user: &str,
         password: &str,
+        by: &'static str,
     ) -> Result<u32, AuthError> {
-        match self.basic_quick(client, user, password) {
+        match self.quick(client, user, password) {
             Quick::Known(Session {
                 proof: Proof::Basic { generation },
                 ..
@@ -164,7 +218,7 @@ impl Auth {
             _ => {}
         }
         let attempt = match client {
-            Some(client) => Some(self.attempts.admit(client, &self.clock)?),
+            Some(client) => Some(self.attempts.admit(client.into(), &self.clock)?),
             None => None,
         };
         // Without this the owner's new password would count as a failed attempt.
@@ -179,18 +233,24 @@ impl Auth {
             Err(CheckError::Busy) => Err(AuthError::BUSY),
             Err(CheckError::Wrong) => {
                 // People type passwords where the user's name belongs: an unknown name is not logged.
-                let named = if self.passwords.is_user(user) {
-                    &*self.user
+                let (named, known) = if self.passwords.is_user(user) {
+                    (&*self.user, User::Account(&self.user))
                 } else {
-                    "(unknown)"
+                    ("(unknown)", User::Unknown)
                 };
-                match client {
+                match client.map(ClientKey::from) {
                     Some(client) => {
                         log::warn!(client:% = client, user:% = named; "login failed");
                     }
                     None => log::warn!(user:% = named; "login failed on the local socket"),
                 }
-                self.failed(attempt);
+                let event = Event {
+                    user: known,
+                    by: Some(by),
+                    ..self.event(client, Outcome::Refused)
+                };
+                self.audit(Happened::Failure, &event);
+                self.failed(attempt, client);
                 Err(AuthError::BadCredentials)
             }
         }
@@ -199,6 +259,7 @@ impl Auth {
     /// A refresh token came a second time.
     fn used_again(
         &self,
+        client: Option<IpAddr>,
         token: &Verified,
         used: Timestamp,
     ) -> Result<Unwritten<TokenPair>, AuthError> {
@@ -211,7 +272,23 @@ impl Auth {
         log::warn!(user:% = self.user, token:? = token.id; "refresh token reused: the login is revoked");
         let revoked = self.revoke_family(token.family, token.expires);
         self.logins_ended();
-        Ok(Unwritten::new(vec![revoked?], |_, committed| {
+        let reused = Some(token.told());
+        let tell = move |auth: &Self, outcome| {
+            let event = Event {
+                token: reused,
+                ..auth.event(client, outcome)
+            };
+            auth.audit(Happened::RefreshReuse, &event);
+        };
+        let revoked = revoked.inspect_err(|_| tell(self, Outcome::NotDone))?;
+        Ok(Unwritten::new(vec![revoked], move |auth, committed| {
+            tell(
+                auth,
+                match committed {
+                    Ok(()) => Outcome::Refused,
+                    Err(CommitError) => Outcome::NotDurable,
+                },
+            );
             committed?;
             Err(AuthError::InvalidToken)
         }))
@@ -244,3 +321,7 @@ impl Auth {
         })
     }
 }
+
+/// The ways in which a password comes, as the audit log tells them.
+const BY_BASIC: &str = "basic";
+const BY_LOGIN: &str = "login";

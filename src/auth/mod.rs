@@ -18,6 +18,7 @@ mod ticket;
 mod token;
 mod unwritten;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub use password::{MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_rules, measure
 pub use state::Durable;
 pub use unwritten::Unwritten;
 
+use crate::audit::{Audit, Event, JtiPrefix, Kind as Happened, Outcome, Token, User};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::journal::{Id, Journal, PasswordOrigin, Record};
@@ -98,6 +100,8 @@ pub enum Proof {
     Token {
         /// The token's id.
         id: Id,
+        /// What its `jti` begins with.
+        jti: JtiPrefix,
         /// The login it descends from.
         family: Id,
         /// The password's generation it was issued under, if it says.
@@ -151,6 +155,7 @@ pub struct Auth {
     /// Held while a lock-out begins, is lifted or is put right: the journal gets these in the order in which memory did.
     locking_out: Mutex<()>,
     on_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    audit: OnceLock<Arc<Audit>>,
 }
 
 /// Those settings that are looked at again and again.
@@ -222,6 +227,7 @@ impl Auth {
             changing: Mutex::default(),
             locking_out: Mutex::default(),
             on_end: OnceLock::new(),
+            audit: OnceLock::new(),
         }
     }
 
@@ -229,6 +235,11 @@ impl Auth {
     /// [`Auth::is_alive`] again then. Only the first call counts.
     pub fn on_end(&self, call: Box<dyn Fn() + Send + Sync>) {
         let _ = self.on_end.set(call);
+    }
+
+    /// Sets where what happens is recorded. Only the first call counts.
+    pub fn audit_to(&self, audit: Arc<Audit>) {
+        let _ = self.audit.set(audit);
     }
 
     /// Whoever may open the local socket.
@@ -353,6 +364,23 @@ impl Auth {
         }
     }
 
+    /// Has it recorded, where there is a record.
+    fn audit(&self, happened: Happened, event: &Event<'_>) {
+        if let Some(audit) = self.audit.get() {
+            audit.record(happened, event);
+        }
+    }
+
+    /// An event of the account, from `client`: of none, from the local socket.
+    fn event(&self, client: Option<IpAddr>, outcome: Outcome) -> Event<'_> {
+        Event {
+            origin: client.into(),
+            user: User::Account(&self.user),
+            outcome,
+            ..Event::default()
+        }
+    }
+
     fn commit(&self, records: Vec<Record>) -> Result<(), AuthError> {
         Ok(self.journal.commit_all(records)?)
     }
@@ -367,10 +395,30 @@ impl Auth {
     }
 }
 
+impl Session {
+    /// The token that it rests on, and the login it descends from, if it does on one.
+    #[must_use]
+    pub fn token(&self) -> Option<Token> {
+        match self.proof {
+            Proof::Token { jti, family, .. } => Some(Token { jti, login: family }),
+            Proof::Local | Proof::Basic { .. } => None,
+        }
+    }
+}
+
 impl Verified {
+    /// As the audit log tells it.
+    fn told(&self) -> Token {
+        Token {
+            jti: self.jti,
+            login: self.family,
+        }
+    }
+
     fn proof(&self) -> Proof {
         Proof::Token {
             id: self.id,
+            jti: self.jti,
             family: self.family,
             generation: self.generation,
             issued: self.issued,

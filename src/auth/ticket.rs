@@ -163,6 +163,7 @@ mod tests {
             user: "admin".into(),
             proof: Proof::Token {
                 id: Id(id),
+                jti: *b"01234567",
                 family: Id(id),
                 generation: Some(1),
                 issued: Timestamp::from_secs(0),

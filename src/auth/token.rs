@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::JtiPrefix;
 use crate::clock::{MAX_LEAP, Timestamp};
 use crate::entropy::Entropy;
 use crate::journal::Id;
@@ -44,6 +45,8 @@ pub enum Kind {
 pub struct Verified {
     /// From its `jti`.
     pub id: Id,
+    /// What its `jti` begins with, for people to match.
+    pub jti: JtiPrefix,
     /// The login it descends from (`sid`); its own id, if it does not say.
     pub family: Id,
     /// The password's generation it was issued under (`gen`), if it says.
@@ -144,11 +147,8 @@ impl Tokens {
         let subject = claims.subject.ok_or(Invalid)?;
         let expires = time(claims.expires_at.ok_or(Invalid)?);
         let issued = claims.issued_at.map(time);
-        let id = claims
-            .jwt_id
-            .filter(|jti| !jti.is_empty())
-            .ok_or(Invalid)
-            .map(|jti| id_of(&jti))?;
+        let id = claims.jwt_id.filter(|jti| !jti.is_empty()).ok_or(Invalid)?;
+        let (id, jti) = (id_of(&id), prefix_of(&id));
         // The library was told to leave these to us: it would accept a token in the very second of its expiry.
         let not_yet = claims.invalid_before.is_some_and(|from| time(from) > now);
         // Issued while the clock had wildly leapt ahead: good for years otherwise, once it is right again.
@@ -175,6 +175,7 @@ impl Tokens {
         };
         Ok(Verified {
             id,
+            jti,
             family,
             generation: claims.custom.generation,
             issued: issued.unwrap_or_default(),
@@ -239,6 +240,16 @@ fn id_of(jti: &str) -> Id {
     let mut id = [0; 16];
     id.copy_from_slice(&hash.as_ref()[..16]);
     Id(id)
+}
+
+fn prefix_of(jti: &str) -> JtiPrefix {
+    let mut prefix = JtiPrefix::default();
+    let bytes = jti.bytes().chain(std::iter::repeat(0));
+    prefix
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(to, byte)| *to = byte);
+    prefix
 }
 
 fn parse_family(sid: &str) -> Result<Id, Invalid> {

@@ -1,6 +1,7 @@
 //! The command line: words to a command, a file a command, and each command to an exit status.
 
 mod answer;
+mod audit;
 mod cert;
 mod check;
 mod generate;
@@ -88,6 +89,11 @@ fn dispatch(
         Command::Passwd { socket } => return passwd::run(socket, load, console),
         Command::Cert { action, json } => return cert::run(action, json, load, console),
         Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, console),
+        Command::Audit {
+            verify,
+            json,
+            folder,
+        } => return audit::run(verify, json, folder, load, console),
         Command::Journal { action, file } => return journal::run(action, file, load, console),
         Command::Help(None) => help::program(),
         Command::HelpJournal => help::journal(),
@@ -115,11 +121,11 @@ impl Console<'_> {
     }
 }
 
-/// Done as asked; for `health`: healthy; for `journal verify`: whole.
+/// Done as asked; for `health`: healthy; for `journal verify` and `audit verify`: whole.
 const SUCCESS: u8 = 0;
 
-/// Not done: a bad configuration, a server that could not start; for `health`: degraded; for `journal verify`: damaged.
+/// Not done: a bad configuration, a server that could not start; for `health`: degraded; for `journal verify` and `audit verify`: damaged.
 const FAILURE: u8 = 1;
 
-/// Wrong usage; for `health`: no answer; for `journal`: no journal that can be read.
+/// Wrong usage; for `health`: no answer; for `journal` and `audit`: none that can be read.
 const USELESS: u8 = 2;

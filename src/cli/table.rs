@@ -44,6 +44,10 @@ pub enum CommandId {
     CertRenew,
     /// Show a board's log.
     Logs,
+    /// What the audit log has of late.
+    Audit,
+    /// Whether the audit log's chain is whole.
+    AuditVerify,
     /// The journal in numbers.
     JournalStat,
     /// Whether the journal is whole.
@@ -292,6 +296,33 @@ With --json the lines are the board's own: logs and gaps, and a hello where the 
         ],
     },
     CommandRow {
+        id: CommandId::Audit,
+        name: "audit",
+        summary: "show the audit log's last hundred entries: who came in, tried to, and changed what",
+        details: "\
+Of FOLDER, or of STATE_DIR. The server may be running; it writes an entry within a second, a wrong password within ten. \
+With --json the lines as they stand in the files. Times are the board's, in UTC.",
+        flags: &[JSON],
+        operand: Operand::Path("FOLDER"),
+        statuses: &[(0, "shown"), NO_AUDIT_LOG],
+    },
+    CommandRow {
+        id: CommandId::AuditVerify,
+        name: "audit verify",
+        summary: "say whether entries of the audit log were changed, moved or taken out",
+        details: "\
+Of FOLDER, or of STATE_DIR. The server may be running. Each line holds the hash of the line before, so that what was \
+changed in between shows. It does not show when the last entries are gone, nor when somebody who may write there wrote \
+all of it anew: against that, keep the hash that is printed somewhere else, and look for it in the log later on.",
+        flags: &[JSON],
+        operand: Operand::Path("FOLDER"),
+        statuses: &[
+            (0, "nothing is wrong that can be seen"),
+            (1, "something is; each place is told"),
+            NO_AUDIT_LOG,
+        ],
+    },
+    CommandRow {
         id: CommandId::JournalStat,
         name: "journal stat",
         summary: "tell what the journal holds, in numbers",
@@ -436,6 +467,11 @@ const NO_JOURNAL: (u8, &str) = (
     "there is no journal, or none that can be read; wrong usage",
 );
 
+const NO_AUDIT_LOG: (u8, &str) = (
+    2,
+    "there is no audit log, or none that can be read; wrong usage",
+);
+
 const WRONG_USAGE: (u8, &str) = (2, "wrong usage");
 
 #[cfg(test)]
@@ -445,8 +481,9 @@ mod tests {
     #[test]
     fn each_command_has_its_row_and_each_flag_one_meaning() {
         use CommandId::{
-            Cert, CertRenew, Check, HashPassword, Health, Help, JournalCompact, JournalDump,
-            JournalRepair, JournalStat, JournalVerify, Lockouts, Logs, Passwd, Serve, Status,
+            Audit, AuditVerify, Cert, CertRenew, Check, HashPassword, Health, Help, JournalCompact,
+            JournalDump, JournalRepair, JournalStat, JournalVerify, Lockouts, Logs, Passwd, Serve,
+            Status,
         };
         for id in [
             Serve,
@@ -459,6 +496,8 @@ mod tests {
             Cert,
             CertRenew,
             Logs,
+            Audit,
+            AuditVerify,
             JournalStat,
             JournalVerify,
             JournalDump,

@@ -70,6 +70,15 @@ pub enum Command {
     },
     /// Show a board's log.
     Logs(Box<Options>),
+    /// Look at the audit log.
+    Audit {
+        /// Whether its chain is whole, rather than what is in it.
+        verify: bool,
+        /// As JSON.
+        json: bool,
+        /// Where it is; `None`: in the configuration's state folder.
+        folder: Option<PathBuf>,
+    },
     /// Look at the journal, or put it right.
     Journal {
         /// What to do.
@@ -329,7 +338,7 @@ impl Words {
             let (json, yes) = (self.json, self.yes);
             let journal = |action| Command::Journal {
                 action,
-                file: self.file,
+                file: self.file.clone(),
             };
             match id {
                 CommandId::Serve => Command::Serve,
@@ -361,6 +370,11 @@ impl Words {
                 CommandId::Logs => {
                     Command::Logs(Box::new(self.logs.options().map_err(UsageError)?))
                 }
+                CommandId::Audit | CommandId::AuditVerify => Command::Audit {
+                    verify: id == CommandId::AuditVerify,
+                    json,
+                    folder: self.file,
+                },
                 CommandId::JournalStat => journal(JournalAction::Stat { json }),
                 CommandId::JournalVerify => journal(JournalAction::Verify),
                 CommandId::JournalDump => journal(JournalAction::Dump),
@@ -385,7 +399,7 @@ fn known_command(name: &str) -> Result<&'static CommandRow, UsageError> {
     })
 }
 
-/// The command that somebody probably meant, be it that he left the first of two words out.
+/// The command that somebody probably meant, or the commands, be it that he left the first of two words out.
 fn meant(name: &str) -> Option<String> {
     let names = COMMANDS.iter().map(|command| command.name);
     if let Some(name) = nearest(name, names.chain([GROUP])) {
@@ -397,7 +411,7 @@ fn meant(name: &str) -> Option<String> {
     let second = nearest(name, seconds.map(|(_, second)| second))?;
     let meant = COMMANDS.iter().map(|command| command.name);
     let ends = |name: &&str| name.split_once(' ').is_some_and(|(_, end)| end == second);
-    meant.filter(ends).map(str::to_owned).next()
+    Some(meant.filter(ends).collect::<Vec<_>>().join(" or "))
 }
 
 fn incomplete() -> UsageError {
@@ -438,6 +452,7 @@ mod tests {
             .command
     }
 
+    #[expect(clippy::too_many_lines, reason = "one table")]
     #[test]
     fn the_documented_lines_mean_what_they_say() {
         let socket = Some(PathBuf::from("/s"));
@@ -489,6 +504,22 @@ mod tests {
             (
                 "journal stat --json /j",
                 journal(JournalAction::Stat { json: true }, Some("/j")),
+            ),
+            (
+                "audit --json",
+                Command::Audit {
+                    verify: false,
+                    json: true,
+                    folder: None,
+                },
+            ),
+            (
+                "audit verify /mnt/state",
+                Command::Audit {
+                    verify: true,
+                    json: false,
+                    folder: Some(PathBuf::from("/mnt/state")),
+                },
             ),
             ("journal verify", journal(JournalAction::Verify, None)),
             (
@@ -602,7 +633,7 @@ mod tests {
             ),
             (
                 "verify",
-                "there is no command \"verify\"; did you mean journal verify?",
+                "there is no command \"verify\"; did you mean audit verify or journal verify?",
             ),
             ("stat", "there is no command \"stat\"; did you mean status?"),
             (

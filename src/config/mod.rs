@@ -100,6 +100,8 @@ pub struct Config {
     pub log_buffer_bytes: usize,
     /// Where news of a newer postern comes from.
     pub updates: UpdateSettings,
+    /// Bytes of the audit log, all its files together (`AUDIT_LOG_BYTES`), 64 KiB to 64 MiB.
+    pub audit_log_bytes: u64,
     /// What works but was hardly meant so; a line each, for people, without secrets.
     pub warnings: Vec<String>,
 }

@@ -11,7 +11,7 @@ use log::LevelFilter;
 
 use super::settings::Settings;
 use super::variables::{
-    BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME, BCRYPT_COST, CORS_ALLOWED_ORIGINS,
+    AUDIT_LOG_BYTES, BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME, BCRYPT_COST, CORS_ALLOWED_ORIGINS,
     JWT_EXPIRE_DURATION, LISTEN, LOCAL_SOCKET, LOG_BUFFER_BYTES, LOG_LEVEL, LOG_SOURCES,
     MAX_ATTEMPT_CLIENTS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_IP, MAX_LOGIN_ATTEMPTS,
     MAX_REVOCATIONS, MAX_TICKETS, MAX_TRACKED_CLIENTS, RATE_LIMIT_BURST, RATE_LIMIT_RPS,
@@ -73,6 +73,7 @@ pub(super) fn resolve(
         log_buffer_bytes: number(settings, &LOG_BUFFER_BYTES, &BUFFER_BYTES)
             .unwrap_or_else(|| machine.log_buffer_bytes()),
         updates: updates(settings),
+        audit_log_bytes: number(settings, &AUDIT_LOG_BYTES, &AUDIT_BYTES).unwrap_or_default(),
         warnings: Vec::new(),
     }
 }
@@ -313,6 +314,9 @@ const TICKETS: RangeInclusive<u64> = 16..=10_000;
 
 /// From some hundred short lines to as much memory as the larger boards have.
 const BUFFER_BYTES: RangeInclusive<u64> = 16_384..=1 << 30;
+
+/// From some 250 entries to as many as anybody reads; each of the four files stays readable backwards in one go.
+const AUDIT_BYTES: RangeInclusive<u64> = 65_536..=1 << 26;
 
 /// `sun_path` has 108 bytes, the last of them NUL (unix(7)).
 pub(super) const MAX_SOCKET_PATH: usize = 107;

@@ -65,6 +65,20 @@ impl From<IpAddr> for ClientKey {
     }
 }
 
+/// For whoever knows no more of a client than what is counted: the first address of it.
+impl From<ClientKey> for Option<IpAddr> {
+    fn from(client: ClientKey) -> Self {
+        Some(match client {
+            ClientKey::V4(octets) => IpAddr::from(octets),
+            ClientKey::V6(prefix) => {
+                let mut octets = [0; 16];
+                octets[..8].copy_from_slice(&prefix);
+                IpAddr::from(octets)
+            }
+        })
+    }
+}
+
 /// `192.0.2.1`, or a /64 by its first address: `2001:db8:1:2::`.
 impl fmt::Display for ClientKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

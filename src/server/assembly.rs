@@ -11,6 +11,7 @@ use super::found::Found;
 use super::{StartError, World, secret_key};
 use crate::api::Api;
 use crate::api::metrics::Metrics;
+use crate::audit::Audit;
 use crate::auth::{self, Auth, AuthError, Durable, FirstPassword};
 use crate::config::{Config, SecretString};
 use crate::device::board::Board;
@@ -68,6 +69,8 @@ pub fn assemble(
     clock.tell();
     found.tell();
     numbers.tell();
+    let audit = Audit::open(&state_dir, config.audit_log_bytes, clock.clone())?;
+    let audit = Arc::new(audit);
     log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
 
     let auth = Auth::new(
@@ -83,6 +86,7 @@ pub fn assemble(
         clock.clone(),
         entropy.clone(),
     );
+    auth.audit_to(audit.clone());
     let configured = config.password.as_ref().map(SecretString::expose);
     let first_password = auth.initialise(configured, time.as_ref())?;
 
@@ -112,6 +116,7 @@ pub fn assemble(
         hub,
         sources: parking_lot::Mutex::new(sources),
         journal,
+        audit,
         started: clock.monotonic(),
         clock,
         connections,
@@ -144,11 +149,15 @@ pub fn reset_password(config: &Config, world: &World, new: &str) -> Result<(), R
         auth_settings(config, world.entropy.as_ref(), 1, false)?,
         durable,
         journal.clone(),
-        replayed.clock,
+        replayed.clock.clone(),
         world.entropy.clone(),
     );
+    let audit = Audit::open(&config.state_dir, config.audit_log_bytes, replayed.clock);
+    let audit = Arc::new(audit.map_err(StartError::System)?);
+    auth.audit_to(audit.clone());
     let done = auth.reset_password(new);
     journal.close();
+    audit.stop();
     Ok(done?)
 }
 

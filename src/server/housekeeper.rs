@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::tls::Certificate;
 use super::watchdog::Feeder;
 use crate::api::Api;
+use crate::audit::{Event, Kind, Outcome};
 use crate::limits::bucket::Buckets;
 
 /// The running housekeeper.
@@ -138,17 +139,32 @@ impl Round {
     }
 
     fn reload(&self) {
-        match self.certificate.reload() {
+        let before = self.certificate.fingerprint();
+        let read = self.certificate.reload();
+        let fingerprint = self.certificate.fingerprint();
+        match &read {
             Ok(()) => {
                 let expires = self.certificate.expires();
                 self.api.metrics.set_certificate_expires(expires);
-                let fingerprint = self.certificate.fingerprint();
                 log::info!(fingerprint = fingerprint.as_str(); "the certificate was read again");
+                if fingerprint == before {
+                    return;
+                }
             }
             Err(problem) => {
                 log::error!(problem:% = problem; "the new certificate is refused; the old one serves on");
             }
         }
+        // Refused or not: of the one that is served now.
+        let event = Event {
+            outcome: match read {
+                Ok(()) => Outcome::Done,
+                Err(_) => Outcome::Refused,
+            },
+            more: Some(("fingerprint", &fingerprint)),
+            ..Event::default()
+        };
+        self.api.audit.record(Kind::Certificate, &event);
     }
 }
 

@@ -39,6 +39,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::api::Api;
+use crate::audit::{Event, Kind};
 use crate::auth::{self, FirstPassword, InitialiseError};
 use crate::config::Config;
 use crate::device::updates::watch::Watch;
@@ -213,6 +214,13 @@ impl Server {
             // What fails here is tried again at the first password check.
             let _ = auth.settle();
         })?;
+        // Not before: a start that fails is tried again for ever, and serves nobody. With the fingerprint, so that a
+        // certificate that was changed in between shows.
+        let event = Event {
+            more: Some(("fingerprint", &certificate.fingerprint())),
+            ..Event::default()
+        };
+        api.audit.record(Kind::Start, &event);
         Ok(Self {
             api: api.clone(),
             addresses,
@@ -307,6 +315,8 @@ impl Server {
         self.api.sources.lock().stop();
         self.api.auth.heed_clock();
         self.api.journal.close();
+        self.api.audit.record(Kind::Stop, &Event::default());
+        self.api.audit.stop();
         log::info!("stopped");
         self.api.numbers.end(self.api.ring.bounds().1);
     }

@@ -1,6 +1,7 @@
 //! The server as its clients see it: in this process, through real TLS, with a clock that the tests turn.
 
 mod activation;
+mod audit;
 mod bucket;
 mod client;
 mod clock;

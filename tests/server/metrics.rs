@@ -106,7 +106,13 @@ fn log_outs_reach_the_journals_figures_and_the_revocations() {
         let value = |page| value(text(page), sample).expect(sample);
         value(&after) - value(&before)
     };
-    assert!((rose("postern_revocations") - 1.0).abs() < f64::EPSILON);
+    for sample in [
+        "postern_revocations",
+        "postern_audit_events_total{event=\"login\"}",
+        "postern_audit_events_total{event=\"logout\"}",
+    ] {
+        assert!((rose(sample) - 1.0).abs() < f64::EPSILON, "{sample}");
+    }
     assert!(rose("postern_journal_records") >= 1.0);
     assert!(rose("postern_journal_bytes") > 0.0);
     assert!(rose("postern_journal_sync_duration_seconds_count") >= 1.0);

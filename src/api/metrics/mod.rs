@@ -87,6 +87,11 @@ fn about_postern(api: &Api, page: &mut Page) {
     let uptime = api.clock.monotonic().saturating_since(api.started);
     page.sample(&[], &uptime.as_secs());
     page.gauge(
+        "postern_update_available",
+        "Whether a newer postern is known of.",
+    );
+    page.sample(&[], &u8::from(api.updates.known().is_some()));
+    page.gauge(
         "postern_ready",
         "Whether what has to be durable can be made so, as /readyz says.",
     );
@@ -134,6 +139,18 @@ fn about_clients(api: &Api, page: &mut Page) {
         "Connections closed to make room for another.",
     );
     page.sample(&[], &counts.shed.load(Ordering::Relaxed));
+    page.counter(
+        "postern_audit_events",
+        "Logins, failures, lock-outs and whatever else the audit log is about.",
+    );
+    for (kind, count) in api.audit.counts() {
+        page.sample(&[("event", kind.name())], &count);
+    }
+    page.gauge(
+        "postern_audit_writable",
+        "Whether all that the audit log had to keep is on the disk.",
+    );
+    page.sample(&[], &u8::from(api.audit.healthy()));
     page.gauge(
         "postern_locked_out_addresses",
         "Addresses locked out of every password check.",

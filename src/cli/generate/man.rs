@@ -224,6 +224,10 @@ const FILES: &[(&str, &str)] = &[
         "STATE_DIR/journal.damaged.1",
         "and so on up to 8: a journal as it was when it was found damaged",
     ),
+    (
+        "STATE_DIR/audit.log, STATE_DIR/audit.log.1",
+        "and so on up to 3: who came in, tried to, and changed what; looked at with `postern audit`",
+    ),
     ("STATE_DIR/secret-key", "signs the tokens"),
     (
         "STATE_DIR/tls-cert.pem, STATE_DIR/tls-key.pem",

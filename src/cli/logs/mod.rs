@@ -13,7 +13,7 @@ mod place;
 mod recent;
 mod saved;
 mod session;
-mod show;
+pub(super) mod show;
 mod stop;
 #[cfg(test)]
 mod tests;

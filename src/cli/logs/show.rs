@@ -57,7 +57,7 @@ impl Show {
 }
 
 /// Text that does nothing to a terminal but appear: what would, is shown as an escape instead.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::cli) fn plain(text: &str) -> String {
     if !text.contains(is_unsafe) {
         return text.to_owned();
     }
@@ -73,7 +73,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// JSON text on one line, the same value in other words: what could drive a terminal is written as JSON's own escape.
-pub(super) fn json_line(raw: &str) -> String {
+pub(in crate::cli) fn json_line(raw: &str) -> String {
     let mut line = String::with_capacity(raw.len() + 1);
     for character in raw.chars() {
         if character.is_ascii_control() && character != '\x7f' {

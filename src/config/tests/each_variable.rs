@@ -223,6 +223,12 @@ fn good_values_are_taken() {
             |c| c.updates.public_key.is_some().to_string(),
             "true",
         ),
+        (
+            "AUDIT_LOG_BYTES",
+            "65536",
+            |c| c.audit_log_bytes.to_string(),
+            "65536",
+        ),
     ];
     for (name, value, show, expected) in cases {
         let config = good(&[(name, value)]);
@@ -319,6 +325,8 @@ fn a_bad_value_is_named_with_what_would_be_right() {
             "second line of minisign.pub",
         ),
         ("UPDATE_CA_FILE", "/a\0b", "NUL"),
+        ("AUDIT_LOG_BYTES", "0", "from 65536 to 67108864"),
+        ("AUDIT_LOG_BYTES", "67108865", "from 65536 to 67108864"),
     ];
     for (name, value, right) in cases {
         let error = load(&[(name, value)]).expect_err(name).to_string();

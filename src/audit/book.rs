@@ -1,0 +1,280 @@
+//! What the writer knows: the chain's end, the lines that are not on the disk yet, and when they have to be. No threads;
+//! the time comes in.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::event::{Event, Kind};
+use super::line::{self, MAX_LINE, NONE_BEFORE};
+use super::queue::Queue;
+use super::read::Page;
+use super::shelf::{MAX_BATCH, NAME, NotWritten, Shelf, Tail};
+use crate::clock::Clock;
+
+/// The writer's half.
+pub struct Book {
+    shelf: Shelf,
+    clock: Arc<Clock>,
+    /// Where the chain goes on; `None` while the files cannot be read.
+    chain: Option<Chain>,
+    /// Lines, each with its end.
+    waiting: Vec<u8>,
+    /// Bytes that may wait.
+    room: usize,
+    /// When they are to be written.
+    due: Option<Instant>,
+    /// Events without an entry, and when they will have one for all of them.
+    omitted: u64,
+    omitted_due: Option<Instant>,
+    /// Why nothing can be written, as it was logged.
+    problem: Option<String>,
+}
+
+struct Chain {
+    /// The last entry's number.
+    seq: u64,
+    /// The last line's hash.
+    hash: String,
+}
+
+impl Book {
+    /// A book over these files, of which one has `limit` bytes at most.
+    pub fn new(shelf: Shelf, limit: u64, clock: Arc<Clock>) -> Self {
+        Self {
+            shelf,
+            clock,
+            chain: None,
+            waiting: Vec::new(),
+            // A file never has more than one batch too many: none.
+            room: usize::try_from(limit.min(MAX_BATCH)).unwrap_or(0),
+            due: None,
+            omitted: 0,
+            omitted_due: None,
+            problem: None,
+        }
+    }
+
+    /// Finds out where the chain goes on, if that is not known, and says in the log where that is.
+    fn open(&mut self, now: Instant) {
+        if self.chain.is_some() {
+            return;
+        }
+        match self.look() {
+            Ok((chain, notes)) => {
+                log::info!(entry = chain.seq, hash = chain.hash.as_str(); "the audit log goes on behind this entry");
+                self.chain = Some(chain);
+                self.recovered(&notes, now);
+            }
+            Err(error) => self.failed(&error, now),
+        }
+    }
+
+    fn look(&mut self) -> io::Result<(Chain, Vec<String>)> {
+        let (tail, aside) = self.shelf.look()?;
+        let mut notes = found(&tail, aside.as_deref());
+        if let Tail::Entries { seq, hash, .. } = tail {
+            return Ok((Chain { seq, hash }, notes));
+        }
+        // A crash in the middle of a rotation leaves it so.
+        let behind = self.shelf.look_behind()?;
+        if let Tail::Entries { damaged: 1.., .. } = behind {
+            notes.extend(found(&behind, None));
+        }
+        let chain = match (behind, aside) {
+            (Tail::Entries { seq, hash, .. }, None) => Chain { seq, hash },
+            // What was in the file that cannot be read is not known: a new chain, that can be told from a first one.
+            (Tail::Entries { seq, .. }, Some(_)) => Chain::new(seq),
+            (Tail::Nothing(_), None) => Chain::new(0),
+            (Tail::Nothing(_) | Tail::Foreign, _) => Chain::new(1),
+        };
+        Ok((chain, notes))
+    }
+
+    /// Takes what has happened, gives it its numbers, and writes what is due. Says when there is more to do.
+    pub fn work(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) -> Option<Instant> {
+        self.take(queue, now);
+        if self.due.is_some_and(|due| due <= now) {
+            self.write(now);
+        }
+        [self.due, self.omitted_due].into_iter().flatten().min()
+    }
+
+    /// Takes and writes everything: the last thing that is done.
+    pub fn finish(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) {
+        self.take(queue, now);
+        if self.omitted > 0 {
+            self.omitted_due = Some(now);
+            self.tell_omitted(now);
+        }
+        self.write(now);
+        if self.healthy() {
+            // What was found out while that was written.
+            self.write(now);
+        }
+    }
+
+    /// Whether what has to be written can be.
+    pub fn healthy(&self) -> bool {
+        self.problem.is_none()
+    }
+
+    /// Entries with numbers below `before`, the newest last, those that wait included.
+    pub fn page(&self, before: u64, limit: usize) -> io::Result<Vec<String>> {
+        let mut page = Page::new(before, limit);
+        page.take_text(&self.waiting);
+        page.take_files(self.shelf.folder(), self.shelf.len())?;
+        Ok(page.into_lines())
+    }
+
+    /// Takes what has happened, and gives it its numbers.
+    pub fn take(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) {
+        self.open(now);
+        if self.chain.is_none() {
+            // It stays in the queue, which has its own bound.
+            return;
+        }
+        let Queue { entries, omitted } = queue();
+        self.omitted += omitted;
+        for (body, delay) in entries {
+            if self.add(&body) {
+                self.due_by(now + delay);
+            } else {
+                self.omitted += 1;
+            }
+        }
+        if self.omitted > 0 && self.omitted_due.is_none() {
+            self.omitted_due = Some(now + OMITTED);
+        }
+        self.tell_omitted(now);
+    }
+
+    /// Gives a body its number and its place behind the last line, if there is room for it to wait.
+    fn add(&mut self, body: &str) -> bool {
+        let Some(chain) = &mut self.chain else {
+            return false;
+        };
+        if self.waiting.len() + MAX_LINE >= self.room {
+            return false;
+        }
+        chain.seq = chain.seq.saturating_add(1);
+        let line = line::line(chain.seq, body, &chain.hash);
+        chain.hash = line::hash(line.as_bytes());
+        self.waiting.extend_from_slice(line.as_bytes());
+        self.waiting.push(b'\n');
+        true
+    }
+
+    fn tell_omitted(&mut self, now: Instant) {
+        if self.omitted_due.is_none_or(|due| due > now) {
+            return;
+        }
+        let mut body = Event::default().body(Kind::Omitted, &self.clock);
+        line::raw_member(&mut body, "omitted", &self.omitted.to_string());
+        if self.add(&body) {
+            self.omitted = 0;
+            self.omitted_due = None;
+            self.due_by(now);
+        } else {
+            // There is no room while nothing can be written.
+            self.omitted_due = Some(now + RETRY);
+        }
+    }
+
+    fn due_by(&mut self, at: Instant) {
+        // What failed waits for its next attempt.
+        let due = self.due.filter(|_| self.problem.is_some());
+        self.due = Some(due.unwrap_or(self.due.map_or(at, |due| due.min(at))));
+    }
+
+    fn write(&mut self, now: Instant) {
+        self.due = None;
+        if self.waiting.is_empty() {
+            return;
+        }
+        let mut notes = Vec::new();
+        let mut written = self.shelf.append(&self.waiting);
+        if matches!(written, Err(NotWritten::Changed)) {
+            // The chain goes on from what was written, not from what somebody left of it: so it shows.
+            notes.push(format!("somebody else changed or removed {NAME}"));
+            written = match self.shelf.look() {
+                Ok((tail, aside)) => {
+                    notes.extend(found(&tail, aside.as_deref()));
+                    self.shelf.append(&self.waiting)
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
+        match written {
+            Ok(()) => {
+                self.waiting = Vec::new();
+                if self.problem.take().is_some() {
+                    log::info!("the audit log can be written again");
+                }
+            }
+            Err(NotWritten::Failed(error)) => self.failed(&error, now),
+            Err(NotWritten::Changed) => self.failed(&io::Error::other("it keeps changing"), now),
+        }
+        self.recovered(&notes, now);
+    }
+
+    /// Has an entry, and a line in the log, for each thing that was put right.
+    fn recovered(&mut self, notes: &[String], now: Instant) {
+        for note in notes {
+            log::error!("the audit log: {note}");
+            let event = Event {
+                more: Some(("detail", note)),
+                ..Event::default()
+            };
+            let body = event.body(Kind::Recovered, &self.clock);
+            if self.add(&body) {
+                self.due_by(now);
+            } else {
+                self.omitted += 1;
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error, now: Instant) {
+        self.due = Some(now + RETRY);
+        let text = error.to_string();
+        if self.problem.as_ref() != Some(&text) {
+            log::error!(problem = text.as_str(); "the audit log cannot be written; what happens meanwhile is kept in memory, as far as there is room");
+            self.problem = Some(text);
+        }
+    }
+}
+
+impl Chain {
+    /// One with nothing before its first entry.
+    fn new(seq: u64) -> Self {
+        Self {
+            seq,
+            hash: NONE_BEFORE.to_owned(),
+        }
+    }
+}
+
+/// What is wrong with a file's end, or was in its place, in words.
+fn found(tail: &Tail, aside: Option<&str>) -> Vec<String> {
+    let (torn, damaged) = match tail {
+        Tail::Nothing(torn) => (*torn, 0),
+        Tail::Entries { torn, damaged, .. } => (*torn, *damaged),
+        Tail::Foreign => (0, 0),
+    };
+    let torn = (torn > 0).then(|| format!("a torn line of {torn} bytes was cut off"));
+    let damaged = (damaged > 0).then(|| format!("{damaged} lines before this cannot be read"));
+    let aside =
+        aside.map(|name| format!("what was in its place is no audit log, and is now {name}"));
+    [torn, damaged, aside].into_iter().flatten().collect()
+}
+
+/// How long events without an entry are counted before that is written: not oftener than this in a flood.
+pub const OMITTED: Duration = Duration::from_secs(5 * 60);
+
+/// How soon a disk that failed is tried again.
+pub const RETRY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+pub(in crate::audit) mod tests;

@@ -1,0 +1,466 @@
+//! What becomes of the log when the file system fails, is full, or loses power, at each single step.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::*;
+use crate::audit::shelf::{Calls, Real, path};
+use crate::audit::tests::clock;
+use crate::audit::verify;
+
+/// A file system that fails from some call on, and counts.
+#[derive(Clone, Default)]
+pub(in crate::audit) struct Faulty(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    calls: usize,
+    writes: usize,
+    /// The call from which on all fail, and how many bytes a write takes before it does.
+    fails: Option<(usize, usize)>,
+}
+
+impl Faulty {
+    pub fn writes(&self) -> usize {
+        self.0.lock().writes
+    }
+
+    fn calls(&self) -> usize {
+        self.0.lock().calls
+    }
+
+    fn fail_from(&self, call: usize, taken: usize) {
+        let mut state = self.0.lock();
+        state.calls = 0;
+        state.fails = Some((call, taken));
+    }
+
+    fn work_again(&self) {
+        self.0.lock().fails = None;
+    }
+
+    fn begin(&self) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.calls += 1;
+        match state.fails {
+            Some((call, _)) if state.calls > call => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Calls for Faulty {
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        let begun = self.begin();
+        let mut state = self.0.lock();
+        state.writes += 1;
+        if let (Err(_), Some((_, taken))) = (&begun, state.fails) {
+            file.write_all(&bytes[..taken.min(bytes.len())])?;
+        }
+        begun?;
+        Real.write(file, bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        self.begin()?;
+        Real.sync(file)
+    }
+
+    fn cut(&self, file: &File, len: u64) -> io::Result<()> {
+        self.begin()?;
+        Real.cut(file, len)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.begin()?;
+        Real.rename(from, to)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        self.begin()?;
+        Real.open(path)
+    }
+}
+
+const LIMIT: u64 = 4096;
+
+struct Fixture {
+    folder: TempDir,
+    calls: Faulty,
+    book: Book,
+    now: Instant,
+    recorded: u64,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    fn at(folder: TempDir) -> Self {
+        let calls = Faulty::default();
+        let shelf = Shelf::new(folder.path(), LIMIT, Box::new(calls.clone()));
+        Self {
+            book: Book::new(shelf, LIMIT, clock()),
+            folder,
+            calls,
+            now: Instant::now(),
+            recorded: 0,
+        }
+    }
+
+    /// A kill, and a start on a file system that works.
+    fn restarted(self) -> Self {
+        Self::at(self.folder)
+    }
+
+    /// Records so many events, each with its own number in it, and writes them if that can be done.
+    fn record(&mut self, count: u64) {
+        let first = self.recorded;
+        self.recorded += count;
+        let mut entries: Vec<_> = (first..self.recorded)
+            .map(|n| (format!("\"event\":\"login\",\"n\":{n}"), Duration::ZERO))
+            .collect();
+        let mut queue = || Queue {
+            entries: std::mem::take(&mut entries),
+            omitted: 0,
+        };
+        self.book.work(&mut queue, self.now);
+    }
+
+    fn work(&mut self) -> Option<Instant> {
+        self.book.work(&mut Queue::default, self.now)
+    }
+
+    fn entries(&self) -> Vec<Value> {
+        let lines = self.book.page(u64::MAX, usize::MAX).unwrap();
+        lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.entries()
+            .iter()
+            .filter_map(|entry| entry["n"].as_u64())
+            .collect()
+    }
+
+    fn details(&self) -> Vec<String> {
+        let entries = self.entries();
+        let told = entries.iter().filter_map(|entry| entry["detail"].as_str());
+        told.map(str::to_owned).collect()
+    }
+
+    fn is_whole(&self) {
+        let report = verify(self.folder.path()).unwrap();
+        assert!(report.whole(), "{:?}", report.problems);
+    }
+
+    fn file(&self, number: usize) -> std::path::PathBuf {
+        path(self.folder.path(), number)
+    }
+}
+
+/// Fills the files so that the next batch rotates them all.
+fn about_to_rotate() -> Fixture {
+    let mut f = Fixture::new();
+    for _ in 0..200 {
+        if f.file(3).exists() {
+            break;
+        }
+        f.record(1);
+    }
+    assert!(f.file(3).exists());
+    let len = || fs::metadata(f.file(0)).unwrap().len();
+    let mut before = len();
+    // Up to just below the limit.
+    loop {
+        f.record(1);
+        let len = fs::metadata(f.file(0)).unwrap().len();
+        if LIMIT - len < 2 * (len - before) {
+            return f;
+        }
+        before = len;
+    }
+}
+
+#[test]
+fn rotation_keeps_the_chain_and_the_size() {
+    let mut f = Fixture::new();
+    for _ in 0..500 {
+        f.record(1);
+    }
+    f.is_whole();
+    let mut bytes = 0;
+    for number in 0..4 {
+        let len = fs::metadata(f.file(number)).unwrap().len();
+        assert!(len <= LIMIT, "{number}: {len}");
+        bytes += len;
+    }
+    assert!(bytes > 3 * LIMIT * 9 / 10, "{bytes}");
+    assert!(!f.file(4).exists());
+    let numbers = f.numbers();
+    assert_eq!(numbers.last(), Some(&499));
+    assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+    // And after a restart.
+    let recorded = f.recorded;
+    let mut f = f.restarted();
+    f.recorded = recorded;
+    f.record(30);
+    f.is_whole();
+    assert_eq!(f.details(), [""; 0]);
+}
+
+#[test]
+fn a_kill_between_any_two_steps_loses_nothing_that_was_kept() {
+    for taken in [0, 1, 100, usize::MAX] {
+        for step in 0.. {
+            let mut f = about_to_rotate();
+            let last = f.recorded - 1;
+            f.calls.fail_from(step, taken);
+            f.record(2);
+            let ended = f.calls.calls() <= step;
+            let oldest = f.numbers()[0];
+            let mut f = f.restarted();
+            f.work();
+            let kept = f.numbers();
+            assert!(kept.contains(&last), "step {step}: {kept:?}");
+            assert!(
+                kept.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+                "step {step}: {kept:?}"
+            );
+            // The oldest file alone may be gone.
+            assert!(kept[0] <= oldest + LIMIT / 100, "step {step}");
+            f.recorded = last + 3;
+            f.record(5);
+            f.now += Duration::from_secs(60);
+            f.work();
+            f.is_whole();
+            assert!(f.numbers().contains(&(last + 7)));
+            if ended {
+                assert!(step >= 6, "the rotation has its steps");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failing_disk_loses_nothing_that_there_is_room_for_and_says_so() {
+    for taken in [0, 1, 100, usize::MAX] {
+        for step in 0..8 {
+            let mut f = about_to_rotate();
+            let first = f.recorded;
+            f.calls.fail_from(step, taken);
+            f.record(1);
+            f.now += RETRY;
+            f.record(1);
+            if f.book.healthy() {
+                continue;
+            }
+            // They are shown all the same.
+            assert!(f.numbers().ends_with(&[first, first + 1]), "step {step}");
+            f.calls.work_again();
+            let next = f.work().expect("it is tried again");
+            assert!(next > f.now && next <= f.now + RETRY);
+            f.now = next;
+            assert_eq!(f.work(), None);
+            assert!(f.book.healthy(), "step {step}");
+            assert!(f.numbers().ends_with(&[first, first + 1]), "step {step}");
+            f.is_whole();
+        }
+    }
+}
+
+#[test]
+fn what_a_full_disk_leaves_no_room_for_is_counted() {
+    let mut f = Fixture::new();
+    f.record(1);
+    f.calls.fail_from(0, 10);
+    for _ in 0..300 {
+        f.record(1);
+        f.now += Duration::from_secs(2);
+    }
+    assert!(!f.book.healthy());
+    let waits = f.book.waiting.len() as u64;
+    assert!(waits <= LIMIT && f.calls.writes() < 300, "{waits}");
+    f.calls.work_again();
+    f.now += OMITTED;
+    while f.work().is_some_and(|next| next <= f.now + OMITTED) {
+        f.now += RETRY;
+    }
+    assert!(f.book.healthy());
+    let omitted: u64 = f
+        .entries()
+        .iter()
+        .filter_map(|entry| entry["omitted"].as_u64())
+        .sum();
+    assert_eq!(f.numbers().len() as u64 + omitted, 301);
+    assert!(omitted > 200);
+    f.is_whole();
+}
+
+#[test]
+fn a_torn_last_line_is_cut_wherever_it_was_torn_and_that_is_told() {
+    let mut f = Fixture::new();
+    f.record(3);
+    let bytes = fs::read(f.file(0)).unwrap();
+    let last = bytes[..bytes.len() - 1]
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .unwrap()
+        + 1;
+    for cut in last..bytes.len() {
+        for zeros in [0, 4096] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut torn = bytes[..cut].to_vec();
+            torn.resize(cut + zeros, 0);
+            fs::write(path(folder.path(), 0), &torn).unwrap();
+            let mut f = Fixture::at(folder);
+            f.work();
+            f.recorded = 3;
+            f.record(1);
+            f.is_whole();
+            assert_eq!(f.numbers(), [0, 1, 3]);
+            let torn = cut - last + zeros;
+            let told = format!("a torn line of {torn} bytes was cut off");
+            let expected = if torn == 0 { vec![] } else { vec![told] };
+            assert_eq!(f.details(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_first_line_that_was_torn_leaves_a_first_log() {
+    let mut f = Fixture::new();
+    f.record(1);
+    let bytes = fs::read(f.file(0)).unwrap();
+    for cut in [9, 60, bytes.len() - 1] {
+        fs::write(f.file(0), &bytes[..cut]).unwrap();
+        f = f.restarted();
+        f.work();
+        f.is_whole();
+        assert_eq!(f.details().len(), 1);
+        fs::remove_file(f.file(0)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_no_log_is_set_aside_and_the_new_chain_says_so() {
+    type Put = fn(&Path);
+    let puts: [Put; 6] = [
+        |path| fs::write(path, vec![b'x'; 300_000]).unwrap(),
+        |path| fs::write(path, "some text\nof somebody\n").unwrap(),
+        |path| fs::create_dir(path).unwrap(),
+        |path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap(),
+        |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+        // A gigabyte, of which none is there.
+        |path| File::create(path).unwrap().set_len(1 << 30).unwrap(),
+    ];
+    for (index, put) in puts.into_iter().enumerate() {
+        for older in [false, true] {
+            let mut f = Fixture::new();
+            if older {
+                while !f.file(1).exists() {
+                    f.record(1);
+                }
+                fs::remove_file(f.file(0)).unwrap();
+            }
+            put(&f.file(0));
+            let mut f = f.restarted();
+            f.record(1);
+            assert!(f.book.healthy(), "{index}");
+            assert_eq!(f.details().len(), 1, "{index}");
+            assert!(fs::symlink_metadata(f.folder.path().join("audit.log.damaged.1")).is_ok());
+            let report = verify(f.folder.path()).unwrap();
+            assert_eq!(report.problem_count, 1, "{index}: {:?}", report.problems);
+            assert!(report.problems[0].what.contains("new chain"), "{index}");
+            assert!(fs::metadata("/etc/passwd").is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_line_that_rotted_stays_where_it_is_and_the_chain_goes_on_behind_it() {
+    let mut f = Fixture::new();
+    f.record(3);
+    let mut bytes = fs::read(f.file(0)).unwrap();
+    let at = bytes.len() - 40;
+    bytes[at] = 0xff;
+    fs::write(f.file(0), &bytes).unwrap();
+    let mut f = f.restarted();
+    f.recorded = 3;
+    f.record(1);
+    assert_eq!(f.numbers(), [0, 1, 3]);
+    assert_eq!(f.details(), ["1 lines before this cannot be read"]);
+    let report = verify(f.folder.path()).unwrap();
+    assert_eq!(report.problem_count, 1, "{:?}", report.problems);
+    assert_eq!(report.problems[0].line, 3);
+}
+
+#[test]
+fn what_somebody_does_to_the_file_of_a_running_server_is_told_and_shows() {
+    type Act = fn(&Path);
+    let acts: [Act; 4] = [
+        |path| fs::remove_file(path).unwrap(),
+        |path| {
+            File::options()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(100)
+                .unwrap();
+        },
+        |path| {
+            let copy = path.with_extension("copy");
+            let text = fs::read_to_string(path).unwrap();
+            let lines: Vec<_> = text
+                .lines()
+                .enumerate()
+                .filter(|(at, _)| *at != 1)
+                .collect();
+            let lines: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
+            fs::write(&copy, lines.join("\n") + "\n").unwrap();
+            fs::rename(copy, path).unwrap();
+        },
+        |path| {
+            let mut file = File::options().append(true).open(path).unwrap();
+            file.write_all(b"something else\n").unwrap();
+        },
+    ];
+    for (index, act) in acts.into_iter().enumerate() {
+        let mut f = Fixture::new();
+        f.record(5);
+        act(&f.file(0));
+        f.record(1);
+        f.work();
+        assert!(f.book.healthy(), "{index}");
+        let details = f.details();
+        assert!(
+            details[0].contains("changed or removed"),
+            "{index}: {details:?}"
+        );
+        assert!(f.numbers().contains(&5), "{index}");
+        let report = verify(f.folder.path()).unwrap();
+        // A log from which all is gone begins with a number that is not 1: as if the rest had been rotated away.
+        assert!(
+            !report.whole() || report.first == Some(6),
+            "{index}: {report:?}"
+        );
+        f.now += RETRY;
+        f.record(1);
+        assert!(
+            f.book.healthy() && f.numbers().ends_with(&[5, 6]),
+            "{index}"
+        );
+    }
+}

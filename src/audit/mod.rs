@@ -1,0 +1,231 @@
+//! The audit log: who came in, who tried to, and what they changed, in files that outlive a restart and whose lines are
+//! chained by hashes, so that one that was taken out or changed shows.
+//!
+//! An event never waits for the disk and never fails whoever caused it. It goes into a bounded [`queue`]; a thread gives
+//! it a number and its place in the chain ([`book`]) and writes it within a second, or a failure within ten, many at once,
+//! to files that are rotated ([`shelf`]).
+
+mod book;
+mod event;
+mod line;
+mod queue;
+mod read;
+mod shelf;
+mod verify;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
+
+pub use event::{Event, JtiPrefix, Kind, Origin, Outcome, Token, User};
+#[cfg(test)]
+use line::Link;
+pub(crate) use line::{member, raw_member};
+pub use shelf::{FILES, NAME};
+pub use verify::{Problem, Report, verify};
+
+use crate::clock::Clock;
+use book::Book;
+use queue::Entrance;
+use read::Page;
+use shelf::{Calls, Real, Shelf};
+
+/// The audit log of a running server. Dropped without [`Audit::stop`], it writes what waits.
+pub struct Audit {
+    shared: Arc<Shared>,
+    wake: Sender<()>,
+    /// Who came in by Basic of late, and when.
+    lately: Mutex<Vec<(Origin, Instant)>>,
+    /// How often each of [`Kind::ALL`] has happened, entry or not.
+    counts: [AtomicU64; Kind::ALL.len()],
+}
+
+struct Shared {
+    clock: Arc<Clock>,
+    entrance: Mutex<Entrance>,
+    /// Taken before the entrance, and held while the disk is waited for.
+    book: Mutex<Book>,
+    healthy: AtomicBool,
+    closed: AtomicBool,
+}
+
+impl Audit {
+    /// Opens the log in a folder that is ours alone, of so many bytes in all, and looks where it goes on. What cannot be
+    /// read or written is logged, and tried again later: there is no error.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn open(folder: &Path, bytes: u64, clock: Arc<Clock>) -> io::Result<Self> {
+        Self::open_with(folder, bytes, clock, Box::new(Real))
+    }
+
+    fn open_with(
+        folder: &Path,
+        bytes: u64,
+        clock: Arc<Clock>,
+        calls: Box<dyn Calls>,
+    ) -> io::Result<Self> {
+        let now = Instant::now();
+        let limit = bytes / FILES as u64;
+        let shelf = Shelf::new(folder, limit, calls);
+        let shared = Arc::new(Shared {
+            entrance: Mutex::new(Entrance::new(now)),
+            book: Mutex::new(Book::new(shelf, limit, clock.clone())),
+            clock,
+            healthy: AtomicBool::new(true),
+            closed: AtomicBool::new(false),
+        });
+        let next = shared.work(now);
+        // One call is as good as ten.
+        let (wake, woken) = bounded(1);
+        let writer = shared.clone();
+        Builder::new()
+            .name("audit".into())
+            .stack_size(STACK)
+            .spawn(move || writer.run(&woken, next))?;
+        Ok(Self {
+            shared,
+            wake,
+            lately: Mutex::default(),
+            counts: Default::default(),
+        })
+    }
+
+    /// Has an entry made of an event, soon. Cheap; waits for nothing but the clock.
+    pub fn record(&self, kind: Kind, event: &Event<'_>) {
+        if let Some(count) = self.counts.get(kind as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        let shared = &self.shared;
+        let now = Instant::now();
+        if shared.closed.load(Ordering::Acquire) {
+            return;
+        }
+        if kind == Kind::PasswordChange {
+            // Whoever comes in by the new one is somebody else.
+            self.lately.lock().clear();
+        }
+        let mut entrance = shared.entrance.lock();
+        let admitted = entrance.admits(kind, now);
+        let mut news = entrance.is_news();
+        drop(entrance);
+        if admitted {
+            let body = event.body(kind, &shared.clock);
+            shared.entrance.lock().put(kind, body);
+            news = true;
+        }
+        if news {
+            let _ = self.wake.try_send(());
+        }
+    }
+
+    /// Has an entry made of a password that came by Basic and was right: once an hour of each address, since it comes with
+    /// each request.
+    pub fn record_basic(&self, event: &Event<'_>) {
+        let now = Instant::now();
+        let mut lately = self.lately.lock();
+        lately.retain(|(_, at)| now.saturating_duration_since(*at) < LATELY);
+        if lately.iter().any(|(origin, _)| *origin == event.origin) {
+            return;
+        }
+        if lately.len() >= MOST_LATELY {
+            lately.remove(0);
+        }
+        lately.push((event.origin, now));
+        drop(lately);
+        self.record(Kind::Login, event);
+    }
+
+    /// At most `limit` entries with numbers below `before`, the newest last, as lines of JSON. What is not on the disk yet
+    /// is among them. Waits for the disk.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn page(&self, before: u64, limit: usize) -> io::Result<Vec<String>> {
+        let mut book = self.shared.book.lock();
+        book.take(&mut || self.shared.entrance.lock().take(), Instant::now());
+        book.page(before, limit)
+    }
+
+    /// How often each kind of event has happened since the start, whether it got an entry or not.
+    pub fn counts(&self) -> impl Iterator<Item = (Kind, u64)> {
+        let counts = self
+            .counts
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
+        Kind::ALL.into_iter().zip(counts)
+    }
+
+    /// Whether all that had to be written could be.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        self.shared.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Writes all that waits. What happens later is not recorded any more. Waits for the disk.
+    pub fn stop(&self) {
+        self.shared.finish();
+    }
+}
+
+impl Shared {
+    fn run(&self, woken: &Receiver<()>, mut next: Option<Instant>) {
+        loop {
+            let waited = match next {
+                None => woken.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => woken.recv_deadline(at),
+            };
+            if waited == Err(RecvTimeoutError::Disconnected) {
+                return self.finish();
+            }
+            next = self.work(Instant::now());
+        }
+    }
+
+    /// Says when there is more to do.
+    fn work(&self, now: Instant) -> Option<Instant> {
+        let mut book = self.book.lock();
+        // After the end the folder may be another server's.
+        if self.closed.load(Ordering::Acquire) {
+            return None;
+        }
+        let next = book.work(&mut || self.entrance.lock().take(), now);
+        self.healthy.store(book.healthy(), Ordering::Relaxed);
+        next
+    }
+
+    fn finish(&self) {
+        let mut book = self.book.lock();
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            book.finish(&mut || self.entrance.lock().take(), Instant::now());
+        }
+    }
+}
+
+/// The newest entries on the disk, the newest last, as lines: at most `limit` of them. No server need be running.
+///
+/// # Errors
+/// The file system's.
+pub fn recent(folder: &Path, limit: usize) -> io::Result<Vec<String>> {
+    let mut page = Page::new(u64::MAX, limit);
+    page.take_files(folder, u64::MAX)?;
+    Ok(page.into_lines())
+}
+
+/// How long an address that came in by Basic is not news.
+const LATELY: Duration = Duration::from_secs(60 * 60);
+
+/// Addresses to remember for that; of more, the first is news again.
+const MOST_LATELY: usize = 64;
+
+/// Paths, a page's block, a line of the log.
+const STACK: usize = 128 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,384 @@
+//! The files: `audit.log`, which grows, and the older ones behind it, `audit.log.1` to `audit.log.3`, the newest first.
+//!
+//! What has been appended is on the disk. In which order things are done, and what a crash just there leaves behind:
+//!
+//! - **Append**: write, `fdatasync`. A crash leaves whole lines and at most one that is torn; nobody had been told that
+//!   any of these was kept. The next start cuts what is torn.
+//! - **Rotate**, a file that is cut to its whole lines: `.2` becomes `.3`, `.1` becomes `.2`, `audit.log` becomes `.1`, a new one is made, the folder is synced;
+//!   only then is anything appended. A crash leaves a number, or `audit.log`, missing. Whoever reads takes the files that
+//!   there are in their order, and the chain goes on from one to the next all the same.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::line::{Link, MAX_LINE, hash};
+use crate::files;
+
+/// The calls of a file system that may fail, so that tests can have them do so.
+pub trait Calls: Send {
+    /// Adds all of the bytes; after an error some of them may be there.
+    ///
+    /// # Errors
+    /// The file system's, as with the others.
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    /// Makes what was written survive a crash.
+    ///
+    /// # Errors
+    /// Never to be tried again on the same descriptor.
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    /// Cuts a file.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn cut(&self, file: &File, len: u64) -> io::Result<()> {
+        file.set_len(len)
+    }
+
+    /// Gives a file another name.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    /// Opens the growing file, and makes it if there is none.
+    ///
+    /// # Errors
+    /// The file system's; of what is a link above all.
+    fn open(&self, path: &Path) -> io::Result<File> {
+        let mut options = unfollowed();
+        match options.append(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => return other.map_err(|error| files::whose(path, error)),
+        }
+        let file = options.create_new(true).mode(0o600).open(path)?;
+        // Root may be the first to write into a service's folder.
+        files::inherit_owner(&file, files::parent(path));
+        Ok(file)
+    }
+}
+
+/// The real ones.
+pub struct Real;
+
+impl Calls for Real {}
+
+/// The files, as whoever writes them sees them.
+pub struct Shelf {
+    folder: PathBuf,
+    /// Bytes that one file may have.
+    limit: u64,
+    calls: Box<dyn Calls>,
+    /// Open for appending, and as we left it.
+    file: Option<File>,
+    /// How much of the growing file is whole lines on the disk. What is behind that is cut before more is written.
+    len: u64,
+}
+
+/// What a file ends in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tail {
+    /// There is no such file, or no whole line in it: of so many bytes that were cut off in the middle.
+    Nothing(u64),
+    /// Entries.
+    Entries {
+        /// The last line's number. A line that is no entry has the one behind its predecessor's.
+        seq: u64,
+        /// The last line's hash.
+        hash: String,
+        /// Bytes up to the last line's end.
+        len: u64,
+        /// Bytes behind that.
+        torn: u64,
+        /// How many lines at the end are no entries.
+        damaged: u64,
+    },
+    /// It is not one of ours, or nothing of it can be made out.
+    Foreign,
+}
+
+/// Why nothing was appended.
+#[derive(Debug)]
+pub enum NotWritten {
+    /// The file system refuses. Nothing of it is kept, and it may be tried again.
+    Failed(io::Error),
+    /// The growing file is not as we left it: somebody else removed, cut or wrote it.
+    Changed,
+}
+
+impl From<io::Error> for NotWritten {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Shelf {
+    /// The files in a folder; one has at most `limit` bytes.
+    pub fn new(folder: &Path, limit: u64, calls: Box<dyn Calls>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            limit,
+            calls,
+            file: None,
+            len: 0,
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Bytes of the growing file that are whole lines.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Looks how the growing file ends, to go on behind that. What is none of ours is set aside; then its new name is
+    /// returned too.
+    ///
+    /// # Errors
+    /// The file system's: nothing is known then.
+    pub fn look(&mut self) -> io::Result<(Tail, Option<String>)> {
+        self.file = None;
+        self.len = 0;
+        let tail = tail(&path(&self.folder, 0))?;
+        match &tail {
+            Tail::Nothing(_) => {}
+            Tail::Entries { len, .. } => self.len = *len,
+            Tail::Foreign => return Ok((tail, Some(self.set_aside()?))),
+        }
+        Ok((tail, None))
+    }
+
+    /// How the newest of the older files ends.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn look_behind(&self) -> io::Result<Tail> {
+        for number in 1..FILES {
+            match tail(&path(&self.folder, number))? {
+                Tail::Nothing(_) => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(Tail::Nothing(0))
+    }
+
+    /// Adds lines, each with its end, and has them on the disk.
+    ///
+    /// # Errors
+    /// [`NotWritten`]; then none of them is there, or will be cut off before anything else is written.
+    pub fn append(&mut self, lines: &[u8]) -> Result<(), NotWritten> {
+        if self.file.is_some() && !self.is_as_left()? {
+            self.file = None;
+            return Err(NotWritten::Changed);
+        }
+        // Whatever fails below, the file is opened anew and cut to its length before it is used again.
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => self.open()?,
+        };
+        if self.len > 0 && self.len.saturating_add(lines.len() as u64) > self.limit {
+            self.rotate()?;
+            file = self.open()?;
+        }
+        self.calls.write(&file, lines)?;
+        self.calls.sync(&file)?;
+        self.len += lines.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<File, NotWritten> {
+        let file = self.calls.open(&path(&self.folder, 0))?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() || metadata.len() < self.len {
+            return Err(NotWritten::Changed);
+        }
+        if metadata.len() > self.len {
+            self.calls.cut(&file, self.len)?;
+        }
+        if self.len == 0 {
+            // It may be new. What is appended to a file without a durable name is gone after a power cut.
+            self.calls.sync(&File::open(&self.folder)?)?;
+        }
+        Ok(file)
+    }
+
+    /// Whether the file of that name is the open one, and has its length.
+    fn is_as_left(&self) -> io::Result<bool> {
+        let Some(file) = &self.file else {
+            return Ok(true);
+        };
+        let (own, named) = (
+            file.metadata()?,
+            fs::symlink_metadata(path(&self.folder, 0)),
+        );
+        Ok(named.is_ok_and(|named| {
+            (named.dev(), named.ino(), named.len()) == (own.dev(), own.ino(), self.len)
+        }))
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        for number in (0..FILES - 1).rev() {
+            let (from, to) = (path(&self.folder, number), path(&self.folder, number + 1));
+            match self.calls.rename(&from, &to) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        self.len = 0;
+        Ok(())
+    }
+
+    /// Gives the growing file a name under which nobody looks for a log.
+    fn set_aside(&self) -> io::Result<String> {
+        let from = path(&self.folder, 0);
+        for number in 1..=MOST_ASIDE {
+            let name = format!("{NAME}.damaged.{number}");
+            let to = self.folder.join(&name);
+            // Nobody else makes such names here, or the folder is not ours.
+            if fs::symlink_metadata(&to).is_err() {
+                self.calls.rename(&from, &to)?;
+                return Ok(name);
+            }
+        }
+        let full = format!("{NAME}.damaged.1 to .{MOST_ASIDE} are taken; move them away");
+        Err(io::Error::new(ErrorKind::AlreadyExists, full))
+    }
+}
+
+/// Where a file of the log is: the growing one is number 0.
+pub fn path(folder: &Path, number: usize) -> PathBuf {
+    match number {
+        0 => folder.join(NAME),
+        _ => folder.join(format!("{NAME}.{number}")),
+    }
+}
+
+/// Opens a file of the log for reading, if it is a regular one of a possible size; and its length.
+///
+/// # Errors
+/// The file system's; [`ErrorKind::InvalidData`] for anything else.
+pub fn open(path: &Path) -> io::Result<(File, u64)> {
+    let opened = unfollowed().read(true).open(path);
+    let file = match opened {
+        // A link, or a socket (open(2)).
+        Err(error) if matches!(error.raw_os_error(), Some(LOOP | NO_DEVICE)) => {
+            return Err(not_ours());
+        }
+        other => other?,
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > MAX_FILE {
+        return Err(not_ours());
+    }
+    Ok((file, metadata.len()))
+}
+
+fn tail(path: &Path) -> io::Result<Tail> {
+    let (mut file, len) = match open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Tail::Nothing(0)),
+        Err(error) if error.kind() == ErrorKind::InvalidData => return Ok(Tail::Foreign),
+        other => other?,
+    };
+    let begin = len.saturating_sub(TAIL);
+    file.seek(SeekFrom::Start(begin))?;
+    let mut bytes = Vec::new();
+    file.take(len - begin).read_to_end(&mut bytes)?;
+    // Perhaps not a line's beginning.
+    let first = match begin {
+        0 => 0,
+        _ => bytes
+            .iter()
+            .position(|b| *b == b'\n')
+            .map_or(bytes.len(), |at| at + 1),
+    };
+    Ok(tail_of(
+        bytes.get(first..).unwrap_or_default(),
+        begin + first as u64,
+    ))
+}
+
+/// `bytes` stand at the file's end, behind `begin` others.
+fn tail_of(bytes: &[u8], begin: u64) -> Tail {
+    let end = bytes
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
+    let (whole, rest) = bytes.split_at(end);
+    let torn = rest.len() as u64;
+    if torn > MAX_BATCH {
+        return Tail::Foreign;
+    }
+    let Some(whole) = whole.strip_suffix(b"\n") else {
+        // All that there is was broken off, or is something else.
+        let begin_of_ours = rest.iter().zip(b"{\"seq\":").all(|(a, b)| a == b);
+        let ours = begin_of_ours || rest.iter().all(|b| *b == 0);
+        return match begin {
+            0 if ours => Tail::Nothing(torn),
+            _ => Tail::Foreign,
+        };
+    };
+    let mut lines = whole.rsplit(|b| *b == b'\n').enumerate();
+    let last = lines.clone().next().map_or(&[][..], |(_, last)| last);
+    let newest = lines.find_map(|(damaged, line)| Some((damaged as u64, Link::of(line)?)));
+    if let Some((damaged, Link { seq, .. })) = newest {
+        return Tail::Entries {
+            seq: seq.saturating_add(damaged),
+            hash: hash(last),
+            len: begin + end as u64,
+            torn,
+            damaged,
+        };
+    }
+    Tail::Foreign
+}
+
+/// Never through a link, and without waiting for who writes into a pipe.
+fn unfollowed() -> OpenOptions {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+    options
+}
+
+fn not_ours() -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, "this is no audit log")
+}
+
+/// The growing file's name; the older ones have a number behind it.
+pub const NAME: &str = "audit.log";
+
+/// How many files there are, the growing one included: what is thrown away at a time is a quarter.
+pub const FILES: usize = 4;
+
+/// Bytes that are appended at once at most, and so torn at most.
+pub const MAX_BATCH: u64 = 64 * 1024;
+
+/// What no file of ours exceeds: a quarter of the largest `AUDIT_LOG_BYTES`.
+pub const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// How much of a file's end is looked at for its last entry: what may be torn, and some lines before it.
+const TAIL: u64 = MAX_BATCH + 16 * MAX_LINE as u64;
+
+/// How many files that are no logs are kept beside. It takes bad luck to have one.
+const MOST_ASIDE: usize = 4;
+
+/// `ELOOP` and `ENXIO`, as `std` has no names for them.
+const LOOP: i32 = rustix::io::Errno::LOOP.raw_os_error();
+const NO_DEVICE: i32 = rustix::io::Errno::NXIO.raw_os_error();
+
+#[cfg(test)]
+#[path = "shelf_tests.rs"]
+mod tests;

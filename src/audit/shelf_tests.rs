@@ -1,0 +1,51 @@
+//! What is made of a file's end.
+
+use super::*;
+use crate::audit::line::{NONE_BEFORE, line};
+
+#[test]
+fn the_end_is_found_behind_however_much() {
+    let last = line(7, "\"event\":\"login\"", NONE_BEFORE);
+    let text = format!("{last}\n");
+    for before in [
+        "",
+        "garbage\n",
+        "\0\0\n",
+        &"y".repeat(100_000),
+        &"z\n".repeat(100_000),
+    ] {
+        let begins = before.is_empty() || before.ends_with('\n');
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path(), 0);
+        let separator = if begins { "" } else { "\n" };
+        let whole = format!("{before}{separator}{text}");
+        fs::write(&path, &whole).unwrap();
+        let expected = Tail::Entries {
+            seq: 7,
+            hash: hash(last.as_bytes()),
+            len: whole.len() as u64,
+            torn: 0,
+            damaged: 0,
+        };
+        assert_eq!(tail(&path).unwrap(), expected);
+    }
+}
+
+#[test]
+fn what_cannot_be_a_log_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = path(folder.path(), 0);
+    assert_eq!(tail(&path).unwrap(), Tail::Nothing(0));
+    for (bytes, expected) in [
+        (b"".to_vec(), Tail::Nothing(0)),
+        (b"{\"seq\":1,\"ti".to_vec(), Tail::Nothing(12)),
+        (vec![0; 4096], Tail::Nothing(4096)),
+        (b"text".to_vec(), Tail::Foreign),
+        (b"text\n".to_vec(), Tail::Foreign),
+        (vec![0; 100_000], Tail::Foreign),
+        (vec![b'\n'; 100_000], Tail::Foreign),
+    ] {
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(tail(&path).unwrap(), expected);
+    }
+}

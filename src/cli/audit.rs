@@ -1,0 +1,245 @@
+//! `postern audit`: the audit log's last entries, and `postern audit verify`: whether its chain is whole. Both read the
+//! files, be the server running or not.
+
+use std::fmt::Write;
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::logs::show::{json_line, plain};
+use super::{Console, FAILURE, SUCCESS, USELESS};
+use crate::audit::{self, NAME, Problem, Report, member, raw_member};
+use crate::config::{Config, ConfigError};
+
+/// Shows or verifies the log in `folder`, or that of the server that the configuration is for.
+pub(super) fn run(
+    verify: bool,
+    json: bool,
+    folder: Option<PathBuf>,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    let found = folder.map_or_else(
+        || {
+            let config = config().or_else(|error| error.beside(&["STATE_DIR"]));
+            config.map(|config| config.state_dir)
+        },
+        Ok,
+    );
+    let folder = match found {
+        Ok(folder) => folder,
+        Err(error) => {
+            console.config_error(&error)?;
+            return Ok(USELESS);
+        }
+    };
+    let read = if verify {
+        audit::verify(&folder).map(|report| (verdict(&report, json), report.whole()))
+    } else {
+        audit::recent(&folder, SHOWN).map(|lines| (entries(&lines, json), true))
+    };
+    match read {
+        Ok((text, _)) if text.is_empty() => {
+            writeln!(
+                console.err,
+                "postern: {}: there are no entries",
+                folder.display()
+            )?;
+            Ok(USELESS)
+        }
+        Ok((text, whole)) => {
+            console.out.write_all(text.as_bytes())?;
+            Ok(if whole { SUCCESS } else { FAILURE })
+        }
+        Err(error) => {
+            writeln!(console.err, "postern: {}: {error}", folder.display())?;
+            Ok(USELESS)
+        }
+    }
+}
+
+/// A line an entry: when, what, what became of it, and what else there is to it.
+fn entries(lines: &[String], json: bool) -> String {
+    let mut text = String::new();
+    for line in lines {
+        if json {
+            text.push_str(&json_line(line));
+            continue;
+        }
+        let entry: Value = serde_json::from_slice(line.as_bytes()).unwrap_or_default();
+        for (name, width) in [("time", 0), ("event", 16), ("outcome", 0)] {
+            let word = entry.get(name).and_then(Value::as_str).unwrap_or("-");
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{:width$} ", plain(word));
+        }
+        for (name, value) in entry.as_object().into_iter().flatten() {
+            if ["seq", "time", "event", "outcome", "prev"].contains(&name.as_str()) {
+                continue;
+            }
+            let value = match value {
+                Value::String(value) => plain(value),
+                Value::Null => "(unknown)".to_owned(),
+                other => plain(&other.to_string()),
+            };
+            let _ = write!(text, " {}={value}", plain(name));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn verdict(report: &Report, json: bool) -> String {
+    let Report {
+        files,
+        entries,
+        first,
+        last,
+        head,
+        torn,
+        problems,
+        problem_count,
+    } = report;
+    if json {
+        // By hand: half the code of a macro's.
+        let or_null = |number: &Option<u64>| number.map_or("null".to_owned(), |n| n.to_string());
+        let mut body = String::new();
+        for (name, json) in [
+            ("whole", report.whole().to_string()),
+            ("files", files.to_string()),
+            ("entries", entries.to_string()),
+            ("first", or_null(first)),
+            ("last", or_null(last)),
+            ("torn_bytes", torn.to_string()),
+            ("problem_count", problem_count.to_string()),
+        ] {
+            raw_member(&mut body, name, &json);
+        }
+        member(&mut body, "hash", head.as_deref().unwrap_or_default());
+        let mut places = String::new();
+        for Problem { file, line, what } in problems {
+            places.push_str(if places.is_empty() { "{" } else { ",{" });
+            let mut place = String::new();
+            member(&mut place, "file", file);
+            raw_member(&mut place, "line", &line.to_string());
+            member(&mut place, "what", what);
+            places.push_str(&place);
+            places.push('}');
+        }
+        return format!("{{{body},\"problems\":[{places}]}}\n");
+    }
+    let mut text = match (report.whole(), first, last) {
+        (true, Some(first), Some(last)) => {
+            format!("whole: {entries} entries, {first} to {last}, in {files} files\n")
+        }
+        (true, _, _) => "whole: there is no entry yet\n".to_owned(),
+        (false, _, _) => format!("broken: {problem_count} places, {entries} entries\n"),
+    };
+    for Problem { file, line, what } in problems {
+        let _ = writeln!(text, "  {file}, line {line}: {what}");
+    }
+    if problems.len() as u64 != *problem_count {
+        text.push_str("  and more\n");
+    }
+    if *torn > 0 {
+        let _ = writeln!(
+            text,
+            "  {NAME} ends in a torn line of {torn} bytes: a write that was broken off, or is under way"
+        );
+    }
+    if first.is_some_and(|first| first > 1) {
+        text.push_str("  earlier entries were rotated away, or taken\n");
+    }
+    if let Some(head) = head {
+        let _ = writeln!(text, "  the last line's SHA-256: {head}");
+    }
+    text
+}
+
+/// A few screens.
+const SHOWN: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::with_console;
+
+    fn audit(folder: &std::path::Path, verify: bool, json: bool) -> (u8, String, String) {
+        let folder = Some(folder.to_owned());
+        with_console(b"", |console| {
+            run(verify, json, folder, || unreachable!(), console).unwrap()
+        })
+    }
+
+    /// A log of two entries, as the server writes them.
+    fn log() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let time = std::sync::Arc::new(crate::clock::SystemTimeSource::new());
+        let clock = std::sync::Arc::new(crate::clock::Clock::new(time, None));
+        let audit = audit::Audit::open(folder.path(), 65_536, clock).unwrap();
+        let event = audit::Event {
+            user: audit::User::Account("o\u{202e}wner"),
+            ..audit::Event::default()
+        };
+        audit.record(audit::Kind::Login, &event);
+        audit.record(audit::Kind::Stop, &audit::Event::default());
+        audit.stop();
+        folder
+    }
+
+    #[test]
+    fn a_whole_log_is_0_and_says_what_to_keep() {
+        let folder = log();
+        let (status, out, _) = audit(folder.path(), true, false);
+        assert_eq!(status, 0);
+        assert!(
+            out.starts_with("whole: 2 entries, 1 to 2, in 1 files\n"),
+            "{out}"
+        );
+        let (status, out, _) = audit(folder.path(), true, true);
+        let answer: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((status, &answer["whole"]), (0, &Value::Bool(true)));
+        assert_eq!(answer["hash"].as_str().map(str::len), Some(64));
+        assert_eq!(answer["problems"], Value::Array(Vec::new()));
+    }
+
+    #[test]
+    fn a_broken_one_is_1_and_names_the_place() {
+        let folder = log();
+        let path = folder.path().join(NAME);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen("login", "logon", 1)).unwrap();
+        let (status, out, _) = audit(folder.path(), true, false);
+        assert!(status == 1 && out.contains("audit.log, line 2: "), "{out}");
+        let (status, out, _) = audit(folder.path(), true, true);
+        let answer: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(
+            (status, &answer["problems"][0]["line"]),
+            (1, &Value::from(2))
+        );
+    }
+
+    #[test]
+    fn entries_are_a_line_each_and_drive_no_terminal() {
+        let folder = log();
+        let (status, out, _) = audit(folder.path(), false, false);
+        assert_eq!((status, out.lines().count()), (0, 2));
+        assert!(
+            out.contains(" login ") && out.contains(" user=o\\u{202e}wner"),
+            "{out}"
+        );
+        let (_, out, _) = audit(folder.path(), false, true);
+        let file = std::fs::read_to_string(folder.path().join(NAME)).unwrap();
+        assert_eq!(out, file);
+    }
+
+    #[test]
+    fn none_is_2() {
+        let folder = tempfile::tempdir().unwrap();
+        for verify in [false, true] {
+            let (status, out, err) = audit(folder.path(), verify, false);
+            assert_eq!((status, out.as_str()), (2, ""));
+            assert!(err.contains("there"), "{err}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016
+# The audit log: what the parts before have done is in it, its chain is what sha256sum says, and a line taken out shows.
+
+ask -K "$tmp/new-admin" '/api/audit-log?limit=1000'
+answers 'the audit log has what happened' 200 \
+    '[.data[].event] | contains(["start", "login", "failure", "logout", "password_change", "lock_out", "lock_out_cleared"])'
+answers '… numbered without a gap' 200 '[.data[].seq] | . == [range(.[0]; .[0] + length)]'
+ask -K "$tmp/new-admin" '/api/audit-log?before=none'
+answers '… and a bad question is 400' 400 '.detail | contains("before")'
+env -i STATE_DIR="$state" "$postern" audit verify --env-file /dev/null >"$tmp/verified" 2>&1
+that 'postern audit verify: whole, while it runs' test "$?" -eq 0
+that 'sha256sum agrees' test "$(sed -n 1p "$state/audit.log" | tr -d '\n' | sha256sum | cut -c1-64)" = \
+    "$(sed -n 2p "$state/audit.log" | jq -r .prev)"
+that 'audit.log is 0600' mode "$state/audit.log" 600
+mkdir "$tmp/audit"
+sed 3d "$state/audit.log" >"$tmp/audit/audit.log"
+"$postern" audit verify "$tmp/audit" >"$tmp/verified" 2>&1
+that 'a line taken out: 1' test "$?" -eq 1
+that '… and where' has "$tmp/verified" 'audit.log, line 3'
+"$postern" audit "$state" >"$tmp/shown" 2>&1
+that 'postern audit shows them' has "$tmp/shown" 'login'
+that 'no secret in it' not grep -qFf <(sort -u "$tmp/secrets" | grep -v '^$') "$state/audit.log"
