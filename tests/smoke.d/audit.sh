@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2016
 # The audit log: what the parts before have done is in it, its chain is what sha256sum says, and a line taken out shows.
 
+start
 ask -K "$tmp/new-admin" '/api/audit-log?limit=1000'
 answers 'the audit log has what happened' 200 \
     '[.data[].event] | contains(["start", "login", "failure", "logout", "password_change", "lock_out", "lock_out_cleared"])'
@@ -20,3 +21,4 @@ that '… and where' has "$tmp/verified" 'audit.log, line 3'
 "$postern" audit "$state" >"$tmp/shown" 2>&1
 that 'postern audit shows them' has "$tmp/shown" 'login'
 that 'no secret in it' not grep -qFf <(sort -u "$tmp/secrets" | grep -v '^$') "$state/audit.log"
+ended TERM
