@@ -20,8 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 pub use event::{Event, JtiPrefix, Kind, Origin, Outcome, Token, User};
 #[cfg(test)]
@@ -39,7 +38,6 @@ use shelf::{Calls, Real, Shelf};
 /// The audit log of a running server. Dropped without [`Audit::stop`], it writes what waits.
 pub struct Audit {
     shared: Arc<Shared>,
-    wake: Sender<()>,
     /// Who came in by Basic of late, and when.
     lately: Mutex<Vec<(Origin, Instant)>>,
     /// How often each of [`Kind::ALL`] has happened, entry or not.
@@ -49,6 +47,8 @@ pub struct Audit {
 struct Shared {
     clock: Arc<Clock>,
     entrance: Mutex<Entrance>,
+    /// Signalled by news, and by the end.
+    news: Condvar,
     /// Taken before the entrance, and held while the disk is waited for.
     book: Mutex<Book>,
     healthy: AtomicBool,
@@ -78,20 +78,18 @@ impl Audit {
             entrance: Mutex::new(Entrance::new(now)),
             book: Mutex::new(Book::new(shelf, limit, clock.clone())),
             clock,
+            news: Condvar::new(),
             healthy: AtomicBool::new(true),
             closed: AtomicBool::new(false),
         });
         let next = shared.work(now);
-        // One call is as good as ten.
-        let (wake, woken) = bounded(1);
         let writer = shared.clone();
         Builder::new()
             .name("audit".into())
             .stack_size(STACK)
-            .spawn(move || writer.run(&woken, next))?;
+            .spawn(move || writer.run(next))?;
         Ok(Self {
             shared,
-            wake,
             lately: Mutex::default(),
             counts: Default::default(),
         })
@@ -112,16 +110,15 @@ impl Audit {
             self.lately.lock().clear();
         }
         let mut entrance = shared.entrance.lock();
-        let admitted = entrance.admits(kind, now);
-        let mut news = entrance.is_news();
-        drop(entrance);
-        if admitted {
+        if entrance.admits(kind, now) {
+            // Telling the time may take its own: it may log.
+            drop(entrance);
             let body = event.body(kind, &shared.clock);
-            shared.entrance.lock().put(kind, body);
-            news = true;
+            entrance = shared.entrance.lock();
+            entrance.put(kind, body);
         }
-        if news {
-            let _ = self.wake.try_send(());
+        if entrance.news {
+            shared.news.notify_one();
         }
     }
 
@@ -174,14 +171,28 @@ impl Audit {
     }
 }
 
+impl Drop for Audit {
+    fn drop(&mut self) {
+        self.shared.entrance.lock().closed = true;
+        self.shared.news.notify_one();
+    }
+}
+
 impl Shared {
-    fn run(&self, woken: &Receiver<()>, mut next: Option<Instant>) {
+    fn run(&self, mut next: Option<Instant>) {
         loop {
-            let waited = match next {
-                None => woken.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(at) => woken.recv_deadline(at),
-            };
-            if waited == Err(RecvTimeoutError::Disconnected) {
+            let mut entrance = self.entrance.lock();
+            while !entrance.news && !entrance.closed {
+                match next {
+                    None => self.news.wait(&mut entrance),
+                    Some(at) if at <= Instant::now() => break,
+                    Some(at) => drop(self.news.wait_until(&mut entrance, at)),
+                }
+            }
+            entrance.news = false;
+            let closed = entrance.closed;
+            drop(entrance);
+            if closed {
                 return self.finish();
             }
             next = self.work(Instant::now());

@@ -22,6 +22,10 @@ pub struct Entrance {
     queue: Queue,
     failures: Allowance,
     lock_outs: Allowance,
+    /// Something came that the writer has not been told of.
+    pub news: bool,
+    /// Nothing more will come.
+    pub closed: bool,
 }
 
 impl Entrance {
@@ -31,6 +35,8 @@ impl Entrance {
             queue: Queue::default(),
             failures: Allowance::new(FAILURES, now),
             lock_outs: Allowance::new(LOCK_OUTS, now),
+            news: false,
+            closed: false,
         }
     }
 
@@ -42,22 +48,22 @@ impl Entrance {
                 Kind::LockOut => self.lock_outs.take(now),
                 _ => true,
             };
-        self.queue.omitted += u64::from(!admitted);
+        if !admitted {
+            // In a flood the writer is not woken by each.
+            self.news |= self.queue.omitted == 0;
+            self.queue.omitted += 1;
+        }
         admitted
-    }
-
-    /// Whether the writer has to be told of it: not of each one in a flood.
-    pub fn is_news(&self) -> bool {
-        self.queue.entries.is_empty() && self.queue.omitted == 1
     }
 
     /// Puts an admitted event in.
     pub fn put(&mut self, kind: Kind, body: String) {
         let delay = match kind {
-            Kind::Failure | Kind::LockOut => LAZY,
+            Kind::Failure => LAZY,
             _ => SOON,
         };
         self.queue.entries.push((body, delay));
+        self.news = true;
     }
 
     /// Takes all that has happened.
@@ -115,7 +121,7 @@ const REFILL: Duration = Duration::from_secs(5 * 60);
 /// Entries that may wait to be taken, 250 bytes each: while a disk cannot be read, or hangs.
 const MOST: usize = 256;
 
-/// What people do is on the disk so soon: what comes within that time shares a write.
+/// All else is on the disk so soon: what comes within that time shares a write. A lock-out takes its failures along.
 const SOON: Duration = Duration::from_secs(1);
 
 /// Failures wait for something that matters more, but no longer than this.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::logs::show::{json_line, plain};
 use super::{Console, FAILURE, SUCCESS, USELESS};
-use crate::audit::{self, NAME, Problem, Report, member, raw_member};
+use crate::audit::{self, Problem, Report, member, raw_member};
 use crate::config::{Config, ConfigError};
 
 /// Shows or verifies the log in `folder`, or that of the server that the configuration is for.
@@ -100,22 +100,25 @@ fn verdict(report: &Report, json: bool) -> String {
         problems,
         problem_count,
     } = report;
+    let or_null = |number: &Option<u64>| number.map_or("null".to_owned(), |n| n.to_string());
+    let whole = report.whole();
+    let rows = [
+        ("whole", whole.to_string()),
+        ("files", files.to_string()),
+        ("entries", entries.to_string()),
+        ("first", or_null(first)),
+        ("last", or_null(last)),
+        ("torn_bytes", torn.to_string()),
+        ("problem_count", problem_count.to_string()),
+    ];
+    let hash = head.as_deref().unwrap_or_default();
+    let mut text = String::new();
     if json {
         // By hand: half the code of a macro's.
-        let or_null = |number: &Option<u64>| number.map_or("null".to_owned(), |n| n.to_string());
-        let mut body = String::new();
-        for (name, json) in [
-            ("whole", report.whole().to_string()),
-            ("files", files.to_string()),
-            ("entries", entries.to_string()),
-            ("first", or_null(first)),
-            ("last", or_null(last)),
-            ("torn_bytes", torn.to_string()),
-            ("problem_count", problem_count.to_string()),
-        ] {
-            raw_member(&mut body, name, &json);
+        for (name, json) in rows {
+            raw_member(&mut text, name, &json);
         }
-        member(&mut body, "hash", head.as_deref().unwrap_or_default());
+        member(&mut text, "hash", hash);
         let mut places = String::new();
         for Problem { file, line, what } in problems {
             places.push_str(if places.is_empty() { "{" } else { ",{" });
@@ -126,32 +129,26 @@ fn verdict(report: &Report, json: bool) -> String {
             places.push_str(&place);
             places.push('}');
         }
-        return format!("{{{body},\"problems\":[{places}]}}\n");
+        return ["{", &text, ",\"problems\":[", &places, "]}\n"].concat();
     }
-    let mut text = match (report.whole(), first, last) {
-        (true, Some(first), Some(last)) => {
-            format!("whole: {entries} entries, {first} to {last}, in {files} files\n")
-        }
-        (true, _, _) => "whole: there is no entry yet\n".to_owned(),
-        (false, _, _) => format!("broken: {problem_count} places, {entries} entries\n"),
-    };
+    text.push_str(if whole {
+        "whole, as far as can be seen\n"
+    } else {
+        "broken\n"
+    });
     for Problem { file, line, what } in problems {
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "  {file}, line {line}: {what}");
     }
-    if problems.len() as u64 != *problem_count {
-        text.push_str("  and more\n");
+    for (name, value) in &rows[1..] {
+        let _ = writeln!(text, "  {name:<14} {value}");
     }
+    let _ = writeln!(text, "  {:<14} {hash}", "hash");
     if *torn > 0 {
-        let _ = writeln!(
-            text,
-            "  {NAME} ends in a torn line of {torn} bytes: a write that was broken off, or is under way"
-        );
+        text.push_str("The last line is torn: a write that was broken off, or is under way.\n");
     }
     if first.is_some_and(|first| first > 1) {
-        text.push_str("  earlier entries were rotated away, or taken\n");
-    }
-    if let Some(head) = head {
-        let _ = writeln!(text, "  the last line's SHA-256: {head}");
+        text.push_str("Entries before the first were rotated away, or taken.\n");
     }
     text
 }
@@ -193,7 +190,7 @@ mod tests {
         let (status, out, _) = audit(folder.path(), true, false);
         assert_eq!(status, 0);
         assert!(
-            out.starts_with("whole: 2 entries, 1 to 2, in 1 files\n"),
+            out.starts_with("whole") && out.contains("\n  last ") && !out.contains("rotated"),
             "{out}"
         );
         let (status, out, _) = audit(folder.path(), true, true);
@@ -206,7 +203,7 @@ mod tests {
     #[test]
     fn a_broken_one_is_1_and_names_the_place() {
         let folder = log();
-        let path = folder.path().join(NAME);
+        let path = folder.path().join(audit::NAME);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replacen("login", "logon", 1)).unwrap();
         let (status, out, _) = audit(folder.path(), true, false);
@@ -229,7 +226,7 @@ mod tests {
             "{out}"
         );
         let (_, out, _) = audit(folder.path(), false, true);
-        let file = std::fs::read_to_string(folder.path().join(NAME)).unwrap();
+        let file = std::fs::read_to_string(folder.path().join(audit::NAME)).unwrap();
         assert_eq!(out, file);
     }
 

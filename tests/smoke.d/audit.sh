@@ -1,12 +1,13 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2016
-# The audit log: what the parts before have done is in it (but for what waited for its second, or ten, when they killed the server), its chain is what sha256sum says, and a line taken out shows.
+# The audit log: what was done is in it (but for what the kills before cost), its chain is what sha256sum says, and a line taken out shows.
 
 start
-credentials wrong.json not-the-password
+login audited
+ask -K "$tmp/audited.access" -X POST /api/logout
 ask -d "@$tmp/wrong.json" /api/auth/login
 ask -K "$tmp/new-admin" '/api/audit-log?limit=1000'
 answers 'the audit log has what happened' 200 \
-    '[.data[].event] | contains(["start", "login", "failure", "lock_out_cleared", "stop"])'
+    '[.data[].event] | contains(["lock_out_cleared", "stop", "start", "login", "logout", "failure"])'
 answers '… numbered without a gap' 200 '[.data[].seq] | . == [range(.[0]; .[0] + length)]'
 ask -K "$tmp/new-admin" '/api/audit-log?before=none'
 answers '… and a bad question is 400' 400 '.detail | contains("before")'
@@ -24,3 +25,4 @@ that '… and where' has "$tmp/verified" 'audit.log, line 3'
 that 'postern audit shows them' has "$tmp/shown" 'login'
 that 'no secret in it' not grep -qFf <(sort -u "$tmp/secrets" | grep -v '^$') "$state/audit.log"
 ended TERM
+that 'its last entry is the stop' test "$(tail -n 1 "$state/audit.log" | jq -r .event)" = stop
