@@ -1,6 +1,6 @@
 //! The few files beside the journal: written whole or not at all, private, read with a bound.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -139,7 +139,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`].
 pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    contents(&open_regular(path, OFlags::empty())?, limit)
+    contents(&open_regular(path)?, limit)
 }
 
 /// Reads a file that another program left for postern: no link, and root's or postern's own, so that nobody else can
@@ -148,7 +148,7 @@ pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`]; [`io::ErrorKind::PermissionDenied`] for somebody else's file.
 pub fn read_left(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open_regular(path, OFlags::NOFOLLOW)?;
+    let file = open_no_link(path)?;
     let owner = file.metadata()?.uid();
     if owner != 0 && owner != geteuid().as_raw() {
         let message = format!("it belongs to user {owner}, who is neither root nor postern's");
@@ -157,18 +157,48 @@ pub fn read_left(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     contents(&file, limit)
 }
 
-/// Non-blocking, so that a FIFO in the file's place holds nobody up.
-fn open_regular(path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = (OFlags::NONBLOCK | flags).bits();
+/// Opens a regular file for reading. Anything else, a FIFO say, is refused without waiting for it.
+///
+/// # Errors
+/// The file system's; [`io::ErrorKind::InvalidData`] for something that is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    open_with(path, OFlags::NONBLOCK)
+}
+
+/// The same, of a path that does not end in a link.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn open_no_link(path: &Path) -> io::Result<File> {
+    open_with(path, OFlags::NONBLOCK | OFlags::NOFOLLOW)
+}
+
+fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(i32::try_from(flags).unwrap_or(0))
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
         .open(path)?;
     if !file.metadata()?.is_file() {
         let message = "this is no regular file";
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     Ok(file)
+}
+
+/// Enough of a file's metadata to notice that it was replaced or rewritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark([u64; 3], [i64; 4]);
+
+impl From<&Metadata> for Mark {
+    fn from(there: &Metadata) -> Self {
+        let times = [
+            there.mtime(),
+            there.mtime_nsec(),
+            there.ctime(),
+            there.ctime_nsec(),
+        ];
+        Self([there.dev(), there.ino(), there.len()], times)
+    }
 }
 
 fn contents(file: &File, limit: u64) -> io::Result<Vec<u8>> {

@@ -137,16 +137,11 @@ impl From<AuthError> for ApiError {
     }
 }
 
-/// A JSON answer with the headers that every answer carries.
+/// A JSON answer.
 #[must_use]
 pub fn json_answer(status: u16, body: &Value) -> Answer {
     // The line end is for people: curl prints the answer just before the shell's prompt.
-    Response::from_data(format!("{body}\n"))
-        .with_status_code(StatusCode(status))
-        .with_header(header("Content-Type", "application/json; charset=utf-8"))
-        .with_header(header("Server", "postern"))
-        .with_header(header("Cache-Control", "no-store"))
-        .with_header(header("X-Content-Type-Options", "nosniff"))
+    text_answer(status, JSON, format!("{body}\n"))
 }
 
 /// A success whose `data` is a list of what is JSON already; parsing it to write it again would only cost.
@@ -159,8 +154,18 @@ pub fn json_lines_answer<'a>(entries: impl Iterator<Item = &'a str>) -> Answer {
         body.push_str(entry);
     }
     body.push_str("]}\n");
-    let length = body.len();
-    json_answer(200, &Value::Null).with_data(Cursor::new(body.into_bytes()), Some(length))
+    text_answer(200, JSON, body)
+}
+
+/// An answer with the headers that every answer carries.
+#[must_use]
+pub fn text_answer(status: u16, content_type: &str, body: String) -> Answer {
+    Response::from_data(body)
+        .with_status_code(StatusCode(status))
+        .with_header(header("Content-Type", content_type))
+        .with_header(header("Server", "postern"))
+        .with_header(header("Cache-Control", "no-store"))
+        .with_header(header("X-Content-Type-Options", "nosniff"))
 }
 
 /// A header field of ours.
@@ -174,3 +179,5 @@ pub fn header(name: &str, value: &str) -> Header {
 
 /// Storage seldom heals at once; a client that asks every few seconds notices soon enough.
 const RETRY_STORAGE: &str = "5";
+
+const JSON: &str = "application/json; charset=utf-8";

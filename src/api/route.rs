@@ -209,13 +209,26 @@ pub enum Found<'p> {
     Nothing,
 }
 
+/// The row of [`ROUTES`] that answers a method, `HEAD` with that of `GET`, at a path.
+#[must_use]
+pub fn row(method: &Method, path: &str) -> Option<usize> {
+    let wanted = wanted(method);
+    ROUTES
+        .iter()
+        .position(|route| route.method == *wanted && route.matches(path).is_some())
+}
+
+const fn wanted(method: &Method) -> &Method {
+    match method {
+        Method::Head => &Method::Get,
+        other => other,
+    }
+}
+
 /// Looks a request up. Nothing is decoded or normalised: another spelling is another path.
 #[must_use]
 pub fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
-    let wanted = match method {
-        Method::Head => &Method::Get,
-        other => other,
-    };
+    let wanted = wanted(method);
     let mut allowed = Vec::new();
     let mut open = false;
     for route in ROUTES {

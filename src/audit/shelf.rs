@@ -271,16 +271,18 @@ pub fn path(folder: &Path, number: usize) -> PathBuf {
 /// # Errors
 /// The file system's; [`ErrorKind::InvalidData`] for anything else.
 pub fn open(path: &Path) -> io::Result<(File, u64)> {
-    let opened = unfollowed().read(true).open(path);
-    let file = match opened {
+    let file = match files::open_no_link(path) {
         // A link, or a socket (open(2)).
-        Err(error) if matches!(error.raw_os_error(), Some(LOOP | NO_DEVICE)) => {
+        Err(error)
+            if error.kind() == ErrorKind::InvalidData
+                || matches!(error.raw_os_error(), Some(LOOP | NO_DEVICE)) =>
+        {
             return Err(not_ours());
         }
         other => other?,
     };
     let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > MAX_FILE {
+    if metadata.len() > MAX_FILE {
         return Err(not_ours());
     }
     Ok((file, metadata.len()))

@@ -12,7 +12,6 @@ pub use own::{RenewError, own_files, renew};
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +23,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, Se
 use rustls::sign::CertifiedKey;
 
 use crate::clock::Timestamp;
-use crate::files;
+use crate::files::{self, Mark};
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +69,7 @@ pub struct Certificate {
     current: RwLock<Arc<CertifiedKey>>,
     files: Files,
     /// What the files looked like when they were last read.
-    seen: Mutex<Option<[FileMark; 2]>>,
+    seen: Mutex<Option<[Mark; 2]>>,
 }
 
 /// Where a certificate is and where its key, all PEM.
@@ -83,9 +82,6 @@ pub struct Files {
     /// Where the key is while it is about to take the old one's place.
     next_key: Option<PathBuf>,
 }
-
-/// Enough of a file's metadata to notice that it was replaced or rewritten.
-type FileMark = (u64, u64, i64, i64);
 
 impl Certificate {
     /// Takes the integrator's files.
@@ -206,11 +202,8 @@ fn crypto() -> Arc<CryptoProvider> {
     Arc::new(provider::default_provider())
 }
 
-fn marks(files: &Files) -> Option<[FileMark; 2]> {
-    let mark = |path: &Path| {
-        let meta = fs::metadata(path).ok()?;
-        Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
-    };
+fn marks(files: &Files) -> Option<[Mark; 2]> {
+    let mark = |path: &Path| Some(Mark::from(&fs::metadata(path).ok()?));
     Some([mark(&files.cert)?, mark(&files.key)?])
 }
 

@@ -1,6 +1,6 @@
 //! What a monitor sees.
 
-use crate::client::Response;
+use crate::client::{Response, request_text, tcp};
 use crate::device::{Device, PASSWORD, USER, basic};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0";
@@ -164,4 +164,49 @@ fn a_thousand_unknown_paths_leave_the_page_as_long_as_one() {
     // The first scrape has been counted by then: one sample, and a histogram of its own.
     let thousand = text(&scrape(&device, &[])).lines().count();
     assert!(thousand <= one + 20, "{one} lines, then {thousand}");
+}
+
+/// The page by the local socket, where asking takes no connection.
+fn seen(device: &Device, sample: &str) -> f64 {
+    let (_, page) = device.ask_locally("GET", "/metrics");
+    value(&page, sample).unwrap_or_else(|| panic!("{sample} in {page}"))
+}
+
+#[test]
+fn who_had_to_make_room_is_counted_and_so_is_who_got_none() {
+    let device = Device::with(&[("MAX_CONNECTIONS_PER_IP", "2"), ("WORKERS", "1")]);
+    let shed = "postern_connections_shed_total";
+    let mut held: Vec<_> = (0..2).map(|_| device.connect()).collect();
+    for client in &mut held {
+        client.ask("GET", "/health", &[], "");
+    }
+    let before = seen(&device, shed);
+    held.push(device.connect());
+    assert!((seen(&device, shed) - before - 1.0).abs() < f64::EPSILON);
+
+    // Those that have only just begun stay, and whoever comes then is refused.
+    let begun: Vec<_> = (0..2).map(|_| tcp(device.address())).collect();
+    let refused = "postern_connections_offered_total{outcome=\"refused\"}";
+    crate::eventually("a newcomer is refused", || {
+        let _newcomer = tcp(device.address());
+        seen(&device, refused) > 0.0
+    });
+    drop(begun);
+}
+
+#[test]
+fn what_a_stream_missed_is_counted() {
+    let device = Device::with(&[("LOG_BUFFER_BYTES", "16384")]);
+    let first = device.log("first");
+    for index in 0..1000 {
+        device.log(&format!("{index} of many that leave no room for the first"));
+    }
+    let missed = "postern_log_missed_total";
+    assert!(seen(&device, missed) < 0.5);
+    let basic = basic(USER, PASSWORD);
+    let mut client = device.connect();
+    let target = format!("/api/logs?follow=true&since={first}");
+    let authorization = ("Authorization", basic.as_str());
+    client.send(request_text("GET", &target, &[authorization], ""));
+    crate::eventually("the gap is counted", || seen(&device, missed) > 100.0);
 }

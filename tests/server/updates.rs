@@ -11,9 +11,14 @@ use serde_json::{Value, json};
 use crate::device::{Device, PASSWORD, USER, basic, install_own_events};
 use feed::Feed;
 
+/// What `/health` says, while it may change.
+fn health_now(device: &Device) -> Value {
+    device.get("/health", None).json()
+}
+
 /// What `/health` says, having looked that `/api/health` says the same.
 fn health(device: &Device) -> Value {
-    let health = device.get("/health", None).json();
+    let health = health_now(device);
     assert_eq!(device.get("/api/health", None).json(), health);
     health
 }
@@ -53,7 +58,7 @@ fn an_update_from_the_feed_is_told_by_health_the_status_and_one_line_of_the_log(
     let feed = Feed::with(vec![("/u", "200 OK", body.to_vec())]);
     let device = asking(&feed, "/u");
     crate::eventually("an update", || {
-        health(&device).get("update_available").is_some()
+        health_now(&device).get("update_available").is_some()
     });
     let health = health(&device);
     assert_eq!(health["status"], "healthy");
@@ -92,12 +97,12 @@ fn a_dropped_file_is_told_of_until_it_is_taken_away() {
     let file = device.state("update.json");
     fs::write(&file, r#"{"version":"99.2.0"}"#).expect("written");
     crate::eventually("an update", || {
-        health(&device)["update_version"] == "99.2.0"
+        health_now(&device)["update_version"] == "99.2.0"
     });
     assert_eq!(health(&device).get("update_url"), None);
     fs::remove_file(&file).expect("removed");
     crate::eventually("no update", || {
-        health(&device).get("update_available").is_none()
+        health_now(&device).get("update_available").is_none()
     });
     assert!(!file.exists(), "postern wrote it");
 }

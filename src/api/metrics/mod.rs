@@ -8,17 +8,14 @@ mod text;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tiny_http::Response;
-
-use super::error::{ApiError, header};
+use super::error::{ApiError, text_answer};
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::clock::{ClockState, Timestamp};
 use crate::device::board::{CPU_TICKS, disk};
 use crate::journal::Room;
 pub use requests::{Requests, RouteNumber};
-use text::Form;
-use text::Page;
+use text::{Form, Page};
 
 /// What is counted while requests are served. One for the whole server.
 #[derive(Debug, Default)]
@@ -69,11 +66,7 @@ pub(super) fn metrics(api: &Api, request: &Request, _: &Caller) -> Result<Outcom
     about_journal(api, &mut page);
     about_clock(api, &mut page);
     about_board(api, &mut page);
-    let answer = Response::from_data(page.finish())
-        .with_header(header("Content-Type", form.content_type()))
-        .with_header(header("Server", "postern"))
-        .with_header(header("Cache-Control", "no-store"))
-        .with_header(header("X-Content-Type-Options", "nosniff"));
+    let answer = text_answer(200, form.content_type(), page.finish());
     Ok(Outcome::Answer(answer))
 }
 

@@ -3,11 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tiny_http::Method;
-
 use super::text::Page;
 use crate::api::request::Request;
-use crate::api::route::{Found, ROUTES, find};
+use crate::api::route::{ROUTES, row};
 use crate::histogram::Histogram;
 
 /// The counts of all routes. No lock: a request adds to its own row alone.
@@ -33,13 +31,7 @@ impl RouteNumber {
     /// The route that a request is for.
     #[must_use]
     pub fn of(request: &Request) -> Self {
-        match find(&request.method, request.target.path()) {
-            Found::Route(route, _) => ROUTES
-                .iter()
-                .position(|other| std::ptr::eq(other, route))
-                .map_or(Self::OTHER, Self),
-            Found::OtherMethods(..) | Found::Nothing => Self::OTHER,
-        }
+        row(&request.method, request.target.path()).map_or(Self::OTHER, Self)
     }
 }
 
@@ -92,15 +84,11 @@ impl Requests {
     fn each(&self, show: &mut dyn FnMut(&str, &str, &Row)) {
         for (index, row) in self.0.iter().enumerate() {
             let (path, method) = ROUTES.get(index).map_or(("other", "other"), |route| {
-                (route.path, name(&route.method))
+                (route.path, route.method.as_str())
             });
             show(path, method, row);
         }
     }
-}
-
-fn name(method: &Method) -> &str {
-    method.as_str()
 }
 
 /// What postern answers with. Anything else, if it ever does, is `other`.

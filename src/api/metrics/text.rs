@@ -5,6 +5,7 @@
 //! `prometheus-client` writes `OpenMetrics` alone, in which `promtool check metrics` misses the help of every counter.
 
 use std::fmt::{Display, Write};
+use std::time::Duration;
 
 use crate::histogram::{BOUNDS, Counted};
 
@@ -100,39 +101,32 @@ impl Page {
     /// A histogram of the family begun last.
     pub(super) fn distribution(&mut self, labels: &[(&str, &str)], counted: &Counted) {
         for (index, count) in counted.cumulative.iter().enumerate() {
-            let bound = BOUNDS.get(index).map(std::time::Duration::as_secs_f64);
-            self.line("_bucket", labels, Some(bound), count);
+            let bound = BOUNDS.get(index).map(Duration::as_secs_f64);
+            // With a dot, as OpenMetrics has it.
+            let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| format!("{bound:?}"));
+            self.line("_bucket", labels, Some(("le", &bound)), count);
         }
         self.line("_sum", labels, None, &counted.sum.as_secs_f64());
         self.line("_count", labels, None, &counted.total());
     }
 
-    /// `bucket`: the label `le`, the outer one whether there is one, the inner one up to where.
-    #[allow(clippy::option_option)]
+    /// `last`: one more label, behind the others.
     fn line(
         &mut self,
         suffix: &str,
         labels: &[(&str, &str)],
-        bucket: Option<Option<f64>>,
+        last: Option<(&str, &str)>,
         value: &dyn Display,
     ) {
         self.text.push_str(self.family);
         self.text.push_str(suffix);
         let mut separator = '{';
-        for (name, value) in labels {
+        for (name, value) in labels.iter().copied().chain(last) {
             self.text.push(separator);
             self.text.push_str(name);
             self.text.push_str("=\"");
             escape(value, &mut self.text);
             self.text.push('"');
-            separator = ',';
-        }
-        if let Some(bound) = bucket {
-            let _ = match bound {
-                // With a dot, as OpenMetrics has it.
-                Some(bound) => write!(self.text, "{separator}le=\"{bound:?}\""),
-                None => write!(self.text, "{separator}le=\"+Inf\""),
-            };
             separator = ',';
         }
         if separator == ',' {
@@ -166,8 +160,6 @@ const ROOM: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::histogram::Histogram;
 

@@ -2,7 +2,6 @@
 //! looked at every few seconds and read only when it has changed; postern never writes it.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use minisign_verify::PublicKey;
@@ -10,13 +9,11 @@ use minisign_verify::PublicKey;
 use super::fetch::{Failure, MAX_BODY};
 use super::manifest::{self, Release};
 use super::signature;
-use crate::files;
+use crate::files::{self, Mark};
 
-/// Enough of both files' metadata to notice that one was replaced or rewritten.
+/// What both files look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks([Result<Mark, io::ErrorKind>; 2]);
-
-type Mark = (u64, u64, u64, [i64; 4]);
 
 impl Marks {
     /// What the files in this folder look like.
@@ -34,13 +31,7 @@ impl Marks {
 
 fn mark(path: &Path) -> Result<Mark, io::ErrorKind> {
     let there = std::fs::symlink_metadata(path).map_err(|error| error.kind())?;
-    let times = [
-        there.mtime(),
-        there.mtime_nsec(),
-        there.ctime(),
-        there.ctime_nsec(),
-    ];
-    Ok((there.dev(), there.ino(), there.len(), times))
+    Ok(Mark::from(&there))
 }
 
 /// Reads the file, and holds its signature against it if there is a key.
