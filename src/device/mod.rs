@@ -1,4 +1,6 @@
-//! What postern knows of the device it runs on.
+//! What is known of the device: its board, updates for it, what it is made of, and what is wrong with that.
 
+pub mod advisories;
 pub mod board;
+pub mod inventory;
 pub mod updates;

@@ -1,0 +1,54 @@
+//! The thread that looks for news among the advisories and the packages.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::Builder;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+
+use super::Advisories;
+
+/// When it is looked.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// After the start: who starts a board wants it up first.
+    pub first: Duration,
+    /// Between two looks.
+    pub period: Duration,
+}
+
+impl Pace {
+    /// That of a running board.
+    pub const REAL: Self = Self {
+        first: Duration::from_secs(5),
+        period: Duration::from_secs(30),
+    };
+}
+
+/// The running thread. Dropped, it ends, and is not waited for.
+pub struct Watch {
+    _stop: Sender<()>,
+}
+
+impl Watch {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start(advisories: Arc<Advisories>, pace: Pace) -> io::Result<Self> {
+        let (stop, stopped) = bounded(0);
+        Builder::new()
+            .name("advisories".into())
+            .spawn(move || watch(&advisories, pace, &stopped))?;
+        Ok(Self { _stop: stop })
+    }
+}
+
+fn watch(advisories: &Advisories, pace: Pace, stopped: &Receiver<()>) {
+    let mut wait = pace.first;
+    while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+        advisories.check(&|| stopped.try_recv() == Err(TryRecvError::Disconnected));
+        wait = pace.period;
+    }
+}
