@@ -157,6 +157,14 @@ pub fn read_left(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     contents(&file, limit)
 }
 
+/// Reads a regular file of at most so many bytes, whoever's it is, by a path that does not end in a link.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_no_link(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    contents(&open_no_link(path)?, limit)
+}
+
 /// Opens a regular file for reading. Anything else, a FIFO say, is refused without waiting for it.
 ///
 /// # Errors
@@ -186,7 +194,7 @@ fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
 }
 
 /// Enough of a file's metadata to notice that it was replaced or rewritten.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mark([u64; 3], [i64; 4]);
 
 impl From<&Metadata> for Mark {

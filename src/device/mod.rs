@@ -3,4 +3,5 @@
 pub mod advisories;
 pub mod board;
 pub mod inventory;
+pub mod packages;
 pub mod updates;

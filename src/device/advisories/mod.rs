@@ -3,16 +3,26 @@
 //! Whoever wants to know asks [`Advisories::report`], which only looks at what the last check left here: no answer of the
 //! server's ever waits for a disk.
 
+mod archive;
 pub mod finding;
+mod folder;
+pub mod order;
+mod osv;
+mod rustsec;
 pub mod watch;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::clock::{Clock, Timestamp};
+use super::packages::{self, Packages};
+use crate::clock::{Clock, Moment, Timestamp};
 pub use finding::{Finding, Severity};
+use folder::{Kept, Reading};
+use order::BadVersion;
 
 /// What is known of vulnerabilities. One for the whole server.
 pub struct Advisories {
@@ -20,6 +30,19 @@ pub struct Advisories {
     root: PathBuf,
     clock: Arc<Clock>,
     report: Mutex<Arc<Report>>,
+    /// Held while everything is read.
+    known: Mutex<Known>,
+}
+
+/// What the last check leaves to the next.
+#[derive(Default)]
+struct Known {
+    packages: Packages,
+    kept: Vec<Kept>,
+    /// What the files looked like when they were read, and when that was.
+    read: Option<(u64, Moment)>,
+    /// What they looked like the last time that was not the same.
+    changed: Option<u64>,
 }
 
 /// Where advisories come from.
@@ -84,6 +107,7 @@ impl Advisories {
             root,
             clock,
             report: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -93,9 +117,166 @@ impl Advisories {
         self.report.lock().clone()
     }
 
-    /// Reads the advisories and the device's packages, if any of them changed since. May take a minute on a slow board;
-    /// gives up, with everything as before, once `stop` says so.
-    pub fn check(&self, _stop: &dyn Fn() -> bool) {
-        let _ = (&self.settings, &self.root, &self.clock);
+    /// Reads the advisories and the device's packages, if any of them changed since, or some hours have gone by. May take
+    /// a minute on a slow board; gives up, with everything as before, once `stop` says so.
+    pub fn check(&self, stop: &dyn Fn() -> bool) {
+        let mut known = self.known.lock();
+        let mark = folder::mark(&self.settings.place, packages::paths(&self.root));
+        let now = self.clock.monotonic();
+        if let Some((read, at)) = known.read {
+            let failing = self.report.lock().state == State::Failing;
+            if read == mark {
+                if now.saturating_since(at) < if failing { RETRY } else { AGAIN } {
+                    return;
+                }
+            } else if known.changed.replace(mark) != Some(mark) {
+                // Somebody may be copying still: at the next look it should be the same.
+                return;
+            }
+        }
+        let (packages, trouble) = Packages::look(&self.root, Some(&known.packages));
+        let place = &self.settings.place;
+        let Some(reading) = Reading::of(place, &packages, &known.kept, stop) else {
+            return;
+        };
+        let Reading {
+            kept,
+            advisories,
+            broken,
+            problem,
+            is_there,
+            ..
+        } = reading;
+        let is_off = !is_there && !self.settings.is_given;
+        // A folder that was taken away took along what it said.
+        let kept = if is_off { Vec::new() } else { kept };
+        let error = match broken {
+            _ if is_off => None,
+            0 | 1 => problem,
+            _ => problem.map(|first| format!("{broken} could not be read; {first}")),
+        };
+        let error = trouble.or(error);
+        let state = if error.is_some() {
+            State::Failing
+        } else if advisories == 0 {
+            State::Off
+        } else {
+            State::Current
+        };
+        let report = Report {
+            state,
+            checked: Some(self.clock.wall()),
+            error,
+            advisories,
+            packages: packages.count(),
+            findings: finding::put_together(kept.iter().map(|kept| &kept.found)),
+        };
+        known.kept = kept;
+        known.packages = packages;
+        known.read = Some((mark, now));
+        known.changed = None;
+        drop(known);
+        let report = Arc::new(report);
+        let before = std::mem::replace(&mut *self.report.lock(), report.clone());
+        tell(&before, &report);
     }
 }
+
+/// Says what is new.
+fn tell(before: &Report, now: &Report) {
+    match &now.error {
+        Some(problem) if before.error != now.error => {
+            log::warn!(problem = problem.as_str(); "advisories cannot be read; what was found before still stands");
+        }
+        None if before.error.is_some() => log::info!("all advisories can be read again"),
+        _ => {}
+    }
+    if before.findings == now.findings {
+        return;
+    }
+    match now.findings.first() {
+        Some(worst) => {
+            log::warn!(count = now.findings.len(), worst = worst.id.as_str(), severity = worst.severity.name(), package = worst.package.as_str();
+                "known vulnerabilities apply to this device");
+        }
+        None => log::info!("no known vulnerability applies to this device any more"),
+    }
+}
+
+/// Why an advisory cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The file system's words.
+    #[error("{0}")]
+    File(io::Error),
+    /// It ends too early.
+    #[error("it is cut off")]
+    CutOff,
+    /// Not JSON, or nested too deeply.
+    #[error("it is no JSON that could be read")]
+    Json,
+    /// JSON of another shape.
+    #[error("it is no advisory of OSV's")]
+    Shape,
+    /// Markdown without TOML in front.
+    #[error("it is no advisory of RustSec's")]
+    Toml,
+    /// Its name is none.
+    #[error("it has no name that an advisory could have")]
+    Id,
+    /// It cannot be judged.
+    #[error("one of its versions is none")]
+    Version,
+    /// The archive is damaged, cut off, or packed in a way that is not known.
+    #[error("the archive is damaged, or not packed as usual")]
+    Zip,
+    /// More than an advisory has.
+    #[error("it is larger than 2 MiB")]
+    TooLarge,
+    /// More than anybody has.
+    #[error("there is too much here; nothing behind it is read")]
+    TooMuch,
+    /// Who knows where it leads.
+    #[error("it is a link, which is not followed")]
+    Link,
+}
+
+impl Broken {
+    /// Without what stood there.
+    fn json(error: &serde_json::Error) -> Self {
+        match error.classify() {
+            serde_json::error::Category::Eof => Self::CutOff,
+            serde_json::error::Category::Data => Self::Shape,
+            _ => Self::Json,
+        }
+    }
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<BadVersion> for Broken {
+    fn from(_: BadVersion) -> Self {
+        Self::Version
+    }
+}
+
+/// Whether a text can be the name of a vulnerability: what it is written into may trust it.
+fn is_id(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b);
+    (1..=MAX_ID).contains(&text.len()) && text.bytes().all(plain)
+}
+
+const MAX_ID: usize = 64;
+
+/// When everything is read again though nothing seems to have changed.
+const AGAIN: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// The same after something could not be read: a card may answer the second time.
+const RETRY: Duration = Duration::from_secs(10 * 60);
+
+#[cfg(test)]
+mod tests;

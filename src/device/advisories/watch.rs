@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
+use rustix::process::setpriority_process;
+
 use super::Advisories;
 
 /// When it is looked.
@@ -46,9 +48,14 @@ impl Watch {
 }
 
 fn watch(advisories: &Advisories, pace: Pace, stopped: &Receiver<()>) {
+    // Of this thread alone (setpriority(2), "C library/kernel differences"). Where it is forbidden, it goes on as it is.
+    let _ = setpriority_process(None, LOWEST);
     let mut wait = pace.first;
     while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
         advisories.check(&|| stopped.try_recv() == Err(TryRecvError::Disconnected));
         wait = pace.period;
     }
 }
+
+/// Whoever has something to do comes first.
+const LOWEST: i32 = 19;

@@ -1,0 +1,73 @@
+//! Advisories in a zip file, as osv.dev gives out all those of an ecosystem. Read where they lie: nothing is unpacked to a
+//! disk, and a name in the archive never becomes a path.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+use flate2::bufread::DeflateDecoder;
+use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive};
+
+use super::Broken;
+use super::folder::{Kind, MAX_ADVISORY};
+
+/// Calls `step` for each file in the archive whose name is an advisory's, with its contents or what is wrong with it.
+///
+/// # Errors
+/// [`Broken`] if the archive as a whole is; what `step` gives back.
+pub fn each(
+    file: File,
+    step: &mut dyn FnMut(&[u8], Kind, Result<&[u8], Broken>) -> Result<(), Broken>,
+) -> Result<(), Broken> {
+    let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
+    let archive = ZipArchive::from_file(file, &mut buffer).map_err(|_| Broken::Zip)?;
+    let mut entries = archive.entries(&mut buffer);
+    let mut seen: u64 = 0;
+    let mut contents = Vec::new();
+    while let Some(entry) = entries.next_entry().map_err(|_| Broken::Zip)? {
+        seen += 1;
+        let path = entry.file_path();
+        let name: &[u8] = path.as_ref();
+        let Some(kind) = Kind::of(name).filter(|kind| *kind != Kind::Zip && !entry.is_dir()) else {
+            continue;
+        };
+        contents.clear();
+        let read = || -> Result<(), Broken> {
+            let method = entry.compression_method();
+            let is_secret = entry.flags().is_encrypted();
+            let deflated = method == CompressionMethod::DEFLATE;
+            if is_secret || !(deflated || method == CompressionMethod::STORE) {
+                return Err(Broken::Zip);
+            }
+            let entry = archive
+                .get_entry(entry.wayfinder())
+                .map_err(|_| Broken::Zip)?;
+            let raw = BufReader::new(entry.reader());
+            let limit = MAX_ADVISORY + 1;
+            let read = if deflated {
+                let plain = entry.verifying_reader(DeflateDecoder::new(raw));
+                plain.take(limit).read_to_end(&mut contents)
+            } else {
+                entry
+                    .verifying_reader(raw)
+                    .take(limit)
+                    .read_to_end(&mut contents)
+            };
+            read.map_err(|_| Broken::Zip)?;
+            if contents.len() as u64 > MAX_ADVISORY {
+                return Err(Broken::TooLarge);
+            }
+            Ok(())
+        };
+        let read = { read }();
+        step(name, kind, read.map(|()| contents.as_slice()))?;
+    }
+    // Its own count has sixteen bits, unless it needs more.
+    if (seen ^ archive.entries_hint()) & 0xffff != 0 {
+        return Err(Broken::Zip);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "archive_tests.rs"]
+pub mod tests;

@@ -1,0 +1,348 @@
+//! The folder of advisories: read file by file, so that no more than one is in memory at a time. What cannot be read is
+//! told, and what was found there before still stands.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::finding::Match;
+use super::{Broken, archive, osv, rustsec};
+use crate::device::packages::Packages;
+use crate::files::{self, Mark};
+
+/// What a file is, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// OSV's JSON.
+    Osv,
+    /// `RustSec`'s Markdown, or any other.
+    RustSec,
+    /// An archive of them.
+    Zip,
+}
+
+impl Kind {
+    /// That of a file of this name; none if it is no advisory.
+    #[must_use]
+    pub fn of(name: &[u8]) -> Option<Self> {
+        let point = name.iter().rposition(|b| *b == b'.')?;
+        match name[point + 1..].to_ascii_lowercase().as_slice() {
+            b"json" => Some(Self::Osv),
+            b"md" => Some(Self::RustSec),
+            b"zip" => Some(Self::Zip),
+            _ => None,
+        }
+    }
+}
+
+/// Something found, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kept {
+    file: PathBuf,
+    /// The name in the archive; empty for a file of its own.
+    entry: Vec<u8>,
+    /// What it is.
+    pub found: Match,
+}
+
+/// One reading of all there is.
+pub struct Reading<'a> {
+    packages: &'a Packages,
+    /// What the last reading kept.
+    before: &'a [Kept],
+    stop: &'a dyn Fn() -> bool,
+    bytes: u64,
+    entries: usize,
+    /// What was found.
+    pub kept: Vec<Kept>,
+    /// How many advisories could be read.
+    pub advisories: usize,
+    /// How many files could not, and the first of them.
+    pub broken: usize,
+    /// What was wrong with the first of those.
+    pub problem: Option<String>,
+    /// Whether there was a folder or a file at all.
+    pub is_there: bool,
+}
+
+/// Why a reading ends early. What was wrong is told in it.
+struct Ended;
+
+impl<'a> Reading<'a> {
+    /// Reads everything in this place, a folder or an archive. `None`: `stop` said so.
+    pub fn of(
+        place: &Path,
+        packages: &'a Packages,
+        before: &'a [Kept],
+        stop: &'a dyn Fn() -> bool,
+    ) -> Option<Self> {
+        let mut reading = Self {
+            packages,
+            before,
+            stop,
+            bytes: 0,
+            entries: 0,
+            kept: Vec::new(),
+            advisories: 0,
+            broken: 0,
+            problem: None,
+            is_there: true,
+        };
+        // The place itself may be a link; what is in it may not.
+        let ended = match fs::metadata(place) {
+            Ok(there) if there.is_dir() => reading.folder(place, 0),
+            Ok(_) => reading.archive(place, true),
+            Err(error) => {
+                reading.is_there = error.kind() != io::ErrorKind::NotFound;
+                reading.tell(place, &[], &Broken::from(error));
+                Ok(())
+            }
+        };
+        if ended.is_err() && stop() {
+            return None;
+        }
+        reading.kept.sort();
+        reading.kept.dedup();
+        Some(reading)
+    }
+
+    fn folder(&mut self, path: &Path, depth: usize) -> Result<(), Ended> {
+        if depth > MAX_DEPTH {
+            self.tell(path, &[], &Broken::TooMuch);
+            return Ok(());
+        }
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.tell(path, &[], &Broken::from(error));
+                return Ok(());
+            }
+        };
+        for entry in entries {
+            let entry = entry.and_then(|entry| Ok((entry.file_type()?, entry)));
+            let (kind, entry) = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.tell(path, &[], &Broken::from(error));
+                    return Ok(());
+                }
+            };
+            let name = entry.file_name();
+            let name = name.as_encoded_bytes();
+            // Of git, rsync and editors.
+            if name.starts_with(b".") {
+                continue;
+            }
+            let path = entry.path();
+            self.count(&path)?;
+            match Kind::of(name) {
+                _ if kind.is_dir() => self.folder(&path, depth + 1)?,
+                None => {}
+                Some(_) if kind.is_symlink() => self.tell(&path, &[], &Broken::Link),
+                Some(Kind::Zip) => self.archive(&path, false)?,
+                Some(kind) => {
+                    let read = files::read_no_link(&path, MAX_ADVISORY).map_err(Broken::from);
+                    self.advisory(&path, &[], kind, read.as_deref())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn archive(&mut self, path: &Path, may_be_link: bool) -> Result<(), Ended> {
+        let opened = if may_be_link {
+            files::open_regular(path)
+        } else {
+            files::open_no_link(path)
+        };
+        let mut ended = Ok(());
+        let read = opened.map_err(Broken::from).and_then(|file| {
+            archive::each(file, &mut |name, kind, read| {
+                ended = self
+                    .count(path)
+                    .and_then(|()| self.advisory(path, name, kind, read.as_ref().copied()));
+                ended.as_ref().map(|_| ()).map_err(|_| Broken::TooMuch)
+            })
+        });
+        ended?;
+        if let Err(broken) = read {
+            self.tell(path, &[], &broken);
+        }
+        Ok(())
+    }
+
+    fn advisory(
+        &mut self,
+        file: &Path,
+        entry: &[u8],
+        kind: Kind,
+        bytes: Result<&[u8], &Broken>,
+    ) -> Result<(), Ended> {
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(broken) => {
+                self.tell(file, entry, broken);
+                return Ok(());
+            }
+        };
+        self.bytes += bytes.len() as u64;
+        if self.bytes > MAX_BYTES {
+            return self.end(file);
+        }
+        let kept = &mut self.kept;
+        let mut found = |found| {
+            kept.push(Kept {
+                file: file.to_owned(),
+                entry: entry.to_owned(),
+                found,
+            });
+        };
+        let read = match kind {
+            Kind::Osv => osv::read(bytes, self.packages, &mut found),
+            // Of other Markdown only the name tells that it should be one.
+            Kind::RustSec if !rustsec::is_one(bytes) && !is_rustsec(file, entry) => return Ok(()),
+            Kind::RustSec => rustsec::read(bytes, self.packages, &mut found),
+            Kind::Zip => Ok(()),
+        };
+        if self.kept.len() > MAX_MATCHES {
+            return self.end(file);
+        }
+        match read {
+            Ok(()) => self.advisories += 1,
+            Err(broken) => self.tell(file, entry, &broken),
+        }
+        Ok(())
+    }
+
+    /// Counts what is looked at.
+    fn count(&mut self, path: &Path) -> Result<(), Ended> {
+        self.entries += 1;
+        if (self.stop)() {
+            return Err(Ended);
+        }
+        if self.entries > MAX_ENTRIES {
+            return self.end(path);
+        }
+        Ok(())
+    }
+
+    /// Nothing more is read. What was found before, in whatever is not read now, still stands.
+    fn end(&mut self, path: &Path) -> Result<(), Ended> {
+        self.tell(path, &[], &Broken::TooMuch);
+        let room = MAX_MATCHES.saturating_sub(self.kept.len());
+        let before = self.before.iter().filter(|kept| self.still_applies(kept));
+        let before: Vec<_> = before.take(room).cloned().collect();
+        self.kept.extend(before);
+        Err(Ended)
+    }
+
+    /// Something could not be read: a folder, a file, or one in an archive.
+    fn tell(&mut self, path: &Path, entry: &[u8], broken: &Broken) {
+        self.broken += 1;
+        let inner =
+            |kept: &&Kept| kept.file.starts_with(path) && (entry.is_empty() || kept.entry == entry);
+        let before = self.before.iter().filter(inner);
+        let before: Vec<_> = before
+            .filter(|kept| self.still_applies(kept))
+            .cloned()
+            .collect();
+        self.kept.extend(before);
+        if self.problem.is_none() {
+            let mut at = path.display().to_string();
+            if !entry.is_empty() {
+                at = format!("{} in {at}", String::from_utf8_lossy(entry));
+            }
+            // A name may hold anything.
+            let at: String = at
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(MAX_TOLD)
+                .collect();
+            self.problem = Some(format!("{at}: {broken}"));
+        }
+    }
+
+    /// Whether that version of the package is still here.
+    fn still_applies(&self, kept: &Kept) -> bool {
+        let Match {
+            ecosystem,
+            package,
+            installed,
+            ..
+        } = &kept.found;
+        let here = self.packages.of(ecosystem);
+        here.is_some_and(|here| {
+            here.versions(package)
+                .iter()
+                .any(|one| **one == **installed)
+        })
+    }
+}
+
+fn is_rustsec(file: &Path, entry: &[u8]) -> bool {
+    let name = match entry.rsplit(|b| *b == b'/').next() {
+        Some(name) if !name.is_empty() => name,
+        _ => file.file_name().unwrap_or_default().as_encoded_bytes(),
+    };
+    name.starts_with(b"RUSTSEC-")
+}
+
+/// What the files look like, as far as a quick look tells: what is changed further down, or beyond the first few thousand
+/// names, does not show.
+#[must_use]
+pub fn mark(place: &Path, others: impl Iterator<Item = PathBuf>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut left = MAX_MARKS;
+    mark_one(place, 2, &mut left, &mut hasher);
+    for path in others {
+        mark_one(&path, 0, &mut left, &mut hasher);
+    }
+    hasher.finish()
+}
+
+fn mark_one(path: &Path, levels: usize, left: &mut usize, hasher: &mut DefaultHasher) {
+    *left = left.saturating_sub(1);
+    path.hash(hasher);
+    let there = match levels {
+        2 => fs::metadata(path),
+        _ => fs::symlink_metadata(path),
+    };
+    let Ok(there) = there.inspect_err(|error| error.kind().hash(hasher)) else {
+        return;
+    };
+    Mark::from(&there).hash(hasher);
+    if levels == 0 || !there.is_dir() {
+        return;
+    }
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if *left == 0 {
+            return;
+        }
+        mark_one(&entry.path(), levels - 1, left, hasher);
+    }
+}
+
+/// The largest of OSV's for Debian have a few hundred kilobytes.
+pub const MAX_ADVISORY: u64 = 2 * 1024 * 1024;
+
+/// All of Debian's together are a few hundred megabytes.
+const MAX_BYTES: u64 = 1024 * 1024 * 1024;
+
+const MAX_ENTRIES: usize = 400_000;
+
+/// A few megabytes of memory. A Debian that was never updated has some thousand.
+const MAX_MATCHES: usize = 10_000;
+
+/// `advisory-db/crates/name/` has four.
+const MAX_DEPTH: usize = 8;
+
+const MAX_MARKS: usize = 4096;
+
+/// Characters of a path that are shown.
+const MAX_TOLD: usize = 300;
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;

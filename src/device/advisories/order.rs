@@ -1,0 +1,298 @@
+//! In which order an ecosystem's versions come: for one and the same text the answers differ.
+
+use std::cmp::Ordering;
+
+use deb_version::compare_versions;
+use semver::Version;
+
+/// How versions are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// `SemVer` 2.0, section 11: crates.
+    Semver,
+    /// deb-version(7): Debian, Ubuntu, and opkg, which took it from there.
+    Debian,
+    /// apk-package(5): Alpine.
+    Alpine,
+}
+
+/// A text that is no version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("one of its versions is none")]
+pub struct BadVersion;
+
+impl Order {
+    /// How `a` stands to `b`.
+    ///
+    /// # Errors
+    /// [`BadVersion`] if one of them is none.
+    pub fn compare(self, a: &str, b: &str) -> Result<Ordering, BadVersion> {
+        if !is_sane(a) || !is_sane(b) {
+            return Err(BadVersion);
+        }
+        match self {
+            Self::Semver => Ok(semver(a)?.cmp_precedence(&semver(b)?)),
+            // It takes any ASCII, and breaks on anything else: `is_sane` has seen to that.
+            Self::Debian => Ok(compare_versions(a, b)),
+            Self::Alpine => Ok(Apk::parse(a)?.cmp(&Apk::parse(b)?)),
+        }
+    }
+}
+
+fn semver(text: &str) -> Result<Version, BadVersion> {
+    Version::parse(text).map_err(|_| BadVersion)
+}
+
+/// What any version looks like.
+#[must_use]
+pub fn is_sane(version: &str) -> bool {
+    (1..=MAX_VERSION).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// `1.2.3b_rc1_p2-r4`, split up.
+#[derive(Debug, PartialEq, Eq)]
+struct Apk<'a> {
+    numbers: Vec<&'a str>,
+    letter: Option<u8>,
+    /// Each with its rank: below zero before the release itself, above it after.
+    suffixes: Vec<(i8, &'a str)>,
+    revision: &'a str,
+}
+
+impl<'a> Apk<'a> {
+    fn parse(text: &'a str) -> Result<Self, BadVersion> {
+        let (text, revision) = match text.rsplit_once("-r") {
+            Some((text, revision)) if is_number(revision) => (text, revision),
+            Some(_) => return Err(BadVersion),
+            None => (text, ""),
+        };
+        // The hash of a commit says nothing about the order.
+        let text = text.split_once('~').map_or(text, |(text, _)| text);
+        let mut parts = text.split('_');
+        let mut main = parts.next().unwrap_or_default();
+        let letter = main.bytes().last().filter(u8::is_ascii_lowercase);
+        if letter.is_some() {
+            main = &main[..main.len() - 1];
+        }
+        let numbers: Vec<_> = main.split('.').collect();
+        if !numbers.iter().all(|number| is_number(number)) {
+            return Err(BadVersion);
+        }
+        let suffixes = parts.map(suffix).collect::<Result<_, _>>()?;
+        Ok(Self {
+            numbers,
+            letter,
+            suffixes,
+            revision,
+        })
+    }
+}
+
+impl Ord for Apk<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let mut numbers = self.numbers.iter().zip(&other.numbers).enumerate();
+        let by_number = numbers.find_map(|(index, (a, b))| {
+            // Behind a point a leading zero makes it a fraction: 1.05 comes before 1.5.
+            let fraction = index > 0 && (a.starts_with('0') || b.starts_with('0'));
+            let order = if fraction { a.cmp(b) } else { by_value(a, b) };
+            Some(order).filter(|order| order.is_ne())
+        });
+        by_number
+            .unwrap_or_else(|| self.numbers.len().cmp(&other.numbers.len()))
+            .then(self.letter.cmp(&other.letter))
+            .then_with(|| by_suffixes(&self.suffixes, &other.suffixes))
+            .then_with(|| by_value(self.revision, other.revision))
+    }
+}
+
+impl PartialOrd for Apk<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn by_suffixes(a: &[(i8, &str)], b: &[(i8, &str)]) -> Ordering {
+    for index in 0..a.len().max(b.len()) {
+        // One that is not there stands between `_rc` and `_p`.
+        let [a, b] = [a, b].map(|all| all.get(index).copied().unwrap_or((0, "")));
+        let order = a.0.cmp(&b.0).then_with(|| by_value(a.1, b.1));
+        if order.is_ne() {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
+fn suffix(text: &str) -> Result<(i8, &str), BadVersion> {
+    let digits = text
+        .find(|c: char| c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (name, number) = text.split_at(digits);
+    let (_, rank) = SUFFIXES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .ok_or(BadVersion)?;
+    if !number.is_empty() && !is_number(number) {
+        return Err(BadVersion);
+    }
+    Ok((*rank, number))
+}
+
+/// By what they count, however long; nothing is 0.
+fn by_value(a: &str, b: &str) -> Ordering {
+    let [a, b] = [a, b].map(|number| number.trim_start_matches('0'));
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// apk-package(5), "pkgver".
+const SUFFIXES: [(&str, i8); 9] = [
+    ("alpha", -4),
+    ("beta", -3),
+    ("pre", -2),
+    ("rc", -1),
+    ("cvs", 1),
+    ("svn", 2),
+    ("git", 3),
+    ("hg", 4),
+    ("p", 5),
+];
+
+/// The longest in Debian has 70 bytes.
+const MAX_VERSION: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn in_order(order: Order, versions: &[&str]) {
+        for (i, a) in versions.iter().enumerate() {
+            for (j, b) in versions.iter().enumerate() {
+                assert_eq!(order.compare(a, b), Ok(i.cmp(&j)), "{a} and {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn versions_of_crates_follow_semver() {
+        let versions = [
+            "0.9.9",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-rc.2",
+            "1.0.0-rc.11",
+            "1.0.0",
+            "1.2.0",
+            "1.10.0",
+        ];
+        in_order(Order::Semver, &versions);
+        // What is built in another way is the same version (section 10).
+        assert_eq!(
+            Order::Semver.compare("1.1.6+spec-1.1.0", "1.1.6"),
+            Ok(Ordering::Equal)
+        );
+        for bad in ["", "1", "1.2", "1.2.3.4", "v1.2.3", "1.2.3 ", "１.2.3"] {
+            assert_eq!(Order::Semver.compare(bad, "1.0.0"), Err(BadVersion));
+        }
+    }
+
+    #[test]
+    fn versions_of_debian_packages_follow_dpkg() {
+        let versions = [
+            "1.0~beta1-1",
+            "1.0~rc1-1",
+            "1.0-1",
+            "1.0-1+b1",
+            "1.0-1+deb12u1",
+            "1.0-1.1",
+            "1.0-2",
+            "1.0.2",
+            "1.10-1",
+            "1:0.1-1",
+        ];
+        in_order(Order::Debian, &versions);
+        assert_eq!(Order::Debian.compare("1.0é", "1.0"), Err(BadVersion));
+    }
+
+    #[test]
+    fn versions_of_alpine_packages_follow_apk() {
+        let versions = [
+            "0.1",
+            "1.05",
+            "1.1_alpha",
+            "1.1_alpha2",
+            "1.1_beta",
+            "1.1_pre1",
+            "1.1_rc1",
+            "1.1_rc1_p1",
+            "1.1",
+            "1.1-r1",
+            "1.1-r10",
+            "1.1_git20240101",
+            "1.1_p1-r0",
+            "1.1a",
+            "1.1b",
+            "1.1.0",
+            "1.1.1_rc1",
+            "1.1.1",
+            "1.5",
+            "1.10",
+            "20240101",
+        ];
+        in_order(Order::Alpine, &versions);
+        for (a, b) in [("1.1-r0", "1.1"), ("1.1~a1b2", "1.1"), ("01.1", "1.1")] {
+            assert_eq!(Order::Alpine.compare(a, b), Ok(Ordering::Equal), "{a} {b}");
+        }
+        for bad in [
+            "",
+            "a",
+            "1..2",
+            "1.1-r",
+            "1.1_huge1",
+            "1.1-1",
+            "1.1_p1x",
+            "1.1ab",
+        ] {
+            assert_eq!(Order::Alpine.compare(bad, "1"), Err(BadVersion), "{bad}");
+        }
+    }
+
+    fn version() -> impl Strategy<Value = String> {
+        "([0-9]{1,2}:)?[0-9][0-9a-z.+~]{0,8}(-[0-9a-z.+~]{1,5})?"
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// The library against the program itself, where there is one.
+        #[test]
+        fn versions_of_debian_packages_come_as_dpkg_has_them(a in version(), b in version()) {
+            let holds = |relation: &str| {
+                let dpkg = Command::new("dpkg").args(["--compare-versions", &a, relation, &b]).status();
+                dpkg.ok().map(|status| status.success())
+            };
+            let order = Order::Debian.compare(&a, &b).expect("versions");
+            for (relation, wanted) in [("lt", Ordering::Less), ("eq", Ordering::Equal), ("gt", Ordering::Greater)] {
+                if let Some(holds) = holds(relation) {
+                    prop_assert_eq!(order == wanted, holds, "{} {} {}", a, relation, b);
+                }
+            }
+        }
+
+        #[test]
+        fn whatever_is_compared_nothing_breaks(a in ".{0,40}", b in ".{0,40}", c in "[ -~]{0,20}", d in "[ -~]{0,20}") {
+            for order in [Order::Semver, Order::Debian, Order::Alpine] {
+                let _ = order.compare(&a, &b);
+                let there = order.compare(&c, &d);
+                prop_assert_eq!(there.map(Ordering::reverse), order.compare(&d, &c));
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What becomes of advisories that come, change, break and go, with the server's clock and a system's files.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::FakeTimeSource;
+
+struct Board {
+    advisories: Advisories,
+    time: Arc<FakeTimeSource>,
+    folder: TempDir,
+}
+
+/// A Debian 12 with one package. `place`: where its advisories are, under its root.
+fn board(place: &str, is_given: bool) -> Board {
+    let folder = tempfile::tempdir().expect("a folder");
+    let time = Arc::new(FakeTimeSource::new(Timestamp::from_secs(1_795_000_000)));
+    let settings = Settings {
+        place: folder.path().join(place),
+        is_given,
+    };
+    let clock = Arc::new(Clock::new(time.clone(), None));
+    let advisories = Advisories::new(settings, folder.path().to_owned(), clock);
+    let board = Board {
+        advisories,
+        time,
+        folder,
+    };
+    board.put("etc/os-release", "ID=debian\nVERSION_ID=12\n");
+    board.install("1.0-1");
+    board
+}
+
+impl Board {
+    fn put(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+
+    fn install(&self, version: &str) {
+        let list = format!("Package: tool\nStatus: install ok installed\nVersion: {version}\n");
+        self.put("var/lib/dpkg/status", &list);
+    }
+
+    fn advise(&self, id: &str, fixed: &str) {
+        let text = format!(
+            r#"{{"id":"{id}","affected":[{{"package":{{"ecosystem":"Debian:12","name":"tool"}},"ranges":[{{"type":"ECOSYSTEM","events":[{{"introduced":"0"}},{{"fixed":"{fixed}"}}]}}]}}]}}"#
+        );
+        self.put(&format!("advisories/{id}.json"), &text);
+    }
+
+    /// Looks twice: what has just changed is only read at the second look.
+    fn look(&self) -> (Vec<String>, State) {
+        for _ in 0..2 {
+            self.advisories.check(&|| false);
+        }
+        let report = self.advisories.report();
+        (
+            report.findings.iter().map(|one| one.id.clone()).collect(),
+            report.state,
+        )
+    }
+}
+
+fn ids(ids: &[&str], state: State) -> (Vec<String>, State) {
+    (ids.iter().map(ToString::to_string).collect(), state)
+}
+
+#[test]
+fn what_changes_is_noticed() {
+    let board = board("advisories", false);
+    assert_eq!(board.advisories.report().state, State::Unknown);
+    assert_eq!(board.look(), ids(&[], State::Off));
+    board.advise("CVE-1", "1.0-2");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    board.advise("CVE-2", "1.0-3");
+    assert_eq!(board.look(), ids(&["CVE-1", "CVE-2"], State::Current));
+    board.install("1.0-2");
+    assert_eq!(board.look(), ids(&["CVE-2"], State::Current));
+    let report = board.advisories.report();
+    assert_eq!(report.advisories, 2);
+    assert_eq!(report.checked, Some(Timestamp::from_secs(1_795_000_000)));
+    assert_eq!(report.findings[0].fixed_in.as_deref(), Some("1.0-3"));
+    board.install("1.0-3");
+    assert_eq!(board.look(), ids(&[], State::Current));
+}
+
+#[test]
+fn what_changes_just_now_is_read_at_the_next_look() {
+    let board = board("advisories", false);
+    board.look();
+    board.advise("CVE-1", "1.0-2");
+    board.advisories.check(&|| false);
+    assert_eq!(board.advisories.report().state, State::Off);
+    board.advisories.check(&|| false);
+    assert_eq!(board.advisories.report().state, State::Current);
+}
+
+#[test]
+fn what_cannot_be_read_is_no_good_news() {
+    let board = board("advisories", false);
+    board.advise("CVE-1", "1.0-2");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    board.put("advisories/CVE-1.json", "{");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+    let said = board.advisories.report().error.clone().expect("told");
+    assert!(said.contains("CVE-1.json: it is cut off"), "{said}");
+    // The list of packages too: then they are as they were.
+    board.advise("CVE-1", "1.0-2");
+    board.put("var/lib/dpkg/status", "Package: tool\nVers");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+    board.install("1.0-1");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    fs::remove_dir_all(board.folder.path().join("advisories")).expect("removed");
+    assert_eq!(board.look(), ids(&[], State::Off));
+}
+
+#[test]
+fn a_configured_place_has_to_be_there() {
+    let board = board("advisories", true);
+    assert_eq!(board.look(), ids(&[], State::Failing));
+    board.advise("CVE-1", "1.0-2");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    let away = |from: &str, to: &str| {
+        let path = |name: &str| board.folder.path().join(name);
+        fs::rename(path(from), path(to)).expect("moved");
+    };
+    away("advisories", "away");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+    away("away", "advisories");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+}
+
+#[test]
+fn it_is_all_read_again_after_some_hours_and_sooner_after_a_failure() {
+    let board = board("advisories", false);
+    board.advise("CVE-1", "1.0-2");
+    // Too far down for a look to notice that it changes.
+    let deep = "advisories/a/b/c/CVE-2.json";
+    board.put(deep, "{");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+    fs::copy(
+        board.folder.path().join("advisories/CVE-1.json"),
+        board.folder.path().join(deep),
+    )
+    .expect("copied");
+    assert_eq!(board.look().1, State::Failing);
+    board.time.advance(RETRY);
+    assert_eq!(board.look().1, State::Current);
+    board.put(deep, "{");
+    board.time.advance(AGAIN - Duration::from_secs(1));
+    assert_eq!(board.look().1, State::Current);
+    board.time.advance(Duration::from_secs(1));
+    assert_eq!(board.look().1, State::Failing);
+}
+
+#[test]
+fn a_check_that_is_stopped_leaves_all_as_it_was() {
+    let board = board("advisories", false);
+    board.advise("CVE-1", "1.0-2");
+    board.look();
+    board.advise("CVE-2", "1.0-2");
+    board.advisories.check(&|| true);
+    board.advisories.check(&|| true);
+    assert_eq!(board.advisories.report().findings.len(), 1);
+    assert_eq!(board.look().0, ["CVE-1", "CVE-2"]);
+}
+
+#[test]
+fn only_what_can_be_a_name_is_one() {
+    for good in ["CVE-2024-1", "GHSA-xxxx-1", "a:b+c.d_e"] {
+        assert!(is_id(good), "{good}");
+    }
+    for bad in ["", "a/b", "a b", "../x", "é", "a\n", &"a".repeat(65)] {
+        assert!(!is_id(bad), "{bad}");
+    }
+}
