@@ -13,4 +13,5 @@ pub mod histogram;
 pub mod journal;
 pub mod limits;
 pub mod logs;
+mod packed;
 pub mod server;

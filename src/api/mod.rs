@@ -9,7 +9,6 @@ pub mod error;
 pub mod health;
 pub mod logs;
 pub mod metrics;
-mod packed;
 pub mod rate_limits;
 pub mod request;
 pub mod route;

@@ -5,12 +5,12 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::error::{ApiError, json_answer};
-use super::packed::unpacked;
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::clock::ClockState;
 use crate::device::board::{Board, Throttling, disk, hostname};
 use crate::device::updates::Report;
+use crate::packed::unpacked;
 
 /// `GET /api/status`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.

@@ -14,6 +14,7 @@ mod lockouts;
 pub mod logs;
 mod passwd;
 mod prompt;
+mod sbom;
 mod serve;
 mod status;
 pub mod table;
@@ -95,6 +96,7 @@ fn dispatch(
             folder,
         } => return audit::run(verify, json, folder, load, console),
         Command::Journal { action, file } => return journal::run(action, file, load, console),
+        Command::Sbom => sbom::text(),
         Command::Help(None) => help::program(),
         Command::HelpJournal => help::journal(),
         Command::Help(Some(command)) => help::command(command),

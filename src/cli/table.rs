@@ -58,6 +58,8 @@ pub enum CommandId {
     JournalCompact,
     /// Save what is whole of a damaged journal.
     JournalRepair,
+    /// What the program is made of.
+    Sbom,
     /// Explain a command.
     Help,
 }
@@ -398,6 +400,17 @@ it, it is said and nothing is changed.",
         ],
     },
     CommandRow {
+        id: CommandId::Sbom,
+        name: "sbom",
+        summary: "list the crates that this program is made of, as CycloneDX JSON",
+        details: "\
+For whatever holds such a list against known vulnerabilities. Names, versions and SHA-256 are those of Cargo.lock when it \
+was built. Rust's own library is not in it. Asks no server and reads no file.",
+        flags: &[],
+        operand: Operand::None,
+        statuses: &[(0, "printed"), WRONG_USAGE],
+    },
+    CommandRow {
         id: CommandId::Help,
         name: "help",
         summary: "explain the program or a command",
@@ -482,8 +495,8 @@ mod tests {
     fn each_command_has_its_row_and_each_flag_one_meaning() {
         use CommandId::{
             Audit, AuditVerify, Cert, CertRenew, Check, HashPassword, Health, Help, JournalCompact,
-            JournalDump, JournalRepair, JournalStat, JournalVerify, Lockouts, Logs, Passwd, Serve,
-            Status,
+            JournalDump, JournalRepair, JournalStat, JournalVerify, Lockouts, Logs, Passwd, Sbom,
+            Serve, Status,
         };
         for id in [
             Serve,
@@ -503,6 +516,7 @@ mod tests {
             JournalDump,
             JournalCompact,
             JournalRepair,
+            Sbom,
             Help,
         ] {
             assert_eq!(id.row().id, id);

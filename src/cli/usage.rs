@@ -86,6 +86,8 @@ pub enum Command {
         /// The journal's file; `None`: the one in the configuration's state folder.
         file: Option<PathBuf>,
     },
+    /// Tell what the program is made of.
+    Sbom,
     /// Explain a command, or the program.
     Help(Option<CommandId>),
     /// Explain the commands that have to do with the journal.
@@ -380,6 +382,7 @@ impl Words {
                 CommandId::JournalDump => journal(JournalAction::Dump),
                 CommandId::JournalCompact => journal(JournalAction::Compact),
                 CommandId::JournalRepair => journal(JournalAction::Repair { yes }),
+                CommandId::Sbom => Command::Sbom,
                 CommandId::Help => Command::Help(self.help_with),
             }
         };
@@ -543,6 +546,7 @@ mod tests {
             ("journal --help", Command::HelpJournal),
             ("--help journal", Command::HelpJournal),
             ("help journal", Command::HelpJournal),
+            ("sbom", Command::Sbom),
             ("--version", Command::Version),
             ("-V", Command::Version),
             ("serve -V", Command::Version),
@@ -656,6 +660,7 @@ mod tests {
                 "journal compact a",
                 "journal compact takes no argument \"a\"",
             ),
+            ("sbom all", "sbom takes no argument \"all\""),
             ("check twice", "check takes no argument \"twice\""),
             ("help check serve", "help takes no argument \"serve\""),
             (

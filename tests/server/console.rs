@@ -197,7 +197,6 @@ fn there_is_nothing_else_beside_the_page() {
     for path in [
         "/console/",
         "/console",
-        "/console/build.rs",
         "/console/../console/app.js",
         "/console/app.js/",
         "/console/APP.JS",

@@ -14,6 +14,22 @@ that 'postern hash-password: a bcrypt hash' grep -qE '^\$2b\$10\$[./A-Za-z0-9]{5
 that '… and never from the command line' test "$?" -eq 2
 that '… nor is that shown' not has "$tmp/argv" on-the-command-line
 
+# With no setting, no home and no server.
+that 'postern sbom' env -i "$postern" sbom
+cp "$tmp/that" "$tmp/sbom"
+that '… is CycloneDX' jq -e '.bomFormat == "CycloneDX" and .metadata.component.name == "postern"' "$tmp/sbom"
+that '… of what is linked' jq -e '.components | map(.name) | contains(["ring", "rustls"]) and (index("proptest") | not)' "$tmp/sbom"
+that '… with a SHA-256 of each' jq -e 'all(.components[].hashes[0].content; test("^[0-9a-f]{64}$"))' "$tmp/sbom"
+that '… twice the same' cmp "$tmp/sbom" <("$postern" sbom)
+# A pipe whose reader is gone for certain.
+exec {closed}> >(:)
+wait "$!"
+"$postern" sbom >&"$closed" 2>"$tmp/closed"
+that '… nobody who reads on is no mistake' test "$?" -eq 0 -a ! -s "$tmp/closed"
+exec {closed}>&-
+"$postern" sbom >/dev/full 2>/dev/null
+that '… a full disk is' test "$?" -eq 1
+
 sort -u "$tmp/secrets" | grep -v '^$' >"$tmp/patterns"
 that 'there were secrets to look for' test "$(wc -l <"$tmp/patterns")" -gt 20
 for file in "$tmp"/err.*; do

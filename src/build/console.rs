@@ -1,43 +1,26 @@
 //! Packs the console's files, and the API's description: each gzipped, the former with a tag that names its content. `api/console.rs` embeds them.
 //!
-//! There is no other building: the files in this folder are what a browser gets, line for line. Only comments and
+//! There is no other building: the files in `src/console` are what a browser gets, line for line. Only comments and
 //! indentation stay behind: they are for whoever reads the source, and would be an eighth of what is sent.
 
-use std::io::{self, Write};
 use std::path::Path;
-use std::{env, fs};
+use std::{fs, io};
 
-use flate2::{Compression, GzBuilder};
+use super::{gzip, read};
 
-fn main() -> io::Result<()> {
-    let folder = Path::new("src/console");
-    let out = env::var_os("OUT_DIR").expect("cargo names the folder");
-    let out = Path::new(&out);
-    println!("cargo::rerun-if-changed={}", folder.display());
-    for entry in fs::read_dir(folder)? {
+/// Writes them into the folder `out`.
+pub(super) fn pack(out: &Path) -> io::Result<()> {
+    println!("cargo::rerun-if-changed={PAGE}");
+    for entry in fs::read_dir(PAGE)? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let Some(name) = name.filter(|name| *name != "build.rs") else {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
         let text = squeeze(&fs::read_to_string(&path)?);
         fs::write(out.join(format!("{name}.gz")), gzip(&text)?)?;
         fs::write(out.join(format!("{name}.tag")), tag(text.as_bytes()))?;
     }
-    println!("cargo::rerun-if-changed={OPENAPI}");
-    fs::write(
-        out.join("openapi.json.gz"),
-        gzip(&fs::read_to_string(OPENAPI)?)?,
-    )
-}
-
-/// The header says neither when nor from which file, so that the same text makes the same binary.
-fn gzip(text: &str) -> io::Result<Vec<u8>> {
-    let mut gzip = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::best());
-    gzip.write_all(text.as_bytes())?;
-    gzip.finish()
+    fs::write(out.join("openapi.json.gz"), gzip(&read(OPENAPI)?)?)
 }
 
 /// Without indentation, empty lines, and comments that have a line to themselves or stand behind a statement.
@@ -62,5 +45,7 @@ fn tag(bytes: &[u8]) -> String {
     });
     format!("{hash:016x}")
 }
+
+const PAGE: &str = "src/console";
 
 const OPENAPI: &str = "src/api/openapi.json";

@@ -1,0 +1,50 @@
+//! What is made before the program is compiled, a file each: the page and the API's description, packed, and the
+//! inventory. Neither cargo nor the network is asked for anything here, and the same tree makes the same bytes.
+
+mod console;
+mod inventory;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use flate2::{Compression, GzBuilder};
+
+fn main() {
+    let out = env::var_os("OUT_DIR").map(PathBuf::from);
+    let out = out.expect("cargo names the folder");
+    if let Err(error) = console::pack(&out).and_then(|()| pack_inventory(&out)) {
+        // cargo shows it, and builds nothing.
+        println!("cargo::error={error}");
+    }
+}
+
+fn pack_inventory(out: &Path) -> io::Result<()> {
+    let (lock, not_linked) = (read(LOCK)?, read(NOT_LINKED)?);
+    let lines = inventory::linked(&lock, &not_linked)
+        .map_err(|problem| io::Error::other(format!("{LOCK}: {problem}")))?;
+    fs::write(out.join("inventory.gz"), gzip(&lines)?)
+}
+
+/// A file of the tree. When it changes, all of this is done again.
+fn read(path: &str) -> io::Result<String> {
+    println!("cargo::rerun-if-changed={path}");
+    fs::read_to_string(path).map_err(|error| {
+        io::Error::other(format!(
+            "{path}: {error}; it belongs to the source, and is needed to build"
+        ))
+    })
+}
+
+/// The header says neither when nor from which file, so that the same text makes the same binary.
+fn gzip(text: &str) -> io::Result<Vec<u8>> {
+    let mut gzip = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::best());
+    gzip.write_all(text.as_bytes())?;
+    gzip.finish()
+}
+
+const LOCK: &str = "Cargo.lock";
+
+const NOT_LINKED: &str = "src/build/not-linked.txt";

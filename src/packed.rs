@@ -1,0 +1,17 @@
+//! What the binary carries is gzipped, by `src/build/`: unpacking costs a fraction of a millisecond, and two copies of
+//! the page, or a plain one of a document, would cost each board tens of kilobytes.
+
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+
+/// As it was before it was packed.
+///
+/// # Panics
+/// If it is not what `src/build/` made: tests unpack all there is.
+pub(crate) fn unpacked(gzip: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let unpacked = GzDecoder::new(gzip).read_to_end(&mut plain);
+    unpacked.expect("the build packed it");
+    plain
+}
