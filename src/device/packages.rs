@@ -52,7 +52,8 @@ impl Packages {
     #[must_use]
     pub fn look(root: &Path, known: Option<&Self>) -> (Self, Option<String>) {
         let mut crates = Versions::new();
-        for one in inventory::crates() {
+        // postern itself is in no registry: whatever has its name there is somebody else's.
+        for one in inventory::crates().iter().filter(|one| !one.is_own()) {
             let versions = crates.entry(one.name.into()).or_default();
             versions.push(one.version.into());
         }
