@@ -162,6 +162,14 @@ fn what_is_no_advisory_or_cannot_be_judged_is_told() {
 }
 
 proptest! {
+    /// Of versions that are no pre-releases Cargo has the same to say.
+    #[test]
+    fn a_range_is_what_cargo_takes_it_for(range in "(|=|>|>=|<|<=|~|\\^)[0-3](\\.[0-3](\\.[0-3])?)?(, (>=|<|<=|>)[0-3]\\.[0-3])?", version in "[0-4]\\.[0-4]\\.[0-4]") {
+        let version = Version::parse(&version).expect("a version");
+        let range = VersionReq::parse(&range).expect("a range");
+        prop_assert_eq!(holds(&range, &version), range.matches(&version));
+    }
+
     #[test]
     fn nothing_in_the_front_breaks_anything(front in "([a-z.\\[\\]{}='\"# \n,0-9é]|\"\"\"|'''){0,80}") {
         let _ = read_all(format!("```toml\n{front}\n```\n").as_bytes());
