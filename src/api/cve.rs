@@ -1,0 +1,72 @@
+//! The known vulnerabilities that apply to this device, and what there is to say of all of them.
+
+use serde_json::{Value, json};
+
+use super::error::{ApiError, json_lines_answer};
+use super::request::Request;
+use super::{Api, Caller, Outcome};
+use crate::audit::raw_member;
+use crate::device::advisories::{Finding, Report, Severity};
+
+/// `GET /api/security/cve`
+pub(super) fn list(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, ApiError> {
+    let limit = match request.target.query_number("limit")? {
+        Some(0) => return Err(ApiError::BadRequest("'limit' must be at least 1".into())),
+        Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+        None => usize::MAX,
+    };
+    let report = api.advisories.report();
+    let rows = report.findings.iter().take(limit).map(row);
+    Ok(Outcome::Answer(json_lines_answer(rows, &summary(&report))))
+}
+
+/// What is the same here and in `/api/status`.
+pub(super) fn summary(report: &Report) -> Value {
+    let counts = Severity::ALL.iter().zip(counts(report));
+    let severities = counts
+        .filter(|(_, count)| *count > 0)
+        .map(|(severity, count)| (severity.name().to_owned(), count.into()));
+    let mut summary = json!({
+        "state": report.state.name(),
+        "advisories": report.advisories,
+        "packages": report.packages,
+        "cves": report.findings.len(),
+        "severities": Value::Object(severities.collect()),
+    });
+    if let Some(checked) = report.checked {
+        summary["checked_at"] = json!(checked.to_string());
+    }
+    if let Some(error) = &report.error {
+        summary["error"] = json!(error);
+    }
+    summary
+}
+
+/// How many there are of each severity, in the order of [`Severity::ALL`].
+pub(super) fn counts(report: &Report) -> [usize; Severity::ALL.len()] {
+    Severity::ALL.map(|severity| {
+        let all = report.findings.iter();
+        all.filter(|finding| finding.severity == severity).count()
+    })
+}
+
+/// By hand and a row at a time: the values of ten thousand at once would be more than a small board has to spare.
+fn row(finding: &Finding) -> String {
+    let mut row = String::new();
+    let mut text = |name, text: &str| raw_member(&mut row, name, &Value::from(text).to_string());
+    text("id", &finding.id);
+    text("ecosystem", &finding.ecosystem);
+    text("package", &finding.package);
+    text("installed", &finding.installed);
+    text("severity", finding.severity.name());
+    for (name, value) in [("fixed_in", &finding.fixed_in), ("link", &finding.link)] {
+        if let Some(value) = value {
+            text(name, value);
+        }
+    }
+    if !finding.aliases.is_empty() {
+        let aliases = json!(finding.aliases).to_string();
+        raw_member(&mut row, "aliases", &aliases);
+    }
+    format!("{{{row}}}")
+}
