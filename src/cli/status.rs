@@ -41,10 +41,7 @@ fn table(status: &Value, health: &Value) -> String {
         ("health", Some(healthy(health))),
         ("version", text(status, "/version")),
         ("update", update(status, health)),
-        (
-            "vulnerabilities",
-            status.pointer("/advisories").map(cve::verdict),
-        ),
+        ("vulnerabilities", vulnerabilities(status)),
         ("running for", span(status, "/uptime_seconds")),
         ("host", text(status, "/hostname")),
         ("board", text(status, "/model")),
@@ -105,6 +102,15 @@ fn update(status: &Value, health: &Value) -> Option<String> {
         Some(error) => format!("{state}: {error}"),
         None => state,
     })
+}
+
+fn vulnerabilities(status: &Value) -> Option<String> {
+    let summary = status.get("advisories")?;
+    let mut line = cve::verdict(summary);
+    if summary.get("cves").and_then(Value::as_u64) > Some(0) {
+        line.push_str("; postern cve lists them");
+    }
+    Some(line)
 }
 
 fn source(source: &Value) -> String {
@@ -260,6 +266,19 @@ mod tests {
         ] {
             assert_eq!(line(status, health).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn vulnerabilities_are_told_with_where_they_are_listed() {
+        let line = |cves| {
+            let summary = json!({"state": "current", "advisories": 9, "cves": cves});
+            vulnerabilities(&json!({"advisories": summary}))
+        };
+        let some = "2 known of 9 advisories; postern cve lists them";
+        assert_eq!(line(2).as_deref(), Some(some));
+        assert_eq!(line(0).as_deref(), Some("none known of 9 advisories"));
+        // An older server's.
+        assert_eq!(vulnerabilities(&json!({})), None);
     }
 
     #[test]

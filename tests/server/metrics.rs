@@ -143,8 +143,12 @@ fn vulnerabilities_have_a_figure_a_severity_though_there_are_none() {
         assert!(seen(&device, &sample).abs() < 0.5, "{severity}");
     }
     assert!(seen(&device, "postern_advisories").abs() < 0.5);
-    let states = ["off", "unknown", "current", "failing"]
-        .map(|state| seen(&device, &format!("postern_advisories_state{{state=\"{state}\"}}")));
+    let states = ["off", "unknown", "current", "failing"].map(|state| {
+        seen(
+            &device,
+            &format!("postern_advisories_state{{state=\"{state}\"}}"),
+        )
+    });
     assert!((states.iter().sum::<f64>() - 1.0).abs() < f64::EPSILON);
 }
 

@@ -25,11 +25,12 @@ rm "$state/update.json"
 that '… and that it has gone' within 12 not update_shown
 
 cve_told() { here_on cve; test "$?" -eq 1 && grep -qE '^RUSTSEC-2026-9999 +unknown +rustls +[0-9.]+ +- +https://example\.org/r$' "$tmp/here.out"; }
+cve_counted() { curl -s --cacert "$cacert" "https://localhost:$port/health" | jq -e '.cves == 1 and .status == "healthy"'; }
 cve_gone() { here_on cve; test "$?" -eq 1 && has "$tmp/here.out" 'not checked: there are no advisories'; }
 that 'postern cve: what applies to a crate in this very program' within 20 cve_told
-that '… counted by /health' sh -c "curl -s --cacert '$cacert' 'https://localhost:$port/health' | jq -e '.cves == 1 and .status == \"healthy\"'"
+that '… counted by /health' cve_counted
 here_on status
-that '… and told by postern status' grep -qE '^vulnerabilities +1 known of 1 advisories \(1 unknown\)$' "$tmp/here.out"
+that '… and told by postern status' grep -qE '^vulnerabilities +1 known of 1 advisories \(1 unknown\); postern cve lists them$' "$tmp/here.out"
 rm -r "$state/advisories"
 that '… gone with the advisories, which is not called good' within 45 cve_gone
 
