@@ -1,5 +1,7 @@
 //! The audit log, for the administrator.
 
+use serde_json::Value;
+
 use super::error::{ApiError, json_lines_answer};
 use super::request::Request;
 use super::{Api, Caller, Outcome};
@@ -19,7 +21,8 @@ pub(super) fn list(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, 
         ApiError::NotReady("the audit log cannot be read".into())
     })?;
     Ok(Outcome::Answer(json_lines_answer(
-        lines.iter().map(String::as_str),
+        lines.iter(),
+        &Value::Null,
     )))
 }
 

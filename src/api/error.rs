@@ -144,16 +144,21 @@ pub fn json_answer(status: u16, body: &Value) -> Answer {
     text_answer(status, JSON, format!("{body}\n"))
 }
 
-/// A success whose `data` is a list of what is JSON already; parsing it to write it again would only cost.
-pub fn json_lines_answer<'a>(entries: impl Iterator<Item = &'a str>) -> Answer {
+/// A success whose `data` is a list of what is JSON already; parsing it to write it again would only cost. Beside it what
+/// is in the object `more`, if that is one.
+pub fn json_lines_answer<T: AsRef<str>>(entries: impl Iterator<Item = T>, more: &Value) -> Answer {
     let mut body = String::from("{\"status\":\"success\",\"data\":[");
     for (index, entry) in entries.enumerate() {
         if index > 0 {
             body.push(',');
         }
-        body.push_str(entry);
+        body.push_str(entry.as_ref());
     }
-    body.push_str("]}\n");
+    body.push(']');
+    match more.to_string().strip_prefix('{') {
+        Some(more) => body.extend([",", more, "\n"]),
+        None => body.push_str("}\n"),
+    }
     text_answer(200, JSON, body)
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::error::{ApiError, json_answer};
 use super::request::Request;
 use super::{Api, Caller, Outcome};
+use crate::device::advisories::State;
 use crate::journal::Room;
 
 /// `GET /health`, `GET /api/health`
@@ -14,12 +15,19 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     if !api.audit.healthy() {
         reasons.push("the audit log cannot be written");
     }
+    let advisories = api.advisories.report();
+    if advisories.state == State::Failing {
+        reasons.push("the advisories cannot be read");
+    }
     let mut body = json!({
         "status": if reasons.is_empty() { "healthy" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),
     });
     if !reasons.is_empty() {
         body["reasons"] = json!(reasons);
+    }
+    if !advisories.findings.is_empty() {
+        body["cves"] = json!(advisories.findings.len());
     }
     if let Some(update) = api.updates.known() {
         body["update_available"] = json!(true);

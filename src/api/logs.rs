@@ -1,5 +1,6 @@
 //! The log: what the ring holds, and the live streams.
 
+use serde_json::Value;
 use tiny_http::{Method, Response, StatusCode};
 use tungstenite::handshake::derive_accept_key;
 
@@ -37,7 +38,8 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let entries = api.ring.recent(limit, since, &filter);
     Ok(Outcome::Answer(json_lines_answer(
-        entries.iter().map(tungstenite::Utf8Bytes::as_str),
+        entries.iter(),
+        &Value::Null,
     )))
 }
 

@@ -5,6 +5,7 @@ pub mod account;
 pub mod audit_log;
 pub mod console;
 pub mod cors;
+pub mod cve;
 pub mod error;
 pub mod health;
 pub mod logs;
@@ -28,6 +29,7 @@ use tiny_http::Method;
 use crate::audit::Audit;
 use crate::auth::{Auth, Quick, Session, Unwritten};
 use crate::clock::{Clock, Moment};
+use crate::device::advisories::Advisories;
 use crate::device::board::Board;
 use crate::device::updates::Updates;
 use crate::journal::{CommitError, Journal, Record};
@@ -72,6 +74,8 @@ pub struct Api {
     pub allowed_origins: Vec<String>,
     /// What is known of updates.
     pub updates: Arc<Updates>,
+    /// What is known of vulnerabilities.
+    pub advisories: Arc<Advisories>,
     /// Where the state is kept, for the free space of its disk.
     pub state_dir: PathBuf,
     /// Where the board shows itself.

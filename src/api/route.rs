@@ -4,7 +4,8 @@ use tiny_http::Method;
 
 use super::error::ApiError;
 use super::{
-    Api, Caller, Outcome, account, audit_log, console, health, logs, metrics, rate_limits, status,
+    Api, Caller, Outcome, account, audit_log, console, cve, health, logs, metrics, rate_limits,
+    status,
 };
 use crate::api::request::Request;
 
@@ -126,6 +127,13 @@ pub static ROUTES: &[Route] = &[
         Access::User,
         Cost::Waits,
         rate_limits::clear,
+    ),
+    route(
+        Method::Get,
+        "/api/security/cve",
+        Access::User,
+        Cost::Waits,
+        cve::list,
     ),
     route(
         Method::Get,

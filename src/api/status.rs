@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, json_answer};
 use super::request::Request;
-use super::{Api, Caller, Outcome};
+use super::{Api, Caller, Outcome, cve};
 use crate::clock::ClockState;
 use crate::device::board::{Board, Throttling, disk, hostname};
 use crate::device::updates::Report;
@@ -55,6 +55,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         "logs": {"boot": api.ring.boot(), "oldest": oldest, "newest": newest, "entries": newest + 1 - api.ring.first(), "sources": sources},
     });
     body["updates"] = updates(&api.updates.report());
+    body["advisories"] = cve::summary(&api.advisories.report());
     // What a board does not have is absent, never null or zero.
     let facts = [
         ("model", api.board.model().map(Value::from)),

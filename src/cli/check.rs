@@ -85,6 +85,13 @@ fn summary(config: &Config) -> String {
             "log buffer",
             format!("{} KiB", config.log_buffer_bytes / 1024),
         ),
+        (
+            "advisories",
+            config.advisory_dir.as_ref().map_or_else(
+                || "those in the state folder, if there are any".to_owned(),
+                |place| place.display().to_string(),
+            ),
+        ),
     ];
     let lines: Vec<String> = lines
         .iter()

@@ -221,8 +221,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a full backlog is tried again.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// The status of a board with many sources has some thousand bytes; 4,096 clients with failed attempts, 400 KiB.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// The status of a board with many sources has some thousand bytes; 4,096 clients with failed attempts, 400 KiB; ten
+/// thousand vulnerabilities, which are all that are kept, 4 MB.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

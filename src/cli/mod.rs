@@ -4,6 +4,7 @@ mod answer;
 mod audit;
 mod cert;
 mod check;
+mod cve;
 mod generate;
 mod hash_password;
 mod health;
@@ -86,6 +87,7 @@ fn dispatch(
         Command::HashPassword { cost } => return hash_password::run(cost, console),
         Command::Health { socket } => return health::run(socket, load, console),
         Command::Status { socket, json } => return status::run(socket, json, load, console),
+        Command::Cve { socket, json } => return cve::run(socket, json, load, console),
         Command::Lockouts { socket, clear } => return lockouts::run(socket, clear, load, console),
         Command::Passwd { socket } => return passwd::run(socket, load, console),
         Command::Cert { action, json } => return cert::run(action, json, load, console),
@@ -123,10 +125,11 @@ impl Console<'_> {
     }
 }
 
-/// Done as asked; for `health`: healthy; for `journal verify` and `audit verify`: whole.
+/// Done as asked; for `health`: healthy; for `cve`: nothing applies; for `journal verify` and `audit verify`: whole.
 const SUCCESS: u8 = 0;
 
-/// Not done: a bad configuration, a server that could not start; for `health`: degraded; for `journal verify` and `audit verify`: damaged.
+/// Not done: a bad configuration, a server that could not start; for `health`: degraded; for `cve`: something applies, or who
+/// knows; for `journal verify` and `audit verify`: damaged.
 const FAILURE: u8 = 1;
 
 /// Wrong usage; for `health`: no answer; for `journal` and `audit`: none that can be read.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Console, SUCCESS, USELESS, health, local};
+use super::{Console, SUCCESS, USELESS, cve, health, local};
 use crate::config::{Config, ConfigError};
 
 /// Asks at `socket`, or at the one that the configuration names.
@@ -41,6 +41,7 @@ fn table(status: &Value, health: &Value) -> String {
         ("health", Some(healthy(health))),
         ("version", text(status, "/version")),
         ("update", update(status, health)),
+        ("vulnerabilities", vulnerabilities(status)),
         ("running for", span(status, "/uptime_seconds")),
         ("host", text(status, "/hostname")),
         ("board", text(status, "/model")),
@@ -101,6 +102,15 @@ fn update(status: &Value, health: &Value) -> Option<String> {
         Some(error) => format!("{state}: {error}"),
         None => state,
     })
+}
+
+fn vulnerabilities(status: &Value) -> Option<String> {
+    let summary = status.get("advisories")?;
+    let mut line = cve::verdict(summary);
+    if summary.get("cves").and_then(Value::as_u64) > Some(0) {
+        line.push_str("; postern cve lists them");
+    }
+    Some(line)
 }
 
 fn source(source: &Value) -> String {
@@ -199,7 +209,7 @@ mod tests {
     #[test]
     fn what_a_board_says_is_a_line_a_matter_and_what_it_lacks_is_none() {
         let status = json!({
-            "version": "0.1.0", "uptime_seconds": 90_061, "clock": {"state": "synchronised"}, "load": [0.5, 0.25, 0.125],
+            "version": "0.1.0", "advisories": {"state": "off", "advisories": 0, "packages": 0, "cves": 0}, "uptime_seconds": 90_061, "clock": {"state": "synchronised"}, "load": [0.5, 0.25, 0.125],
             "memory": {"total_bytes": 436_000_000, "available_bytes": 272_000_000, "resident_bytes": 5_600_000},
             "temperature_celsius": 47.25, "connections": 3, "certificate": {"expires": "2036-11-20T00:00:00Z"},
             "power": {"under_voltage": true, "throttled": false, "since_boot": {"under_voltage": true, "frequency_capped": true}}, "journal": {"bytes": 18_432, "records": 312, "writable": false},
@@ -213,6 +223,7 @@ mod tests {
             table(&status, &health),
             "health            degraded: the journal cannot be written\n\
              version           0.1.0\n\
+             vulnerabilities   not checked: there are no advisories; postern help cve says how to bring some\n\
              running for       1day 1h 1m 1s\n\
              clock             synchronised\n\
              load              0.50 0.25 0.12\n\
@@ -255,6 +266,19 @@ mod tests {
         ] {
             assert_eq!(line(status, health).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn vulnerabilities_are_told_with_where_they_are_listed() {
+        let line = |cves| {
+            let summary = json!({"state": "current", "advisories": 9, "cves": cves});
+            vulnerabilities(&json!({"advisories": summary}))
+        };
+        let some = "2 known of 9 advisories; postern cve lists them";
+        assert_eq!(line(2).as_deref(), Some(some));
+        assert_eq!(line(0).as_deref(), Some("none known of 9 advisories"));
+        // An older server's.
+        assert_eq!(vulnerabilities(&json!({})), None);
     }
 
     #[test]

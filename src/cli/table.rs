@@ -34,6 +34,8 @@ pub enum CommandId {
     Health,
     /// What the server says of itself and its board.
     Status,
+    /// The known vulnerabilities that apply.
+    Cve,
     /// The addresses with failed logins.
     Lockouts,
     /// Another password.
@@ -219,6 +221,26 @@ not have is left out. With --json the answer of GET /api/status as it is.",
         flags: &[JSON, SOCKET],
         operand: Operand::None,
         statuses: &[(0, "told, be it healthy or degraded"), REFUSED, NO_SERVER],
+    },
+    CommandRow {
+        id: CommandId::Cve,
+        name: "cve",
+        summary: "list the known vulnerabilities that apply to this device, the most severe first",
+        details: "\
+Over the Unix socket. postern fetches no advisories: they are files that you put into STATE_DIR/advisories, or where \
+ADVISORY_DIR says. OSV's will do, as in the all.zip that osv.dev has for each ecosystem, unpacked or not, and RustSec's \
+advisory-db. They are held against the packages of the device (dpkg, apk, opkg) and the crates that postern is made of, \
+within a minute of any change.
+
+The exit status is for cron. Where there are no advisories it is 1: a board that was forgotten should not pass for a good \
+one. With --json the answer of GET /api/security/cve as it is.",
+        flags: &[JSON, SOCKET],
+        operand: Operand::None,
+        statuses: &[
+            (0, "everything was looked at, and nothing applies"),
+            (1, "something applies, or nobody knows: there are no advisories, or not all could be read; refused"),
+            NO_SERVER,
+        ],
     },
     CommandRow {
         id: CommandId::Lockouts,
@@ -494,9 +516,9 @@ mod tests {
     #[test]
     fn each_command_has_its_row_and_each_flag_one_meaning() {
         use CommandId::{
-            Audit, AuditVerify, Cert, CertRenew, Check, HashPassword, Health, Help, JournalCompact,
-            JournalDump, JournalRepair, JournalStat, JournalVerify, Lockouts, Logs, Passwd, Sbom,
-            Serve, Status,
+            Audit, AuditVerify, Cert, CertRenew, Check, Cve, HashPassword, Health, Help,
+            JournalCompact, JournalDump, JournalRepair, JournalStat, JournalVerify, Lockouts, Logs,
+            Passwd, Sbom, Serve, Status,
         };
         for id in [
             Serve,
@@ -504,6 +526,7 @@ mod tests {
             HashPassword,
             Health,
             Status,
+            Cve,
             Lockouts,
             Passwd,
             Cert,

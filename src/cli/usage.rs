@@ -49,6 +49,13 @@ pub enum Command {
         /// As the server said it.
         json: bool,
     },
+    /// List the known vulnerabilities that apply.
+    Cve {
+        /// As [`Command::Health`]'s.
+        socket: Option<PathBuf>,
+        /// As the server said it.
+        json: bool,
+    },
     /// List the addresses with failed logins, or clear one.
     Lockouts {
         /// As [`Command::Health`]'s.
@@ -355,6 +362,10 @@ impl Words {
                     socket: self.socket,
                     json,
                 },
+                CommandId::Cve => Command::Cve {
+                    socket: self.socket,
+                    json,
+                },
                 CommandId::Lockouts => Command::Lockouts {
                     socket: self.socket,
                     clear: self.clear,
@@ -475,6 +486,13 @@ mod tests {
                 "status --json",
                 Command::Status {
                     socket: None,
+                    json: true,
+                },
+            ),
+            (
+                "cve --json --socket /s",
+                Command::Cve {
+                    socket: Some("/s".into()),
                     json: true,
                 },
             ),

@@ -100,6 +100,9 @@ pub struct Config {
     pub log_buffer_bytes: usize,
     /// Where news of a newer postern comes from.
     pub updates: UpdateSettings,
+    /// Where advisories are put (`ADVISORY_DIR`), a folder or a zip file, absolute. `None`: the state folder's, if it is
+    /// there.
+    pub advisory_dir: Option<PathBuf>,
     /// Bytes of the audit log, all its files together (`AUDIT_LOG_BYTES`), 64 KiB to 64 MiB.
     pub audit_log_bytes: u64,
     /// What works but was hardly meant so; a line each, for people, without secrets.

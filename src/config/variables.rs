@@ -112,6 +112,8 @@ variables! {
         "minisign public key whose signature that manifest and STATE_DIR/update.json must carry, one line";
     UPDATE_CA_FILE, Described "the system's bundle",
         "certificates, PEM, that the one of UPDATE_URL is held against";
+    ADVISORY_DIR, Described "STATE_DIR/advisories, if it is there",
+        "folder, or zip file, of advisories that this device is held against: OSV's JSON, or RustSec's format";
     AUDIT_LOG_BYTES, Value "1048576",
         "bytes of the audit log in STATE_DIR, 65536 to 67108864; the oldest quarter makes room";
 }

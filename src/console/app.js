@@ -52,7 +52,7 @@ async function poll() {
   if (!session.signedIn() || document.hidden) return;
   try {
     const status = await overview.update();
-    if (document.body.dataset.view === 'security') await security.update();
+    if (document.body.dataset.view === 'security') await security.update(status.advisories);
     log.check(status.logs);
     if (status.hostname && status.hostname !== host) {
       host = status.hostname;

@@ -9,6 +9,18 @@ export function element(name, text, properties) {
   return Object.assign(made, properties);
 }
 
+// A link to a view of this page, or to what is elsewhere: the address is not ours to trust, and may be none.
+export const about = (text, href) =>
+  /^(#|https:\/\/)/.test(href) ? element('a', text, { href, rel: 'noreferrer', target: href[0] === '#' ? '' : '_blank' }) : '';
+
+// A log line, or an advisory, is whatever somebody could make a program write. What would not be seen, or would turn the
+// text around it, is shown as what it is; joiners stay, since scripts need them.
+export const visible = text => text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, character => {
+  const code = character.codePointAt(0);
+  if (code < 0x20) return String.fromCharCode(0x2400 + code);
+  return code === 0x7f ? '\u2421' : `‹${code.toString(16)}›`;
+});
+
 // Shows rows of name and value in a <dl>; a row without a value is left out.
 export function facts(list, rows) {
   list.replaceChildren(...rows.filter(([, value]) => value !== undefined && value !== '').flatMap(

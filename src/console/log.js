@@ -1,6 +1,6 @@
 // The live log: a list of which only the visible rows exist, and what can be done with it.
 
-import { $, count, countdown, element, facts, number } from './dom.js';
+import { $, count, countdown, element, facts, number, visible } from './dom.js';
 import { LEVELS, Store, Stream, View } from './feed.js';
 
 const SPARE = 8; // rows kept above and below the visible ones
@@ -234,14 +234,6 @@ function marked(text) {
   if (from + LONGEST < text.length) pieces.push('…');
   return pieces;
 }
-
-// A log line is whatever somebody could make a program write. What would not be seen, or would turn the text around
-// it, is shown as what it is; joiners stay, since scripts need them.
-const visible = text => text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, character => {
-  const code = character.codePointAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  return code === 0x7f ? '\u2421' : `‹${code.toString(16)}›`;
-});
 
 function clock(timestamp) {
   if (!timestamp) return '';

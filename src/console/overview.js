@@ -1,6 +1,6 @@
 // Health, figures and plots. It asks every few seconds, and only while somebody can see it.
 
-import { $, bytes, duration, element, facts, number } from './dom.js';
+import { $, about, bytes, duration, element, facts, number } from './dom.js';
 import { call } from './session.js';
 
 const WINDOW = 10 * 60_000; // ms that a plot shows at most
@@ -152,8 +152,7 @@ function showHealth(health) {
   if (degraded) lines.push(['bad', `Degraded: ${(health.reasons ?? [health.status]).join('; ')}.`]);
   else lines.push(['good', 'Healthy']);
   const { cves, update_available: news, update_version: version, update_url: url } = health;
-  if (cves) lines.push(['bad', cves === 1 ? 'A known vulnerability applies to this version.'
-    : `${cves} known vulnerabilities apply to this version.`]);
+  if (cves) lines.push(['bad', `Known vulnerabilities that apply to this device: ${number(cves)}.`, '#security']);
   if (news) lines.push(['note', version ? `Version ${version} is available.` : 'An update is available.', url]);
   const text = JSON.stringify(lines);
   // A screen reader reads it out when it changes, and only then.
@@ -161,10 +160,7 @@ function showHealth(health) {
   $('health').dataset.text = text;
   $('health').replaceChildren(...lines.map(([kind, words, link]) => {
     const line = element('p', words, { className: `banner ${kind}` });
-    // What the address names is not ours to trust.
-    if (typeof link === 'string' && /^https:\/\//.test(link)) {
-      line.append(' ', element('a', 'About it', { href: link, rel: 'noreferrer', target: '_blank' }));
-    }
+    line.append(' ', about('Details', link));
     return line;
   }));
 }

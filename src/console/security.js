@@ -1,6 +1,6 @@
-// Lock-outs, and the change of the password.
+// Known vulnerabilities, lock-outs, and the change of the password.
 
-import { $, countdown, element, number } from './dom.js';
+import { $, about, countdown, element, number, visible } from './dom.js';
 import { call, changePassword, user } from './session.js';
 
 const RULES = [
@@ -27,7 +27,9 @@ export function enter() {
   showRules();
 }
 
-export async function update() {
+// `advisories`: what the status says of them.
+export async function update(advisories) {
+  await showKnown(JSON.stringify(advisories));
   const { data } = await call('api/security/rate-limits');
   $('locks-table').hidden = !data.length;
   $('locks-none').hidden = data.length > 0;
@@ -43,6 +45,29 @@ export async function update() {
     if (!row.parentNode) $('locks').append(row);
   }
   rows.forEach(row => row.remove());
+}
+
+let known;
+
+// Asks for the list only when it may be another one.
+async function showKnown(summary) {
+  if (summary === known) return;
+  const { state, advisories, cves, error, data } = await call('api/security/cve?limit=500');
+  known = summary;
+  let words = `${number(cves)} known of ${number(advisories)} advisories.`;
+  if (state === 'unknown') words = 'Not checked yet.';
+  if (state === 'off') words = 'Not checked: no advisories. See postern help cve.';
+  if (error) words += ` Not all could be read: ${visible(error)}`;
+  if (data.length < cves) words += ` The first ${data.length}:`;
+  $('cves-note').textContent = words;
+  $('cves-table').hidden = !cves;
+  $('cves').replaceChildren(...data.map(found => {
+    const row = element('tr');
+    const id = element('th', '', { scope: 'row' });
+    id.append(about(found.id, found.link) || found.id);
+    row.append(id, ...['severity', 'package', 'installed', 'fixed_in'].map(name => element('td', visible(found[name] ?? '–'))));
+    return row;
+  }));
 }
 
 function newRow(ip) {

@@ -14,6 +14,7 @@ use crate::api::metrics::Metrics;
 use crate::audit::Audit;
 use crate::auth::{self, Auth, AuthError, Durable, FirstPassword};
 use crate::config::{Config, SecretString};
+use crate::device::advisories::{self, Advisories};
 use crate::device::board::Board;
 use crate::device::updates::Updates;
 use crate::entropy::Entropy;
@@ -104,6 +105,14 @@ pub fn assemble(
         Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo refuses any other"),
         clock.clone(),
     ));
+    let advisories = Advisories::new(
+        advisories::Settings {
+            is_given: config.advisory_dir.is_some(),
+            place: (config.advisory_dir.clone()).unwrap_or_else(|| state_dir.join("advisories")),
+        },
+        world.root.clone(),
+        clock.clone(),
+    );
     let api = Api {
         auth: Arc::new(auth),
         buckets: Buckets::new(
@@ -123,6 +132,7 @@ pub fn assemble(
         trusted_proxies: config.trusted_proxies.clone(),
         allowed_origins: config.cors_allowed_origins.clone(),
         updates,
+        advisories: Arc::new(advisories),
         state_dir,
         board: Board::default(),
         metrics: Metrics::default(),

@@ -42,7 +42,7 @@ use crate::api::Api;
 use crate::audit::{Event, Kind};
 use crate::auth::{self, FirstPassword, InitialiseError};
 use crate::config::Config;
-use crate::device::updates::watch::Watch;
+use crate::device::{advisories, updates};
 use crate::journal::OpenError;
 use crate::limits::bucket::Buckets;
 use crate::logs::own;
@@ -118,7 +118,8 @@ pub struct Server {
     pool: pool::Threads,
     local: Option<Local>,
     housekeeper: Housekeeper,
-    updates: Option<Watch>,
+    updates: Option<updates::watch::Watch>,
+    advisories: advisories::watch::Watch,
 }
 
 impl Server {
@@ -207,8 +208,13 @@ impl Server {
         });
         let housekeeper = Housekeeper::start(api.clone(), handshakes, certificate.clone(), feeder)?;
         let updates = (config.updates.url.as_ref())
-            .map(|_| Watch::start(api.updates.clone(), world.pace, world.entropy.clone()))
+            .map(|_| {
+                let (updates, entropy) = (api.updates.clone(), world.entropy.clone());
+                updates::watch::Watch::start(updates, world.update_pace, entropy)
+            })
             .transpose()?;
+        let advisories =
+            advisories::watch::Watch::start(api.advisories.clone(), world.advisory_pace)?;
         let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
             // What fails here is tried again at the first password check.
@@ -236,6 +242,7 @@ impl Server {
             local,
             housekeeper,
             updates,
+            advisories,
         })
     }
 
@@ -290,8 +297,9 @@ impl Server {
     pub fn stop(self) {
         log::info!("stopping");
         self.housekeeper.leave();
-        // Asks nobody any more; a question under way is not waited for.
+        // Ask nobody and look no more; a question or a look under way is not waited for.
         drop(self.updates);
+        drop(self.advisories);
         let deadline = Instant::now() + LEAVE;
         for mailbox in &self.mailboxes {
             mailbox.leave(deadline);

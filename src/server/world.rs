@@ -1,12 +1,12 @@
 //! What a server takes from outside, and the real thing.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::watchdog::Watchdog;
 use crate::clock::{SystemTimeSource, TimeSource};
-use crate::device::updates::watch::Pace;
+use crate::device::{advisories, updates};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::journal::{FileStorage, OpenError, Storage};
 
@@ -20,8 +20,12 @@ pub struct World {
     pub storage: OpenStorage,
     /// Listening, non-blocking sockets to serve TLS on in place of `LISTEN`; none, to open those.
     pub listeners: Vec<Arc<TcpListener>>,
+    /// Where the device's own files begin: what it runs, and its packages.
+    pub root: PathBuf,
     /// When news of updates is asked for.
-    pub pace: Pace,
+    pub update_pace: updates::watch::Pace,
+    /// When it is looked whether advisories or packages have changed.
+    pub advisory_pace: advisories::watch::Pace,
     /// Who is to hear that all is well.
     pub watchdog: Option<Watchdog>,
 }
@@ -38,7 +42,9 @@ impl World {
             entropy: Arc::new(SystemEntropy),
             storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
             listeners: Vec::new(),
-            pace: Pace::REAL,
+            root: "/".into(),
+            update_pace: updates::watch::Pace::REAL,
+            advisory_pace: advisories::watch::Pace::REAL,
             watchdog: None,
         }
     }

@@ -95,13 +95,55 @@ export default async function run(binary) {
       let health = { status: 'degraded', version: '1', reasons: ['the journal cannot be written'], cves: 2, update_available: true, update_version: '0.2.0', update_url: 'https://example.org/postern' };
       await page.route('**/api/health', route => route.fulfill({ json: health }));
       await page.waitForSelector('.banner.bad:has-text("Degraded: the journal cannot be written.")');
-      await page.waitForSelector('.banner.bad:has-text("2 known vulnerabilities apply to this version.")');
+      const known = await page.waitForSelector('.banner.bad:has-text("Known vulnerabilities that apply to this device: 2.")');
       equal(await page.getAttribute('.banner.note:has-text("Version 0.2.0 is available.") a', 'href'), 'https://example.org/postern');
       await accessible(page);
+      await (await known.$('a')).click();
+      equal(await page.evaluate(() => document.activeElement.id), 'h-security', 'where the link led');
+      await page.click('nav a[href="#overview"]');
       health = { status: 'healthy', version: '1', update_available: true, update_url: 'javascript:alert(1)' };
       await page.waitForSelector('.banner.note:has-text("An update is available.")');
       equal(await page.$$eval('#health a', links => links.length), 0, 'links');
       await page.unroute('**/api/health');
+    });
+    await step('vulnerabilities are listed as text, the list is asked for once, and only https is linked', async () => {
+      await page.click('nav a[href="#security"]');
+      await page.waitForSelector('#cves-note:has-text("Not checked: no advisories.")');
+      equal(await page.isVisible('#cves-table'), false, 'a table of nothing');
+      const hostile = '<img src=x onerror="window.owned = 1">\u202e\u001b[2J';
+      const data = [
+        { id: 'DSA-1-1', severity: 'critical', ecosystem: 'Debian:12', package: 'openssl', installed: '3.0.9-1', fixed_in: '3.0.11-1', link: 'https://example.org/1' },
+        { id: 'CVE-2026-1', severity: 'unknown', ecosystem: 'Debian:12', package: hostile, installed: hostile, link: 'javascript:alert(1)' },
+      ];
+      let summary = { state: 'failing', advisories: 1205, packages: 312, cves: 1204, severities: {}, error: hostile };
+      let asked = 0;
+      let told = 0;
+      await page.route('**/api/status', async route => {
+        const response = await route.fetch();
+        await route.fulfill({ response, json: { ...await response.json(), advisories: summary } });
+        told++;
+      });
+      await page.route('**/api/security/cve*', route => {
+        asked++;
+        return route.fulfill({ json: { status: 'success', ...summary, data } });
+      });
+      await page.waitForSelector('#cves tr:nth-child(2)');
+      const shown = '<img src=x onerror="window.owned = 1">‹202e›␛[2J';
+      equal(await page.textContent('#cves-note'), `1,204 known of 1,205 advisories. Not all could be read: ${shown} The first 2:`);
+      const cells = await page.$$eval('#cves tr', rows => rows.map(row => [...row.children].map(cell => cell.textContent).join('|')).join('\n'));
+      equal(cells, `DSA-1-1|critical|openssl|3.0.9-1|3.0.11-1\nCVE-2026-1|unknown|${shown}|${shown}|–`);
+      equal(await page.$$eval('#known a', links => links.map(link => `${link.href} ${link.rel}`).join()), 'https://example.org/1 noreferrer');
+      equal(await page.evaluate(() => window.owned), undefined, 'what a row did');
+      await accessible(page);
+      const before = told;
+      await eventually('the status again', () => told > before + 1);
+      equal(asked, 1, 'questions for the list');
+      summary = { state: 'current', advisories: 1205, packages: 312, cves: 0, severities: {} };
+      data.length = 0;
+      await page.waitForSelector('#cves-note:text-is("0 known of 1,205 advisories.")');
+      equal(await page.isVisible('#cves-table'), false, 'a table of nothing');
+      await page.unroute('**/api/status');
+      await page.unroute('**/api/security/cve*');
     });
     await step('another site can neither frame the page nor use it', async () => {
       const headers = (await page.request.get(server.url)).headers();

@@ -14,6 +14,13 @@ const LINES = [
   ['squid', 'info', 'CONNECT deb.example.org:443 200 from 192.168.1.52'],
 ];
 
+const SUMMARY = { state: 'current', advisories: 21_480, packages: 312, cves: 3, severities: { critical: 1, medium: 1, unknown: 1 } };
+const KNOWN = [
+  { id: 'DSA-5417-1', severity: 'critical', ecosystem: 'Debian:12', package: 'openssl', installed: '3.0.9-1', fixed_in: '3.0.11-1~deb12u2', link: 'https://www.debian.org/security/2023/dsa-5417' },
+  { id: 'CVE-2023-45853', severity: 'medium', ecosystem: 'Debian:12', package: 'zlib', installed: '1:1.2.13.dfsg-1', link: 'https://osv.dev/vulnerability/CVE-2023-45853' },
+  { id: 'RUSTSEC-2026-0001', severity: 'unknown', ecosystem: 'crates.io', package: 'time', installed: '0.3.1', fixed_in: '0.3.2', link: 'https://rustsec.org/advisories/RUSTSEC-2026-0001' },
+];
+
 // The board's figures, made up, since those of the machine that runs this are its own business and differ each time.
 function pretend(status, minute) {
   const wave = Math.sin(minute * 1.3) + Math.sin(minute * 3.1) / 2;
@@ -30,6 +37,7 @@ function pretend(status, minute) {
     connections: 3,
     disk: { total_bytes: 15_400_000_000, available_bytes: 11_900_000_000 },
     journal: { bytes: 18_432, records: 312, writable: true },
+    advisories: SUMMARY,
     logs: {
       boot: 'b',
       newest,
@@ -50,6 +58,7 @@ async function dress(page) {
     await route.fulfill({ response, json: pretend(await response.json(), minute) });
     minute += 1 / 6;
   });
+  await page.route('**/api/security/cve*', route => route.fulfill({ json: { status: 'success', ...SUMMARY, data: KNOWN } }));
   await page.routeWebSocket('**/api/ws/logs*', socket => {
     socket.connectToServer().onMessage(text => {
       const message = JSON.parse(text);
@@ -122,6 +131,7 @@ export default async function run(binary) {
         await page.evaluate(() => fetch('/api/auth/login', { method: 'POST', credentials: 'omit', body: '{"username":"admin","password":"no"}' }));
         await page.click('nav a[href="#security"]');
         await page.waitForSelector('#locks tr');
+        await page.waitForSelector('#cves tr');
         await page.fill('#new', 'longenough');
         await fits();
         await accessible(page);

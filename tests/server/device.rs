@@ -10,7 +10,7 @@ use std::time::Duration;
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::config::{Config, Machine};
 use postern::device::updates::fetch::Patience;
-use postern::device::updates::watch::Pace;
+use postern::device::{advisories, updates};
 use postern::journal::{MemoryStorage, OpenError};
 use postern::logs::{Filter, Level, NewEntry};
 use postern::server::{Server, StartError, World};
@@ -25,7 +25,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);
 
 /// News of updates is asked for over and over, and waited for without end: what must not wait for it would hang.
-const PACE: Pace = Pace {
+const UPDATE_PACE: updates::watch::Pace = updates::watch::Pace {
     first: Duration::from_millis(20),
     period: Duration::from_millis(20),
     retry: Duration::from_millis(20),
@@ -34,6 +34,12 @@ const PACE: Pace = Pace {
         connect: Duration::from_secs(60 * 60),
         whole: Duration::from_secs(60 * 60),
     },
+};
+
+/// Advisories and packages are looked at as often.
+const ADVISORY_PACE: advisories::watch::Pace = advisories::watch::Pace {
+    first: Duration::from_millis(20),
+    period: Duration::from_millis(20),
 };
 
 /// A device; its state outlives [`Device::restart`] and [`Device::pull_plug`].
@@ -103,7 +109,10 @@ impl Device {
             Config::load_on(&machine, self.settings.clone(), None).expect("a good configuration");
         let mut world = World {
             time: self.time.clone(),
-            pace: PACE,
+            // A device without packages, until a test puts some there.
+            root: self.folder.path().join("root"),
+            update_pace: UPDATE_PACE,
+            advisory_pace: ADVISORY_PACE,
             ..World::real()
         };
         if let Some(memory) = self.memory.clone() {
@@ -150,6 +159,13 @@ impl Device {
 
     pub fn state(&self, name: &str) -> PathBuf {
         self.folder.path().join("state").join(name)
+    }
+
+    /// A file of the device's own, as `etc/os-release`; its folder is made.
+    pub fn on_the_device(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join("root").join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        path
     }
 
     pub fn advance(&self, seconds: u64) {

@@ -1,6 +1,7 @@
 //! The server as its clients see it: in this process, through real TLS, with a clock that the tests turn.
 
 mod activation;
+mod advisories;
 mod audit;
 mod bucket;
 mod client;

@@ -136,6 +136,23 @@ fn the_clock_the_certificate_and_the_connections_are_told() {
 }
 
 #[test]
+fn vulnerabilities_have_a_figure_a_severity_though_there_are_none() {
+    let device = Device::start();
+    for severity in ["critical", "high", "medium", "low", "none", "unknown"] {
+        let sample = format!("postern_cves{{severity=\"{severity}\"}}");
+        assert!(seen(&device, &sample).abs() < 0.5, "{severity}");
+    }
+    assert!(seen(&device, "postern_advisories").abs() < 0.5);
+    let states = ["off", "unknown", "current", "failing"].map(|state| {
+        seen(
+            &device,
+            &format!("postern_advisories_state{{state=\"{state}\"}}"),
+        )
+    });
+    assert!((states.iter().sum::<f64>() - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
 fn a_client_that_names_open_metrics_gets_it() {
     let device = Device::start();
     let open = scrape(&device, &[("Accept", OPEN_METRICS)]);

@@ -1,6 +1,10 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2016
-# What is done on the device itself, over the local socket or in the state folder: status, lockouts, passwd, cert.
+# What is done on the device itself, over the local socket or in the state folder: status, cve, lockouts, passwd, cert.
 
+mkdir "$state/advisories"
+advisory='{"id":"RUSTSEC-2026-9999","modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"crates.io","name":"rustls"},
+"ranges":[{"type":"SEMVER","events":[{"introduced":"0.0.0-0"}]}]}],"references":[{"type":"ADVISORY","url":"https://example.org/r"}]}'
+printf '%s' "$advisory" >"$state/advisories/rustls.json"
 start
 cacert=$state/tls-cert.pem
 here_on() { "$postern" "$@" --socket "$state/postern.sock" >"$tmp/here.out" 2>"$tmp/here.err"; }
@@ -19,6 +23,16 @@ that 'a dropped update.json is noticed' within 12 update_told
 that '… and on /health' update_shown
 rm "$state/update.json"
 that '… and that it has gone' within 12 not update_shown
+
+cve_told() { here_on cve; test "$?" -eq 1 && grep -qE '^RUSTSEC-2026-9999 +unknown +rustls +[0-9.]+ +- +https://example\.org/r$' "$tmp/here.out"; }
+cve_counted() { curl -s --cacert "$cacert" "https://localhost:$port/health" | jq -e '.cves == 1 and .status == "healthy"'; }
+cve_gone() { here_on cve; test "$?" -eq 1 && has "$tmp/here.out" 'not checked: there are no advisories'; }
+that 'postern cve: what applies to a crate in this very program' within 20 cve_told
+that '… counted by /health' cve_counted
+here_on status
+that '… and told by postern status' grep -qE '^vulnerabilities +1 known of 1 advisories \(1 unknown\); postern cve lists them$' "$tmp/here.out"
+rm -r "$state/advisories"
+that '… gone with the advisories, which is not called good' within 45 cve_gone
 
 credentials wrong.json not-the-password
 ask -d "@$tmp/wrong.json" /api/auth/login

@@ -12,6 +12,7 @@ use super::error::{ApiError, text_answer};
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::clock::{ClockState, Timestamp};
+use crate::device::advisories::Severity;
 use crate::device::board::{CPU_TICKS, disk};
 use crate::journal::Room;
 pub use requests::{Requests, RouteNumber};
@@ -65,6 +66,7 @@ pub(super) fn metrics(api: &Api, request: &Request, _: &Caller) -> Result<Outcom
     about_logs(api, &mut page);
     about_journal(api, &mut page);
     about_clock(api, &mut page);
+    about_vulnerabilities(api, &mut page);
     about_board(api, &mut page);
     let answer = text_answer(200, form.content_type(), page.finish());
     Ok(Outcome::Answer(answer))
@@ -242,6 +244,29 @@ fn about_clock(api: &Api, page: &mut Page) {
         "The guarded clock's time, since 1970.",
     );
     page.sample(&[], &api.clock.wall().as_secs());
+}
+
+fn about_vulnerabilities(api: &Api, page: &mut Page) {
+    let report = api.advisories.report();
+    page.gauge(
+        "postern_cves",
+        "Known vulnerabilities that apply to this device, by severity.",
+    );
+    for (severity, count) in Severity::ALL.iter().zip(super::cve::counts(&report)) {
+        page.sample(&[("severity", severity.name())], &count);
+    }
+    page.gauge(
+        "postern_advisories",
+        "Advisories that the device was held against.",
+    );
+    page.sample(&[], &report.advisories);
+    page.gauge(
+        "postern_advisories_state",
+        "1 for the state that the advisories are in.",
+    );
+    for name in ["off", "unknown", "current", "failing"] {
+        page.sample(&[("state", name)], &u8::from(name == report.state.name()));
+    }
 }
 
 fn about_board(api: &Api, page: &mut Page) {

@@ -224,6 +224,12 @@ fn good_values_are_taken() {
             "true",
         ),
         (
+            "ADVISORY_DIR",
+            "/srv/osv.zip",
+            |c| format!("{:?}", c.advisory_dir),
+            "Some(\"/srv/osv.zip\")",
+        ),
+        (
             "AUDIT_LOG_BYTES",
             "65536",
             |c| c.audit_log_bytes.to_string(),
@@ -325,6 +331,7 @@ fn a_bad_value_is_named_with_what_would_be_right() {
             "second line of minisign.pub",
         ),
         ("UPDATE_CA_FILE", "/a\0b", "NUL"),
+        ("ADVISORY_DIR", "/a\0b", "NUL"),
         ("AUDIT_LOG_BYTES", "0", "from 65536 to 67108864"),
         ("AUDIT_LOG_BYTES", "67108865", "from 65536 to 67108864"),
     ];

@@ -1,0 +1,139 @@
+//! The known vulnerabilities that apply to this device, and what there is to say of all of them.
+
+use serde_json::{Value, json};
+
+use super::error::{ApiError, json_lines_answer};
+use super::request::Request;
+use super::{Api, Caller, Outcome};
+use crate::audit::raw_member;
+use crate::device::advisories::{Finding, Report, Severity};
+
+/// `GET /api/security/cve`
+pub(super) fn list(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, ApiError> {
+    let limit = match request.target.query_number("limit")? {
+        Some(0) => return Err(ApiError::BadRequest("'limit' must be at least 1".into())),
+        Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+        None => usize::MAX,
+    };
+    let report = api.advisories.report();
+    let rows = report.findings.iter().take(limit).map(row);
+    Ok(Outcome::Answer(json_lines_answer(rows, &summary(&report))))
+}
+
+/// What is the same here and in `/api/status`.
+pub(super) fn summary(report: &Report) -> Value {
+    let counts = Severity::ALL.iter().zip(counts(report));
+    let severities = counts
+        .filter(|(_, count)| *count > 0)
+        .map(|(severity, count)| (severity.name().to_owned(), count.into()));
+    let mut summary = json!({
+        "state": report.state.name(),
+        "advisories": report.advisories,
+        "packages": report.packages,
+        "cves": report.findings.len(),
+        "severities": Value::Object(severities.collect()),
+    });
+    if let Some(checked) = report.checked {
+        summary["checked_at"] = json!(checked.to_string());
+    }
+    if let Some(error) = &report.error {
+        summary["error"] = json!(error);
+    }
+    summary
+}
+
+/// How many there are of each severity, in the order of [`Severity::ALL`].
+pub(super) fn counts(report: &Report) -> [usize; Severity::ALL.len()] {
+    Severity::ALL.map(|severity| {
+        let all = report.findings.iter();
+        all.filter(|finding| finding.severity == severity).count()
+    })
+}
+
+/// By hand and a row at a time: the values of ten thousand at once would be more than a small board has to spare.
+fn row(finding: &Finding) -> String {
+    let mut row = String::new();
+    let mut text = |name, text: &str| raw_member(&mut row, name, &Value::from(text).to_string());
+    text("id", &finding.id);
+    text("ecosystem", &finding.ecosystem);
+    text("package", &finding.package);
+    text("installed", &finding.installed);
+    text("severity", finding.severity.name());
+    for (name, value) in [("fixed_in", &finding.fixed_in), ("link", &finding.link)] {
+        if let Some(value) = value {
+            text(name, value);
+        }
+    }
+    if !finding.aliases.is_empty() {
+        let aliases = json!(finding.aliases).to_string();
+        raw_member(&mut row, "aliases", &aliases);
+    }
+    format!("{{{row}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::device::advisories::State;
+
+    const HOSTILE: &str = "a\"\\\u{1b}[2J\u{202e}\n</script>";
+
+    fn finding(severity: Severity) -> Finding {
+        Finding {
+            id: "CVE-2026-1".into(),
+            aliases: Vec::new(),
+            ecosystem: "Debian:12".into(),
+            package: "openssl".into(),
+            installed: HOSTILE.into(),
+            fixed_in: None,
+            severity,
+            link: None,
+        }
+    }
+
+    #[test]
+    fn a_row_is_json_whatever_is_in_it_and_without_what_is_not_known() {
+        let bare = row(&finding(Severity::Unknown));
+        assert!(!bare.contains(char::is_control), "{bare}");
+        let expected = json!({
+            "id": "CVE-2026-1", "ecosystem": "Debian:12", "package": "openssl", "installed": HOSTILE, "severity": "unknown",
+        });
+        assert_eq!(serde_json::from_str::<Value>(&bare).unwrap(), expected);
+        let whole = row(&Finding {
+            aliases: vec!["DSA-1-1".into()],
+            fixed_in: Some(HOSTILE.into()),
+            link: Some("https://example.org/".into()),
+            ..finding(Severity::High)
+        });
+        let whole: Value = serde_json::from_str(&whole).unwrap();
+        assert_eq!(whole["aliases"], json!(["DSA-1-1"]));
+        assert_eq!(whole["fixed_in"], HOSTILE);
+        assert_eq!(whole["link"], "https://example.org/");
+        assert_eq!(whole["severity"], "high");
+    }
+
+    #[test]
+    fn the_summary_counts_and_leaves_out_what_there_is_not() {
+        let nothing = json!({"state": "unknown", "advisories": 0, "packages": 0, "cves": 0, "severities": {}});
+        assert_eq!(summary(&Report::default()), nothing);
+        let report = Report {
+            state: State::Failing,
+            checked: Some(Timestamp::from_secs(1_795_000_000)),
+            error: Some(HOSTILE.into()),
+            advisories: 9,
+            packages: 7,
+            findings: [Severity::High, Severity::High, Severity::None]
+                .map(finding)
+                .into(),
+        };
+        let summary = summary(&report);
+        assert_eq!(summary["severities"], json!({"high": 2, "none": 1}));
+        assert_eq!(
+            (&summary["cves"], &summary["state"]),
+            (&json!(3), &json!("failing"))
+        );
+        assert_eq!(summary["checked_at"], "2026-11-18T11:06:40.000Z");
+        assert_eq!(summary["error"], HOSTILE);
+    }
+}

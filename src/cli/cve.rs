@@ -1,0 +1,190 @@
+//! `postern cve`: the known vulnerabilities that apply to this device, as the running server knows them. What stands in an
+//! advisory was written by anybody, and is shown as such.
+
+use std::fmt::Write;
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::logs::show::{json_line, plain};
+use super::{Console, FAILURE, SUCCESS, USELESS, local};
+use crate::config::{Config, ConfigError};
+
+/// Asks at `socket`, or at the one that the configuration names.
+pub(super) fn run(
+    socket: Option<PathBuf>,
+    json: bool,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    let Some(socket) = local::socket(socket, config, console)? else {
+        return Ok(USELESS);
+    };
+    let request = local::request("GET", "/api/security/cve");
+    let body = match local::asked(&socket, &request, console)? {
+        Ok(body) => body,
+        Err(status) => return Ok(status),
+    };
+    let text = if json {
+        json_line(&body.to_string())
+    } else {
+        table(&body)
+    };
+    console.out.write_all(text.as_bytes())?;
+    let all_is_well = text_of(&body, "state") == "current" && count(&body, "cves") == 0;
+    Ok(if all_is_well { SUCCESS } else { FAILURE })
+}
+
+/// A line a vulnerability, as the server has sorted them, and one of what they are worth.
+fn table(body: &Value) -> String {
+    let data = body.get("data").and_then(Value::as_array);
+    let cell = |row: &Value, name: &str| match plain(text_of(row, name)) {
+        none if none.is_empty() => "-".to_owned(),
+        text => text,
+    };
+    let rows: Vec<_> = data
+        .into_iter()
+        .flatten()
+        .map(|row| COLUMNS.map(|(name, _)| cell(row, name)))
+        .collect();
+    let mut text = String::new();
+    if !rows.is_empty() {
+        let heads = COLUMNS.map(|(_, head)| head.to_owned());
+        let all = || std::iter::once(&heads).chain(&rows);
+        let widths = [0, 1, 2, 3, 4, 5].map(|column: usize| {
+            let lengths = all().map(|row| row[column].chars().count());
+            lengths.max().unwrap_or(0).min(WIDEST)
+        });
+        for row in all() {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(widths) {
+                // Writing to a String cannot fail.
+                let _ = write!(line, "{cell:width$}  ");
+            }
+            text.extend([line.trim_end(), "\n"]);
+        }
+    }
+    text.push_str(&plain(&verdict(body)));
+    if let Some(time) = body.get("checked_at").and_then(Value::as_str) {
+        let packages = count(body, "packages");
+        let time = plain(time);
+        let _ = write!(text, "; {packages} packages, looked at {time}");
+    }
+    text.push('\n');
+    text
+}
+
+/// What the server's summary comes to, in a sentence.
+pub(super) fn verdict(summary: &Value) -> String {
+    match text_of(summary, "state") {
+        "off" => {
+            return "not checked: there are no advisories; postern help cve says how to bring some"
+                .to_owned();
+        }
+        "unknown" => return "not checked yet".to_owned(),
+        _ => {}
+    }
+    let known = match count(summary, "cves") {
+        0 => "none".to_owned(),
+        known => known.to_string(),
+    };
+    let of = count(summary, "advisories");
+    let mut text = format!("{known} known of {of} advisories");
+    let of_one = |name| Some(format!("{} {name}", summary.get("severities")?.get(name)?));
+    let severities: Vec<String> = SEVERITIES.into_iter().filter_map(of_one).collect();
+    if !severities.is_empty() {
+        text.extend([" (", &severities.join(", "), ")"]);
+    }
+    if let Some(error) = summary.get("error").and_then(Value::as_str) {
+        text.extend(["; not everything could be read: ", error]);
+    }
+    text
+}
+
+fn text_of<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn count(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// The members of a row, and what stands above them.
+const COLUMNS: [(&str, &str); 6] = [
+    ("id", "id"),
+    ("severity", "severity"),
+    ("package", "package"),
+    ("installed", "installed"),
+    ("fixed_in", "fixed in"),
+    ("link", "link"),
+];
+
+/// The worst first.
+const SEVERITIES: [&str; 6] = ["critical", "high", "medium", "low", "none", "unknown"];
+
+/// One long version should not push all the others apart.
+const WIDEST: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_a_vulnerability_and_what_they_are_worth_below() {
+        let body = json!({
+            "state": "current", "advisories": 1205, "packages": 312, "cves": 2, "severities": {"critical": 1, "unknown": 1},
+            "checked_at": "2026-11-27T03:12:46.000Z", "data": [
+                {"id": "DSA-5000-1", "severity": "critical", "package": "openssl", "installed": "3.0.9-1", "fixed_in": "3.0.11-1", "link": "https://example.org/1"},
+                {"id": "RUSTSEC-2026-0001", "severity": "unknown", "package": "time", "installed": "0.3.1"},
+            ],
+        });
+        assert_eq!(
+            table(&body),
+            "id                 severity  package  installed  fixed in  link\n\
+             DSA-5000-1         critical  openssl  3.0.9-1    3.0.11-1  https://example.org/1\n\
+             RUSTSEC-2026-0001  unknown   time     0.3.1      -         -\n\
+             2 known of 1205 advisories (1 critical, 1 unknown); 312 packages, looked at 2026-11-27T03:12:46.000Z\n"
+        );
+    }
+
+    #[test]
+    fn what_stands_in_an_advisory_cannot_drive_a_terminal() {
+        let hostile = "\x1b]0;x\x07\x1b[2J\r\n\u{202e}\u{9b}31m";
+        let row: serde_json::Map<_, _> = COLUMNS
+            .iter()
+            .map(|(name, _)| ((*name).to_owned(), hostile.into()))
+            .collect();
+        let body = json!({"state": "failing", "cves": 1, "data": [row], "error": hostile, "checked_at": hostile});
+        let text = table(&body);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(
+            text.chars()
+                .all(|c| (!c.is_control() || c == '\n') && c != '\u{202e}'),
+            "{text:?}"
+        );
+    }
+
+    #[test]
+    fn nothing_looked_at_is_not_called_good() {
+        for (summary, words) in [
+            (
+                json!({"state": "current", "advisories": 7}),
+                "none known of 7 advisories",
+            ),
+            (
+                json!({"state": "failing", "advisories": 7, "error": "no"}),
+                "none known of 7 advisories; not everything could be read: no",
+            ),
+            (json!({"state": "unknown"}), "not checked yet"),
+            (
+                json!({"state": "off"}),
+                "not checked: there are no advisories; postern help cve says how to bring some",
+            ),
+        ] {
+            assert_eq!(verdict(&summary), words);
+        }
+    }
+}
