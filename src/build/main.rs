@@ -4,11 +4,10 @@
 mod console;
 mod inventory;
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::{env, fs, io};
 
-use flate2::{Compression, GzBuilder};
+use zopfli::{Format, Options};
 
 fn main() {
     let out = env::var_os("OUT_DIR").map(PathBuf::from);
@@ -36,13 +35,17 @@ fn read(path: &str) -> io::Result<String> {
     })
 }
 
-/// The header says neither when nor from which file, so that the same text makes the same binary.
+/// As small as gzip can be: it is packed once, kept by each board, and sent to each browser. The header says neither when nor
+/// from which file, so that the same text makes the same binary.
 fn gzip(text: &str) -> io::Result<Vec<u8>> {
-    let mut gzip = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::best());
-    gzip.write_all(text.as_bytes())?;
-    gzip.finish()
+    let mut packed = Vec::new();
+    zopfli::compress(
+        Options::default(),
+        Format::Gzip,
+        text.as_bytes(),
+        &mut packed,
+    )?;
+    Ok(packed)
 }
 
 const LOCK: &str = "Cargo.lock";
