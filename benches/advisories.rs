@@ -91,6 +91,7 @@ fn check(root: &Path, place: &Path) {
     let settings = Settings {
         place: place.to_owned(),
         is_given: true,
+        ignored: Vec::new(),
     };
     let advisories = Advisories::new(settings, root.to_owned(), clock);
     let (before, begun) = (peak(), Instant::now());

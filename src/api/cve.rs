@@ -33,6 +33,9 @@ pub(super) fn summary(report: &Report) -> Value {
         "cves": report.findings.len(),
         "severities": Value::Object(severities.collect()),
     });
+    if report.ignored > 0 {
+        summary["ignored"] = json!(report.ignored);
+    }
     if let Some(checked) = report.checked {
         summary["checked_at"] = json!(checked.to_string());
     }
@@ -123,6 +126,7 @@ mod tests {
             error: Some(HOSTILE.into()),
             advisories: 9,
             packages: 7,
+            ignored: 2,
             findings: [Severity::High, Severity::High, Severity::None]
                 .map(finding)
                 .into(),
@@ -134,6 +138,9 @@ mod tests {
             (&json!(3), &json!("failing"))
         );
         assert_eq!(summary["checked_at"], "2026-11-18T11:06:40.000Z");
-        assert_eq!(summary["error"], HOSTILE);
+        assert_eq!(
+            (&summary["error"], &summary["ignored"]),
+            (&json!(HOSTILE), &json!(2))
+        );
     }
 }

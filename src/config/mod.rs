@@ -103,6 +103,8 @@ pub struct Config {
     /// Where advisories are put (`ADVISORY_DIR`), a folder or a zip file, absolute. `None`: the state folder's, if it is
     /// there.
     pub advisory_dir: Option<PathBuf>,
+    /// Vulnerabilities that somebody has looked into and found not to matter here (`ADVISORY_IGNORE`).
+    pub advisory_ignore: Vec<String>,
     /// Bytes of the audit log, all its files together (`AUDIT_LOG_BYTES`), 64 KiB to 64 MiB.
     pub audit_log_bytes: u64,
     /// What works but was hardly meant so; a line each, for people, without secrets.

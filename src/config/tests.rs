@@ -63,7 +63,10 @@ fn without_any_variable_the_documented_defaults_hold() {
     assert_eq!(config.max_attempt_clients, 4096);
     assert_eq!(config.max_tickets, 1024);
     assert_eq!(config.log_buffer_bytes, 2 << 20);
-    assert_eq!(config.advisory_dir, None);
+    assert_eq!(
+        (config.advisory_dir, config.advisory_ignore),
+        (None, vec![])
+    );
     assert_eq!(config.warnings, [""; 0]);
 }
 

@@ -173,6 +173,20 @@ fn folded(network: IpNet) -> IpNet {
     mapped.unwrap_or(network).trunc()
 }
 
+/// Names of vulnerabilities, as `CVE-2024-1` or `RUSTSEC-2023-0071`.
+pub(super) fn advisories(value: &str) -> Result<Vec<String>, String> {
+    list(value, MAX_IGNORED, |name| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b);
+        match name.len() <= 64 && name.bytes().all(plain) {
+            true => Ok(name.to_owned()),
+            false => Err(format!(
+                "{} is no vulnerability's name; write CVE-2024-1234 or RUSTSEC-2023-0071",
+                quoted(name)
+            )),
+        }
+    })
+}
+
 /// Origins as browsers write them (RFC 6454, 6.2): scheme and host in lower case, no default port.
 pub(super) fn origins(value: &str) -> Result<Vec<String>, String> {
     list(value, MAX_ORIGINS, origin)
@@ -284,6 +298,9 @@ const MAX_ADDRESSES: usize = 16;
 const MAX_NETWORKS: usize = 64;
 
 /// Each origin is compared with every cross-origin request's.
+/// Each is held against each finding.
+const MAX_IGNORED: usize = 256;
+
 const MAX_ORIGINS: usize = 64;
 
 /// The longest DNS name (RFC 1035) with a port.

@@ -114,6 +114,8 @@ variables! {
         "certificates, PEM, that the one of UPDATE_URL is held against";
     ADVISORY_DIR, Described "STATE_DIR/advisories, if it is there",
         "folder, or zip file, of advisories that this device is held against: OSV's JSON, or RustSec's format";
+    ADVISORY_IGNORE, Described "none",
+        "names of vulnerabilities that were looked into and do not matter here, separated by commas";
     AUDIT_LOG_BYTES, Value "1048576",
         "bytes of the audit log in STATE_DIR, 65536 to 67108864; the oldest quarter makes room";
 }

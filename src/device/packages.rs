@@ -279,11 +279,9 @@ impl Stanza {
         if self.is_gone {
             return Ok(());
         }
-        let Some(version) = version.filter(|version| is_sane(version)) else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a package in it has no version",
-            ));
+        let Some(version) = version.filter(|version| is_sane(version) && is_sane(&name)) else {
+            let message = "a package in it has no name or no version that could be one";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         };
         if packages.len() >= MAX_PACKAGES {
             return Err(io::ErrorKind::FileTooLarge.into());

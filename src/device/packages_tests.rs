@@ -175,6 +175,7 @@ fn a_list_that_cannot_be_read_leaves_what_was_known_and_is_told() {
         "Package: a\nStatus: install ok installed\n\n",
         "Package: a\nVersion: 1 2\n",
         "Package: a\nVersion: é\n",
+        "Package: \u{202e}a\nVersion: 1\n",
     ] {
         fs::write(&list, bad).expect("written");
         let (packages, problem) = Packages::look(root.path(), Some(&known));

@@ -109,6 +109,7 @@ pub fn assemble(
         advisories::Settings {
             is_given: config.advisory_dir.is_some(),
             place: (config.advisory_dir.clone()).unwrap_or_else(|| state_dir.join("advisories")),
+            ignored: config.advisory_ignore.clone(),
         },
         world.root.clone(),
         clock.clone(),

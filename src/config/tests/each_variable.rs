@@ -230,6 +230,12 @@ fn good_values_are_taken() {
             "Some(\"/srv/osv.zip\")",
         ),
         (
+            "ADVISORY_IGNORE",
+            "RUSTSEC-2023-0071, CVE-2024-1",
+            |c| c.advisory_ignore.join(" "),
+            "RUSTSEC-2023-0071 CVE-2024-1",
+        ),
+        (
             "AUDIT_LOG_BYTES",
             "65536",
             |c| c.audit_log_bytes.to_string(),
@@ -332,6 +338,7 @@ fn a_bad_value_is_named_with_what_would_be_right() {
         ),
         ("UPDATE_CA_FILE", "/a\0b", "NUL"),
         ("ADVISORY_DIR", "/a\0b", "NUL"),
+        ("ADVISORY_IGNORE", "CVE 2024", "no vulnerability's name"),
         ("AUDIT_LOG_BYTES", "0", "from 65536 to 67108864"),
         ("AUDIT_LOG_BYTES", "67108865", "from 65536 to 67108864"),
     ];

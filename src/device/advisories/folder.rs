@@ -327,8 +327,8 @@ fn mark_one(path: &Path, levels: usize, left: &mut usize, hasher: &mut DefaultHa
 /// The largest of OSV's for Debian have a few hundred kilobytes.
 pub const MAX_ADVISORY: u64 = 2 * 1024 * 1024;
 
-/// All of Debian's together are a few hundred megabytes.
-const MAX_BYTES: u64 = 1024 * 1024 * 1024;
+/// Half a minute of a PC's work. What swells that far out of a zip file is none of anybody's.
+const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 const MAX_ENTRIES: usize = 400_000;
 

@@ -52,6 +52,8 @@ pub struct Settings {
     pub place: PathBuf,
     /// Whether it was configured: then it has to be there.
     pub is_given: bool,
+    /// Names of vulnerabilities that somebody has looked into and found not to matter here (`ADVISORY_IGNORE`).
+    pub ignored: Vec<String>,
 }
 
 /// What there is to say of vulnerabilities.
@@ -67,6 +69,8 @@ pub struct Report {
     pub advisories: usize,
     /// How many packages they were held against.
     pub packages: usize,
+    /// How many apply and are ignored.
+    pub ignored: usize,
     /// Those that apply; the most severe first.
     pub findings: Vec<Finding>,
 }
@@ -163,13 +167,20 @@ impl Advisories {
         } else {
             State::Current
         };
+        let mut findings = finding::put_together(kept.iter().map(|kept| &kept.found));
+        let all = findings.len();
+        findings.retain(|finding| {
+            let mut names = finding.aliases.iter().chain([&finding.id]);
+            !names.any(|name| self.settings.ignored.contains(name))
+        });
         let report = Report {
             state,
             checked: Some(self.clock.wall()),
             error,
             advisories,
             packages: packages.count(),
-            findings: finding::put_together(kept.iter().map(|kept| &kept.found)),
+            ignored: all - findings.len(),
+            findings,
         };
         known.kept = kept;
         known.packages = packages;

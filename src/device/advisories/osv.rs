@@ -78,6 +78,8 @@ struct Event<'a> {
 
 #[derive(Deserialize)]
 struct Link<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Cow<'a, str>,
     #[serde(borrow)]
     url: Cow<'a, str>,
 }
@@ -118,7 +120,7 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut dyn FnMut(Match)) -> 
                     installed: installed.to_string(),
                     fixed_in,
                     severity: entry.severity(affected),
-                    link: link(&entry.id).or_else(|| entry.first_link()),
+                    link: entry.link(),
                 });
             }
         }
@@ -149,12 +151,19 @@ impl Entry<'_> {
         worst.unwrap_or_else(|| words.max().unwrap_or_default())
     }
 
-    fn first_link(&self) -> Option<String> {
-        let links: Vec<Link> = serde_json::from_str(self.references?.get()).ok()?;
-        links.iter().find_map(|link| {
-            let url = HttpsUrl::parse(&link.url).ok()?;
-            Some(url.as_str().to_owned())
-        })
+    /// The advisory's own page, or osv.dev's, or whatever it refers to first.
+    fn link(&self) -> Option<String> {
+        let links: Vec<Link> = parse(self.references).unwrap_or_default();
+        let first = |kind: Option<&str>| {
+            links.iter().find_map(|link| {
+                let url = HttpsUrl::parse(&link.url).ok()?;
+                let is_meant = kind.is_none_or(|kind| link.kind == kind);
+                is_meant.then(|| url.as_str().to_owned())
+            })
+        };
+        first(Some("ADVISORY"))
+            .or_else(|| link(&self.id))
+            .or_else(|| first(None))
     }
 }
 

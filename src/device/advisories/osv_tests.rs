@@ -229,6 +229,15 @@ fn names_and_links_are_only_taken_if_nothing_can_hide_in_them() {
         found(&advisory)[0].link.as_deref(),
         Some("https://example.org/1")
     );
+    advisory["references"][3]["type"] = json!("ADVISORY");
+    advisory["id"] = json!("CVE-2025-1");
+    let link = |advisory: &Value| found(advisory)[0].link.clone();
+    assert_eq!(link(&advisory).as_deref(), Some("https://example.org/1"));
+    advisory["references"] = json!(7);
+    assert_eq!(
+        link(&advisory).as_deref(),
+        Some("https://osv.dev/vulnerability/CVE-2025-1")
+    );
     for id in ["", "a b", "x\n", "é", &"x".repeat(65)] {
         advisory["id"] = json!(id);
         let read = read_all(advisory.to_string().as_bytes());

@@ -5,7 +5,7 @@ use toml_parser::decoder::Encoding;
 use toml_parser::parser::{EventReceiver, RecursionGuard, parse_document};
 use toml_parser::{ErrorSink, ParseError, Source, Span};
 
-use super::finding::{Match, Severity, link};
+use super::finding::{Match, Severity};
 use super::{Broken, is_id};
 use crate::device::packages::{CRATES, Packages};
 
@@ -50,7 +50,7 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut dyn FnMut(Match)) -> 
     for installed in ecosystem.versions(&front.package) {
         if let Some(fixed_in) = front.judge(installed)? {
             found(Match {
-                link: link(&front.id),
+                link: Some(format!("https://rustsec.org/advisories/{}.html", front.id)),
                 id: front.id.clone(),
                 aliases: front
                     .aliases

@@ -92,7 +92,7 @@ functions = { "ring::a" = ["< 1"] }
     assert_eq!(one.severity, Severity::High);
     assert_eq!(
         one.link.as_deref(),
-        Some("https://osv.dev/vulnerability/RUSTSEC-2025-0009")
+        Some("https://rustsec.org/advisories/RUSTSEC-2025-0009.html")
     );
 }
 

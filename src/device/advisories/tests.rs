@@ -15,11 +15,16 @@ struct Board {
 
 /// A Debian 12 with one package. `place`: where its advisories are, under its root.
 fn board(place: &str, is_given: bool) -> Board {
+    board_that_ignores(place, is_given, &[])
+}
+
+fn board_that_ignores(place: &str, is_given: bool, ignored: &[&str]) -> Board {
     let folder = tempfile::tempdir().expect("a folder");
     let time = Arc::new(FakeTimeSource::new(Timestamp::from_secs(1_795_000_000)));
     let settings = Settings {
         place: folder.path().join(place),
         is_given,
+        ignored: ignored.iter().map(ToString::to_string).collect(),
     };
     let clock = Arc::new(Clock::new(time.clone(), None));
     let advisories = Advisories::new(settings, folder.path().to_owned(), clock);
@@ -167,6 +172,15 @@ fn a_check_that_is_stopped_leaves_all_as_it_was() {
     board.advisories.check(&|| true);
     assert_eq!(board.advisories.report().findings.len(), 1);
     assert_eq!(board.look().0, ["CVE-1", "CVE-2"]);
+}
+
+#[test]
+fn what_somebody_looked_into_is_counted_apart() {
+    let board = board_that_ignores("advisories", false, &["CVE-2", "CVE-9"]);
+    board.advise("CVE-1", "1.0-2");
+    board.advise("CVE-2", "1.0-2");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    assert_eq!(board.advisories.report().ignored, 1);
 }
 
 #[test]
