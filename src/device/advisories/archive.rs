@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 
 use flate2::bufread::DeflateDecoder;
-use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive};
+use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive, ZipVerification};
 
 use super::Broken;
 use super::folder::{Kind, MAX_ADVISORY};
@@ -41,22 +41,26 @@ pub fn each(
             let entry = archive
                 .get_entry(entry.wayfinder())
                 .map_err(|_| Broken::Zip)?;
-            let raw = BufReader::new(entry.reader());
+            let reader = entry.reader();
+            let claim = reader.claim_verifier();
+            let raw = BufReader::new(reader);
             let limit = MAX_ADVISORY + 1;
             let read = if deflated {
-                let plain = entry.verifying_reader(DeflateDecoder::new(raw));
-                plain.take(limit).read_to_end(&mut contents)
-            } else {
-                entry
-                    .verifying_reader(raw)
+                DeflateDecoder::new(raw)
                     .take(limit)
                     .read_to_end(&mut contents)
+            } else {
+                raw.take(limit).read_to_end(&mut contents)
             };
             read.map_err(|_| Broken::Zip)?;
             if contents.len() as u64 > MAX_ADVISORY {
                 return Err(Broken::TooLarge);
             }
-            Ok(())
+            let found = ZipVerification {
+                crc: crc32fast::hash(&contents),
+                uncompressed_size: contents.len() as u64,
+            };
+            claim.valid(found).map_err(|_| Broken::Zip)
         };
         let read = { read }();
         step(name, kind, read.map(|()| contents.as_slice()))?;

