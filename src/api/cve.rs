@@ -30,6 +30,7 @@ pub(super) fn summary(report: &Report) -> Value {
         "state": report.state.name(),
         "advisories": report.advisories,
         "packages": report.packages,
+        "ecosystems": report.ecosystems.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         "cves": report.findings.len(),
         "severities": Value::Object(severities.collect()),
     });
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_summary_counts_and_leaves_out_what_there_is_not() {
-        let nothing = json!({"state": "unknown", "advisories": 0, "packages": 0, "cves": 0, "severities": {}});
+        let nothing = json!({"state": "unknown", "advisories": 0, "packages": 0, "ecosystems": {}, "cves": 0, "severities": {}});
         assert_eq!(summary(&Report::default()), nothing);
         let report = Report {
             state: State::Failing,
@@ -127,6 +128,7 @@ mod tests {
             advisories: 9,
             packages: 7,
             ignored: 2,
+            ecosystems: vec![("Debian:12".into(), 0), ("crates.io".into(), 9)],
             findings: [Severity::High, Severity::High, Severity::None]
                 .map(finding)
                 .into(),
@@ -136,6 +138,10 @@ mod tests {
         assert_eq!(
             (&summary["cves"], &summary["state"]),
             (&json!(3), &json!("failing"))
+        );
+        assert_eq!(
+            summary["ecosystems"],
+            json!({"Debian:12": 0, "crates.io": 9})
         );
         assert_eq!(summary["checked_at"], "2026-11-18T11:06:40.000Z");
         assert_eq!(

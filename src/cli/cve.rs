@@ -96,6 +96,14 @@ pub(super) fn verdict(summary: &Value) -> String {
     if !severities.is_empty() {
         text.extend([" (", &severities.join(", "), ")"]);
     }
+    let ecosystems = summary.get("ecosystems").and_then(Value::as_object);
+    for (name, _) in ecosystems
+        .into_iter()
+        .flatten()
+        .filter(|(_, count)| **count == 0)
+    {
+        text.extend(["; none of these is about ", name]);
+    }
     if let Some(error) = summary.get("error").and_then(Value::as_str) {
         text.extend(["; not everything could be read: ", error]);
     }

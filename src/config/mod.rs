@@ -34,6 +34,7 @@ pub(crate) use machine::{KMSG, journalctl_places};
 pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
 pub use secret::{SecretBytes, SecretString};
 pub use settings::Problem;
+pub use values::is_advisory;
 pub use variables::{Preset, VARIABLES, Variable};
 
 use env_file::EnvFile;

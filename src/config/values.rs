@@ -176,15 +176,21 @@ fn folded(network: IpNet) -> IpNet {
 /// Names of vulnerabilities, as `CVE-2024-1` or `RUSTSEC-2023-0071`.
 pub(super) fn advisories(value: &str) -> Result<Vec<String>, String> {
     list(value, MAX_IGNORED, |name| {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b);
-        match name.len() <= 64 && name.bytes().all(plain) {
-            true => Ok(name.to_owned()),
-            false => Err(format!(
-                "{} is no vulnerability's name; write CVE-2024-1234 or RUSTSEC-2023-0071",
-                quoted(name)
-            )),
+        if is_advisory(name) {
+            return Ok(name.to_owned());
         }
+        Err(format!(
+            "{} is no vulnerability's name; write CVE-2024-1234 or RUSTSEC-2023-0071",
+            quoted(name)
+        ))
     })
+}
+
+/// Whether a text can be the name of a vulnerability: whatever it is written into may trust it.
+#[must_use]
+pub fn is_advisory(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b);
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// Origins as browsers write them (RFC 6454, 6.2): scheme and host in lower case, no default port.
@@ -298,10 +304,10 @@ const MAX_ADDRESSES: usize = 16;
 const MAX_NETWORKS: usize = 64;
 
 /// Each origin is compared with every cross-origin request's.
+const MAX_ORIGINS: usize = 64;
+
 /// Each is held against each finding.
 const MAX_IGNORED: usize = 256;
-
-const MAX_ORIGINS: usize = 64;
 
 /// The longest DNS name (RFC 1035) with a port.
 const MAX_HOST: usize = 253 + 6;

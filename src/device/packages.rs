@@ -2,6 +2,7 @@
 //! manager's own list has them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -57,11 +58,21 @@ impl Packages {
             let versions = crates.entry(one.name.into()).or_default();
             versions.push(one.version.into());
         }
+        let before = known.and_then(|known| known.system.as_ref());
         let (system, problem) = match System::look(root) {
+            // A system does not go away; where its files are may.
+            Ok(None) if before.is_some() => (before.cloned(), Some(GONE.to_owned())),
             Ok(system) => (system, None),
-            Err(problem) => (known.and_then(|known| known.system.clone()), Some(problem)),
+            Err(problem) => (before.cloned(), Some(problem)),
         };
         (Self { crates, system }, problem)
+    }
+
+    /// The system's ecosystem, in OSV's spelling; none if it is not one that is known.
+    #[must_use]
+    pub fn system(&self) -> Option<String> {
+        let release = &self.system.as_ref()?.release;
+        Some(release.to_string())
     }
 
     /// How many there are.
@@ -104,13 +115,28 @@ impl Ecosystem<'_> {
         self.packages.get(package).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether it is this program's crates.
+    #[must_use]
+    pub fn is_crates(&self) -> bool {
+        self.release.is_none()
+    }
+
     /// Its name in full, in OSV's spelling.
     #[must_use]
     pub fn name(&self) -> String {
-        match self.release {
-            None => CRATES.to_owned(),
-            Some(Release { name, number }) if number.is_empty() => (*name).to_owned(),
-            Some(Release { name, number }) => format!("{name}:{number}"),
+        self.release
+            .map_or_else(|| CRATES.to_owned(), Release::to_string)
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, number } = self;
+        f.write_str(name)?;
+        if number.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ":{number}")
         }
     }
 }
@@ -156,15 +182,22 @@ fn first_two(number: &str) -> &str {
 
 impl System {
     fn look(root: &Path) -> Result<Option<Self>, String> {
-        let os_release = OS_RELEASE.iter().find_map(|path| {
-            let bytes = files::read_up_to(&root.join(path), MAX_OS_RELEASE).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
-        });
-        let Some(release) = os_release.as_deref().and_then(Release::of) else {
+        let mut release = None;
+        for path in OS_RELEASE.map(|path| root.join(path)) {
+            match files::read_up_to(&path, MAX_OS_RELEASE) {
+                Ok(text) => {
+                    release = Release::of(&String::from_utf8_lossy(&text));
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            }
+        }
+        // Of systems whose packages nobody gives advisories for, and of those that have no packages.
+        let Some(release) = release else {
             return Ok(None);
         };
         let mut packages = Versions::new();
-        let mut is_there = false;
         for (path, dialect) in LISTS {
             let path = root.join(path);
             let read = match files::open_regular(&path) {
@@ -173,9 +206,12 @@ impl System {
                 Err(error) => Err(error),
             };
             read.map_err(|error| format!("{}: {error}", path.display()))?;
-            is_there = true;
         }
-        Ok(is_there.then_some(Self { release, packages }))
+        // A card that lost its power may have a list without anything in it.
+        if packages.is_empty() {
+            return Err(GONE.to_owned());
+        }
+        Ok(Some(Self { release, packages }))
     }
 }
 
@@ -204,6 +240,8 @@ struct Stanza {
     version: Option<String>,
     /// What it was built from, and that one's version, if that is another.
     source: Option<(String, Option<String>)>,
+    /// What else is in it: `linux (= 6.1.170-3)`.
+    built_using: Option<String>,
     is_gone: bool,
 }
 
@@ -258,6 +296,7 @@ impl Stanza {
                 };
                 self.source = Some((name.into(), version.map(str::to_owned)));
             }
+            (Dialect::Control, "Built-Using") => self.built_using = Some(value.into()),
             // What is there in part is there.
             (Dialect::Control, "Status") => {
                 let state = value.rsplit(' ').next().unwrap_or_default();
@@ -272,26 +311,42 @@ impl Stanza {
         let Some(name) = self.name else {
             return Ok(());
         };
+        if self.is_gone {
+            return Ok(());
+        }
         let (name, version) = match self.source {
             Some((source, version)) => (source, version.or(self.version)),
             None => (name, self.version),
         };
-        if self.is_gone {
-            return Ok(());
+        // Debian signs its kernels and boot loaders in a source of their own, which no advisory names.
+        if name.contains("-signed")
+            && let Some(built_using) = &self.built_using
+        {
+            for part in built_using.split(", ") {
+                if let Some((name, version)) = part.split_once(" (= ") {
+                    add(name, version.trim_end_matches(')'), packages)?;
+                }
+            }
         }
-        let Some(version) = version.filter(|version| is_sane(version) && is_sane(&name)) else {
-            let message = "a package in it has no name or no version that could be one";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-        };
-        if packages.len() >= MAX_PACKAGES {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let versions = packages.entry(name.into()).or_default();
-        if versions.len() < MAX_VERSIONS && !versions.iter().any(|known| **known == *version) {
-            versions.push(version.into());
-        }
-        Ok(())
+        add(&name, version.as_deref().unwrap_or_default(), packages)
     }
+}
+
+fn add(name: &str, version: &str, packages: &mut Versions) -> io::Result<()> {
+    if !is_sane(version) || !is_sane(name) {
+        let message = "a package in it has no name or no version that could be one";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    let is_full = packages.len() >= MAX_PACKAGES;
+    let versions = packages.entry(name.into()).or_default();
+    if versions.iter().any(|known| **known == *version) {
+        return Ok(());
+    }
+    if is_full || versions.len() >= MAX_VERSIONS {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    versions.push(version.into());
+    Ok(())
 }
 
 /// OSV's name of the crates' registry.
@@ -306,7 +361,11 @@ const LISTS: &[(&str, Dialect)] = &[
     ("usr/lib/opkg/status", Dialect::Control),
     ("var/lib/opkg/status", Dialect::Control),
     ("lib/apk/db/installed", Dialect::Apk),
+    ("usr/lib/apk/db/installed", Dialect::Apk),
 ];
+
+/// What is said when packages should be there and are not.
+const GONE: &str = "the list of the system's packages is not there, or empty";
 
 const MAX_OS_RELEASE: u64 = 64 * 1024;
 

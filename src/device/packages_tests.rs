@@ -39,6 +39,7 @@ const DEBIAN: (&str, &str) = (
     "etc/os-release",
     "NAME=Debian\nVERSION_ID=\"12\"\nID=debian\n",
 );
+const ONE: &str = "Package: a\nStatus: install ok installed\nVersion: 1\n";
 const DPKG: &str = "var/lib/dpkg/status";
 
 fn look(files: &[(&str, &str)]) -> Packages {
@@ -151,17 +152,64 @@ fn an_ecosystem_is_the_systems_only_with_its_release() {
         ),
     ];
     for (os_release, own, other) in cases {
-        let lists = [("etc/os-release", os_release), (DPKG, "")];
+        let lists = [("etc/os-release", os_release), (DPKG, ONE)];
         let packages = look(&lists);
         assert!(packages.of(own).is_some(), "{os_release}");
         assert!(packages.of(other).is_none(), "{os_release}");
         assert!(packages.of("npm").is_none());
     }
     for nobody in ["ID=poky\nVERSION_ID=1", "", "\u{0}"] {
-        let packages = look(&[("etc/os-release", nobody), (DPKG, "")]);
+        let packages = look(&[("etc/os-release", nobody), (DPKG, ONE)]);
         assert!(packages.of("Debian:12").is_none());
+        assert_eq!(packages.system(), None);
     }
-    assert!(look(&[DEBIAN]).of("Debian:12").is_none(), "without a list");
+    assert_eq!(
+        look(&[DEBIAN, (DPKG, ONE)]).system().as_deref(),
+        Some("Debian:12")
+    );
+}
+
+#[test]
+fn a_system_that_is_gone_leaves_what_was_known_and_is_told() {
+    let root = root(&[DEBIAN, (DPKG, ONE)]);
+    let (known, _) = Packages::look(root.path(), None);
+    let path = |name: &str| root.path().join(name);
+    let is_told = |known| {
+        let (packages, problem) = Packages::look(root.path(), known);
+        assert!(problem.is_some());
+        packages
+    };
+    for name in ["etc/os-release", DPKG] {
+        fs::rename(path(name), path("away")).expect("moved");
+        assert_eq!(
+            versions(&is_told(Some(&known)), "Debian:12", "a"),
+            ["1"],
+            "{name}"
+        );
+        fs::write(path(name), "").expect("written");
+        assert_eq!(
+            versions(&is_told(Some(&known)), "Debian:12", "a"),
+            ["1"],
+            "{name}"
+        );
+        fs::rename(path("away"), path(name)).expect("moved");
+    }
+    // Nor does it come up without a word.
+    fs::write(path(DPKG), "").expect("written");
+    is_told(None);
+    fs::remove_file(path(DPKG)).expect("removed");
+    is_told(None);
+    fs::remove_file(path("etc/os-release")).expect("removed");
+    fs::create_dir(path("etc/os-release")).expect("made");
+    is_told(None);
+}
+
+#[test]
+fn a_signed_kernel_is_known_by_what_was_signed() {
+    let list = "Package: linux-image-6.1.0-47-amd64\nStatus: install ok installed\nSource: linux-signed-amd64 (6.1.170+3)\nBuilt-Using: linux (= 6.1.170-3), other (= 1-1)\nVersion: 6.1.170-3\n\nPackage: static\nStatus: install ok installed\nBuilt-Using: golang (= 1-1)\nVersion: 1-1\n";
+    let packages = look(&[DEBIAN, (DPKG, list)]);
+    assert_eq!(versions(&packages, "Debian:12", "linux"), ["6.1.170-3"]);
+    assert!(versions(&packages, "Debian:12", "golang").is_empty());
 }
 
 #[test]

@@ -40,6 +40,7 @@ const UPDATE_PACE: updates::watch::Pace = updates::watch::Pace {
 const ADVISORY_PACE: advisories::watch::Pace = advisories::watch::Pace {
     first: Duration::from_millis(20),
     period: Duration::from_millis(20),
+    rest: Duration::from_millis(20),
 };
 
 /// A device; its state outlives [`Device::restart`] and [`Device::pull_plug`].

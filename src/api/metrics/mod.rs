@@ -12,7 +12,7 @@ use super::error::{ApiError, text_answer};
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::clock::{ClockState, Timestamp};
-use crate::device::advisories::Severity;
+use crate::device::advisories::{Severity, State};
 use crate::device::board::{CPU_TICKS, disk};
 use crate::journal::Room;
 pub use requests::{Requests, RouteNumber};
@@ -264,8 +264,8 @@ fn about_vulnerabilities(api: &Api, page: &mut Page) {
         "postern_advisories_state",
         "1 for the state that the advisories are in.",
     );
-    for name in ["off", "unknown", "current", "failing"] {
-        page.sample(&[("state", name)], &u8::from(name == report.state.name()));
+    for state in State::ALL {
+        page.sample(&[("state", state.name())], &u8::from(state == report.state));
     }
 }
 

@@ -30,6 +30,9 @@ pub fn each(
         let Some(kind) = Kind::of(name).filter(|kind| *kind != Kind::Zip && !entry.is_dir()) else {
             continue;
         };
+        if name.len() > MAX_NAME {
+            return Err(Broken::Zip);
+        }
         contents.clear();
         let read = || -> Result<(), Broken> {
             let method = entry.compression_method();
@@ -71,6 +74,9 @@ pub fn each(
     }
     Ok(())
 }
+
+/// It is kept with what was found there.
+const MAX_NAME: usize = 512;
 
 #[cfg(test)]
 #[path = "archive_tests.rs"]

@@ -56,65 +56,143 @@ pub fn link(id: &str) -> Option<String> {
     known.then(|| format!("https://osv.dev/vulnerability/{id}"))
 }
 
-/// Puts together what is about the same vulnerability of the same package. An advisory about several (Debian's of an
-/// update, say) counts by itself only if one of them has no advisory of its own here.
+/// Puts together what is about the same vulnerability of the same package, and leaves out what is `ignored`; tells how many
+/// those are. An advisory about several (Debian's of an update, say) counts by itself only if one of them has no advisory
+/// of its own here.
 #[must_use]
-pub fn put_together<'a>(matches: impl IntoIterator<Item = &'a Match>) -> Vec<Finding> {
+pub fn put_together<'a>(
+    matches: impl IntoIterator<Item = &'a Match>,
+    ignored: &[String],
+) -> (Vec<Finding>, usize) {
     let mut matches: Vec<_> = matches.into_iter().collect();
-    matches.sort_by_key(|found| {
-        let is_bundle = found.upstream.len() > 1;
-        // GitHub's names say least.
-        (is_bundle, found.id.starts_with("GHSA-"), &found.id)
-    });
-    let mut findings: Vec<Finding> = Vec::new();
-    let mut by_name: HashMap<(&str, &str, &str), usize> = HashMap::new();
-    for found in matches {
-        let is_bundle = found.upstream.len() > 1;
-        let own = iter::once(&found.id).chain(&found.aliases);
-        let names = own.chain(found.upstream.iter().filter(|_| !is_bundle));
-        let names: Vec<_> = names.map(String::as_str).collect();
-        let key = |name: &'a str| (&*found.package, &*found.installed, name);
-        if is_bundle && (found.upstream.iter()).all(|name| by_name.contains_key(&key(name))) {
+    matches.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut groups: Vec<Group> = Vec::new();
+    let mut by_name: HashMap<[&str; 4], usize> = HashMap::new();
+    for one in matches {
+        let key = |name: &'a String| [&*one.ecosystem, &*one.package, &*one.installed, name];
+        if one.is_bundle()
+            && (one.upstream.iter())
+                .all(|name| ignored.contains(name) || by_name.contains_key(&key(name)))
+        {
             continue;
         }
-        let place = names
+        let names: Vec<_> = one.names().collect();
+        // It may be what shows that two others are the same.
+        let mut places: Vec<_> = names
             .iter()
-            .find_map(|name| by_name.get(&key(name)).copied());
-        let place = place.unwrap_or(findings.len());
-        if place == findings.len() {
-            findings.push(Finding {
-                id: found.id.clone(),
-                aliases: Vec::new(),
-                ecosystem: found.ecosystem.clone(),
-                package: found.package.clone(),
-                installed: found.installed.clone(),
-                fixed_in: None,
-                severity: Severity::Unknown,
-                link: found.link.clone(),
-            });
+            .filter_map(|name| by_name.get(&key(name)).copied())
+            .collect();
+        places.sort_unstable();
+        places.dedup();
+        // The smaller ones go into the largest, so that nobody moves often.
+        let largest = places
+            .iter()
+            .max_by_key(|place| groups[**place].matches.len());
+        let place = largest.copied().unwrap_or(groups.len());
+        if place == groups.len() {
+            groups.push(Group::default());
         }
-        let finding = &mut findings[place];
-        finding.severity = finding.severity.max(found.severity);
-        finding.fixed_in = finding.fixed_in.take().or_else(|| found.fixed_in.clone());
-        for name in names
-            .iter()
-            .copied()
-            .chain(found.upstream.iter().map(String::as_str))
-        {
-            if name != finding.id && !finding.aliases.iter().any(|known| known == name) {
-                finding.aliases.push(name.to_owned());
+        for other in places.iter().filter(|other| **other != place) {
+            let other = std::mem::take(&mut groups[*other]);
+            for name in other.matches.iter().flat_map(|one| one.names()) {
+                by_name.insert(key(name), place);
             }
+            groups[place].matches.extend(other.matches);
         }
         for name in names {
-            by_name.entry(key(name)).or_insert(place);
+            by_name.insert(key(name), place);
         }
+        groups[place].matches.push(one);
     }
+    let groups: Vec<_> = groups
+        .iter()
+        .filter(|group| !group.matches.is_empty())
+        .collect();
+    let of_all = groups.len();
+    let counting = groups.into_iter().filter(|group| {
+        let mut names = group.matches.iter().flat_map(|one| one.names());
+        !names.any(|name| ignored.contains(name))
+    });
+    let mut findings: Vec<_> = counting.filter_map(Group::finding).collect();
     findings.sort_by(|a, b| {
-        let worst_first = b.severity.cmp(&a.severity);
+        let worst_first = b.severity.rank().cmp(&a.severity.rank());
         worst_first.then_with(|| (&a.package, &a.id).cmp(&(&b.package, &b.id)))
     });
-    findings
+    let ignored = of_all - findings.len();
+    (findings, ignored)
 }
+
+/// Matches of one vulnerability in one package; none if they went into another group.
+#[derive(Default)]
+struct Group<'a> {
+    matches: Vec<&'a Match>,
+}
+
+impl Group<'_> {
+    fn finding(&self) -> Option<Finding> {
+        let first = self
+            .matches
+            .iter()
+            .min_by(|a, b| a.order().cmp(&b.order()))?;
+        let all = || self.matches.iter();
+        let mut aliases: Vec<_> = all()
+            .flat_map(|one| one.names().chain(&one.upstream))
+            .filter(|name| **name != first.id)
+            .cloned()
+            .collect();
+        aliases.sort_unstable();
+        aliases.dedup();
+        aliases.truncate(MAX_ALIASES);
+        Some(Finding {
+            id: first.id.clone(),
+            aliases,
+            ecosystem: first.ecosystem.clone(),
+            package: first.package.clone(),
+            installed: first.installed.clone(),
+            fixed_in: all().find_map(|one| one.fixed_in.clone()),
+            severity: all().map(|one| one.severity).max().unwrap_or_default(),
+            link: first
+                .link
+                .clone()
+                .or_else(|| all().find_map(|one| one.link.clone())),
+        })
+    }
+}
+
+impl Match {
+    /// Whose name and link are shown comes first.
+    fn order(&self) -> impl Ord {
+        // GitHub's names say least.
+        (self.is_bundle(), self.id.starts_with("GHSA-"), &self.id)
+    }
+
+    /// Whether it is about several vulnerabilities.
+    fn is_bundle(&self) -> bool {
+        self.upstream.len() > 1
+    }
+
+    /// What it goes by: its own names, and that of the one vulnerability that it is about.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        let upstream = self.upstream.iter().filter(|_| !self.is_bundle());
+        iter::once(&self.id).chain(&self.aliases).chain(upstream)
+    }
+
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let names = self.aliases.iter().chain(&self.upstream);
+        let texts = [&self.id, &self.ecosystem, &self.package, &self.installed];
+        let perhaps = [&self.fixed_in, &self.link].into_iter().flatten();
+        let texts = names.chain(texts).chain(perhaps);
+        size_of::<Self>()
+            + texts
+                .map(|text| size_of::<String>() + text.len())
+                .sum::<usize>()
+    }
+}
+
+/// Names of one vulnerability that are kept.
+pub const MAX_ALIASES: usize = 32;
 
 /// Collections of advisories that osv.dev has.
 const COLLECTIONS: [&str; 9] = [

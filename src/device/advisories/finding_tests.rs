@@ -16,7 +16,8 @@ fn one(id: &str, aliases: &[&str], upstream: &[&str]) -> Match {
 }
 
 fn ids(matches: &[Match]) -> Vec<String> {
-    put_together(matches)
+    put_together(matches, &[])
+        .0
         .into_iter()
         .map(|finding| finding.id)
         .collect()
@@ -29,7 +30,7 @@ fn one_vulnerability_with_several_names_is_one() {
     let mut github = one("GHSA-a", &["CVE-2024-1", "RUSTSEC-2024-1"], &[]);
     github.severity = Severity::High;
     github.fixed_in = Some("2".into());
-    let found = put_together(&[github, rustsec]);
+    let found = put_together(&[github, rustsec], &[]).0;
     assert_eq!(found.len(), 1);
     let finding = &found[0];
     assert_eq!(finding.id, "RUSTSEC-2024-1");
@@ -85,8 +86,10 @@ fn the_worst_comes_first() {
         with("CVE-2", Severity::Critical),
         with("CVE-3", Severity::Low),
         with("CVE-0", Severity::Critical),
+        with("CVE-4", Severity::Medium),
     ];
-    assert_eq!(ids(&matches), ["CVE-0", "CVE-2", "CVE-3", "CVE-1"]);
+    // What nobody has judged may be anything.
+    assert_eq!(ids(&matches), ["CVE-0", "CVE-2", "CVE-4", "CVE-1", "CVE-3"]);
 }
 
 #[test]
@@ -94,5 +97,58 @@ fn thousands_in_one_package_are_put_together_quickly_and_none_is_lost() {
     let matches: Vec<_> = (0..10_000)
         .map(|n| one(&format!("DEBIAN-CVE-{n}"), &[], &[&format!("CVE-{n}")]))
         .collect();
-    assert_eq!(put_together(&matches).len(), 10_000);
+    assert_eq!(put_together(&matches, &[]).0.len(), 10_000);
+}
+
+#[test]
+fn what_shows_that_two_are_the_same_joins_them() {
+    let github = one("GHSA-a", &["CVE-2024-1", "RUSTSEC-2024-1"], &[]);
+    let found = put_together(
+        &[
+            one("RUSTSEC-2024-1", &[], &[]),
+            one("CVE-2024-1", &[], &[]),
+            github,
+        ],
+        &[],
+    )
+    .0;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].id, "CVE-2024-1");
+    assert_eq!(found[0].aliases, ["GHSA-a", "RUSTSEC-2024-1"]);
+    // A crate's is not a package's of that name.
+    let mut of_a_crate = one("CVE-2024-1", &[], &[]);
+    of_a_crate.ecosystem = "crates.io".into();
+    assert_eq!(ids(&[of_a_crate, one("CVE-2024-1", &[], &[])]).len(), 2);
+}
+
+#[test]
+fn what_is_ignored_is_so_by_any_name_but_an_update_only_with_all_that_it_mends() {
+    let ignoring = |matches: &[Match], ignored: &[&str]| {
+        let ignored: Vec<_> = ignored.iter().map(ToString::to_string).collect();
+        let (found, ignored) = put_together(matches, &ignored);
+        (
+            found.into_iter().map(|one| one.id).collect::<Vec<_>>(),
+            ignored,
+        )
+    };
+    let both = [
+        one("RUSTSEC-1", &["CVE-1"], &[]),
+        one("GHSA-1", &["CVE-1"], &[]),
+    ];
+    for name in ["RUSTSEC-1", "CVE-1", "GHSA-1"] {
+        assert_eq!(ignoring(&both, &[name]), (vec![], 1), "{name}");
+    }
+    let dsa = [one("DSA-1", &[], &["CVE-1", "CVE-2"])];
+    assert_eq!(ignoring(&dsa, &["CVE-1"]), (vec!["DSA-1".into()], 0));
+    assert_eq!(ignoring(&dsa, &["CVE-1", "CVE-2"]), (vec![], 0));
+    assert_eq!(ignoring(&dsa, &["DSA-1"]), (vec![], 1));
+}
+
+#[test]
+fn names_without_end_are_cut_short() {
+    let matches: Vec<_> = (0..500)
+        .map(|n| one(&format!("A-{n}"), &["SAME", &format!("B-{n}")], &[]))
+        .collect();
+    let found = put_together(&matches, &[]).0;
+    assert_eq!((found.len(), found[0].aliases.len()), (1, MAX_ALIASES));
 }

@@ -1,6 +1,7 @@
 //! The folder of advisories: read file by file, so that no more than one is in memory at a time. What cannot be read is
 //! told, and what was found there before still stands.
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -50,21 +51,33 @@ pub struct Kept {
 /// One reading of all there is.
 pub struct Reading<'a> {
     packages: &'a Packages,
-    /// What the last reading kept.
-    before: &'a [Kept],
     stop: &'a dyn Fn() -> bool,
+    /// What the last reading kept, where each is from, and whether it stands although that could not be read.
+    before: &'a [Kept],
+    places: HashMap<(&'a Path, &'a [u8]), Vec<usize>>,
+    stands: Vec<bool>,
     bytes: u64,
     entries: usize,
+    size: usize,
     /// What was found.
     pub kept: Vec<Kept>,
     /// How many advisories could be read.
     pub advisories: usize,
-    /// How many files could not, and the first of them.
+    /// How many of them are about packages of this system, and how many about crates.
+    pub about: [usize; 2],
+    /// How many files could not be read.
     pub broken: usize,
     /// What was wrong with the first of those.
     pub problem: Option<String>,
     /// Whether there was a folder or a file at all.
     pub is_there: bool,
+}
+
+impl Kept {
+    /// About how much memory it takes.
+    fn size(&self) -> usize {
+        self.found.size() + self.file.as_os_str().len() + self.entry.len() + size_of::<Self>()
+    }
 }
 
 /// Why a reading ends early. What was wrong is told in it.
@@ -78,14 +91,23 @@ impl<'a> Reading<'a> {
         before: &'a [Kept],
         stop: &'a dyn Fn() -> bool,
     ) -> Option<Self> {
+        let mut places: HashMap<_, Vec<_>> = HashMap::new();
+        for (index, kept) in before.iter().enumerate() {
+            let place = (kept.file.as_path(), kept.entry.as_slice());
+            places.entry(place).or_default().push(index);
+        }
         let mut reading = Self {
             packages,
-            before,
             stop,
+            before,
+            places,
+            stands: vec![false; before.len()],
             bytes: 0,
             entries: 0,
+            size: 0,
             kept: Vec::new(),
             advisories: 0,
+            about: [0; 2],
             broken: 0,
             problem: None,
             is_there: true,
@@ -95,39 +117,54 @@ impl<'a> Reading<'a> {
             Ok(there) if there.is_dir() => reading.folder(place, 0),
             Ok(_) => reading.archive(place, true),
             Err(error) => {
-                reading.is_there = error.kind() != io::ErrorKind::NotFound;
-                reading.tell(place, &[], &Broken::from(error));
-                Ok(())
+                // A link that leads nowhere, to a stick that is not in, is there.
+                let is_nothing = error.kind() == io::ErrorKind::NotFound;
+                reading.is_there = !is_nothing || fs::symlink_metadata(place).is_ok();
+                reading.tell(place, &[], &Broken::from(error))
             }
         };
         if ended.is_err() && stop() {
             return None;
         }
-        reading.kept.sort();
-        reading.kept.dedup();
+        reading.finish();
         Some(reading)
+    }
+
+    /// Everything that was found before still stands.
+    pub fn keep_all(&mut self) {
+        self.stands.fill(true);
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        let before = self.before.iter().zip(&self.stands);
+        let standing = before.filter(|(kept, stands)| **stands && self.still_applies(kept));
+        let standing: Vec<_> = standing.map(|(kept, _)| kept.clone()).collect();
+        self.kept.extend(standing);
+        self.kept.sort();
+        self.kept.dedup();
+        let mut size = 0;
+        let fits = self.kept.iter().take(MAX_MATCHES).take_while(|kept| {
+            size += kept.size();
+            size <= MAX_SIZE
+        });
+        let fits = fits.count();
+        self.kept.truncate(fits);
     }
 
     fn folder(&mut self, path: &Path, depth: usize) -> Result<(), Ended> {
         if depth > MAX_DEPTH {
-            self.tell(path, &[], &Broken::TooMuch);
-            return Ok(());
+            return self.tell(path, &[], &Broken::TooMuch);
         }
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) => {
-                self.tell(path, &[], &Broken::from(error));
-                return Ok(());
-            }
+            Err(error) => return self.tell(path, &[], &Broken::from(error)),
         };
         for entry in entries {
             let entry = entry.and_then(|entry| Ok((entry.file_type()?, entry)));
             let (kind, entry) = match entry {
                 Ok(entry) => entry,
-                Err(error) => {
-                    self.tell(path, &[], &Broken::from(error));
-                    return Ok(());
-                }
+                Err(error) => return self.tell(path, &[], &Broken::from(error)),
             };
             let name = entry.file_name();
             let name = name.as_encoded_bytes();
@@ -139,8 +176,12 @@ impl<'a> Reading<'a> {
             self.count(&path)?;
             match Kind::of(name) {
                 _ if kind.is_dir() => self.folder(&path, depth + 1)?,
+                some if kind.is_symlink() => {
+                    if some.is_some() || path.is_dir() {
+                        self.tell(&path, &[], &Broken::Link)?;
+                    }
+                }
                 None => {}
-                Some(_) if kind.is_symlink() => self.tell(&path, &[], &Broken::Link),
                 Some(Kind::Zip) => self.archive(&path, false)?,
                 Some(kind) => {
                     let read = files::read_no_link(&path, MAX_ADVISORY).map_err(Broken::from);
@@ -160,6 +201,8 @@ impl<'a> Reading<'a> {
         let mut ended = Ok(());
         let read = opened.map_err(Broken::from).and_then(|file| {
             archive::each(file, &mut |name, kind, read| {
+                // What swells until it is let go has cost as much as what is whole.
+                self.bytes += read.as_ref().map_or(MAX_ADVISORY, |_| 0);
                 ended = self
                     .count(path)
                     .and_then(|()| self.advisory(path, name, kind, read.as_ref().copied()));
@@ -167,10 +210,10 @@ impl<'a> Reading<'a> {
             })
         });
         ended?;
-        if let Err(broken) = read {
-            self.tell(path, &[], &broken);
+        match read {
+            Ok(()) => Ok(()),
+            Err(broken) => self.tell(path, &[], &broken),
         }
-        Ok(())
     }
 
     fn advisory(
@@ -182,38 +225,43 @@ impl<'a> Reading<'a> {
     ) -> Result<(), Ended> {
         let bytes = match bytes {
             Ok(bytes) => bytes,
-            Err(broken) => {
-                self.tell(file, entry, broken);
-                return Ok(());
-            }
+            Err(broken) => return self.tell(file, entry, broken),
         };
         self.bytes += bytes.len() as u64;
         if self.bytes > MAX_BYTES {
             return self.end(file);
         }
-        let kept = &mut self.kept;
+        let (kept, size) = (&mut self.kept, &mut self.size);
         let mut found = |found| {
-            kept.push(Kept {
+            let one = Kept {
                 file: file.to_owned(),
                 entry: entry.to_owned(),
                 found,
-            });
+            };
+            *size += one.size();
+            if kept.len() >= MAX_MATCHES || *size > MAX_SIZE {
+                return Err(Broken::TooMuch);
+            }
+            kept.push(one);
+            Ok(())
         };
         let read = match kind {
             Kind::Osv => osv::read(bytes, self.packages, &mut found),
             // Of other Markdown only the name tells that it should be one.
             Kind::RustSec if !rustsec::is_one(bytes) && !is_rustsec(file, entry) => return Ok(()),
             Kind::RustSec => rustsec::read(bytes, self.packages, &mut found),
-            Kind::Zip => Ok(()),
+            Kind::Zip => return Ok(()),
         };
-        if self.kept.len() > MAX_MATCHES {
-            return self.end(file);
-        }
         match read {
-            Ok(()) => self.advisories += 1,
+            Ok(about) => {
+                self.advisories += 1;
+                self.about[0] += usize::from(about.system);
+                self.about[1] += usize::from(about.crates);
+                Ok(())
+            }
+            Err(Broken::TooMuch) => self.end(file),
             Err(broken) => self.tell(file, entry, &broken),
         }
-        Ok(())
     }
 
     /// Counts what is looked at.
@@ -228,27 +276,34 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Nothing more is read. What was found before, in whatever is not read now, still stands.
+    /// Nothing more is read. What was found before still stands.
     fn end(&mut self, path: &Path) -> Result<(), Ended> {
-        self.tell(path, &[], &Broken::TooMuch);
-        let room = MAX_MATCHES.saturating_sub(self.kept.len());
-        let before = self.before.iter().filter(|kept| self.still_applies(kept));
-        let before: Vec<_> = before.take(room).cloned().collect();
-        self.kept.extend(before);
+        self.stands.fill(true);
+        self.say(path, &[], &Broken::TooMuch);
         Err(Ended)
     }
 
-    /// Something could not be read: a folder, a file, or one in an archive.
-    fn tell(&mut self, path: &Path, entry: &[u8], broken: &Broken) {
+    /// Something could not be read: a folder, a file, or one in an archive. What it said before still stands.
+    fn tell(&mut self, path: &Path, entry: &[u8], broken: &Broken) -> Result<(), Ended> {
+        if let Some(places) = self.places.get(&(path, entry)) {
+            for index in places {
+                self.stands[*index] = true;
+            }
+        }
+        if entry.is_empty() {
+            for (kept, stands) in self.before.iter().zip(&mut self.stands) {
+                *stands |= kept.file.starts_with(path);
+            }
+        }
+        self.say(path, entry, broken);
+        if self.broken > MAX_BROKEN {
+            return self.end(path);
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, path: &Path, entry: &[u8], broken: &Broken) {
         self.broken += 1;
-        let inner =
-            |kept: &&Kept| kept.file.starts_with(path) && (entry.is_empty() || kept.entry == entry);
-        let before = self.before.iter().filter(inner);
-        let before: Vec<_> = before
-            .filter(|kept| self.still_applies(kept))
-            .cloned()
-            .collect();
-        self.kept.extend(before);
         if self.problem.is_none() {
             let mut at = path.display().to_string();
             if !entry.is_empty() {
@@ -332,8 +387,14 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 const MAX_ENTRIES: usize = 400_000;
 
-/// A few megabytes of memory. A Debian that was never updated has some thousand.
+/// A Debian that was never updated has some thousand.
 const MAX_MATCHES: usize = 10_000;
+
+/// And of all together, in bytes of memory.
+const MAX_SIZE: usize = 8 * 1024 * 1024;
+
+/// Whoever has that many has something else.
+const MAX_BROKEN: usize = 10_000;
 
 /// `advisory-db/crates/name/` has four.
 const MAX_DEPTH: usize = 8;

@@ -164,13 +164,16 @@ fn links_fifos_and_depths_are_told_and_not_followed() {
     symlink(place.path("A-1.json"), place.path("A-2.json")).expect("a link");
     symlink(place.folder.path(), place.path("loop")).expect("a link");
     let (ids, _, broken, problem) = place.read();
-    assert_eq!((ids, broken), (vec!["A-1".to_owned()], 1));
+    assert_eq!((ids, broken), (vec!["A-1".to_owned()], 2));
+    let problem = problem.expect("told");
     assert!(
-        problem
-            .expect("told")
-            .ends_with("A-2.json: it is a link, which is not followed")
+        problem.ends_with("it is a link, which is not followed"),
+        "{problem}"
     );
-    fs::remove_file(place.path("A-2.json")).expect("removed");
+    for name in ["A-2.json", "loop"] {
+        fs::remove_file(place.path(name)).expect("removed");
+        assert_eq!(place.read().2, usize::from(name == "A-2.json"));
+    }
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(
         rustix::fs::CWD,
@@ -248,4 +251,62 @@ fn a_mark_changes_with_what_it_is_of() {
     changed("a file in a folder in it");
     place.put("list", "ab");
     changed("the list of packages");
+}
+
+#[test]
+fn no_more_is_kept_than_there_is_room_for_and_that_is_told() {
+    let mut place = Place::new();
+    for number in 0..20 {
+        place.put(
+            &format!("A-{number}.json"),
+            advisory(&format!("A-{number}")),
+        );
+    }
+    place.read();
+    // As many as there are in one file count once; those of many files until there is no room.
+    let names: Vec<_> = (0..30).map(|n| format!("{}{n}", "N".repeat(60))).collect();
+    let wide = |id: &str| {
+        let text = advisory(id);
+        text.replacen(
+            '{',
+            &format!("{{\"aliases\":{},", serde_json::json!(names)),
+            1,
+        )
+    };
+    for number in 0..4000 {
+        place.put(
+            &format!("wide/B-{number}.json"),
+            wide(&format!("B-{number}")),
+        );
+    }
+    let (ids, _, _, problem) = place.read();
+    assert!(
+        problem
+            .expect("told")
+            .ends_with("there is too much here; nothing behind it is read")
+    );
+    let size: usize = place.kept.iter().map(Kept::size).sum();
+    assert!(ids.len() > 1000 && size <= MAX_SIZE, "{} {size}", ids.len());
+    let before = place.kept.len();
+    place.read();
+    assert!(place.kept.len() <= before.max(MAX_MATCHES));
+}
+
+#[test]
+fn thousands_of_broken_files_end_it_and_what_was_known_stands() {
+    let mut place = Place::new();
+    place.put("A-1.json", advisory("A-1"));
+    place.read();
+    fs::remove_file(place.path("A-1.json")).expect("removed");
+    let files: Vec<_> = (0..MAX_BROKEN + 100)
+        .map(|n| format!("{}.json", n % 7))
+        .collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|name| (name.as_str(), b"{".as_slice()))
+        .collect();
+    place.put("all.zip", zip(&files));
+    let (ids, _, broken, _) = place.read();
+    assert_eq!(ids, ["A-1"]);
+    assert!(broken <= MAX_BROKEN + 2, "{broken}");
 }

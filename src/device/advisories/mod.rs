@@ -19,9 +19,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::packages::{self, Packages};
+use super::packages::{self, CRATES, Packages};
 use crate::clock::{Clock, Moment, Timestamp};
 pub use finding::Finding;
+use finding::Match;
 use folder::{Kept, Reading};
 use order::BadVersion;
 pub use severity::Severity;
@@ -43,8 +44,8 @@ struct Known {
     kept: Vec<Kept>,
     /// What the files looked like when they were read, and when that was.
     read: Option<(u64, Moment)>,
-    /// What they looked like the last time that was not the same.
-    changed: Option<u64>,
+    /// What they look like while they change, and since when they do.
+    changing: Option<(u64, Moment)>,
 }
 
 /// Where advisories come from.
@@ -69,6 +70,8 @@ pub struct Report {
     pub error: Option<String>,
     /// How many advisories were read.
     pub advisories: usize,
+    /// How many of them are about this system's packages, if it is one that is known, and about crates.
+    pub ecosystems: Vec<(String, usize)>,
     /// How many packages they were held against.
     pub packages: usize,
     /// How many apply and are ignored.
@@ -92,6 +95,9 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Unknown, Self::Current, Self::Failing];
+
     /// The state's name in `/api/status`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -124,36 +130,49 @@ impl Advisories {
     }
 
     /// Reads the advisories and the device's packages, if any of them changed since, or some hours have gone by. May take
-    /// a minute on a slow board; gives up, with everything as before, once `stop` says so.
-    pub fn check(&self, stop: &dyn Fn() -> bool) {
+    /// a minute on a slow board; gives up, with everything as before, once `stop` says so. Tells whether something is
+    /// changing just now, and should be looked at again soon.
+    pub fn check(&self, stop: &dyn Fn() -> bool) -> bool {
         let mut known = self.known.lock();
         let mark = folder::mark(&self.settings.place, packages::paths(&self.root));
         let now = self.clock.monotonic();
         if let Some((read, at)) = known.read {
             let failing = self.report.lock().state == State::Failing;
             if read == mark {
+                known.changing = None;
                 if now.saturating_since(at) < if failing { RETRY } else { AGAIN } {
-                    return;
+                    return false;
                 }
-            } else if known.changed.replace(mark) != Some(mark) {
-                // Somebody may be copying still: at the next look it should be the same.
-                return;
+            } else {
+                // Somebody may be copying still. Not for ever, though.
+                let (last, since) = known.changing.unwrap_or((read, now));
+                if last != mark && now.saturating_since(since) < RESTLESS {
+                    known.changing = Some((mark, since));
+                    return true;
+                }
             }
         }
         let (packages, trouble) = Packages::look(&self.root, Some(&known.packages));
         let place = &self.settings.place;
-        let Some(reading) = Reading::of(place, &packages, &known.kept, stop) else {
-            return;
+        let Some(mut reading) = Reading::of(place, &packages, &known.kept, stop) else {
+            return false;
         };
+        let before = self.report();
+        let is_off = !reading.is_there && !self.settings.is_given;
+        // A folder that somebody mounts something on is there, and empty, while that is away.
+        let is_empty = reading.is_there && reading.advisories == 0 && reading.broken == 0;
+        if is_empty && (self.settings.is_given || before.advisories > 0) {
+            reading.problem = Some(format!("{}: there is no advisory in it", place.display()));
+            reading.keep_all();
+        }
         let Reading {
             kept,
             advisories,
+            about,
             broken,
             problem,
-            is_there,
             ..
         } = reading;
-        let is_off = !is_there && !self.settings.is_given;
         // A folder that was taken away took along what it said.
         let kept = if is_off { Vec::new() } else { kept };
         let error = match broken {
@@ -161,37 +180,36 @@ impl Advisories {
             0 | 1 => problem,
             _ => problem.map(|first| format!("{broken} could not be read; {first}")),
         };
-        let error = trouble.or(error);
-        let state = if error.is_some() {
-            State::Failing
-        } else if advisories == 0 {
-            State::Off
-        } else {
-            State::Current
+        let error = trouble.filter(|_| !is_off).or(error);
+        let state = match error {
+            Some(_) => State::Failing,
+            None if advisories == 0 => State::Off,
+            None => State::Current,
         };
-        let mut findings = finding::put_together(kept.iter().map(|kept| &kept.found));
-        let all = findings.len();
-        findings.retain(|finding| {
-            let mut names = finding.aliases.iter().chain([&finding.id]);
-            !names.any(|name| self.settings.ignored.contains(name))
-        });
-        let report = Report {
+        let matches = kept.iter().map(|kept| &kept.found);
+        let (findings, ignored) = finding::put_together(matches, &self.settings.ignored);
+        let system = packages.system().map(|name| (name, about[0]));
+        let report = Arc::new(Report {
             state,
             checked: Some(self.clock.wall()),
             error,
             advisories,
+            ecosystems: system
+                .into_iter()
+                .chain([(CRATES.to_owned(), about[1])])
+                .collect(),
             packages: packages.count(),
-            ignored: all - findings.len(),
+            ignored,
             findings,
-        };
+        });
         known.kept = kept;
         known.packages = packages;
         known.read = Some((mark, now));
-        known.changed = None;
+        known.changing = None;
         drop(known);
-        let report = Arc::new(report);
-        let before = std::mem::replace(&mut *self.report.lock(), report.clone());
+        *self.report.lock() = report.clone();
         tell(&before, &report);
+        false
     }
 }
 
@@ -244,7 +262,7 @@ pub enum Broken {
     #[error("the archive is damaged, or not packed as usual")]
     Zip,
     /// More than an advisory has.
-    #[error("it is larger than 2 MiB")]
+    #[error("it is larger than an advisory may be")]
     TooLarge,
     /// More than anybody has.
     #[error("there is too much here; nothing behind it is read")]
@@ -277,16 +295,31 @@ impl From<BadVersion> for Broken {
     }
 }
 
-/// Whether a text can be the name of a vulnerability: what it is written into may trust it.
-fn is_id(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b);
-    (1..=MAX_ID).contains(&text.len()) && text.bytes().all(plain)
+/// Takes in what applies.
+///
+/// # Errors
+/// [`Broken::TooMuch`] when there is no room for more.
+type Found<'a> = dyn FnMut(Match) -> Result<(), Broken> + 'a;
+
+/// Which of those that are here an advisory names.
+#[derive(Debug, Default)]
+pub struct About {
+    crates: bool,
+    system: bool,
 }
 
-const MAX_ID: usize = 64;
+impl About {
+    fn add(&mut self, is_crates: bool) {
+        self.crates |= is_crates;
+        self.system |= !is_crates;
+    }
+}
 
 /// When everything is read again though nothing seems to have changed.
 const AGAIN: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// For how long it is waited until files come to rest.
+const RESTLESS: Duration = Duration::from_secs(10 * 60);
 
 /// The same after something could not be read: a card may answer the second time.
 const RETRY: Duration = Duration::from_secs(10 * 60);

@@ -39,8 +39,16 @@ impl Order {
     }
 }
 
+/// Takes `1.2` for 1.2.0, as some of those who write advisories do.
 fn semver(text: &str) -> Result<Version, BadVersion> {
-    Version::parse(text).map_err(|_| BadVersion)
+    let numbers = text.find(['-', '+']).unwrap_or(text.len());
+    let (numbers, rest) = text.split_at(numbers);
+    let missing = match numbers.bytes().filter(|b| *b == b'.').count() {
+        0 => ".0.0",
+        1 => ".0",
+        _ => "",
+    };
+    Version::parse(&[numbers, missing, rest].concat()).map_err(|_| BadVersion)
 }
 
 /// What any version looks like.
@@ -198,7 +206,10 @@ mod tests {
             Order::Semver.compare("1.1.6+spec-1.1.0", "1.1.6"),
             Ok(Ordering::Equal)
         );
-        for bad in ["", "1", "1.2", "1.2.3.4", "v1.2.3", "1.2.3 ", "１.2.3"] {
+        for (short, long) in [("1", "1.0.0"), ("1.2", "1.2.0"), ("1.2-rc.1", "1.2.0-rc.1")] {
+            assert_eq!(Order::Semver.compare(short, long), Ok(Ordering::Equal));
+        }
+        for bad in ["", "1.", "1.x", "1.2.3.4", "v1.2.3", "1.2.3 ", "１.2.3"] {
             assert_eq!(Order::Semver.compare(bad, "1.0.0"), Err(BadVersion));
         }
     }

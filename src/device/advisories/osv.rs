@@ -6,11 +6,11 @@ use std::cmp::Ordering;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::finding::{Match, link};
-use super::order::{BadVersion, Order};
+use super::finding::{MAX_ALIASES, Match, link};
+use super::order::Order;
 use super::severity::Severity;
-use super::{Broken, is_id};
-use crate::config::HttpsUrl;
+use super::{About, Broken, Found};
+use crate::config::{HttpsUrl, is_advisory};
 use crate::device::packages::Packages;
 
 /// What is read of each: enough to know that it is about nothing here, as nearly all are.
@@ -36,29 +36,51 @@ struct Package<'a> {
     name: Cow<'a, str>,
 }
 
-/// Calls `found` for each package here that this advisory is about.
+/// Calls `found` for each package here that this advisory is about. Tells the ecosystems of what is here that it names.
 ///
 /// # Errors
-/// [`Broken`] if it is no advisory, or one that cannot be judged.
-pub fn read(bytes: &[u8], packages: &Packages, found: &mut dyn FnMut(Match)) -> Result<(), Broken> {
+/// [`Broken`] if it is no advisory, or one that cannot be judged; what `found` gives back.
+pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<About, Broken> {
+    // A byte of JSON can want a hundred of memory.
+    let count = |sign: u8| bytes.iter().filter(|b| **b == sign).count();
+    if count(b'{') > MAX_OBJECTS || count(b',') > MAX_VALUES {
+        return Err(Broken::TooLarge);
+    }
     let entry: Entry = serde_json::from_slice(bytes).map_err(|error| Broken::json(&error))?;
-    if !is_id(&entry.id) {
+    if !is_advisory(&entry.id) {
         return Err(Broken::Id);
     }
-    let is_here = |affected: &Affected| {
-        let package = affected.package.as_ref();
-        package.is_some_and(|Package { ecosystem, name }| {
-            let there = packages.of(ecosystem);
-            there.is_some_and(|there| !there.versions(name).is_empty())
-        })
-    };
-    if !entry.affected.iter().flatten().any(is_here) {
-        return Ok(());
+    let mut about = About::default();
+    let mut is_here = false;
+    for Package { ecosystem, name } in entry
+        .affected
+        .iter()
+        .flatten()
+        .filter_map(|one| one.package.as_ref())
+    {
+        if let Some(there) = packages.of(ecosystem) {
+            about.add(there.is_crates());
+            is_here |= !there.versions(name).is_empty();
+        }
     }
+    if is_here {
+        judge_all(bytes, packages, found)?;
+    }
+    Ok(about)
+}
+
+fn judge_all(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<(), Broken> {
     let entry: Value = serde_json::from_slice(bytes).map_err(|error| Broken::json(&error))?;
-    if !entry["withdrawn"].is_null() {
-        return Ok(());
+    match &entry["withdrawn"] {
+        Value::Null => {}
+        Value::String(when) if !when.is_empty() => return Ok(()),
+        _ => return Err(Broken::Shape),
     }
+    let is_named = ids(&entry["aliases"], MAX_ALIASES)?
+        .0
+        .iter()
+        .any(|id| id.starts_with("CVE-"));
+    let mut done = Vec::new();
     for affected in list(&entry["affected"])? {
         let package = &affected["package"];
         let (Some(ecosystem), Some(name)) =
@@ -69,25 +91,38 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut dyn FnMut(Match)) -> 
         let Some(ecosystem) = packages.of(ecosystem) else {
             continue;
         };
-        if is_no_vulnerability(affected) || is_of_other_machines(affected) {
+        if is_no_vulnerability(affected, is_named) || is_of_other_machines(affected) {
             continue;
         }
         for installed in ecosystem.versions(name) {
+            // A package may have several ranges, each in a block of its own.
+            if done
+                .iter()
+                .any(|(one, version)| *one == name && *version == **installed)
+            {
+                continue;
+            }
             if let Some(fixed_in) = judge(affected, ecosystem.order, installed)? {
+                done.push((name, installed.to_string()));
                 let id = entry["id"].as_str().unwrap_or_default();
+                let (aliases, _) = ids(&entry["aliases"], MAX_ALIASES)?;
+                let (mut upstream, is_whole) = ids(&entry["upstream"], MAX_UPSTREAM)?;
+                if !is_whole {
+                    // Of those that are not kept one may have no advisory of its own.
+                    upstream.push(id.to_owned());
+                }
+                let own = page(&entry).or_else(|| link(id));
                 found(Match {
                     id: id.to_owned(),
-                    aliases: ids(&entry["aliases"])?,
-                    upstream: ids(&entry["upstream"])?,
+                    aliases,
+                    upstream,
                     ecosystem: ecosystem.name(),
                     package: name.to_owned(),
                     installed: installed.to_string(),
                     fixed_in,
                     severity: severity(&entry, affected),
-                    link: page(&entry)
-                        .or_else(|| link(id))
-                        .or_else(|| any_page(&entry)),
-                });
+                    link: own.or_else(|| any_page(&entry)),
+                })?;
             }
         }
     }
@@ -100,8 +135,12 @@ fn severity(entry: &Value, affected: &Value) -> Severity {
     let scores = scores
         .filter_map(Value::as_array)
         .flatten()
-        .filter_map(|one| Severity::of_vector(one["score"].as_str()?));
-    // A vector says more than a word.
+        .filter_map(|one| {
+            let score = one["score"].as_str()?;
+            // Ubuntu has a word there.
+            Severity::of_vector(score).or_else(|| known(Severity::of_word(score)))
+        });
+    // That says more than a word elsewhere.
     if let Some(worst) = scores.max() {
         return worst;
     }
@@ -117,6 +156,10 @@ fn severity(entry: &Value, affected: &Value) -> Severity {
         .flatten()
         .map(|word| Severity::of_word(&word.to_ascii_lowercase()));
     words.max().unwrap_or_default()
+}
+
+fn known(severity: Severity) -> Option<Severity> {
+    Some(severity).filter(|severity| *severity != Severity::Unknown)
 }
 
 /// The advisory's own page.
@@ -139,9 +182,12 @@ fn address(reference: &Value) -> Option<String> {
     Some(url.as_str().to_owned())
 }
 
-/// Whether it only tells something: that nobody looks after a crate any more, say; or that Debian calls it no problem.
-fn is_no_vulnerability(affected: &Value) -> bool {
-    !affected["database_specific"]["informational"].is_null()
+/// Whether it only tells something: that nobody looks after a crate any more, say; or that Debian calls it no problem. Some
+/// that are called unsound have a score, or a name in others' collections: those are vulnerabilities.
+fn is_no_vulnerability(affected: &Value, is_named: bool) -> bool {
+    let specific = &affected["database_specific"];
+    let is_informational = !specific["informational"].is_null();
+    (is_informational && !is_named && specific["cvss"].is_null())
         || affected["ecosystem_specific"]["urgency"] == "unimportant"
 }
 
@@ -164,63 +210,76 @@ fn judge(
 ) -> Result<Option<Option<String>>, Broken> {
     let versions = list(&affected["versions"])?;
     let ranges = list(&affected["ranges"])?;
-    let mut ranges = ranges
-        .iter()
-        .filter(|range| range["type"] != "GIT")
-        .peekable();
-    let says_nothing = versions.is_empty() && ranges.peek().is_none();
-    let mut applies = says_nothing || versions.iter().any(|version| version == installed);
-    let mut fixed_in: Option<&str> = None;
+    let mut says_nothing = versions.is_empty();
+    let mut applies = versions.iter().any(|version| version == installed);
+    // Of a range that it is in, or else of any.
+    let (mut fixed_in, mut fixed_elsewhere) = (None, None);
     for range in ranges {
-        let (inside, next) = judge_range(list(&range["events"])?, order, installed)?;
-        applies |= inside;
-        if let Some(next) = next.filter(|_| inside || fixed_in.is_none()) {
-            fixed_in = Some(next);
+        match range["type"].as_str() {
+            Some("GIT") => continue,
+            Some("SEMVER" | "ECOSYSTEM") => {}
+            _ => return Err(Broken::Shape),
         }
+        says_nothing = false;
+        let (inside, next) = judge_range(list(&range["events"])?, order, installed)?;
+        if inside {
+            fixed_in = Some(next);
+        } else {
+            fixed_elsewhere = fixed_elsewhere.or(next);
+        }
+        applies |= inside;
     }
-    Ok(applies.then(|| fixed_in.map(str::to_owned)))
+    let fixed_in = fixed_in.unwrap_or(fixed_elsewhere);
+    Ok((applies || says_nothing).then(|| fixed_in.map(str::to_owned)))
 }
 
-/// Whether the version is in the range of these events, and the first good one behind that version.
+/// Whether the version is in the range of these events, and the first good one behind that version. Where nothing says
+/// since when, it is since ever.
 fn judge_range<'a>(
     events: &'a [Value],
     order: Order,
     installed: &str,
-) -> Result<(bool, Option<&'a str>), BadVersion> {
-    // The last event at or before the version tells; of two at once, the worse.
-    let mut latest: Option<&str> = None;
-    let mut inside = false;
+) -> Result<(bool, Option<&'a str>), Broken> {
+    let introduced = events.iter().any(|event| !event["introduced"].is_null());
+    // The last event at or before the version tells; of several at once, that which ends a range with its version, or
+    // else the worse.
+    let mut latest: Option<(&str, bool)> = None;
+    let mut inside = !introduced;
     let mut next: Option<&str> = None;
     for event in events {
-        let (at, bad, applies) = if let Some(at) = event.get("introduced") {
-            let at = at.as_str().ok_or(BadVersion)?;
-            let since = at == "0" || order.compare(installed, at)?.is_ge();
-            (at, true, since)
-        } else if let Some(at) = event.get("fixed") {
-            let at = at.as_str().ok_or(BadVersion)?;
-            let good = order.compare(installed, at)?.is_ge();
-            if !good && next.is_none_or(|next| order.compare(at, next) == Ok(Ordering::Less)) {
-                next = Some(at);
-            }
-            (at, false, good)
-        } else if let Some(at) = event.get("last_affected") {
-            let at = at.as_str().ok_or(BadVersion)?;
-            (at, false, order.compare(installed, at)?.is_gt())
-        } else {
+        let named = ["introduced", "fixed", "last_affected"].map(|name| (name, &event[name]));
+        let Some((name, at)) = named.into_iter().find(|(_, at)| !at.is_null()) else {
             continue;
         };
-        if !applies {
+        let at = at.as_str().ok_or(Broken::Shape)?;
+        let is_last = name == "last_affected";
+        let order_to = if at == "0" && name == "introduced" {
+            Ordering::Greater
+        } else {
+            order.compare(installed, at)?
+        };
+        if name == "fixed"
+            && order_to.is_lt()
+            && next.is_none_or(|next| order.compare(at, next) == Ok(Ordering::Less))
+        {
+            next = Some(at);
+        }
+        if order_to.is_lt() || (is_last && order_to.is_eq()) {
             continue;
         }
+        let bad = name == "introduced";
         let step = match latest {
-            None | Some("0") => Ordering::Greater,
+            None | Some(("0", _)) => Ordering::Greater,
             Some(_) if at == "0" => Ordering::Less,
-            Some(latest) => order.compare(at, latest)?,
+            Some((latest, _)) => order.compare(at, latest)?,
         };
-        match step {
-            Ordering::Less => {}
-            Ordering::Equal => inside |= bad,
-            Ordering::Greater => (latest, inside) = (Some(at), bad),
+        match (step, latest) {
+            (Ordering::Less, _) => {}
+            (Ordering::Equal, Some((_, was_last))) => {
+                inside = (inside || bad) && !is_last && !was_last;
+                latest = Some((at, is_last || was_last));
+            }
+            _ => (latest, inside) = (Some((at, is_last)), bad),
         }
     }
     Ok((inside, next))
@@ -235,15 +294,27 @@ fn list(value: &Value) -> Result<&[Value], Broken> {
     }
 }
 
-/// Names of vulnerabilities, without those that could not be one.
-fn ids(value: &Value) -> Result<Vec<String>, Broken> {
-    let ids = list(value)?.iter().filter_map(Value::as_str);
-    let ids = ids.filter(|id| is_id(id)).take(MAX_ALIASES);
-    Ok(ids.map(str::to_owned).collect())
+/// Names of vulnerabilities, without those that could not be one; and whether those are all.
+fn ids(value: &Value, most: usize) -> Result<(Vec<String>, bool), Broken> {
+    let all = list(value)?;
+    let ids = all.iter().filter_map(Value::as_str);
+    let ids: Vec<_> = ids
+        .filter(|id| is_advisory(id))
+        .take(most)
+        .map(str::to_owned)
+        .collect();
+    let is_whole = ids.len() == all.len();
+    Ok((ids, is_whole))
 }
 
-/// A kernel update of Debian names a hundred.
-const MAX_ALIASES: usize = 256;
+/// A kernel update of Ubuntu's names a hundred.
+const MAX_UPSTREAM: usize = 256;
+
+/// Debian's longest have some hundred: an event each.
+const MAX_OBJECTS: usize = 16 * 1024;
+
+/// Of lists of versions, mostly.
+const MAX_VALUES: usize = 100_000;
 
 #[cfg(test)]
 #[path = "osv_tests.rs"]

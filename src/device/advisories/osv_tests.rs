@@ -25,7 +25,11 @@ fn board() -> Packages {
 
 fn read_all(text: &[u8]) -> Result<Vec<Match>, Broken> {
     let mut found = Vec::new();
-    read(text, &board(), &mut |one| found.push(one)).map(|()| found)
+    read(text, &board(), &mut |one| {
+        found.push(one);
+        Ok(())
+    })
+    .map(|_| found)
 }
 
 fn found(advisory: &Value) -> Vec<Match> {
@@ -79,8 +83,27 @@ fn a_version_is_judged_by_the_events_around_it_in_whatever_order_they_stand() {
             json!([{"fixed": "0.17.8"}, {"introduced": "0.17.8"}]),
             Some(None),
         ),
-        (json!([{"limit": "1.0.0"}]), None),
-        (json!([]), None),
+        // What begins and ends with one version is that one.
+        (
+            json!([{"introduced": "0.17.8"}, {"last_affected": "0.17.8"}]),
+            Some(None),
+        ),
+        (
+            json!([{"introduced": "0.17.7"}, {"last_affected": "0.17.7"}]),
+            None,
+        ),
+        (
+            json!([{"last_affected": "0.17.7"}, {"introduced": "0.17.7"}]),
+            None,
+        ),
+        (
+            json!([{"introduced": null, "fixed": "0.17.9"}]),
+            Some(Some("0.17.9")),
+        ),
+        (json!([{"fixed": "0.17.9"}]), Some(Some("0.17.9"))),
+        (json!([{"fixed": "0.17.1"}]), None),
+        (json!([{"limit": "1.0.0"}]), Some(None)),
+        (json!([]), Some(None)),
     ];
     for (events, wanted) in cases {
         let found = found(&semver_range(events.clone()));
@@ -96,6 +119,11 @@ fn a_range_of_many_is_enough_and_so_is_a_version_in_the_list() {
         {"type": "ECOSYSTEM", "events": [{"introduced": "0.17.0"}, {"fixed": "0.17.9"}]},
     ]}));
     assert_eq!(found(&two)[0].fixed_in.as_deref(), Some("0.17.9"));
+    let unmended = about_ring(json!({"ranges": [
+        {"type": "SEMVER", "events": [{"introduced": "0.17.0"}]},
+        {"type": "SEMVER", "events": [{"introduced": "0.18.0"}, {"fixed": "0.18.3"}]},
+    ]}));
+    assert_eq!(found(&unmended)[0].fixed_in, None);
     for (versions, wanted) in [(json!(["0.17.8"]), 1), (json!(["0.17.80", "0.17"]), 0)] {
         assert_eq!(
             found(&about_ring(json!({"versions": versions}))).len(),
@@ -151,6 +179,14 @@ fn what_was_withdrawn_is_only_told_or_is_about_other_machines_does_not_count() {
     assert_eq!(found(&advisory).len(), 1);
     advisory["withdrawn"] = json!("2024-01-01T00:00:00Z");
     assert_eq!(found(&advisory), []);
+    for odd in [json!(false), json!("")] {
+        advisory["withdrawn"] = odd;
+        assert!(read_all(advisory.to_string().as_bytes()).is_err());
+    }
+    let mut unsound = about_ring(json!({"database_specific": {"informational": "unsound"}}));
+    assert_eq!(found(&unsound), []);
+    unsound["aliases"] = json!(["CVE-2025-1"]);
+    assert_eq!(found(&unsound).len(), 1);
     for nothing in [
         json!({"database_specific": {"informational": "unmaintained"}}),
         json!({"ecosystem_specific": {"urgency": "unimportant"}}),
@@ -161,6 +197,7 @@ fn what_was_withdrawn_is_only_told_or_is_about_other_machines_does_not_count() {
     }
     for something in [
         json!({"database_specific": {"informational": null}}),
+        json!({"database_specific": {"informational": "unsound", "cvss": "CVSS:4.0/AV:L"}}),
         json!({"ecosystem_specific": {"urgency": "low"}}),
         json!({"ecosystem_specific": {"affects": {"os": ["windows", "linux"], "arch": []}}}),
         json!({"ecosystem_specific": 7, "database_specific": [[]]}),
@@ -182,7 +219,7 @@ fn the_severity_is_a_vectors_or_else_a_word() {
         (json!({}), Severity::Unknown),
         (json!({"severity": [v3]}), Severity::Critical),
         (json!({"severity": [low]}), Severity::Low),
-        // The fourth version's scores are not worked out here; who has them has words too, as a rule.
+        // The fourth version's scores are not worked out here.
         (json!({"severity": [v4]}), Severity::Unknown),
         (json!({"severity": [low, v3]}), Severity::Critical),
         (
@@ -199,7 +236,7 @@ fn the_severity_is_a_vectors_or_else_a_word() {
         ),
         (
             json!({"severity": [{"type": "Ubuntu", "score": "low"}], "database_specific": 3}),
-            Severity::Unknown,
+            Severity::Low,
         ),
         (json!({"severity": "high"}), Severity::Unknown),
     ];
@@ -277,6 +314,21 @@ fn what_is_no_advisory_or_cannot_be_judged_is_told_and_never_taken_for_good_news
         let start: String = text.chars().take(60).collect();
         assert!(said.contains(wanted), "{start}: {said}");
     }
+    for odd in [
+        json!([7]),
+        json!([{"type": "SEMVER", "events": 7}]),
+        json!([{"events": []}]),
+    ] {
+        let text = about_ring(json!({"ranges": odd})).to_string();
+        assert!(
+            matches!(read_all(text.as_bytes()), Err(Broken::Shape)),
+            "{text}"
+        );
+    }
+    for many in ["{},".repeat(MAX_OBJECTS + 1), "1,".repeat(MAX_VALUES + 1)] {
+        let text = format!(r#"{{"id":"A","affected":[],"x":[{many}1]}}"#);
+        assert!(matches!(read_all(text.as_bytes()), Err(Broken::TooLarge)));
+    }
     // What nobody asks for may be as deep as it likes.
     assert!(read_all(deeper.as_bytes()).is_ok());
     assert!(read_all(b"{\"id\": \"A\xff\"}").is_err());
@@ -311,4 +363,17 @@ fn a_pre_release_has_its_place_in_the_order() {
         .len(),
         1
     );
+}
+
+#[test]
+fn a_package_of_many_blocks_is_found_once_and_a_bundle_without_end_stays_one() {
+    let mut advisory = about_ring(json!({}));
+    let block = advisory["affected"][0].clone();
+    advisory["affected"] = json!(vec![block; 1000]);
+    advisory["upstream"] = json!((0..300).map(|n| format!("CVE-{n}")).collect::<Vec<_>>());
+    let found = found(&advisory);
+    assert_eq!(found.len(), 1);
+    // Its own name among them: so they are never all covered by others.
+    assert_eq!(found[0].upstream.len(), MAX_UPSTREAM + 1);
+    assert!(found[0].upstream.contains(&found[0].id));
 }

@@ -5,9 +5,10 @@ use toml_parser::decoder::Encoding;
 use toml_parser::parser::{EventReceiver, RecursionGuard, parse_document};
 use toml_parser::{ErrorSink, ParseError, Source, Span};
 
-use super::finding::Match;
+use super::finding::{MAX_ALIASES, Match};
 use super::severity::Severity;
-use super::{Broken, is_id};
+use super::{About, Broken, Found};
+use crate::config::is_advisory;
 use crate::device::packages::{CRATES, Packages};
 
 /// The fields that count.
@@ -17,7 +18,8 @@ struct Front {
     package: String,
     aliases: Vec<String>,
     cvss: String,
-    is_no_vulnerability: bool,
+    is_withdrawn: bool,
+    is_informational: bool,
     os: Vec<String>,
     arch: Vec<String>,
     patched: Vec<String>,
@@ -34,41 +36,48 @@ pub fn is_one(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Broken`] if it is no advisory, or one that cannot be judged.
-pub fn read(bytes: &[u8], packages: &Packages, found: &mut dyn FnMut(Match)) -> Result<(), Broken> {
+pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<About, Broken> {
     let text = std::str::from_utf8(bytes).map_err(|_| Broken::Toml)?;
     let front = text.strip_prefix(FENCE).ok_or(Broken::Toml)?;
     let (front, _) = front.split_once("\n```").ok_or(Broken::Toml)?;
+    if front.len() > MAX_FRONT {
+        return Err(Broken::TooLarge);
+    }
     let front = Front::parse(front)?;
-    if !is_id(&front.id) || front.package.is_empty() {
+    if !is_advisory(&front.id) || front.package.is_empty() {
         return Err(Broken::Id);
     }
-    if front.is_no_vulnerability || front.is_of_other_machines() {
-        return Ok(());
+    let mut about = About::default();
+    about.add(true);
+    if front.is_no_vulnerability() || front.is_of_other_machines() {
+        return Ok(about);
     }
     let Some(ecosystem) = packages.of(CRATES) else {
-        return Ok(());
+        return Ok(about);
     };
     for installed in ecosystem.versions(&front.package) {
         if let Some(fixed_in) = front.judge(installed)? {
-            found(Match {
+            let one = Match {
                 link: Some(format!("https://rustsec.org/advisories/{}.html", front.id)),
                 id: front.id.clone(),
-                aliases: front
-                    .aliases
-                    .iter()
-                    .filter(|id| is_id(id))
-                    .cloned()
-                    .collect(),
+                aliases: names(&front.aliases),
                 upstream: Vec::new(),
                 ecosystem: ecosystem.name(),
                 package: front.package.clone(),
                 installed: installed.to_string(),
                 fixed_in,
                 severity: Severity::of_vector(&front.cvss).unwrap_or_default(),
-            });
+            };
+            found(one)?;
         }
     }
-    Ok(())
+    Ok(about)
+}
+
+/// Those that could be one.
+fn names(aliases: &[String]) -> Vec<String> {
+    let names = aliases.iter().filter(|name| is_advisory(name));
+    names.take(MAX_ALIASES).cloned().collect()
 }
 
 impl Front {
@@ -91,6 +100,13 @@ impl Front {
             None => Ok(reader.front),
             Some(_) => Err(Broken::Toml),
         }
+    }
+
+    /// Whether it was taken back, or only tells something: that nobody looks after a crate any more, say. Some that are called
+    /// unsound have a score, or a name in others' collections: those are vulnerabilities.
+    fn is_no_vulnerability(&self) -> bool {
+        let is_named = self.aliases.iter().any(|id| id.starts_with("CVE-"));
+        self.is_withdrawn || (self.is_informational && self.cvss.is_empty() && !is_named)
     }
 
     /// Whether it is about other processors or systems only.
@@ -266,8 +282,11 @@ impl Reader<'_> {
     }
 
     fn take(&mut self, text: String) {
-        let path = [self.table.as_slice(), self.key.as_slice()].concat();
-        let path: Vec<_> = path.iter().map(String::as_str).collect();
+        // None that counts has three parts.
+        let mut parts = self.table.iter().chain(&self.key).map(String::as_str);
+        let [Some(table), Some(key), None] = [(); 3].map(|()| parts.next()) else {
+            return;
+        };
         let Front {
             aliases,
             os,
@@ -276,14 +295,12 @@ impl Reader<'_> {
             unaffected,
             ..
         } = &mut self.front;
-        let list = match path[..] {
+        let list = match [table, key] {
             ["advisory", "id"] => return self.front.id = text,
             ["advisory", "package"] => return self.front.package = text,
             ["advisory", "cvss"] => return self.front.cvss = text,
-            // Withdrawn, or only to tell that nobody looks after a crate any more.
-            ["advisory", "withdrawn" | "informational"] => {
-                return self.front.is_no_vulnerability = true;
-            }
+            ["advisory", "withdrawn"] => return self.front.is_withdrawn = true,
+            ["advisory", "informational"] => return self.front.is_informational = true,
             ["advisory", "aliases"] => aliases,
             ["affected", "os"] => os,
             ["affected", "arch"] => arch,
@@ -362,6 +379,9 @@ impl EventReceiver for Reader<'_> {
 
 /// How the TOML begins; it ends at the next one.
 const FENCE: &str = "```toml\n";
+
+/// The longest have 10 KB.
+const MAX_FRONT: usize = 64 * 1024;
 
 /// Lists of texts, and tables of them.
 const MAX_DEPTH: u32 = 16;

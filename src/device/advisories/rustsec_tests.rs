@@ -6,7 +6,11 @@ use crate::device::packages::Packages;
 fn read_all(text: &[u8]) -> Result<Vec<Match>, Broken> {
     let packages = Packages::default().with_crates(&[("ring", "0.17.8"), ("early", "2.0.0-rc.3")]);
     let mut found = Vec::new();
-    read(text, &packages, &mut |one| found.push(one)).map(|()| found)
+    read(text, &packages, &mut |one| {
+        found.push(one);
+        Ok(())
+    })
+    .map(|_| found)
 }
 
 /// About a crate, with these lines under `[advisory]` and behind it.
@@ -130,12 +134,18 @@ fn what_was_withdrawn_is_only_told_or_is_about_other_machines_does_not_count() {
 fn what_is_no_advisory_or_cannot_be_judged_is_told() {
     let deep = about(
         "ring",
-        &format!("x = {}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        &format!("x = {}{}", "[".repeat(30_000), "]".repeat(30_000)),
         "",
     );
-    let tables = about("ring", &format!("x = {}", "{a=".repeat(100_000)), "");
-    let keys = about("ring", &format!("x{} = 1", ".x".repeat(100_000)), "");
+    let tables = about("ring", &format!("x = {}", "{a=".repeat(20_000)), "");
+    let keys = about(
+        "ring",
+        &format!("x{} = [{}]", ".x".repeat(10_000), "1,".repeat(10_000)),
+        "",
+    );
     assert!(read_all(keys.as_bytes()).is_ok());
+    let long = about("ring", &format!("x = '{}'", "x".repeat(MAX_FRONT)), "");
+    assert!(matches!(read_all(long.as_bytes()), Err(Broken::TooLarge)));
     for (text, wanted) in [
         (about("", "", ""), "no name"),
         (

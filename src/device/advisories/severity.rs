@@ -41,9 +41,20 @@ impl Severity {
             Self::Critical => "critical",
         }
     }
-}
 
-impl Severity {
+    /// Where it stands among others: what nobody has judged before what somebody has called low.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Low => 1,
+            Self::Unknown => 2,
+            Self::Medium => 3,
+            Self::High => 4,
+            Self::Critical => 5,
+        }
+    }
+
     /// That of a CVSS vector of version 3.0 or 3.1, by its base score; none if it is no such vector. What it says beside the
     /// base metrics is left aside: that is for whoever knows the place.
     #[must_use]

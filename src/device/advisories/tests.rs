@@ -140,6 +140,63 @@ fn a_configured_place_has_to_be_there() {
 }
 
 #[test]
+fn an_empty_place_is_no_good_news_if_there_was_something_or_should_be() {
+    let board = board("advisories", true);
+    fs::create_dir(board.folder.path().join("advisories")).expect("made");
+    assert_eq!(board.look(), ids(&[], State::Failing));
+    for is_given in [true, false] {
+        let board = self::board("advisories", is_given);
+        board.advise("CVE-1", "1.0-2");
+        assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+        fs::remove_file(board.folder.path().join("advisories/CVE-1.json")).expect("removed");
+        for _ in 0..2 {
+            assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+        }
+    }
+    // A link to a stick that is not in is something else than nothing.
+    let board = self::board("advisories", false);
+    let link = board.folder.path().join("advisories");
+    std::os::unix::fs::symlink(board.folder.path().join("stick"), link).expect("a link");
+    assert_eq!(board.look(), ids(&[], State::Failing));
+}
+
+#[test]
+fn what_never_comes_to_rest_is_read_all_the_same() {
+    let board = board("advisories", false);
+    board.look();
+    board.advise("CVE-1", "1.0-2");
+    for step in 0..20 {
+        board.put("advisories/log", &"x".repeat(step));
+        assert!(board.advisories.check(&|| false), "{step}");
+        board.time.advance(RESTLESS / 20);
+    }
+    board.put("advisories/log", "");
+    assert!(!board.advisories.check(&|| false));
+    assert_eq!(board.advisories.report().findings.len(), 1);
+}
+
+#[test]
+fn it_is_told_what_the_advisories_are_about() {
+    let board = board("advisories", false);
+    board.advise("CVE-1", "1.0-2");
+    board.put(
+        "advisories/A-1.json",
+        r#"{"id":"A-1","affected":[{"package":{"ecosystem":"crates.io","name":"x"}}]}"#,
+    );
+    board.put(
+        "advisories/A-2.json",
+        r#"{"id":"A-2","affected":[{"package":{"ecosystem":"npm","name":"x"}}]}"#,
+    );
+    board.look();
+    let report = board.advisories.report();
+    assert_eq!(report.advisories, 3);
+    assert_eq!(
+        report.ecosystems,
+        [("Debian:12".to_owned(), 1), ("crates.io".to_owned(), 1)]
+    );
+}
+
+#[test]
 fn it_is_all_read_again_after_some_hours_and_sooner_after_a_failure() {
     let board = board("advisories", false);
     board.advise("CVE-1", "1.0-2");
@@ -186,9 +243,9 @@ fn what_somebody_looked_into_is_counted_apart() {
 #[test]
 fn only_what_can_be_a_name_is_one() {
     for good in ["CVE-2024-1", "GHSA-xxxx-1", "a:b+c.d_e"] {
-        assert!(is_id(good), "{good}");
+        assert!(crate::config::is_advisory(good), "{good}");
     }
     for bad in ["", "a/b", "a b", "../x", "é", "a\n", &"a".repeat(65)] {
-        assert!(!is_id(bad), "{bad}");
+        assert!(!crate::config::is_advisory(bad), "{bad}");
     }
 }

@@ -18,6 +18,8 @@ pub struct Pace {
     pub first: Duration,
     /// Between two looks.
     pub period: Duration,
+    /// Until it is looked whether what was changing has come to rest.
+    pub rest: Duration,
 }
 
 impl Pace {
@@ -25,6 +27,7 @@ impl Pace {
     pub const REAL: Self = Self {
         first: Duration::from_secs(5),
         period: Duration::from_secs(30),
+        rest: Duration::from_secs(5),
     };
 }
 
@@ -52,8 +55,9 @@ fn watch(advisories: &Advisories, pace: Pace, stopped: &Receiver<()>) {
     let _ = setpriority_process(None, LOWEST);
     let mut wait = pace.first;
     while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-        advisories.check(&|| stopped.try_recv() == Err(TryRecvError::Disconnected));
-        wait = pace.period;
+        let is_changing =
+            advisories.check(&|| stopped.try_recv() == Err(TryRecvError::Disconnected));
+        wait = if is_changing { pace.rest } else { pace.period };
     }
 }
 
