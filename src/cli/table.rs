@@ -230,7 +230,7 @@ not have is left out. With --json the answer of GET /api/status as it is.",
 Over the Unix socket. postern fetches no advisories: they are files that you put into STATE_DIR/advisories, or where \
 ADVISORY_DIR says. OSV's will do, as in the all.zip that osv.dev has for each ecosystem, unpacked or not, and RustSec's \
 advisory-db. They are held against the packages of the device (dpkg, apk, opkg) and the crates that postern is made of, \
-within a minute of any change.
+within a minute of a change; of one more than two folders down within six hours.
 
 The exit status is for cron. Where there are no advisories it is 1: a board that was forgotten should not pass for a good \
 one. With --json the answer of GET /api/security/cve as it is.",

@@ -29,7 +29,6 @@ export function enter() {
 
 // `advisories`: what the status says of them.
 export async function update(advisories) {
-  await showKnown(JSON.stringify(advisories));
   const { data } = await call('api/security/rate-limits');
   $('locks-table').hidden = !data.length;
   $('locks-none').hidden = data.length > 0;
@@ -45,6 +44,7 @@ export async function update(advisories) {
     if (!row.parentNode) $('locks').append(row);
   }
   rows.forEach(row => row.remove());
+  await showKnown(JSON.stringify(advisories));
 }
 
 let known;

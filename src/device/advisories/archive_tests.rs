@@ -103,7 +103,8 @@ fn an_entry_that_swells_is_let_go() {
     ended.expect("the rest is whole");
     for (name, read) in &steps[..2] {
         assert!(
-            read.as_ref().is_err_and(|said| said.contains("larger than")),
+            read.as_ref()
+                .is_err_and(|said| said.contains("larger than")),
             "{name}"
         );
     }

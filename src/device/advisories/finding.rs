@@ -27,7 +27,7 @@ pub struct Finding {
 }
 
 /// An advisory that applies to a package, before it is put together with others.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
     /// As in [`Finding`].
     pub id: String,

@@ -39,7 +39,7 @@ impl Kind {
 }
 
 /// Something found, and where.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     file: PathBuf,
     /// The name in the archive; empty for a file of its own.
@@ -138,11 +138,12 @@ impl<'a> Reading<'a> {
 
     fn finish(&mut self) {
         let before = self.before.iter().zip(&self.stands);
-        let standing = before.filter(|(kept, stands)| **stands && self.still_applies(kept));
+        let standing = before.filter(|(kept, stands)| {
+            // Of what was read only in part, the one part is in both.
+            **stands && self.still_applies(kept) && !self.kept.contains(kept)
+        });
         let standing: Vec<_> = standing.map(|(kept, _)| kept.clone()).collect();
         self.kept.extend(standing);
-        self.kept.sort();
-        self.kept.dedup();
         let mut size = 0;
         let fits = self.kept.iter().take(MAX_MATCHES).take_while(|kept| {
             size += kept.size();

@@ -41,9 +41,9 @@ struct Package<'a> {
 /// # Errors
 /// [`Broken`] if it is no advisory, or one that cannot be judged; what `found` gives back.
 pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<About, Broken> {
-    // A byte of JSON can want a hundred of memory.
+    // A byte of JSON can want a hundred of memory; of few bytes that is not much.
     let count = |sign: u8| bytes.iter().filter(|b| **b == sign).count();
-    if count(b'{') > MAX_OBJECTS || count(b',') > MAX_VALUES {
+    if bytes.len() > SMALL && (count(b'{') > MAX_OBJECTS || count(b',') > MAX_VALUES) {
         return Err(Broken::TooLarge);
     }
     let entry: Entry = serde_json::from_slice(bytes).map_err(|error| Broken::json(&error))?;
@@ -309,6 +309,8 @@ fn ids(value: &Value, most: usize) -> Result<(Vec<String>, bool), Broken> {
 
 /// A kernel update of Ubuntu's names a hundred.
 const MAX_UPSTREAM: usize = 256;
+
+const SMALL: usize = 64 * 1024;
 
 /// Debian's longest have some hundred: an event each.
 const MAX_OBJECTS: usize = 16 * 1024;

@@ -325,7 +325,7 @@ fn what_is_no_advisory_or_cannot_be_judged_is_told_and_never_taken_for_good_news
             "{text}"
         );
     }
-    for many in ["{},".repeat(MAX_OBJECTS + 1), "1,".repeat(MAX_VALUES + 1)] {
+    for many in ["{\"\":0},".repeat(MAX_OBJECTS + 1), "1,".repeat(MAX_VALUES + 1)] {
         let text = format!(r#"{{"id":"A","affected":[],"x":[{many}1]}}"#);
         assert!(matches!(read_all(text.as_bytes()), Err(Broken::TooLarge)));
     }
