@@ -17,7 +17,7 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     }
     let advisories = api.advisories.report();
     if advisories.state == State::Failing {
-        reasons.push("the advisories cannot be read");
+        reasons.push("not all advisories can be read");
     }
     let mut body = json!({
         "status": if reasons.is_empty() { "healthy" } else { "degraded" },

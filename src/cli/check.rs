@@ -90,7 +90,7 @@ fn summary(config: &Config) -> String {
             config.advisory_dir.as_ref().map_or_else(
                 || "those in the state folder, if there are any".to_owned(),
                 |place| place.display().to_string(),
-            ),
+            ) + &ignoring(&config.advisory_ignore),
         ),
     ];
     let lines: Vec<String> = lines
@@ -98,6 +98,13 @@ fn summary(config: &Config) -> String {
         .map(|(name, value)| format!("  {name:<16} {value}"))
         .collect();
     lines.join("\n")
+}
+
+fn ignoring(names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(", without {}", names.join(", "))
 }
 
 fn source(source: &LogSource) -> String {

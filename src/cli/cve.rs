@@ -90,22 +90,27 @@ pub(super) fn verdict(summary: &Value) -> String {
         known => known.to_string(),
     };
     let of = count(summary, "advisories");
-    let mut text = format!("{known} known of {of} advisories");
+    let mut text = match summary.get("error").and_then(Value::as_str) {
+        Some(error) => format!("not everything could be read: {error}; "),
+        None => String::new(),
+    };
+    text.extend([&known, " known of ", &of.to_string(), " advisories"]);
     let of_one = |name| Some(format!("{} {name}", summary.get("severities")?.get(name)?));
     let severities: Vec<String> = SEVERITIES.into_iter().filter_map(of_one).collect();
     if !severities.is_empty() {
         text.extend([" (", &severities.join(", "), ")"]);
     }
     let ecosystems = summary.get("ecosystems").and_then(Value::as_object);
-    for (name, _) in ecosystems
+    let unknown = ecosystems
         .into_iter()
         .flatten()
-        .filter(|(_, count)| **count == 0)
-    {
+        .filter(|(_, count)| **count == 0);
+    for (name, _) in unknown {
         text.extend(["; none of these is about ", name]);
     }
-    if let Some(error) = summary.get("error").and_then(Value::as_str) {
-        text.extend(["; not everything could be read: ", error]);
+    match count(summary, "ignored") {
+        0 => {}
+        ignored => text.extend(["; ", &ignored.to_string(), " more ignored"]),
     }
     text
 }
@@ -184,7 +189,11 @@ mod tests {
             ),
             (
                 json!({"state": "failing", "advisories": 7, "error": "no"}),
-                "none known of 7 advisories; not everything could be read: no",
+                "not everything could be read: no; none known of 7 advisories",
+            ),
+            (
+                json!({"state": "current", "advisories": 7, "ecosystems": {"crates.io": 7, "Debian:12": 0}, "ignored": 2}),
+                "none known of 7 advisories; none of these is about Debian:12; 2 more ignored",
             ),
             (json!({"state": "unknown"}), "not checked yet"),
             (

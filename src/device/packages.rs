@@ -285,7 +285,7 @@ impl Stanza {
         match (dialect, field) {
             (Dialect::Control, "Package") | (Dialect::Apk, "P") => self.name = Some(value.into()),
             (Dialect::Control, "Version") | (Dialect::Apk, "V") => {
-                self.version = Some(value.into())
+                self.version = Some(value.into());
             }
             (Dialect::Apk, "o") => self.source = Some((value.into(), None)),
             // `glibc`, or `glibc (2.36-9)`. OpenWrt has a path there, by which nobody knows a package.

@@ -7,6 +7,7 @@ use super::*;
 
 impl Packages {
     /// The same, with these crates in the program.
+    #[must_use]
     pub fn with_crates(mut self, crates: &[(&str, &str)]) -> Self {
         self.crates.clear();
         for (name, version) in crates {
@@ -269,7 +270,7 @@ fn long_lines_and_foreign_bytes_in_a_list_hurt_nobody() {
 fn a_list_that_one_may_not_read_is_told() {
     let root = root(&[DEBIAN, (DPKG, "Package: a\nVersion: 1\n")]);
     let list = root.path().join(DPKG);
-    fs::set_permissions(&list, fs::Permissions::from_mode(0)).expect("closed");
+    fs::set_permissions(&list, fs::Permissions::from_mode(0o0)).expect("closed");
     if fs::read(&list).is_ok() {
         return; // Root reads everything.
     }

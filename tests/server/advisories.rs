@@ -271,7 +271,7 @@ fn what_cannot_be_read_takes_nothing_back_and_is_no_good_health() {
         (&now["status"], &now["cves"]),
         (&json!("degraded"), &json!(1))
     );
-    assert_eq!(now["reasons"], json!(["the advisories cannot be read"]));
+    assert_eq!(now["reasons"], json!(["not all advisories can be read"]));
     // No revocation is the less durable for it.
     assert_eq!(device.get("/readyz", None).status, 200);
     let (code, out) = command(&device, &[]);

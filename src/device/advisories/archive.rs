@@ -10,14 +10,14 @@ use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive, ZipVerifica
 use super::Broken;
 use super::folder::{Kind, MAX_ADVISORY};
 
+/// Is given a name, what that makes of it, and the contents.
+pub type Step<'a> = dyn FnMut(&[u8], Kind, Result<&[u8], Broken>) -> Result<(), Broken> + 'a;
+
 /// Calls `step` for each file in the archive whose name is an advisory's, with its contents or what is wrong with it.
 ///
 /// # Errors
 /// [`Broken`] if the archive as a whole is; what `step` gives back.
-pub fn each(
-    file: File,
-    step: &mut dyn FnMut(&[u8], Kind, Result<&[u8], Broken>) -> Result<(), Broken>,
-) -> Result<(), Broken> {
+pub fn each(file: File, step: &mut Step) -> Result<(), Broken> {
     let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
     let archive = ZipArchive::from_file(file, &mut buffer).map_err(|_| Broken::Zip)?;
     let mut entries = archive.entries(&mut buffer);

@@ -26,6 +26,14 @@ pub struct Finding {
     pub link: Option<String>,
 }
 
+/// What becomes of a version.
+pub enum Verdict {
+    /// The vulnerability is not in it.
+    Good,
+    /// It is; and the first version in which it is no more, if there is one.
+    Affected(Option<String>),
+}
+
 /// An advisory that applies to a package, before it is put together with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
@@ -66,13 +74,14 @@ pub fn put_together<'a>(
 ) -> (Vec<Finding>, usize) {
     let mut matches: Vec<_> = matches.into_iter().collect();
     matches.sort_by(|a, b| a.order().cmp(&b.order()));
+    let is_ignored = |name: &String| ignored.iter().any(|one| one.eq_ignore_ascii_case(name));
     let mut groups: Vec<Group> = Vec::new();
     let mut by_name: HashMap<[&str; 4], usize> = HashMap::new();
     for one in matches {
         let key = |name: &'a String| [&*one.ecosystem, &*one.package, &*one.installed, name];
         if one.is_bundle()
             && (one.upstream.iter())
-                .all(|name| ignored.contains(name) || by_name.contains_key(&key(name)))
+                .all(|name| is_ignored(name) || by_name.contains_key(&key(name)))
         {
             continue;
         }
@@ -111,7 +120,7 @@ pub fn put_together<'a>(
     let of_all = groups.len();
     let counting = groups.into_iter().filter(|group| {
         let mut names = group.matches.iter().flat_map(|one| one.names());
-        !names.any(|name| ignored.contains(name))
+        !names.any(is_ignored)
     });
     let mut findings: Vec<_> = counting.filter_map(Group::finding).collect();
     findings.sort_by(|a, b| {

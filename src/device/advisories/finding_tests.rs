@@ -58,7 +58,7 @@ fn an_update_that_mends_several_counts_only_for_those_that_have_no_advisory_of_t
             &[&format!("CVE-2024-{n}")],
         )
     });
-    assert_eq!(ids(&[dsa.clone()]), ["DSA-5000-1"]);
+    assert_eq!(ids(std::slice::from_ref(&dsa)), ["DSA-5000-1"]);
     assert_eq!(
         ids(&[dsa.clone(), first.clone()]),
         ["DEBIAN-CVE-2024-1", "DSA-5000-1"]
@@ -135,7 +135,7 @@ fn what_is_ignored_is_so_by_any_name_but_an_update_only_with_all_that_it_mends()
         one("RUSTSEC-1", &["CVE-1"], &[]),
         one("GHSA-1", &["CVE-1"], &[]),
     ];
-    for name in ["RUSTSEC-1", "CVE-1", "GHSA-1"] {
+    for name in ["RUSTSEC-1", "cve-1", "GHSA-1"] {
         assert_eq!(ignoring(&both, &[name]), (vec![], 1), "{name}");
     }
     let dsa = [one("DSA-1", &[], &["CVE-1", "CVE-2"])];

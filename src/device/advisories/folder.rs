@@ -155,7 +155,7 @@ impl<'a> Reading<'a> {
 
     fn folder(&mut self, path: &Path, depth: usize) -> Result<(), Ended> {
         if depth > MAX_DEPTH {
-            return self.tell(path, &[], &Broken::TooMuch);
+            return self.tell(path, &[], &Broken::TooDeep);
         }
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
@@ -177,10 +177,8 @@ impl<'a> Reading<'a> {
             self.count(&path)?;
             match Kind::of(name) {
                 _ if kind.is_dir() => self.folder(&path, depth + 1)?,
-                some if kind.is_symlink() => {
-                    if some.is_some() || path.is_dir() {
-                        self.tell(&path, &[], &Broken::Link)?;
-                    }
+                some if kind.is_symlink() && (some.is_some() || path.is_dir()) => {
+                    self.tell(&path, &[], &Broken::Link)?;
                 }
                 None => {}
                 Some(Kind::Zip) => self.archive(&path, false)?,
@@ -207,7 +205,7 @@ impl<'a> Reading<'a> {
                 ended = self
                     .count(path)
                     .and_then(|()| self.advisory(path, name, kind, read.as_ref().copied()));
-                ended.as_ref().map(|_| ()).map_err(|_| Broken::TooMuch)
+                ended.as_ref().copied().map_err(|_| Broken::TooMuch)
             })
         });
         ended?;

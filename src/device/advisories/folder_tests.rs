@@ -63,7 +63,8 @@ impl Place {
     }
 
     fn read(&mut self) -> Came {
-        self.read_at(&self.folder.path().to_owned())
+        let place = self.path("");
+        self.read_at(&place)
     }
 }
 

@@ -217,9 +217,11 @@ impl Advisories {
 fn tell(before: &Report, now: &Report) {
     match &now.error {
         Some(problem) if before.error != now.error => {
-            log::warn!(problem = problem.as_str(); "advisories cannot be read; what was found before still stands");
+            log::warn!(problem = problem.as_str(); "not all advisories can be read; what those said before stands, if they could be read since the start");
         }
-        None if before.error.is_some() => log::info!("all advisories can be read again"),
+        None if before.error.is_some() && now.state == State::Current => {
+            log::info!("all advisories can be read again");
+        }
         _ => {}
     }
     if before.findings == now.findings {
@@ -230,6 +232,7 @@ fn tell(before: &Report, now: &Report) {
             log::warn!(count = now.findings.len(), worst = worst.id.as_str(), severity = worst.severity.name(), package = worst.package.as_str();
                 "known vulnerabilities apply to this device");
         }
+        None if now.state == State::Off => log::warn!("there are no advisories here any more"),
         None => log::info!("no known vulnerability applies to this device any more"),
     }
 }
@@ -259,11 +262,14 @@ pub enum Broken {
     #[error("one of its versions is none")]
     Version,
     /// The archive is damaged, cut off, or packed in a way that is not known.
-    #[error("the archive is damaged, or not packed as usual")]
+    #[error("this is no zip file that is whole and packed as usual (deflated or stored)")]
     Zip,
     /// More than an advisory has.
     #[error("it is larger than an advisory may be")]
     TooLarge,
+    /// Folders in folders in folders.
+    #[error("it is more than eight folders down")]
+    TooDeep,
     /// More than anybody has.
     #[error("there is too much here; nothing behind it is read")]
     TooMuch,

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::finding::{MAX_ALIASES, Match, link};
+use super::finding::{MAX_ALIASES, Match, Verdict, link};
 use super::order::Order;
 use super::severity::Severity;
 use super::{About, Broken, Found};
@@ -42,6 +42,7 @@ struct Package<'a> {
 /// [`Broken`] if it is no advisory, or one that cannot be judged; what `found` gives back.
 pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<About, Broken> {
     // A byte of JSON can want a hundred of memory; of few bytes that is not much.
+    #[allow(clippy::naive_bytecount)] // A crate for it would be quicker, and one more.
     let count = |sign: u8| bytes.iter().filter(|b| **b == sign).count();
     if bytes.len() > SMALL && (count(b'{') > MAX_OBJECTS || count(b',') > MAX_VALUES) {
         return Err(Broken::TooLarge);
@@ -102,7 +103,7 @@ fn judge_all(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<(),
             {
                 continue;
             }
-            if let Some(fixed_in) = judge(affected, ecosystem.order, installed)? {
+            if let Verdict::Affected(fixed_in) = judge(affected, ecosystem.order, installed)? {
                 done.push((name, installed.to_string()));
                 let id = entry["id"].as_str().unwrap_or_default();
                 let (aliases, _) = ids(&entry["aliases"], MAX_ALIASES)?;
@@ -203,11 +204,7 @@ fn is_of_other_machines(affected: &Value) -> bool {
 
 /// Whether the vulnerability is in this version, and if so the first one in which it is no more (schema, "Evaluation").
 /// Where no version is told at all, it is in all of them.
-fn judge(
-    affected: &Value,
-    order: Order,
-    installed: &str,
-) -> Result<Option<Option<String>>, Broken> {
+fn judge(affected: &Value, order: Order, installed: &str) -> Result<Verdict, Broken> {
     let versions = list(&affected["versions"])?;
     let ranges = list(&affected["ranges"])?;
     let mut says_nothing = versions.is_empty();
@@ -230,7 +227,10 @@ fn judge(
         applies |= inside;
     }
     let fixed_in = fixed_in.unwrap_or(fixed_elsewhere);
-    Ok((applies || says_nothing).then(|| fixed_in.map(str::to_owned)))
+    if applies || says_nothing {
+        return Ok(Verdict::Affected(fixed_in.map(str::to_owned)));
+    }
+    Ok(Verdict::Good)
 }
 
 /// Whether the version is in the range of these events, and the first good one behind that version. Where nothing says

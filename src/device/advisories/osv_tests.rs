@@ -43,7 +43,7 @@ fn about_ring(affected: Value) -> Value {
     json!({"id": "RUSTSEC-2025-0009", "affected": [affected]})
 }
 
-fn semver_range(events: Value) -> Value {
+fn semver_range(events: &Value) -> Value {
     about_ring(json!({"ranges": [{"type": "SEMVER", "events": events}]}))
 }
 
@@ -106,7 +106,7 @@ fn a_version_is_judged_by_the_events_around_it_in_whatever_order_they_stand() {
         (json!([]), Some(None)),
     ];
     for (events, wanted) in cases {
-        let found = found(&semver_range(events.clone()));
+        let found = found(&semver_range(&events));
         let fixed_in = found.first().map(|one| one.fixed_in.as_deref());
         assert_eq!(fixed_in, wanted, "{events}");
     }
@@ -288,7 +288,7 @@ fn names_and_links_are_only_taken_if_nothing_can_hide_in_them() {
 
 #[test]
 fn what_is_no_advisory_or_cannot_be_judged_is_told_and_never_taken_for_good_news() {
-    let version = |version: &str| semver_range(json!([{"introduced": version}])).to_string();
+    let version = |version: &str| semver_range(&json!([{"introduced": version}])).to_string();
     let deep = format!(r#"{{"id":"A","details":{}"#, "[".repeat(200_000));
     let deeper = format!(
         r#"{{"id":"A","details":{}{}}}"#,
@@ -325,14 +325,17 @@ fn what_is_no_advisory_or_cannot_be_judged_is_told_and_never_taken_for_good_news
             "{text}"
         );
     }
-    for many in ["{\"\":0},".repeat(MAX_OBJECTS + 1), "1,".repeat(MAX_VALUES + 1)] {
+    for many in [
+        "{\"\":0},".repeat(MAX_OBJECTS + 1),
+        "1,".repeat(MAX_VALUES + 1),
+    ] {
         let text = format!(r#"{{"id":"A","affected":[],"x":[{many}1]}}"#);
         assert!(matches!(read_all(text.as_bytes()), Err(Broken::TooLarge)));
     }
     // What nobody asks for may be as deep as it likes.
     assert!(read_all(deeper.as_bytes()).is_ok());
     assert!(read_all(b"{\"id\": \"A\xff\"}").is_err());
-    let text = semver_range(json!([{"introduced": "0"}])).to_string();
+    let text = semver_range(&json!([{"introduced": "0"}])).to_string();
     for end in 0..text.len() {
         assert!(read_all(&text.as_bytes()[..end]).is_err(), "{end}");
     }

@@ -5,7 +5,7 @@ use toml_parser::decoder::Encoding;
 use toml_parser::parser::{EventReceiver, RecursionGuard, parse_document};
 use toml_parser::{ErrorSink, ParseError, Source, Span};
 
-use super::finding::{MAX_ALIASES, Match};
+use super::finding::{MAX_ALIASES, Match, Verdict};
 use super::severity::Severity;
 use super::{About, Broken, Found};
 use crate::config::is_advisory;
@@ -56,7 +56,7 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<Abou
         return Ok(about);
     };
     for installed in ecosystem.versions(&front.package) {
-        if let Some(fixed_in) = front.judge(installed)? {
+        if let Verdict::Affected(fixed_in) = front.judge(installed)? {
             let one = Match {
                 link: Some(format!("https://rustsec.org/advisories/{}.html", front.id)),
                 id: front.id.clone(),
@@ -118,7 +118,7 @@ impl Front {
     }
 
     /// Whether the vulnerability is in this version, and if so the first one in which it is no more.
-    fn judge(&self, installed: &str) -> Result<Option<Option<String>>, Broken> {
+    fn judge(&self, installed: &str) -> Result<Verdict, Broken> {
         let installed = Version::parse(installed).map_err(|_| Broken::Version)?;
         let parse = |texts: &[String]| -> Result<Vec<VersionReq>, Broken> {
             let parsed = texts.iter().map(|text| VersionReq::parse(text));
@@ -133,7 +133,7 @@ impl Front {
             .chain(&unaffected)
             .any(|range| holds(range, &installed))
         {
-            return Ok(None);
+            return Ok(Verdict::Good);
         }
         // The lowest beginning of a patched range that lies ahead.
         let beginnings = patched.iter().filter_map(|range| {
@@ -148,7 +148,7 @@ impl Front {
             order.is_gt() || (*leaves_out && order.is_eq())
         });
         let first = ahead.min_by(|a, b| a.0.cmp_precedence(&b.0));
-        Ok(Some(first.map(|(version, leaves_out)| {
+        Ok(Verdict::Affected(first.map(|(version, leaves_out)| {
             if leaves_out {
                 format!("> {version}")
             } else {
