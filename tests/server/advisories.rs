@@ -276,7 +276,7 @@ fn what_cannot_be_read_takes_nothing_back_and_is_no_good_health() {
     assert_eq!(device.get("/readyz", None).status, 200);
     let (code, out) = command(&device, &[]);
     assert_eq!(code, 1);
-    assert!(out.contains("; not everything could be read: "), "{out}");
+    assert!(out.contains("not everything could be read: "), "{out}");
 
     fs::remove_file(place(&device, &openssl())).expect("removed");
     crate::eventually("it is gone", || {

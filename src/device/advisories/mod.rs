@@ -12,7 +12,9 @@ mod rustsec;
 pub mod severity;
 pub mod watch;
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +46,8 @@ struct Known {
     kept: Vec<Kept>,
     /// What the files looked like when they were read, and when that was.
     read: Option<(u64, Moment)>,
+    /// Device and number of the folder that advisories were last seen in.
+    home: Option<(u64, u64)>,
     /// What they look like while they change, and since when they do.
     changing: Option<(u64, Moment)>,
 }
@@ -159,10 +163,16 @@ impl Advisories {
         };
         let before = self.report();
         let is_off = !reading.is_there && !self.settings.is_given;
-        // A folder that somebody mounts something on is there, and empty, while that is away.
+        // Emptied, it is the same folder. Where something was mounted, there is another one below.
+        let home = fs::metadata(place)
+            .ok()
+            .map(|there| (there.dev(), there.ino()));
         let is_empty = reading.is_there && reading.advisories == 0 && reading.broken == 0;
-        if is_empty && (self.settings.is_given || before.advisories > 0) {
-            reading.problem = Some(format!("{}: there is no advisory in it", place.display()));
+        if is_empty && known.home.is_some() && known.home != home {
+            reading.problem = Some(format!(
+                "{}: what was mounted here is gone",
+                place.display()
+            ));
             reading.keep_all();
         }
         let Reading {
@@ -202,6 +212,9 @@ impl Advisories {
             ignored,
             findings,
         });
+        if !is_empty {
+            known.home = home;
+        }
         known.kept = kept;
         known.packages = packages;
         known.read = Some((mark, now));

@@ -140,19 +140,23 @@ fn a_configured_place_has_to_be_there() {
 }
 
 #[test]
-fn an_empty_place_is_no_good_news_if_there_was_something_or_should_be() {
+fn an_emptied_folder_has_no_advisories_but_one_that_lies_below_another_is_no_good_news() {
     let board = board("advisories", true);
-    fs::create_dir(board.folder.path().join("advisories")).expect("made");
-    assert_eq!(board.look(), ids(&[], State::Failing));
-    for is_given in [true, false] {
-        let board = self::board("advisories", is_given);
-        board.advise("CVE-1", "1.0-2");
-        assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
-        fs::remove_file(board.folder.path().join("advisories/CVE-1.json")).expect("removed");
-        for _ in 0..2 {
-            assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
-        }
+    let path = |name: &str| board.folder.path().join(name);
+    board.advise("CVE-1", "1.0-2");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    // As when a stick is pulled out that was mounted there.
+    fs::rename(path("advisories"), path("stick")).expect("moved");
+    fs::create_dir(path("advisories")).expect("made");
+    for _ in 0..3 {
+        assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+        board.time.advance(RETRY);
     }
+    fs::remove_dir(path("advisories")).expect("removed");
+    fs::rename(path("stick"), path("advisories")).expect("moved");
+    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    fs::remove_file(path("advisories/CVE-1.json")).expect("removed");
+    assert_eq!(board.look(), ids(&[], State::Off));
     // A link to a stick that is not in is something else than nothing.
     let board = self::board("advisories", false);
     let link = board.folder.path().join("advisories");
