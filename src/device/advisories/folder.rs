@@ -398,7 +398,7 @@ const MAX_BROKEN: usize = 10_000;
 /// `advisory-db/crates/name/` has four.
 const MAX_DEPTH: usize = 8;
 
-const MAX_MARKS: usize = 4096;
+const MAX_MARKS: usize = 2048;
 
 /// Characters of a path that are shown.
 const MAX_TOLD: usize = 300;

@@ -25,9 +25,9 @@ pub struct Pace {
 impl Pace {
     /// That of a running board.
     pub const REAL: Self = Self {
-        first: Duration::from_secs(5),
-        period: Duration::from_secs(30),
-        rest: Duration::from_secs(5),
+        first: Duration::from_secs(1),
+        period: Duration::from_secs(10),
+        rest: Duration::from_secs(3),
     };
 }
 
