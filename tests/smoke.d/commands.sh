@@ -24,7 +24,7 @@ that '… twice the same' cmp "$tmp/sbom" <("$postern" sbom)
 # A pipe whose reader is gone for certain.
 exec {closed}> >(:)
 wait "$!"
-"$postern" sbom >&"$closed" 2>"$tmp/closed"
+"$postern" sbom 1>&"$closed" 2>"$tmp/closed"
 that '… nobody who reads on is no mistake' test "$?" -eq 0 -a ! -s "$tmp/closed"
 exec {closed}>&-
 "$postern" sbom >/dev/full 2>/dev/null
