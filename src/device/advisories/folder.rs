@@ -378,10 +378,10 @@ fn mark_one(path: &Path, levels: usize, left: &mut usize, hasher: &mut DefaultHa
     }
 }
 
-/// The largest of OSV's for Debian have a few hundred kilobytes.
+/// Chosen with room to spare; what is larger is told.
 pub const MAX_ADVISORY: u64 = 2 * 1024 * 1024;
 
-/// Half a minute of a PC's work. What swells that far out of a zip file is none of anybody's.
+/// Of all together. What swells that far out of a zip file is none of anybody's.
 const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 const MAX_ENTRIES: usize = 400_000;

@@ -312,7 +312,7 @@ const MAX_UPSTREAM: usize = 256;
 
 const SMALL: usize = 64 * 1024;
 
-/// Debian's longest have some hundred: an event each.
+/// An event has one, and a package with its ranges some four.
 const MAX_OBJECTS: usize = 16 * 1024;
 
 /// Of lists of versions, mostly.
