@@ -93,14 +93,18 @@ fn healthy(health: &Value) -> String {
 
 /// Nothing, where nobody was ever to be asked.
 fn update(status: &Value, health: &Value) -> Option<String> {
-    if let Some(version) = text(health, "/update_version") {
+    let known = text(health, "/update_version").map(|version| {
         let url = text(health, "/update_url").map_or_else(String::new, |url| format!(": {url}"));
-        return Some(format!("{version} is available{url}"));
-    }
-    let state = text(status, "/updates/state").filter(|state| state != "off")?;
-    Some(match text(status, "/updates/error") {
-        Some(error) => format!("{state}: {error}"),
-        None => state,
+        format!("{version} is available{url}")
+    });
+    let error = text(status, "/updates/error");
+    Some(match (known, error) {
+        (Some(known), Some(error)) => format!("{known}; the last check failed: {error}"),
+        (Some(known), None) => known,
+        (None, error) => {
+            let state = text(status, "/updates/state").filter(|state| state != "off")?;
+            error.map_or_else(|| state.clone(), |error| format!("{state}: {error}"))
+        }
     })
 }
 
@@ -261,7 +265,7 @@ mod tests {
             (
                 status(json!({"state": "available", "error": "no"})),
                 json!({"update_version": "0.2.0", "update_url": "https://a/"}),
-                "0.2.0 is available: https://a/",
+                "0.2.0 is available: https://a/; the last check failed: no",
             ),
         ] {
             assert_eq!(line(status, health).as_deref(), Some(expected));

@@ -87,6 +87,11 @@ fn about_postern(api: &Api, page: &mut Page) {
     );
     page.sample(&[], &u8::from(api.updates.known().is_some()));
     page.gauge(
+        "postern_update_failing",
+        "Whether the last attempt to hear of a newer postern went wrong.",
+    );
+    page.sample(&[], &u8::from(api.updates.report().error.is_some()));
+    page.gauge(
         "postern_ready",
         "Whether what has to be durable can be made so, as /readyz says.",
     );
@@ -146,6 +151,11 @@ fn about_clients(api: &Api, page: &mut Page) {
         "Whether all that the audit log had to keep is on the disk.",
     );
     page.sample(&[], &u8::from(api.audit.healthy()));
+    page.gauge(
+        "postern_audit_intact",
+        "Whether the audit log's files were found as they were written.",
+    );
+    page.sample(&[], &u8::from(api.audit.intact()));
     page.gauge(
         "postern_locked_out_addresses",
         "Addresses locked out of every password check.",
