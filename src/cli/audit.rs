@@ -12,9 +12,10 @@ use super::{Console, FAILURE, SUCCESS, USELESS};
 use crate::audit::{self, Problem, Report, member, raw_member};
 use crate::config::{Config, ConfigError};
 
-/// Shows or verifies the log in `folder`, or that of the server that the configuration is for.
+/// Shows so many of the last entries in `folder`, or in the folder of the server that the configuration is for; or, if none are
+/// wanted, whether the chain there is whole.
 pub(super) fn run(
-    verify: bool,
+    lines: Option<usize>,
     json: bool,
     folder: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
@@ -34,10 +35,9 @@ pub(super) fn run(
             return Ok(USELESS);
         }
     };
-    let read = if verify {
-        audit::verify(&folder).map(|report| (verdict(&report, json), report.whole()))
-    } else {
-        audit::recent(&folder, SHOWN).map(|lines| (entries(&lines, json), true))
+    let read = match lines {
+        Some(count) => audit::recent(&folder, count).map(|lines| (entries(&lines, json), true)),
+        None => audit::verify(&folder).map(|report| (verdict(&report, json), report.whole())),
     };
     match read {
         Ok((text, _)) if text.is_empty() => {
@@ -154,7 +154,10 @@ fn verdict(report: &Report, json: bool) -> String {
 }
 
 /// A few screens.
-const SHOWN: usize = 100;
+pub(super) const DEFAULT_LINES: usize = 100;
+
+/// They are all in memory before the first is shown.
+pub(super) const MAX_LINES: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -163,8 +166,9 @@ mod tests {
 
     fn audit(folder: &std::path::Path, verify: bool, json: bool) -> (u8, String, String) {
         let folder = Some(folder.to_owned());
+        let lines = (!verify).then_some(DEFAULT_LINES);
         with_console(b"", |console| {
-            run(verify, json, folder, || unreachable!(), console).unwrap()
+            run(lines, json, folder, || unreachable!(), console).unwrap()
         })
     }
 
@@ -173,7 +177,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let time = std::sync::Arc::new(crate::clock::SystemTimeSource::new());
         let clock = std::sync::Arc::new(crate::clock::Clock::new(time, None));
-        let audit = audit::Audit::open(folder.path(), 65_536, clock).unwrap();
+        let audit = audit::Audit::open(folder.path(), 65_536, clock, false).unwrap();
         let event = audit::Event {
             user: audit::User::Account("o\u{202e}wner"),
             ..audit::Event::default()
@@ -228,6 +232,11 @@ mod tests {
         let (_, out, _) = audit(folder.path(), false, true);
         let file = std::fs::read_to_string(folder.path().join(audit::NAME)).unwrap();
         assert_eq!(out, file);
+        let last = with_console(b"", |console| {
+            let folder = Some(folder.path().to_owned());
+            run(Some(1), true, folder, || unreachable!(), console).unwrap()
+        });
+        assert!(file.ends_with(&last.1) && last.1.lines().count() == 1);
     }
 
     #[test]

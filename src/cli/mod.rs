@@ -94,9 +94,13 @@ fn dispatch(
         Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, console),
         Command::Audit {
             verify,
+            lines,
             json,
             folder,
-        } => return audit::run(verify, json, folder, load, console),
+        } => {
+            let lines = (!verify).then_some(lines);
+            return audit::run(lines, json, folder, load, console);
+        }
         Command::Journal { action, file } => return journal::run(action, file, load, console),
         Command::Sbom => sbom::text(),
         Command::Help(None) => help::program(),

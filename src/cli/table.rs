@@ -109,6 +109,8 @@ pub enum FlagId {
     Socket,
     /// Answer in JSON.
     Json,
+    /// How many.
+    Lines,
     /// Go on although much is lost.
     Yes,
     /// One of the desk client's.
@@ -322,11 +324,20 @@ With --json the lines are the board's own: logs and gaps, and a hello where the 
     CommandRow {
         id: CommandId::Audit,
         name: "audit",
-        summary: "show the audit log's last hundred entries: who came in, tried to, and changed what",
+        summary: "show the audit log's last entries: who came in, tried to, and changed what",
         details: "\
 Of FOLDER, or of STATE_DIR. The server may be running; it writes an entry within a second, a wrong password within ten. \
 With --json the lines as they stand in the files. Times are the board's, in UTC.",
-        flags: &[JSON],
+        flags: &[
+            FlagRow {
+                id: FlagId::Lines,
+                long: "lines",
+                short: Some('n'),
+                argument: Some("N"),
+                help: "so many of them, 100000 at most (default: 100)",
+            },
+            JSON,
+        ],
         operand: Operand::Path("FOLDER"),
         statuses: &[(0, "shown"), NO_AUDIT_LOG],
     },

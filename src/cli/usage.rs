@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::Arg;
 
+use super::audit;
 use super::cert::CertAction;
 use super::generate::{DOCUMENTS, Document};
 use super::hash_password::{COSTS, DEFAULT_COST};
@@ -81,6 +82,8 @@ pub enum Command {
     Audit {
         /// Whether its chain is whole, rather than what is in it.
         verify: bool,
+        /// How many of the last entries.
+        lines: usize,
         /// As JSON.
         json: bool,
         /// Where it is; `None`: in the configuration's state folder.
@@ -180,6 +183,7 @@ struct Words {
     env_file: Option<PathBuf>,
     socket: Option<PathBuf>,
     cost: Option<u32>,
+    lines: Option<usize>,
     logs: logs::Words,
     help: bool,
     version: bool,
@@ -287,6 +291,14 @@ impl Words {
             FlagId::Socket => self.socket = Some(PathBuf::from(argument)),
             FlagId::Json => self.json = true,
             FlagId::Yes => self.yes = true,
+            FlagId::Lines => {
+                let lines = argument.to_str().and_then(|text| text.parse().ok());
+                let lines = lines.filter(|lines| (1..=audit::MAX_LINES).contains(lines));
+                self.lines = Some(lines.ok_or_else(|| {
+                    let most = audit::MAX_LINES;
+                    UsageError(format!("--lines takes a whole number from 1 to {most}"))
+                })?);
+            }
             FlagId::Generate => {
                 let document = argument.to_str().and_then(Document::find);
                 let names = DOCUMENTS.map(|(name, _)| name).join(", ");
@@ -385,6 +397,7 @@ impl Words {
                 }
                 CommandId::Audit | CommandId::AuditVerify => Command::Audit {
                     verify: id == CommandId::AuditVerify,
+                    lines: self.lines.unwrap_or(audit::DEFAULT_LINES),
                     json,
                     folder: self.file,
                 },
@@ -530,14 +543,25 @@ mod tests {
                 "audit --json",
                 Command::Audit {
                     verify: false,
+                    lines: 100,
                     json: true,
                     folder: None,
+                },
+            ),
+            (
+                "audit -n 7 /state",
+                Command::Audit {
+                    verify: false,
+                    lines: 7,
+                    json: false,
+                    folder: Some(PathBuf::from("/state")),
                 },
             ),
             (
                 "audit verify /mnt/state",
                 Command::Audit {
                     verify: true,
+                    lines: 100,
                     json: false,
                     folder: Some(PathBuf::from("/mnt/state")),
                 },
