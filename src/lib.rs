@@ -3,6 +3,7 @@
 pub mod api;
 pub mod audit;
 pub mod auth;
+mod background;
 pub mod cli;
 pub mod clock;
 pub mod config;

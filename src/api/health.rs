@@ -14,6 +14,8 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     let mut reasons = reasons(api);
     if !api.audit.healthy() {
         reasons.push("the audit log cannot be written");
+    } else if !api.audit.intact() {
+        reasons.push("the audit log was changed by somebody else, or is damaged");
     }
     let advisories = api.advisories.report();
     if advisories.state == State::Failing {

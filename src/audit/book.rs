@@ -29,6 +29,10 @@ pub struct Book {
     omitted_due: Option<Instant>,
     /// Why nothing can be written, as it was logged.
     problem: Option<String>,
+    /// Whether there should be a log already.
+    used_before: bool,
+    /// Whether nobody else was seen to write here.
+    ours: bool,
 }
 
 struct Chain {
@@ -39,8 +43,8 @@ struct Chain {
 }
 
 impl Book {
-    /// A book over these files, of which one has `limit` bytes at most.
-    pub fn new(shelf: Shelf, limit: u64, clock: Arc<Clock>) -> Self {
+    /// A book over these files, of which one has `limit` bytes at most. `used_before`: there should be some.
+    pub fn new(shelf: Shelf, limit: u64, clock: Arc<Clock>, used_before: bool) -> Self {
         Self {
             shelf,
             clock,
@@ -52,6 +56,8 @@ impl Book {
             omitted: 0,
             omitted_due: None,
             problem: None,
+            used_before,
+            ours: true,
         }
     }
 
@@ -73,6 +79,7 @@ impl Book {
     fn look(&mut self) -> io::Result<(Chain, Vec<String>)> {
         let (tail, aside) = self.shelf.look()?;
         let mut notes = found(&tail, aside.as_deref());
+        self.ours &= aside.is_none();
         if let Tail::Entries { seq, hash, .. } = tail {
             return Ok((Chain { seq, hash }, notes));
         }
@@ -85,7 +92,13 @@ impl Book {
             (Tail::Entries { seq, hash, .. }, None) => Chain { seq, hash },
             // What was in the file that cannot be read is not known: a new chain, that can be told from a first one.
             (Tail::Entries { seq, .. }, Some(_)) => Chain::new(seq),
-            (Tail::Nothing(_), None) => Chain::new(0),
+            (Tail::Nothing(_), None) => {
+                // No proof of anything: the plug may have been pulled in the very first second.
+                if self.used_before {
+                    notes.push("there is none, though postern has run here before".to_owned());
+                }
+                Chain::new(0)
+            }
             (Tail::Nothing(_) | Tail::Foreign, _) => Chain::new(1),
         };
         Ok((chain, notes))
@@ -117,6 +130,11 @@ impl Book {
     /// Whether what has to be written can be.
     pub fn healthy(&self) -> bool {
         self.problem.is_none()
+    }
+
+    /// Whether the files were always found as they were left.
+    pub fn ours(&self) -> bool {
+        self.ours
     }
 
     /// Entries with numbers below `before`, the newest last, those that wait included.
@@ -197,6 +215,7 @@ impl Book {
         if matches!(written, Err(NotWritten::Changed)) {
             // The chain goes on from what was written, not from what somebody left of it: so it shows.
             notes.push(format!("somebody else changed or removed {NAME}"));
+            self.ours = false;
             written = match self.shelf.look() {
                 Ok((tail, aside)) => {
                     notes.extend(found(&tail, aside.as_deref()));

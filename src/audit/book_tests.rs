@@ -108,7 +108,7 @@ impl Fixture {
         let calls = Faulty::default();
         let shelf = Shelf::new(folder.path(), LIMIT, Box::new(calls.clone()));
         Self {
-            book: Book::new(shelf, LIMIT, clock()),
+            book: Book::new(shelf, LIMIT, clock(), false),
             folder,
             calls,
             now: Instant::now(),
@@ -378,7 +378,7 @@ fn what_is_no_log_is_set_aside_and_the_new_chain_says_so() {
             put(&f.file(0));
             let mut f = f.restarted();
             f.record(1);
-            assert!(f.book.healthy(), "{index}");
+            assert!(f.book.healthy() && !f.book.ours(), "{index}");
             assert_eq!(f.details().len(), 1, "{index}");
             assert!(fs::symlink_metadata(f.folder.path().join("audit.log.damaged.1")).is_ok());
             let report = verify(f.folder.path()).unwrap();
@@ -405,6 +405,21 @@ fn a_line_that_rotted_stays_where_it_is_and_the_chain_goes_on_behind_it() {
     let report = verify(f.folder.path()).unwrap();
     assert_eq!(report.problem_count, 1, "{:?}", report.problems);
     assert_eq!(report.problems[0].line, 3);
+}
+
+#[test]
+fn a_log_that_is_gone_at_a_start_is_told_but_for_the_first() {
+    for used_before in [false, true] {
+        let mut f = Fixture::new();
+        f.book.used_before = used_before;
+        f.record(1);
+        f.work();
+        let told = f.details().iter().any(|text| text.contains("run here"));
+        assert_eq!(told, used_before);
+        // A plug pulled in the first second leaves the same.
+        assert!(f.book.ours());
+        f.is_whole();
+    }
 }
 
 #[test]
@@ -440,10 +455,11 @@ fn what_somebody_does_to_the_file_of_a_running_server_is_told_and_shows() {
     for (index, act) in acts.into_iter().enumerate() {
         let mut f = Fixture::new();
         f.record(5);
+        assert!(f.book.ours(), "{index}");
         act(&f.file(0));
         f.record(1);
         f.work();
-        assert!(f.book.healthy(), "{index}");
+        assert!(f.book.healthy() && !f.book.ours(), "{index}");
         let details = f.details();
         assert!(
             details[0].contains("changed or removed"),

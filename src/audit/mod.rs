@@ -6,6 +6,7 @@
 //! to files that are rotated ([`shelf`]).
 
 mod book;
+mod check;
 mod event;
 mod line;
 mod queue;
@@ -31,6 +32,7 @@ pub use verify::{Problem, Report, verify};
 
 use crate::clock::Clock;
 use book::Book;
+use check::Check;
 use queue::Entrance;
 use read::Page;
 use shelf::{Calls, Real, Shelf};
@@ -52,23 +54,33 @@ struct Shared {
     /// Taken before the entrance, and held while the disk is waited for.
     book: Mutex<Book>,
     healthy: AtomicBool,
+    /// Whether nobody else was seen to write here.
+    ours: AtomicBool,
+    check: Arc<Check>,
     closed: AtomicBool,
 }
 
 impl Audit {
-    /// Opens the log in a folder that is ours alone, of so many bytes in all, and looks where it goes on. What cannot be
-    /// read or written is logged, and tried again later: there is no error.
+    /// Opens the log in a folder that is ours alone, of so many bytes in all, and looks where it goes on. `used_before`: a
+    /// server has run in this folder, so that there should be one. What cannot be read or written is logged, and tried
+    /// again later: there is no error.
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub fn open(folder: &Path, bytes: u64, clock: Arc<Clock>) -> io::Result<Self> {
-        Self::open_with(folder, bytes, clock, Box::new(Real))
+    pub fn open(
+        folder: &Path,
+        bytes: u64,
+        clock: Arc<Clock>,
+        used_before: bool,
+    ) -> io::Result<Self> {
+        Self::open_with(folder, bytes, clock, used_before, Box::new(Real))
     }
 
     fn open_with(
         folder: &Path,
         bytes: u64,
         clock: Arc<Clock>,
+        used_before: bool,
         calls: Box<dyn Calls>,
     ) -> io::Result<Self> {
         let now = Instant::now();
@@ -76,10 +88,12 @@ impl Audit {
         let shelf = Shelf::new(folder, limit, calls);
         let shared = Arc::new(Shared {
             entrance: Mutex::new(Entrance::new(now)),
-            book: Mutex::new(Book::new(shelf, limit, clock.clone())),
+            book: Mutex::new(Book::new(shelf, limit, clock.clone(), used_before)),
             clock,
             news: Condvar::new(),
             healthy: AtomicBool::new(true),
+            ours: AtomicBool::new(true),
+            check: Arc::new(Check::new(folder)),
             closed: AtomicBool::new(false),
         });
         let next = shared.work(now);
@@ -165,6 +179,13 @@ impl Audit {
         self.shared.healthy.load(Ordering::Relaxed)
     }
 
+    /// Whether the files were found as they were written: by whoever appends to them, and when the chain was last checked,
+    /// which is soon after the start and then daily.
+    #[must_use]
+    pub fn intact(&self) -> bool {
+        self.shared.ours.load(Ordering::Relaxed) && self.shared.check.whole()
+    }
+
     /// Writes all that waits. What happens later is not recorded any more. Waits for the disk.
     pub fn stop(&self) {
         self.shared.finish();
@@ -180,14 +201,20 @@ impl Drop for Audit {
 
 impl Shared {
     fn run(&self, mut next: Option<Instant>) {
+        let mut checked: Option<Instant> = None;
         loop {
+            let now = Instant::now();
+            let due = checked.map_or(now, |at| at + self.check.period());
+            if due <= now {
+                checked = Some(now);
+                Check::start(&self.check);
+            }
+            // What the check finds it tells nobody here.
+            let look = now + check::AGAIN;
+            let until = next.map_or(look, |next| next.min(look));
             let mut entrance = self.entrance.lock();
-            while !entrance.news && !entrance.closed {
-                match next {
-                    None => self.news.wait(&mut entrance),
-                    Some(at) if at <= Instant::now() => break,
-                    Some(at) => drop(self.news.wait_until(&mut entrance, at)),
-                }
+            while !entrance.news && !entrance.closed && Instant::now() < until {
+                self.news.wait_until(&mut entrance, until);
             }
             entrance.news = false;
             let closed = entrance.closed;
@@ -195,7 +222,11 @@ impl Shared {
             if closed {
                 return self.finish();
             }
+            let was_healthy = self.healthy.load(Ordering::Relaxed);
             next = self.work(Instant::now());
+            if !was_healthy && self.healthy.load(Ordering::Relaxed) {
+                checked = None;
+            }
         }
     }
 
@@ -208,6 +239,7 @@ impl Shared {
         }
         let next = book.work(&mut || self.entrance.lock().take(), now);
         self.healthy.store(book.healthy(), Ordering::Relaxed);
+        self.ours.store(book.ours(), Ordering::Relaxed);
         next
     }
 

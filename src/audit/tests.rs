@@ -26,7 +26,7 @@ fn clock_at(time: Timestamp) -> Arc<Clock> {
 }
 
 fn opened(folder: &TempDir) -> Audit {
-    Audit::open(folder.path(), SMALLEST, clock()).unwrap()
+    Audit::open(folder.path(), SMALLEST, clock(), false).unwrap()
 }
 
 fn read(audit: &Audit) -> Vec<Value> {
@@ -92,7 +92,7 @@ fn a_time_that_is_not_known_is_not_passed_off_as_one() {
         (Timestamp::from_secs(5), Value::from("unset")),
         (TODAY, Value::Null),
     ] {
-        let audit = Audit::open(folder.path(), SMALLEST, clock_at(time)).unwrap();
+        let audit = Audit::open(folder.path(), SMALLEST, clock_at(time), false).unwrap();
         audit.record(Kind::Start, &Event::default());
         let entries = read(&audit);
         assert_eq!(entries.last().unwrap()["clock"], expected);
@@ -101,7 +101,7 @@ fn a_time_that_is_not_known_is_not_passed_off_as_one() {
     // Held, too: the time is the one that is believed for now.
     let source = Arc::new(FakeTimeSource::new(TODAY));
     let clock = Arc::new(Clock::new(source.clone(), Some(TODAY)));
-    let audit = Audit::open(folder.path(), SMALLEST, clock).unwrap();
+    let audit = Audit::open(folder.path(), SMALLEST, clock, false).unwrap();
     source.set_system(Timestamp::from_secs(1_795_000_000 + 10 * 86_400));
     audit.record(Kind::Start, &Event::default());
     assert_eq!(read(&audit).last().unwrap()["clock"], "held");
@@ -112,8 +112,14 @@ fn a_time_that_is_not_known_is_not_passed_off_as_one() {
 fn a_flood_of_failures_costs_a_few_lines_and_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let calls = book::tests::Faulty::default();
-    let audit =
-        Audit::open_with(folder.path(), SMALLEST, clock(), Box::new(calls.clone())).unwrap();
+    let audit = Audit::open_with(
+        folder.path(),
+        SMALLEST,
+        clock(),
+        false,
+        Box::new(calls.clone()),
+    )
+    .unwrap();
     let failure = Event {
         origin: client(1),
         user: User::Account("admin"),
@@ -210,7 +216,7 @@ fn pages_go_backwards(bytes: u64) {
     let mut recorded = 0;
     // Several runs, as each is written whole at its end; the last one's waits.
     let audit = loop {
-        let audit = Audit::open(folder.path(), bytes, clock()).unwrap();
+        let audit = Audit::open(folder.path(), bytes, clock(), false).unwrap();
         for _ in 0..100 {
             audit.record(Kind::Login, &Event::default());
         }

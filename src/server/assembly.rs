@@ -70,7 +70,12 @@ pub fn assemble(
     clock.tell();
     found.tell();
     numbers.tell();
-    let audit = Audit::open(&state_dir, config.audit_log_bytes, clock.clone())?;
+    let audit = Audit::open(
+        &state_dir,
+        config.audit_log_bytes,
+        clock.clone(),
+        used_before,
+    )?;
     let audit = Arc::new(audit);
     log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
 
@@ -163,7 +168,12 @@ pub fn reset_password(config: &Config, world: &World, new: &str) -> Result<(), R
         replayed.clock.clone(),
         world.entropy.clone(),
     );
-    let audit = Audit::open(&config.state_dir, config.audit_log_bytes, replayed.clock);
+    let audit = Audit::open(
+        &config.state_dir,
+        config.audit_log_bytes,
+        replayed.clock,
+        true,
+    );
     let audit = Arc::new(audit.map_err(StartError::System)?);
     auth.audit_to(audit.clone());
     let done = auth.reset_password(new);

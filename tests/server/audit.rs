@@ -334,3 +334,21 @@ fn a_pulled_plug_leaves_a_chain_that_goes_on() {
     copy.stop();
     assert!(verify(&copy.state("")).expect("a log").whole());
 }
+
+#[test]
+fn what_was_changed_while_the_server_was_stopped_is_told() {
+    let mut device = Device::start();
+    device.login();
+    device.stop();
+    let path = device.state("audit.log");
+    let good = std::fs::read_to_string(&path).expect("the log");
+    std::fs::write(&path, good.replacen("\"login\"", "\"logon\"", 1)).expect("changed");
+    device.boot();
+    crate::eventually("it is told", || {
+        let health = device.get("/health", None).json();
+        health["reasons"] == json!(["the audit log was changed by somebody else, or is damaged"])
+    });
+    assert_eq!(device.get("/readyz", None).status, 200);
+    let (_, page) = device.ask_locally("GET", "/metrics");
+    assert!(page.contains("\npostern_audit_intact 0\n"), "{page}");
+}

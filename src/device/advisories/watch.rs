@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
-use rustix::process::setpriority_process;
-
 use super::Advisories;
+use crate::background;
 
 /// When it is looked.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +50,7 @@ impl Watch {
 }
 
 fn watch(advisories: &Advisories, pace: Pace, stopped: &Receiver<()>) {
-    // Of this thread alone (setpriority(2), "C library/kernel differences"). Where it is forbidden, it goes on as it is.
-    let _ = setpriority_process(None, LOWEST);
+    background::yield_to_all();
     let mut wait = pace.first;
     while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
         let is_changing =
@@ -60,6 +58,3 @@ fn watch(advisories: &Advisories, pace: Pace, stopped: &Receiver<()>) {
         wait = if is_changing { pace.rest } else { pace.period };
     }
 }
-
-/// Whoever has something to do comes first.
-const LOWEST: i32 = 19;
