@@ -2,16 +2,14 @@
 //! told, and what was found there before still stands.
 
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
 use std::fs;
-use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::finding::Match;
 use super::{Broken, archive, osv, rustsec};
 use crate::device::packages::Packages;
-use crate::files::{self, Mark};
+use crate::files;
 
 /// What a file is, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -343,41 +341,6 @@ fn is_rustsec(file: &Path, entry: &[u8]) -> bool {
     name.starts_with(b"RUSTSEC-")
 }
 
-/// What the files look like, as far as a quick look tells: what is changed further down, or beyond the first few thousand
-/// names, does not show.
-#[must_use]
-pub fn mark(place: &Path, others: impl Iterator<Item = PathBuf>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    let mut left = MAX_MARKS;
-    mark_one(place, 2, &mut left, &mut hasher);
-    for path in others {
-        mark_one(&path, 0, &mut left, &mut hasher);
-    }
-    hasher.finish()
-}
-
-fn mark_one(path: &Path, levels: usize, left: &mut usize, hasher: &mut DefaultHasher) {
-    *left = left.saturating_sub(1);
-    path.hash(hasher);
-    let there = match levels {
-        2 => fs::metadata(path),
-        _ => fs::symlink_metadata(path),
-    };
-    let Ok(there) = there.inspect_err(|error| error.kind().hash(hasher)) else {
-        return;
-    };
-    Mark::from(&there).hash(hasher);
-    if levels == 0 || !there.is_dir() {
-        return;
-    }
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        if *left == 0 {
-            return;
-        }
-        mark_one(&entry.path(), levels - 1, left, hasher);
-    }
-}
-
 /// Chosen with room to spare; what is larger is told.
 pub const MAX_ADVISORY: u64 = 2 * 1024 * 1024;
 
@@ -397,8 +360,6 @@ const MAX_BROKEN: usize = 10_000;
 
 /// `advisory-db/crates/name/` has four.
 const MAX_DEPTH: usize = 8;
-
-const MAX_MARKS: usize = 2048;
 
 /// Characters of a path that are shown.
 const MAX_TOLD: usize = 300;

@@ -224,37 +224,6 @@ fn a_reading_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn a_mark_changes_with_what_it_is_of() {
-    let place = Place::new();
-    place.put("list", "a");
-    let marks = || {
-        mark(
-            &place.path("advisories"),
-            std::iter::once(place.path("list")),
-        )
-    };
-    let mut seen = vec![marks()];
-    let mut changed = |what: &str| {
-        let now = marks();
-        assert_eq!(now, marks(), "{what}");
-        assert!(!seen.contains(&now), "{what}");
-        seen.push(now);
-    };
-    fs::create_dir(place.path("advisories")).expect("made");
-    changed("a folder");
-    place.put("advisories/db/crates/A-1.json", "one");
-    changed("a folder in it");
-    place.put("advisories/A-1.json", "one");
-    changed("a file");
-    place.put("advisories/A-1.json", "other");
-    changed("its size");
-    place.put("advisories/db/A-2.json", "one");
-    changed("a file in a folder in it");
-    place.put("list", "ab");
-    changed("the list of packages");
-}
-
-#[test]
 fn no_more_is_kept_than_there_is_room_for_and_that_is_told() {
     let mut place = Place::new();
     for number in 0..20 {

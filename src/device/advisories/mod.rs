@@ -6,6 +6,7 @@
 mod archive;
 pub mod finding;
 mod folder;
+mod mark;
 pub mod order;
 mod osv;
 mod rustsec;
@@ -138,7 +139,7 @@ impl Advisories {
     /// changing just now, and should be looked at again soon.
     pub fn check(&self, stop: &dyn Fn() -> bool) -> bool {
         let mut known = self.known.lock();
-        let mark = folder::mark(&self.settings.place, packages::paths(&self.root));
+        let mark = mark::mark(&self.settings.place, packages::paths(&self.root));
         let now = self.clock.monotonic();
         if let Some((read, at)) = known.read {
             let failing = self.report.lock().state == State::Failing;
