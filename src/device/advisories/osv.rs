@@ -97,14 +97,12 @@ fn judge_all(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<(),
         }
         for installed in ecosystem.versions(name) {
             // A package may have several ranges, each in a block of its own.
-            if done
-                .iter()
-                .any(|(one, version)| *one == name && *version == **installed)
-            {
+            let this = (ecosystem.is_crates(), name, installed.to_string());
+            if done.contains(&this) {
                 continue;
             }
             if let Verdict::Affected(fixed_in) = judge(affected, ecosystem.order, installed)? {
-                done.push((name, installed.to_string()));
+                done.push(this);
                 let id = entry["id"].as_str().unwrap_or_default();
                 let (aliases, _) = ids(&entry["aliases"], MAX_ALIASES)?;
                 let (mut upstream, is_whole) = ids(&entry["upstream"], MAX_UPSTREAM)?;

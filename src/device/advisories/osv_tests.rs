@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::device::packages::Packages;
 
-/// A Debian 12 with one package, and crates.
+/// A Debian 12 with two packages, and crates, one of the same name.
 fn board() -> Packages {
     let root = tempfile::tempdir().expect("a folder");
     let file = |path: &str, text: &str| {
@@ -16,7 +16,7 @@ fn board() -> Packages {
     file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
     file(
         "var/lib/dpkg/status",
-        "Package: libssl3\nSource: openssl\nVersion: 3.0.11-1~deb12u2\nStatus: install ok installed\n",
+        "Package: libssl3\nSource: openssl\nVersion: 3.0.11-1~deb12u2\n\nPackage: early\nVersion: 2.0.0-rc.3\n",
     );
     let (packages, problem) = Packages::look(root.path(), None);
     assert_eq!(problem, None);
@@ -228,4 +228,13 @@ fn a_package_of_many_blocks_is_found_once_and_a_bundle_without_end_stays_one() {
     // Its own name among them: so they are never all covered by others.
     assert_eq!(found[0].upstream.len(), MAX_UPSTREAM + 1);
     assert!(found[0].upstream.contains(&found[0].id));
+}
+
+#[test]
+fn a_crate_and_a_package_of_the_same_name_and_version_are_two() {
+    let affected = ["crates.io", "Debian:12", "Debian"]
+        .map(|ecosystem| json!({"package": {"ecosystem": ecosystem, "name": "early"}}));
+    let found = found(&json!({"id": "CVE-2025-1", "affected": affected}));
+    let ecosystems: Vec<_> = found.iter().map(|one| &*one.ecosystem).collect();
+    assert_eq!(ecosystems, ["crates.io", "Debian:12"]);
 }
