@@ -240,8 +240,8 @@ fn judge_range<'a>(
 ) -> Result<(bool, Option<&'a str>), Broken> {
     let introduced = events.iter().any(|event| !event["introduced"].is_null());
     // The last event at or before the version tells; of several at once, that which ends a range with its version, or
-    // else the worse.
-    let mut latest: Option<(&str, bool)> = None;
+    // else the worse. What is introduced at "0" is so before any version: `None`.
+    let (mut latest, mut was_last) = (None, false);
     let mut inside = !introduced;
     let mut next: Option<&str> = None;
     for event in events {
@@ -251,7 +251,9 @@ fn judge_range<'a>(
         };
         let at = at.as_str().ok_or(Broken::Shape)?;
         let is_last = name == "last_affected";
-        let order_to = if at == "0" && name == "introduced" {
+        let bad = name == "introduced";
+        let is_since_ever = bad && at == "0";
+        let order_to = if is_since_ever {
             Ordering::Greater
         } else {
             order.compare(installed, at)?
@@ -265,19 +267,18 @@ fn judge_range<'a>(
         if order_to.is_lt() || (is_last && order_to.is_eq()) {
             continue;
         }
-        let bad = name == "introduced";
-        let step = match latest {
-            None | Some(("0", _)) => Ordering::Greater,
-            Some(_) if at == "0" => Ordering::Less,
-            Some((latest, _)) => order.compare(at, latest)?,
+        let at = Some(at).filter(|_| !is_since_ever);
+        let step = match (at, latest) {
+            (Some(at), Some(latest)) => order.compare(at, latest)?,
+            (at, latest) => at.is_some().cmp(&latest.is_some()),
         };
-        match (step, latest) {
-            (Ordering::Less, _) => {}
-            (Ordering::Equal, Some((_, was_last))) => {
-                inside = (inside || bad) && !is_last && !was_last;
-                latest = Some((at, is_last || was_last));
+        match step {
+            Ordering::Less => {}
+            Ordering::Equal => {
+                was_last |= is_last;
+                inside = (inside || bad) && !was_last;
             }
-            _ => (latest, inside) = (Some((at, is_last)), bad),
+            Ordering::Greater => (latest, was_last, inside) = (at, is_last, bad),
         }
     }
     Ok((inside, next))

@@ -52,6 +52,10 @@ fn a_version_is_judged_by_the_events_around_it_in_whatever_order_they_stand() {
             json!([{"last_affected": "0.17.7"}, {"introduced": "0.17.7"}]),
             None,
         ),
+        // What is introduced at "0" is so before that version.
+        (json!([{"introduced": "0"}, {"fixed": "0"}]), None),
+        (json!([{"fixed": "0"}, {"introduced": "0"}]), None),
+        (json!([{"last_affected": "0"}, {"introduced": "0"}]), None),
         (
             json!([{"introduced": null, "fixed": "0.17.9"}]),
             Some(Some("0.17.9")),
