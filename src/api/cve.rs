@@ -1,12 +1,12 @@
 //! The known vulnerabilities that apply to this device, and what there is to say of all of them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::{ApiError, json_lines_answer};
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::audit::raw_member;
-use crate::device::advisories::{Finding, Report, Severity};
+use crate::device::advisories::{Ecosystem, Finding, Report, Severity};
 
 /// `GET /api/security/cve`
 pub(super) fn list(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, ApiError> {
@@ -30,10 +30,14 @@ pub(super) fn summary(report: &Report) -> Value {
         "state": report.state.name(),
         "advisories": report.advisories,
         "packages": report.packages,
-        "ecosystems": report.ecosystems.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        "ecosystems": Value::Object(ecosystems(report, |one| Some(one.advisories.into()))),
         "cves": report.findings.len(),
         "severities": Value::Object(severities.collect()),
     });
+    let newest = ecosystems(report, |one| Some(one.newest?.to_string().into()));
+    if !newest.is_empty() {
+        summary["newest"] = Value::Object(newest);
+    }
     if report.ignored > 0 {
         summary["ignored"] = json!(report.ignored);
     }
@@ -44,6 +48,12 @@ pub(super) fn summary(report: &Report) -> Value {
         summary["error"] = json!(error);
     }
     summary
+}
+
+fn ecosystems(report: &Report, value: impl Fn(&Ecosystem) -> Option<Value>) -> Map<String, Value> {
+    let all = report.ecosystems.iter();
+    all.filter_map(|one| Some((one.name.clone(), value(one)?)))
+        .collect()
 }
 
 /// How many there are of each severity, in the order of [`Severity::ALL`].
@@ -128,7 +138,16 @@ mod tests {
             advisories: 9,
             packages: 7,
             ignored: 2,
-            ecosystems: vec![("Debian:12".into(), 0), ("crates.io".into(), 9)],
+            ecosystems: [
+                ("Debian:12", 0, None),
+                ("crates.io", 9, Some(1_794_960_000)),
+            ]
+            .map(|(name, advisories, newest)| Ecosystem {
+                name: name.into(),
+                advisories,
+                newest: newest.map(Timestamp::from_secs),
+            })
+            .into(),
             findings: [Severity::High, Severity::High, Severity::None]
                 .map(finding)
                 .into(),
@@ -142,6 +161,10 @@ mod tests {
         assert_eq!(
             summary["ecosystems"],
             json!({"Debian:12": 0, "crates.io": 9})
+        );
+        assert_eq!(
+            summary["newest"],
+            json!({"crates.io": "2026-11-18T00:00:00.000Z"})
         );
         assert_eq!(summary["checked_at"], "2026-11-18T11:06:40.000Z");
         assert_eq!(

@@ -71,6 +71,12 @@ fn table(body: &Value) -> String {
         let time = plain(time);
         let _ = write!(text, "; {packages} packages, looked at {time}");
     }
+    let newest = body.get("newest").and_then(Value::as_object);
+    for (name, time) in newest.into_iter().flatten() {
+        let day = time.as_str().and_then(|time| time.get(..10));
+        let day = plain(day.unwrap_or_default());
+        let _ = write!(text, "; the youngest about {} is of {day}", plain(name));
+    }
     text.push('\n');
     text
 }
@@ -149,7 +155,7 @@ mod tests {
     fn a_row_a_vulnerability_and_what_they_are_worth_below() {
         let body = json!({
             "state": "current", "advisories": 1205, "packages": 312, "cves": 2, "severities": {"critical": 1, "unknown": 1},
-            "checked_at": "2026-11-27T03:12:46.000Z", "data": [
+            "checked_at": "2026-11-27T03:12:46.000Z", "newest": {"crates.io": "2026-11-18T00:00:00.000Z"}, "data": [
                 {"id": "DSA-5000-1", "severity": "critical", "package": "openssl", "installed": "3.0.9-1", "fixed_in": "3.0.11-1", "link": "https://example.org/1"},
                 {"id": "RUSTSEC-2026-0001", "severity": "unknown", "package": "time", "installed": "0.3.1"},
             ],
@@ -159,7 +165,8 @@ mod tests {
             "id                 severity  package  installed  fixed in  link\n\
              DSA-5000-1         critical  openssl  3.0.9-1    3.0.11-1  https://example.org/1\n\
              RUSTSEC-2026-0001  unknown   time     0.3.1      -         -\n\
-             2 known of 1205 advisories (1 critical, 1 unknown); 312 packages, looked at 2026-11-27T03:12:46.000Z\n"
+             2 known of 1205 advisories (1 critical, 1 unknown); 312 packages, looked at 2026-11-27T03:12:46.000Z; the youngest \
+             about crates.io is of 2026-11-18\n"
         );
     }
 
@@ -170,7 +177,7 @@ mod tests {
             .iter()
             .map(|(name, _)| ((*name).to_owned(), hostile.into()))
             .collect();
-        let body = json!({"state": "failing", "cves": 1, "data": [row], "error": hostile, "checked_at": hostile});
+        let body = json!({"state": "failing", "cves": 1, "data": [row], "error": hostile, "checked_at": hostile, "newest": {hostile: hostile}});
         let text = table(&body);
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(

@@ -277,6 +277,15 @@ fn about_vulnerabilities(api: &Api, page: &mut Page) {
     for state in State::ALL {
         page.sample(&[("state", state.name())], &u8::from(state == report.state));
     }
+    page.gauge(
+        "postern_advisories_newest_timestamp_seconds",
+        "When the youngest advisory was written or changed, since 1970.",
+    );
+    for one in &report.ecosystems {
+        if let Some(newest) = one.newest {
+            page.sample(&[("ecosystem", &one.name)], &newest.as_secs());
+        }
+    }
 }
 
 fn about_board(api: &Api, page: &mut Page) {

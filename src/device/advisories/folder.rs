@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::finding::Match;
 use super::{Broken, archive, osv, rustsec};
+use crate::clock::Timestamp;
 use crate::device::packages::Packages;
 use crate::files;
 
@@ -63,9 +64,11 @@ pub struct Reading<'a> {
     pub advisories: usize,
     /// How many of them are about packages of this system, and how many about crates.
     pub about: [usize; 2],
+    /// When the youngest of each of the two was written or last changed.
+    pub newest: [Option<Timestamp>; 2],
     /// How many files could not be read.
     pub broken: usize,
-    /// What was wrong with the first of those.
+    /// What was wrong with the first few of those.
     pub problem: Option<String>,
     /// Whether there was a folder or a file at all.
     pub is_there: bool,
@@ -106,6 +109,7 @@ impl<'a> Reading<'a> {
             kept: Vec::new(),
             advisories: 0,
             about: [0; 2],
+            newest: [None; 2],
             broken: 0,
             problem: None,
             is_there: true,
@@ -252,8 +256,12 @@ impl<'a> Reading<'a> {
         match read {
             Ok(about) => {
                 self.advisories += 1;
-                self.about[0] += usize::from(about.system);
-                self.about[1] += usize::from(about.crates);
+                for (index, is) in [about.system, about.crates].into_iter().enumerate() {
+                    if is {
+                        self.about[index] += 1;
+                        self.newest[index] = self.newest[index].max(about.changed);
+                    }
+                }
                 Ok(())
             }
             Err(Broken::TooMuch) => self.end(file),
@@ -301,19 +309,22 @@ impl<'a> Reading<'a> {
 
     fn say(&mut self, path: &Path, entry: &[u8], broken: &Broken) {
         self.broken += 1;
-        if self.problem.is_none() {
-            let mut at = path.display().to_string();
-            if !entry.is_empty() {
-                at = format!("{} in {at}", String::from_utf8_lossy(entry));
-            }
-            // A name may hold anything.
-            let at: String = at
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(MAX_TOLD)
-                .collect();
-            self.problem = Some(format!("{at}: {broken}"));
+        if self.broken > MOST_TOLD {
+            return;
         }
+        let mut at = path.display().to_string();
+        if !entry.is_empty() {
+            at = format!("{} in {at}", String::from_utf8_lossy(entry));
+        }
+        // A name may hold anything.
+        let at: String = at
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_TOLD)
+            .collect();
+        let before = self.problem.take();
+        let before = before.map_or_else(String::new, |before| before + "; ");
+        self.problem = Some(format!("{before}{at}: {broken}"));
     }
 
     /// Whether that version of the package is still here.
@@ -360,6 +371,9 @@ const MAX_BROKEN: usize = 10_000;
 
 /// `advisory-db/crates/name/` has four.
 const MAX_DEPTH: usize = 8;
+
+/// Files that are named, of those that could not be read.
+const MOST_TOLD: usize = 3;
 
 /// Characters of a path that are shown.
 const MAX_TOLD: usize = 300;

@@ -120,6 +120,17 @@ fn what_a_broken_file_said_before_still_stands_and_what_a_removed_one_said_does_
 }
 
 #[test]
+fn the_first_few_that_are_broken_are_named() {
+    let mut place = Place::new();
+    for name in ["A-1", "A-2", "A-3", "A-4"] {
+        place.put(&format!("{name}.json"), "");
+    }
+    let (_, _, broken, problem) = place.read();
+    let problem = problem.expect("told");
+    assert_eq!((broken, problem.matches("it is cut off").count()), (4, 3));
+}
+
+#[test]
 fn what_a_broken_archive_said_before_still_stands() {
     let mut place = Place::new();
     let [one, two] = ["A-1", "A-2"].map(advisory);

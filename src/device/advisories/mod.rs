@@ -18,7 +18,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 
@@ -75,14 +75,26 @@ pub struct Report {
     pub error: Option<String>,
     /// How many advisories were read.
     pub advisories: usize,
-    /// How many of them are about this system's packages, if it is one that is known, and about crates.
-    pub ecosystems: Vec<(String, usize)>,
+    /// Those of this system's packages, if it is one that is known, and those of crates.
+    pub ecosystems: Vec<Ecosystem>,
     /// How many packages they were held against.
     pub packages: usize,
     /// How many apply and are ignored.
     pub ignored: usize,
     /// Those that apply; the most severe first.
     pub findings: Vec<Finding>,
+}
+
+/// What was read about one ecosystem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ecosystem {
+    /// Its name, as OSV has it.
+    pub name: String,
+    /// How many advisories are about it.
+    pub advisories: usize,
+    /// When the youngest of them was written or last changed, as it says; none if none says so. It tells how old a set of
+    /// advisories is.
+    pub newest: Option<Timestamp>,
 }
 
 /// How things stand.
@@ -180,6 +192,7 @@ impl Advisories {
             kept,
             advisories,
             about,
+            newest,
             broken,
             problem,
             ..
@@ -189,7 +202,7 @@ impl Advisories {
         let error = match broken {
             _ if is_off => None,
             0 | 1 => problem,
-            _ => problem.map(|first| format!("{broken} could not be read; {first}")),
+            _ => problem.map(|first| format!("{broken} could not be read: {first}")),
         };
         let error = trouble.filter(|_| !is_off).or(error);
         let state = match error {
@@ -199,16 +212,21 @@ impl Advisories {
         };
         let matches = kept.iter().map(|kept| &kept.found);
         let (findings, ignored) = finding::put_together(matches, &self.settings.ignored);
-        let system = packages.system().map(|name| (name, about[0]));
+        let names = [packages.system(), Some(CRATES.to_owned())];
+        let ecosystems = names.into_iter().zip(about.into_iter().zip(newest));
+        let ecosystems = ecosystems.filter_map(|(name, (advisories, newest))| {
+            Some(Ecosystem {
+                name: name?,
+                advisories,
+                newest,
+            })
+        });
         let report = Arc::new(Report {
             state,
             checked: Some(self.clock.wall()),
             error,
             advisories,
-            ecosystems: system
-                .into_iter()
-                .chain([(CRATES.to_owned(), about[1])])
-                .collect(),
+            ecosystems: ecosystems.collect(),
             packages: packages.count(),
             ignored,
             findings,
@@ -326,12 +344,21 @@ type Found<'a> = dyn FnMut(Match) -> Result<(), Broken> + 'a;
 pub struct About {
     crates: bool,
     system: bool,
+    /// When it was written or last changed, as it says.
+    changed: Option<Timestamp>,
 }
 
 impl About {
     fn add(&mut self, is_crates: bool) {
         self.crates |= is_crates;
         self.system |= !is_crates;
+    }
+
+    /// Takes in a time (RFC 3339), or what calls itself one.
+    fn date(&mut self, text: &str) {
+        let time = humantime::parse_rfc3339(text).ok();
+        let since = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        self.changed = since.map(|since| Timestamp::from_secs(since.as_secs()));
     }
 }
 

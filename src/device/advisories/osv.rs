@@ -19,6 +19,8 @@ struct Entry<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow, default)]
+    modified: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
     affected: Option<Vec<Affected<'a>>>,
 }
 
@@ -52,6 +54,7 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<Abou
         return Err(Broken::Id);
     }
     let mut about = About::default();
+    about.date(entry.modified.as_deref().unwrap_or_default());
     let mut is_here = false;
     for Package { ecosystem, name } in entry
         .affected

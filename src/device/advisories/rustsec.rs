@@ -16,6 +16,7 @@ use crate::device::packages::{CRATES, Packages};
 struct Front {
     id: String,
     package: String,
+    date: String,
     aliases: Vec<String>,
     cvss: String,
     is_withdrawn: bool,
@@ -49,6 +50,7 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<Abou
     }
     let mut about = About::default();
     about.add(true);
+    about.date(&format!("{}T00:00:00Z", front.date));
     if front.is_no_vulnerability() || front.is_of_other_machines() {
         return Ok(about);
     }
@@ -298,6 +300,7 @@ impl Reader<'_> {
         let list = match [table, key] {
             ["advisory", "id"] => return self.front.id = text,
             ["advisory", "package"] => return self.front.package = text,
+            ["advisory", "date"] => return self.front.date = text,
             ["advisory", "cvss"] => return self.front.cvss = text,
             ["advisory", "withdrawn"] => return self.front.is_withdrawn = true,
             ["advisory", "informational"] => return self.front.is_informational = true,

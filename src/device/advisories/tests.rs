@@ -194,10 +194,46 @@ fn it_is_told_what_the_advisories_are_about() {
     board.look();
     let report = board.advisories.report();
     assert_eq!(report.advisories, 3);
-    assert_eq!(
-        report.ecosystems,
-        [("Debian:12".to_owned(), 1), ("crates.io".to_owned(), 1)]
+    let all = report.ecosystems.iter();
+    let counts: Vec<_> = all
+        .map(|one| (one.name.as_str(), one.advisories, one.newest))
+        .collect();
+    assert_eq!(counts, [("Debian:12", 1, None), ("crates.io", 1, None)]);
+}
+
+#[test]
+fn it_is_told_how_old_they_are() {
+    let board = board("advisories", false);
+    let newest = || {
+        board.look();
+        let report = board.advisories.report();
+        assert_eq!(report.state, State::Current);
+        [0, 1].map(|index| {
+            let newest = report.ecosystems[index].newest;
+            newest.map(|time| time.to_string())
+        })
+    };
+    for (name, ecosystem, modified) in [
+        ("A-1", "Debian:12", "2026-11-17T10:11:12.345678Z"),
+        ("A-2", "Debian:12", "2025-01-01T00:00:00Z"),
+        ("A-3", "crates.io", "2024-02-29T00:00:00Z"),
+        ("A-4", "crates.io", "tomorrow"),
+        ("A-5", "npm", "2026-11-18T00:00:00Z"),
+    ] {
+        let text = format!(
+            r#"{{"id":"{name}","modified":"{modified}","affected":[{{"package":{{"ecosystem":"{ecosystem}","name":"x"}}}}]}}"#
+        );
+        board.put(&format!("advisories/{name}.json"), &text);
+    }
+    let debian = Some("2026-11-17T10:11:12.000Z".to_owned());
+    let crates = Some("2024-02-29T00:00:00.000Z".to_owned());
+    assert_eq!(newest(), [debian.clone(), crates]);
+    // RustSec's say it in their own way, and those that only inform count too.
+    board.put(
+        "advisories/RUSTSEC-2025-0009.md",
+        "```toml\n[advisory]\nid = \"RUSTSEC-2025-0009\"\npackage = \"x\"\ndate = \"2025-03-06\"\ninformational = \"notice\"\n```\n",
     );
+    assert_eq!(newest(), [debian, Some("2025-03-06T00:00:00.000Z".into())]);
 }
 
 #[test]
