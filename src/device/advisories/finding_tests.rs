@@ -37,6 +37,17 @@ fn one_vulnerability_with_several_names_is_one() {
     assert_eq!(finding.aliases, ["CVE-2024-1", "GHSA-a"]);
     assert_eq!(finding.severity, Severity::High);
     assert_eq!(finding.fixed_in.as_deref(), Some("2"));
+    // Who knows no page of its own has another's.
+    let found = put_together(
+        &[
+            one("A-1", &["CVE-2024-1"], &[]),
+            one("CVE-2024-1", &[], &[]),
+        ],
+        &[],
+    )
+    .0;
+    assert_eq!(found[0].id, "A-1");
+    assert_eq!(found[0].link, link("CVE-2024-1"));
     // In another package, or in another version that is here too, it is another.
     let mut elsewhere = one("CVE-2024-1", &[], &[]);
     elsewhere.package = "libressl".into();
@@ -58,13 +69,21 @@ fn an_update_that_mends_several_counts_only_for_those_that_have_no_advisory_of_t
             &[&format!("CVE-2024-{n}")],
         )
     });
-    assert_eq!(ids(std::slice::from_ref(&dsa)), ["DSA-5000-1"]);
+    let alone = put_together(std::slice::from_ref(&dsa), &[]).0;
+    assert_eq!(alone[0].id, "DSA-5000-1");
+    assert_eq!(alone[0].aliases, ["CVE-2024-1", "CVE-2024-2"]);
     assert_eq!(
         ids(&[dsa.clone(), first.clone()]),
         ["DEBIAN-CVE-2024-1", "DSA-5000-1"]
     );
     assert_eq!(
-        ids(&[dsa, second, first]),
+        ids(&[dsa, second.clone(), first.clone()]),
+        ["DEBIAN-CVE-2024-1", "DEBIAN-CVE-2024-2"]
+    );
+    // Whatever it is called.
+    let first_of_all = one("A-1", &[], &["CVE-2024-1", "CVE-2024-2"]);
+    assert_eq!(
+        ids(&[first_of_all, first.clone(), second.clone()]),
         ["DEBIAN-CVE-2024-1", "DEBIAN-CVE-2024-2"]
     );
     // An update that mends one is that one.
@@ -86,10 +105,17 @@ fn the_worst_comes_first() {
         with("CVE-2", Severity::Critical),
         with("CVE-3", Severity::Low),
         with("CVE-0", Severity::Critical),
+        Match {
+            package: "bash".into(),
+            ..with("CVE-5", Severity::Critical)
+        },
         with("CVE-4", Severity::Medium),
     ];
     // What nobody has judged may be anything.
-    assert_eq!(ids(&matches), ["CVE-0", "CVE-2", "CVE-4", "CVE-1", "CVE-3"]);
+    assert_eq!(
+        ids(&matches),
+        ["CVE-5", "CVE-0", "CVE-2", "CVE-4", "CVE-1", "CVE-3"]
+    );
 }
 
 #[test]
@@ -115,6 +141,15 @@ fn what_shows_that_two_are_the_same_joins_them() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].id, "CVE-2024-1");
     assert_eq!(found[0].aliases, ["GHSA-a", "RUSTSEC-2024-1"]);
+    // Whichever of them went into the other, its names lead there.
+    let all = [
+        one("CVE-2024-1", &["A-1"], &[]),
+        one("RUSTSEC-2024-1", &["A-2"], &[]),
+        one("GHSA-a", &["CVE-2024-1", "RUSTSEC-2024-1"], &[]),
+        one("GHSA-b", &["A-1"], &[]),
+        one("GHSA-c", &["A-2"], &[]),
+    ];
+    assert_eq!(ids(&all), ["CVE-2024-1"]);
     // A crate's is not a package's of that name.
     let mut of_a_crate = one("CVE-2024-1", &[], &[]);
     of_a_crate.ecosystem = "crates.io".into();
