@@ -204,6 +204,21 @@ fn links_fifos_and_depths_are_told_and_not_followed() {
     // The place itself may be one: an integrator's folder elsewhere.
     symlink(place.path("d"), place.path("link")).expect("a link");
     assert_eq!(place.read_at(&place.path("link").clone()).0, ["A-3"]);
+    place.put("all.zip", zip(&[("A-4.json", advisory("A-4").as_bytes())]));
+    symlink(place.path("all.zip"), place.path("link.zip")).expect("a link");
+    assert_eq!(place.read_at(&place.path("link.zip").clone()).0, ["A-4"]);
+}
+
+#[test]
+fn markdown_that_is_named_like_an_advisory_has_to_be_one() {
+    let mut place = Place::new();
+    place.put("RUSTSEC-2025-1.md", "");
+    place.put("RUSTSEC-2025-2/README.md", "");
+    place.put(
+        "all.zip",
+        zip(&[("a/RUSTSEC-2025-3.md", b""), ("a.md", b"")]),
+    );
+    assert_eq!(place.read().2, 2);
 }
 
 #[test]
@@ -271,23 +286,49 @@ fn no_more_is_kept_than_there_is_room_for_and_that_is_told() {
     let before = place.kept.len();
     place.read();
     assert!(place.kept.len() <= before.max(MAX_MATCHES));
+    // Small ones are counted. Of what comes then, nothing is looked at.
+    let mut place = Place::new();
+    let one = advisory("A-1");
+    place.put(
+        "all.zip",
+        zip(&vec![("A-1.json", one.as_bytes()); MAX_MATCHES + 2]),
+    );
+    let (ids, advisories, broken, _) = place.read();
+    assert_eq!(
+        (ids.len(), advisories, broken),
+        (MAX_MATCHES, MAX_MATCHES, 1)
+    );
+}
+
+#[test]
+fn a_reading_has_an_end_however_much_there_is() {
+    let place = Place::new();
+    let path = place.folder.path();
+    let reading = || Reading::of(path, &place.packages, &[], &|| false).expect("not stopped");
+    let mut full = reading();
+    full.bytes = MAX_BYTES;
+    assert!(full.advisory(path, &[], Kind::Osv, Ok(b"{}")).is_err());
+    let mut full = reading();
+    full.entries = MAX_ENTRIES;
+    assert!(full.count(path).is_err());
 }
 
 #[test]
 fn thousands_of_broken_files_end_it_and_what_was_known_stands() {
     let mut place = Place::new();
     place.put("A-1.json", advisory("A-1"));
+    let two = advisory("A-2");
+    let whole = [("A-2.json", two.as_bytes())];
+    place.put("all.zip", zip(&whole));
     place.read();
     fs::remove_file(place.path("A-1.json")).expect("removed");
-    let files: Vec<_> = (0..MAX_BROKEN + 100)
+    let names: Vec<_> = (0..MAX_BROKEN + 100)
         .map(|n| format!("{}.json", n % 7))
         .collect();
-    let files: Vec<_> = files
-        .iter()
-        .map(|name| (name.as_str(), b"{".as_slice()))
-        .collect();
+    let broken = names.iter().map(|name| (name.as_str(), b"{".as_slice()));
+    let files: Vec<_> = whole.into_iter().chain(broken).collect();
     place.put("all.zip", zip(&files));
     let (ids, _, broken, _) = place.read();
-    assert_eq!(ids, ["A-1"]);
+    assert_eq!(ids, ["A-1", "A-2"], "each once");
     assert!(broken <= MAX_BROKEN + 2, "{broken}");
 }
