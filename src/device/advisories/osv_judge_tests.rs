@@ -52,6 +52,10 @@ fn a_version_is_judged_by_the_events_around_it_in_whatever_order_they_stand() {
             json!([{"last_affected": "0.17.7"}, {"introduced": "0.17.7"}]),
             None,
         ),
+        (
+            json!([{"last_affected": "0.17.7"}, {"introduced": "0.17.7"}, {"introduced": "0.17.7"}]),
+            None,
+        ),
         // What is introduced at "0" is so before that version.
         (json!([{"introduced": "0"}, {"fixed": "0"}]), None),
         (json!([{"fixed": "0"}, {"introduced": "0"}]), None),
@@ -90,6 +94,11 @@ fn a_range_of_many_is_enough_and_so_is_a_version_in_the_list() {
             wanted
         );
     }
+    // The list counts beside ranges too, of which the next good version is taken all the same.
+    let listed = about_ring(json!({"versions": ["0.17.8"], "ranges": [
+        {"type": "SEMVER", "events": [{"introduced": "0.18.0"}, {"fixed": "0.18.3"}]},
+    ]}));
+    assert_eq!(found(&listed)[0].fixed_in.as_deref(), Some("0.18.3"));
     // Who names no version at all, or none that can be compared, means all.
     assert_eq!(found(&about_ring(json!({}))).len(), 1);
     assert_eq!(
@@ -156,4 +165,10 @@ fn a_pre_release_has_its_place_in_the_order() {
         .len(),
         1
     );
+    // And at "0" it is there, although it comes before 0.0.0.
+    let first = json!({"id": "RUSTSEC-2025-1", "affected": [{
+        "package": {"ecosystem": "crates.io", "name": "first"},
+        "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "0.0.0"}]}],
+    }]});
+    assert_eq!(found(&first).len(), 1);
 }

@@ -20,7 +20,13 @@ fn board() -> Packages {
     );
     let (packages, problem) = Packages::look(root.path(), None);
     assert_eq!(problem, None);
-    packages.with_crates(&[("ring", "0.17.8"), ("early", "2.0.0-rc.3")])
+    packages.with_crates(&[
+        ("ring", "0.17.8"),
+        ("early", "2.0.0-rc.3"),
+        ("first", "0.0.0-rc.1"),
+        ("twice", "1.0.0"),
+        ("twice", "1.1.0"),
+    ])
 }
 
 fn read_all(text: &[u8]) -> Result<Vec<Match>, Broken> {
@@ -60,6 +66,8 @@ fn what_was_withdrawn_is_only_told_or_is_about_other_machines_does_not_count() {
         assert!(read_all(advisory.to_string().as_bytes()).is_err());
     }
     let mut unsound = about_ring(json!({"database_specific": {"informational": "unsound"}}));
+    assert_eq!(found(&unsound), []);
+    unsound["aliases"] = json!(["GHSA-a-b"]);
     assert_eq!(found(&unsound), []);
     unsound["aliases"] = json!(["CVE-2025-1"]);
     assert_eq!(found(&unsound).len(), 1);
@@ -125,8 +133,24 @@ fn the_severity_is_a_vectors_or_else_a_word() {
             .extend(more.clone());
         assert_eq!(found(&advisory)[0].severity, wanted, "{advisory}");
     }
-    let by_debian = about_ring(json!({"ecosystem_specific": {"urgency": "low"}}));
-    assert_eq!(found(&by_debian)[0].severity, Severity::Low);
+    // Or in the package's own part.
+    for (block, wanted) in [
+        (
+            json!({"ecosystem_specific": {"urgency": "low"}}),
+            Severity::Low,
+        ),
+        (
+            json!({"ecosystem_specific": {"ubuntu_priority": "medium"}}),
+            Severity::Medium,
+        ),
+        (
+            json!({"database_specific": {"severity": "HIGH"}}),
+            Severity::High,
+        ),
+        (json!({"severity": [v3]}), Severity::Critical),
+    ] {
+        assert_eq!(found(&about_ring(block))[0].severity, wanted);
+    }
 }
 
 #[test]
@@ -228,6 +252,26 @@ fn a_package_of_many_blocks_is_found_once_and_a_bundle_without_end_stays_one() {
     // Its own name among them: so they are never all covered by others.
     assert_eq!(found[0].upstream.len(), MAX_UPSTREAM + 1);
     assert!(found[0].upstream.contains(&found[0].id));
+}
+
+#[test]
+fn each_package_and_each_version_of_it_is_found_wherever_it_stands() {
+    let affected = ["twice", "nowhere", "ring"]
+        .map(|name| json!({"package": {"ecosystem": "crates.io", "name": name}}));
+    for rotation in 0..affected.len() {
+        let mut affected = affected.clone();
+        affected.rotate_left(rotation);
+        let found = found(&json!({"id": "CVE-2025-1", "affected": affected}));
+        let mut found: Vec<_> = found
+            .iter()
+            .map(|one| (&*one.package, &*one.installed))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(
+            found,
+            [("ring", "0.17.8"), ("twice", "1.0.0"), ("twice", "1.1.0")]
+        );
+    }
 }
 
 #[test]
