@@ -36,6 +36,10 @@ fn a_version_is_affected_unless_it_is_patched_or_never_was() {
             r#"patched = ["^0.16.5", ">= 0.17.9"]"#,
             Some(Some("0.17.9")),
         ),
+        (
+            r#"patched = [">= 0.17.1, >= 0.17.10"]"#,
+            Some(Some("0.17.10")),
+        ),
         (r#"patched = ["^0.17.5"]"#, None),
         (r#"patched = ["~0.17.5"]"#, None),
         (r#"patched = ["0.17"]"#, None),
@@ -108,15 +112,20 @@ fn what_was_withdrawn_is_only_told_or_is_about_other_machines_does_not_count() {
         "[affected]\nos = [\"windows\"]",
         "[affected]\narch = [\"sparc64\"]",
         "\"informational\" = 'unsound'",
+        "informational = 'unsound'\naliases = ['GHSA-a-b']",
     ] {
         assert_eq!(found(&about("ring", more, "patched = []")), [], "{more}");
     }
     for more in [
         "url = \"informational\"",
+        "informational = 'unsound'\naliases = ['CVE-2025-1']",
+        "informational = 'unsound'\ncvss = 'CVSS:4.0/AV:L'",
         "[affected]\nos = []",
+        "[affected]\nos = ['windows', 'linux']",
         "[other]\nwithdrawn = 1",
         "x.withdrawn = 1",
         "x = {withdrawn = 1}",
+        "[affected]\nos = {x = 'windows'}",
     ] {
         assert_eq!(
             found(&about("ring", more, "patched = []")).len(),
