@@ -130,6 +130,25 @@ fn a_damaged_entry_is_told_and_the_others_are_read() {
 }
 
 #[test]
+fn what_is_encrypted_or_packed_in_another_way_is_told() {
+    let files: &[(&str, &[u8])] = &[("a.json", b"{}"), ("b.json", b"{}")];
+    // Flags and method, as the directory at the end has them for each file.
+    for (offset, value) in [(8, 1), (10, 99)] {
+        let mut bytes = zip(files);
+        for at in 0..bytes.len() - offset {
+            if bytes[at..].starts_with(b"PK\x01\x02") {
+                bytes[at + offset] |= value;
+            }
+        }
+        let (steps, _) = read(&bytes);
+        assert_eq!(steps.len(), 2);
+        assert!(steps.iter().all(|(_, read)| read.is_err()), "{offset}");
+    }
+    let name = format!("{}.json", "a".repeat(MAX_NAME));
+    assert!(read(&zip(&[(&name, b"{}")])).1.is_err());
+}
+
+#[test]
 fn an_archive_that_is_cut_off_or_lies_is_told() {
     let whole = zip(&[("a.json", b"{}"), ("b.json", b"{}"), ("c.json", b"{}")]);
     for end in 0..whole.len() {
