@@ -229,7 +229,9 @@ mod tests {
             "1:0.1-1",
         ];
         in_order(Order::Debian, &versions);
-        assert_eq!(Order::Debian.compare("1.0é", "1.0"), Err(BadVersion));
+        for bad in ["1.0é", "", &"1".repeat(MAX_VERSION + 1)] {
+            assert_eq!(Order::Debian.compare(bad, "1.0"), Err(BadVersion));
+        }
     }
 
     #[test]
@@ -246,8 +248,13 @@ mod tests {
             "1.1",
             "1.1-r1",
             "1.1-r10",
+            "1.1_cvs1",
+            "1.1_svn1",
             "1.1_git20240101",
+            "1.1_hg1",
             "1.1_p1-r0",
+            "1.1_p2",
+            "1.1_p10",
             "1.1a",
             "1.1b",
             "1.1.0",

@@ -177,6 +177,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_word_has_the_severity_that_whoever_uses_it_means() {
+        for (wanted, words) in [
+            (Severity::Critical, &["critical"][..]),
+            (Severity::High, &["high", "important"]),
+            (Severity::Medium, &["medium", "moderate"]),
+            (Severity::Low, &["low", "negligible"]),
+            (Severity::None, &["none"]),
+            (Severity::Unknown, &["unknown", "end-of-life", ""]),
+        ] {
+            for word in words {
+                assert_eq!(Severity::of_word(word), wanted, "{word}");
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
