@@ -121,6 +121,9 @@ fn what_cannot_be_read_is_no_good_news() {
     assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
     fs::remove_dir_all(board.folder.path().join("advisories")).expect("removed");
     assert_eq!(board.look(), ids(&[], State::Off));
+    // Without advisories nobody asks for packages.
+    board.put("var/lib/dpkg/status", "Package: tool\nVers");
+    assert_eq!(board.look(), ids(&[], State::Off));
 }
 
 #[test]
@@ -162,6 +165,14 @@ fn an_emptied_folder_has_no_advisories_but_one_that_lies_below_another_is_no_goo
     let link = board.folder.path().join("advisories");
     std::os::unix::fs::symlink(board.folder.path().join("stick"), link).expect("a link");
     assert_eq!(board.look(), ids(&[], State::Failing));
+    // So is what the system will not tell of.
+    let board = self::board("file/advisories", false);
+    board.put("file", "");
+    assert_eq!(board.look(), ids(&[], State::Failing));
+    // A folder that never had any is just empty.
+    let board = self::board("advisories", false);
+    fs::create_dir(board.folder.path().join("advisories")).expect("made");
+    assert_eq!(board.look(), ids(&[], State::Off));
 }
 
 #[test]
