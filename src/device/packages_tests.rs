@@ -83,6 +83,17 @@ Package: gone
 Status: deinstall ok config-files
 Version: 1
 
+Package: never
+Status: unknown ok not-installed
+
+Package: going
+Status: deinstall ok installed
+Version: 1-1
+
+Package: partly
+Status: install reinstreq half-installed
+Version: 1-1
+
 Package: other
 Status: install ok installed
 Version: 1:2.0-1
@@ -91,7 +102,9 @@ Version: 1:2.0-1
     assert_eq!(versions(&packages, "Debian:12", "openssl"), ["3.0.11-1"]);
     assert_eq!(versions(&packages, "Debian:12", "glibc"), ["2.36-9"]);
     assert_eq!(versions(&packages, "Debian:12", "other"), ["1:2.0-1"]);
-    for nobody in ["gone", "libssl3", "libc6"] {
+    assert_eq!(versions(&packages, "Debian:12", "going"), ["1-1"]);
+    assert_eq!(versions(&packages, "Debian:12", "partly"), ["1-1"]);
+    for nobody in ["gone", "never", "libssl3", "libc6"] {
         assert!(
             versions(&packages, "Debian:12", nobody).is_empty(),
             "{nobody}"
@@ -101,7 +114,7 @@ Version: 1:2.0-1
     assert_eq!(crates.versions("rustls").len(), 1);
     assert!(crates.versions("postern").is_empty());
     assert_eq!(crates.name(), "crates.io");
-    assert_eq!(packages.count(), 2 + inventory_names());
+    assert_eq!(packages.count(), 4 + inventory_names());
 }
 
 #[test]
@@ -136,6 +149,12 @@ fn an_ecosystem_is_the_systems_only_with_its_release() {
         ("ID=debian\nVERSION_ID=12", "Debian:12", "Debian:13"),
         ("ID=raspbian\nVERSION_ID=\"12\"", "Debian:12", "Raspbian:12"),
         ("ID=debian", "Debian", "Debian:12"),
+        // Of two the later counts, as in a shell.
+        (
+            "ID=debian\nVERSION_ID=12\nVERSION_ID=13",
+            "Debian:13",
+            "Debian:12",
+        ),
         (
             "ID=ubuntu\nVERSION_ID=22.04",
             "Ubuntu:22.04:LTS",
@@ -159,6 +178,10 @@ fn an_ecosystem_is_the_systems_only_with_its_release() {
         assert!(packages.of(other).is_none(), "{os_release}");
         assert!(packages.of("npm").is_none());
     }
+    // The first file hides the other.
+    let other = ("usr/lib/os-release", "ID=alpine\nVERSION_ID=3.19.1\n");
+    let packages = look(&[DEBIAN, other, (DPKG, ONE)]);
+    assert_eq!(packages.system().as_deref(), Some("Debian:12"));
     for nobody in ["ID=poky\nVERSION_ID=1", "", "\u{0}"] {
         let packages = look(&[("etc/os-release", nobody), (DPKG, ONE)]);
         assert!(packages.of("Debian:12").is_none());
@@ -207,9 +230,18 @@ fn a_system_that_is_gone_leaves_what_was_known_and_is_told() {
 
 #[test]
 fn a_signed_kernel_is_known_by_what_was_signed() {
-    let list = "Package: linux-image-6.1.0-47-amd64\nStatus: install ok installed\nSource: linux-signed-amd64 (6.1.170+3)\nBuilt-Using: linux (= 6.1.170-3), other (= 1-1)\nVersion: 6.1.170-3\n\nPackage: static\nStatus: install ok installed\nBuilt-Using: golang (= 1-1)\nVersion: 1-1\n";
+    let list = "Package: linux-image-6.1.0-47-amd64\nStatus: install ok installed\nSource: linux-signed-amd64 (6.1.170+3)\nBuilt-Using: linux (= 6.1.170-3), other (= 1-1)\nVersion: 6.1.170-3\n\nPackage: linux-image-6.1.0-46-amd64\nStatus: install ok installed\nSource: linux-signed-amd64 (6.1.164+1)\nBuilt-Using: linux (= 6.1.164-1)\nVersion: 6.1.164-1\n\nPackage: static\nStatus: install ok installed\nBuilt-Using: golang (= 1-1)\nVersion: 1-1\n";
     let packages = look(&[DEBIAN, (DPKG, list)]);
-    assert_eq!(versions(&packages, "Debian:12", "linux"), ["6.1.170-3"]);
+    // The one before is mostly there still.
+    assert_eq!(
+        versions(&packages, "Debian:12", "linux"),
+        ["6.1.170-3", "6.1.164-1"]
+    );
+    assert_eq!(
+        versions(&packages, "Debian:12", "linux-signed-amd64"),
+        ["6.1.170+3", "6.1.164+1"]
+    );
+    assert_eq!(versions(&packages, "Debian:12", "other"), ["1-1"]);
     assert!(versions(&packages, "Debian:12", "golang").is_empty());
 }
 
@@ -221,6 +253,7 @@ fn a_list_that_cannot_be_read_leaves_what_was_known_and_is_told() {
     let list = root.path().join(DPKG);
     for bad in [
         "Package: a\nStatus: install ok installed\nVersion: 1\n\nPackage: b\nStat",
+        "Package: a\nStatus: install ok installed\nVersion: 1",
         "Package: a\nStatus: install ok installed\n\n",
         "Package: a\nVersion: 1 2\n",
         "Package: a\nVersion: é\n",
@@ -235,6 +268,22 @@ fn a_list_that_cannot_be_read_leaves_what_was_known_and_is_told() {
             problem.is_some() && packages.of("Debian:12").is_none(),
             "{bad}"
         );
+    }
+    let many = |names: usize, versions: usize| -> String {
+        let all = (0..names).flat_map(|name| (0..versions).map(move |version| (name, version)));
+        let stanzas =
+            all.map(|(name, version)| format!("Package: a{name}\nVersion: {version}\n\n"));
+        stanzas.collect::<Vec<_>>().concat()
+    };
+    for (names, versions, is_fine) in [
+        (1, MAX_VERSIONS, true),
+        (1, MAX_VERSIONS + 1, false),
+        (MAX_PACKAGES, 1, true),
+        (MAX_PACKAGES + 1, 1, false),
+    ] {
+        fs::write(&list, many(names, versions)).expect("written");
+        let (_, problem) = Packages::look(root.path(), Some(&known));
+        assert_eq!(problem.is_none(), is_fine, "{names} {versions}");
     }
     fs::remove_file(&list).expect("removed");
     fs::create_dir(&list).expect("made");
