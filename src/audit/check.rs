@@ -1,12 +1,12 @@
 //! Whether the chain on the disk is whole, found out in the background: what was changed while the server was stopped, or in
 //! the older files, nobody would see otherwise before somebody looks.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::STACK;
 use super::verify::{Report, verify};
@@ -16,6 +16,9 @@ use crate::background;
 pub struct Check {
     folder: PathBuf,
     whole: AtomicBool,
+    /// Whether the last check came to an end.
+    known: AtomicBool,
+    running: AtomicBool,
 }
 
 impl Check {
@@ -24,6 +27,8 @@ impl Check {
         Self {
             folder: folder.to_owned(),
             whole: AtomicBool::new(true),
+            known: AtomicBool::new(true),
+            running: AtomicBool::new(false),
         }
     }
 
@@ -32,13 +37,19 @@ impl Check {
         self.whole.load(Ordering::Relaxed)
     }
 
-    /// How long after the last check it is time for the next.
-    pub fn period(&self) -> Duration {
-        if self.whole() { DAILY } else { AGAIN }
+    /// Whether it is time for a check, the last of which was begun then.
+    pub fn is_due(&self, last: Option<Instant>, now: Instant) -> bool {
+        let settled = self.whole() && self.known.load(Ordering::Relaxed);
+        let period = if settled { DAILY } else { AGAIN };
+        last.is_none_or(|last| now.saturating_duration_since(last) >= period)
     }
 
     /// Looks, in a thread of its own that ends by itself: the largest log takes a small board seconds.
     pub fn start(check: &Arc<Self>) {
+        // The older of two could have the last word.
+        if check.running.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let own = check.clone();
         let started = Builder::new()
             .name("audit-check".into())
@@ -46,30 +57,45 @@ impl Check {
             .spawn(move || {
                 background::yield_to_all();
                 own.look();
+                own.running.store(false, Ordering::Release);
             });
         if let Err(error) = started {
-            log::warn!(problem:% = error; "the audit log is not checked");
+            check.failed(&error);
+            check.running.store(false, Ordering::Release);
         }
     }
 
     fn look(&self) {
+        let was_whole = self.whole();
         let whole = match verify(&self.folder) {
             Ok(report) => {
-                if self.whole() {
+                if was_whole {
                     tell(&report);
                 }
                 report.whole()
             }
             // Before the first entry.
             Err(error) if error.kind() == ErrorKind::NotFound => true,
-            Err(error) => {
-                if self.whole() {
-                    log::error!(problem:% = error; "the audit log cannot be checked");
+            // A link, a folder, something endless.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                if was_whole {
+                    log::error!(problem:% = error; "something in the place of the audit log is none");
                 }
                 false
             }
+            Err(error) => return self.failed(&error),
         };
+        if whole && !was_whole {
+            log::info!("the audit log is whole again");
+        }
         self.whole.store(whole, Ordering::Relaxed);
+        self.known.store(true, Ordering::Relaxed);
+    }
+
+    /// A card that does not answer is no sign of a change: what was known before still holds.
+    fn failed(&self, error: &io::Error) {
+        log::warn!(problem:% = error; "the audit log could not be checked, and will be in ten minutes");
+        self.known.store(false, Ordering::Relaxed);
     }
 }
 
@@ -82,7 +108,7 @@ fn tell(report: &Report) {
 
 const DAILY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// While something is wrong: whoever moves the broken files away should see that it helped.
+/// While something is wrong, or not known: whoever puts it right should see that it helped.
 pub const AGAIN: Duration = Duration::from_secs(10 * 60);
 
 #[cfg(test)]
@@ -97,22 +123,42 @@ mod tests {
     fn what_is_wrong_is_found_and_looked_at_sooner_until_it_is_put_right() {
         let folder = tempfile::tempdir().unwrap();
         let check = Check::new(folder.path());
-        let looked = || {
+        let began = Instant::now();
+        assert!(check.is_due(None, began), "at the start");
+        let due_in = |time| check.is_due(Some(began), began + time);
+        let settled = || !due_in(DAILY / 2) && due_in(DAILY);
+        let restless = || !due_in(AGAIN / 2) && due_in(AGAIN);
+        let look = || {
             check.look();
-            (check.whole(), check.period())
+            check.whole()
         };
-        assert_eq!(looked(), (true, DAILY), "there is none yet");
+        assert!(look() && settled(), "there is none yet");
         let first = line(1, "\"event\":\"start\"", NONE_BEFORE);
         let second = line(2, "\"event\":\"stop\"", &hash(first.as_bytes()));
         let file = path(folder.path(), 0);
         let good = format!("{first}\n{second}\n");
         fs::write(&file, &good).unwrap();
-        assert_eq!(looked(), (true, DAILY));
+        assert!(look() && settled());
         fs::write(&file, good.replace("start", "stars")).unwrap();
-        assert_eq!(looked(), (false, AGAIN));
+        assert!(!look() && restless());
         fs::write(&file, &good).unwrap();
-        assert_eq!(looked(), (true, DAILY));
+        assert!(look() && settled());
         fs::create_dir(path(folder.path(), 1)).unwrap();
-        assert_eq!(looked(), (false, AGAIN), "no file");
+        assert!(!look() && restless(), "no file");
+        fs::remove_dir(path(folder.path(), 1)).unwrap();
+        assert!(look() && settled());
+        // Nothing is known of the files of a card that does not answer, but what was known before.
+        check.failed(&io::Error::other("no"));
+        assert!(check.whole() && restless());
+        assert!(look() && settled());
+    }
+
+    #[test]
+    fn only_one_looks_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = Arc::new(Check::new(folder.path()));
+        check.running.store(true, Ordering::Relaxed);
+        Check::start(&check);
+        assert_eq!(Arc::strong_count(&check), 1, "nobody else has it");
     }
 }

@@ -204,8 +204,7 @@ impl Shared {
         let mut checked: Option<Instant> = None;
         loop {
             let now = Instant::now();
-            let due = checked.map_or(now, |at| at + self.check.period());
-            if due <= now {
+            if self.check.is_due(checked, now) {
                 checked = Some(now);
                 Check::start(&self.check);
             }

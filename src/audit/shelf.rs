@@ -220,13 +220,15 @@ impl Shelf {
         let Some(file) = &self.file else {
             return Ok(true);
         };
-        let (own, named) = (
-            file.metadata()?,
-            fs::symlink_metadata(path(&self.folder, 0)),
-        );
-        Ok(named.is_ok_and(|named| {
-            (named.dev(), named.ino(), named.len()) == (own.dev(), own.ino(), self.len)
-        }))
+        let own = file.metadata()?;
+        match fs::symlink_metadata(path(&self.folder, 0)) {
+            Ok(named) => {
+                Ok((named.dev(), named.ino(), named.len()) == (own.dev(), own.ino(), self.len))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            // A card that does not answer for a moment: nobody's hand.
+            Err(error) => Err(error),
+        }
     }
 
     fn rotate(&mut self) -> io::Result<()> {

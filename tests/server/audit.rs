@@ -352,3 +352,16 @@ fn what_was_changed_while_the_server_was_stopped_is_told() {
     let (_, page) = device.ask_locally("GET", "/metrics");
     assert!(page.contains("\npostern_audit_intact 0\n"), "{page}");
 }
+
+#[test]
+fn a_log_that_is_gone_at_a_start_is_told_and_nothing_worse() {
+    let mut device = Device::start();
+    assert_eq!(device.audited("recovered").len(), 0, "the first of all");
+    device.stop();
+    std::fs::remove_file(device.state("audit.log")).expect("removed");
+    device.boot();
+    let told = device.audited_once("recovered");
+    let detail = told["detail"].as_str().expect("words");
+    assert!(detail.contains("has run here before"), "{detail}");
+    assert_eq!(device.get("/health", None).json()["status"], "healthy");
+}

@@ -87,6 +87,8 @@ fn bad_news_is_no_update_and_its_trouble_shows_no_secret() {
         "{error}"
     );
     assert!(!error.contains("hush"), "{error}");
+    let (_, page) = device.ask_locally("GET", "/metrics");
+    assert!(page.contains("\npostern_update_failing 1\n"), "{page}");
     let healthy: Value = serde_json::from_str(HEALTHY).expect("JSON");
     assert_eq!(health(&device), healthy);
 }
