@@ -180,6 +180,10 @@ fn what_applies_is_counted_by_health_and_listed_with_what_to_do() {
     assert!(seen["packages"].as_u64() >= Some(2), "{seen}");
     assert!(seen["checked_at"].is_string());
     assert_eq!(seen.get("error"), None);
+    assert_eq!(
+        seen["newest"],
+        json!({"Debian:12": "2026-01-01T00:00:00.000Z"})
+    );
     assert_eq!(seen["severities"], json!({"critical": 1, "unknown": 1}));
     // The worst first, and what is not known is absent.
     let first = json!({
@@ -224,6 +228,7 @@ fn what_applies_is_counted_by_health_and_listed_with_what_to_do() {
         "postern_advisories 2\n",
         "postern_advisories_state{state=\"current\"} 1\n",
         "postern_advisories_state{state=\"failing\"} 0\n",
+        "postern_advisories_newest_timestamp_seconds{ecosystem=\"Debian:12\"} 1767225600\n",
     ] {
         assert!(page.contains(sample), "{sample} in {page}");
     }

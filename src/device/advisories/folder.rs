@@ -51,6 +51,8 @@ pub struct Kept {
 pub struct Reading<'a> {
     packages: &'a Packages,
     stop: &'a dyn Fn() -> bool,
+    /// No advisory is younger: what says so is mistaken.
+    now: Timestamp,
     /// What the last reading kept, where each is from, and whether it stands although that could not be read.
     before: &'a [Kept],
     places: HashMap<(&'a Path, &'a [u8]), Vec<usize>>,
@@ -90,6 +92,7 @@ impl<'a> Reading<'a> {
         place: &Path,
         packages: &'a Packages,
         before: &'a [Kept],
+        now: Timestamp,
         stop: &'a dyn Fn() -> bool,
     ) -> Option<Self> {
         let mut places: HashMap<_, Vec<_>> = HashMap::new();
@@ -100,6 +103,7 @@ impl<'a> Reading<'a> {
         let mut reading = Self {
             packages,
             stop,
+            now,
             before,
             places,
             stands: vec![false; before.len()],
@@ -259,7 +263,8 @@ impl<'a> Reading<'a> {
                 for (index, is) in [about.system, about.crates].into_iter().enumerate() {
                     if is {
                         self.about[index] += 1;
-                        self.newest[index] = self.newest[index].max(about.changed);
+                        let changed = about.changed.filter(|changed| *changed <= self.now);
+                        self.newest[index] = self.newest[index].max(changed);
                     }
                 }
                 Ok(())

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::archive::tests::zip;
 use super::*;
+use crate::clock::LATEST;
 
 const RING: (&str, &str) = ("ring", "0.17.8");
 
@@ -48,7 +49,7 @@ impl Place {
 
     fn read_at(&mut self, place: &Path) -> Came {
         let reading =
-            Reading::of(place, &self.packages, &self.kept, &|| false).expect("not stopped");
+            Reading::of(place, &self.packages, &self.kept, LATEST, &|| false).expect("not stopped");
         let Reading {
             kept,
             advisories,
@@ -244,7 +245,7 @@ fn a_reading_ends_when_it_is_told_to() {
         asked.set(asked.get() + 1);
         asked.get() > 3
     };
-    assert!(Reading::of(place.folder.path(), &place.packages, &[], &stop).is_none());
+    assert!(Reading::of(place.folder.path(), &place.packages, &[], LATEST, &stop).is_none());
     assert!(asked.get() < 10);
     assert_eq!(place.read().1, 10);
 }
@@ -304,7 +305,8 @@ fn no_more_is_kept_than_there_is_room_for_and_that_is_told() {
 fn a_reading_has_an_end_however_much_there_is() {
     let place = Place::new();
     let path = place.folder.path();
-    let reading = || Reading::of(path, &place.packages, &[], &|| false).expect("not stopped");
+    let reading =
+        || Reading::of(path, &place.packages, &[], LATEST, &|| false).expect("not stopped");
     let mut full = reading();
     full.bytes = MAX_BYTES;
     assert!(full.advisory(path, &[], Kind::Osv, Ok(b"{}")).is_err());

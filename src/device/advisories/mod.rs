@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 
 use super::packages::{self, CRATES, Packages};
-use crate::clock::{Clock, Moment, Timestamp};
+use crate::clock::{Clock, LATEST, Moment, RELEASE_EPOCH, Timestamp};
 pub use finding::Finding;
 use finding::Match;
 use folder::{Kept, Reading};
@@ -171,7 +171,14 @@ impl Advisories {
         }
         let (packages, trouble) = Packages::look(&self.root, Some(&known.packages));
         let place = &self.settings.place;
-        let Some(mut reading) = Reading::of(place, &packages, &known.kept, stop) else {
+        // A clock that was never set knows nothing of the future.
+        let wall = self.clock.wall();
+        let latest = if wall < RELEASE_EPOCH {
+            LATEST
+        } else {
+            wall + A_DAY
+        };
+        let Some(mut reading) = Reading::of(place, &packages, &known.kept, latest, stop) else {
             return false;
         };
         let before = self.report();
@@ -202,7 +209,7 @@ impl Advisories {
         let error = match broken {
             _ if is_off => None,
             0 | 1 => problem,
-            _ => problem.map(|first| format!("{broken} could not be read: {first}")),
+            _ => problem.map(|first| format!("{broken} places, first {first}")),
         };
         let error = trouble.filter(|_| !is_off).or(error);
         let state = match error {
@@ -364,6 +371,9 @@ impl About {
 
 /// When everything is read again though nothing seems to have changed.
 const AGAIN: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// By how much the clocks of those who write advisories may be ahead.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// For how long it is waited until files come to rest.
 const RESTLESS: Duration = Duration::from_secs(10 * 60);

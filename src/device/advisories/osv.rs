@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::finding::{MAX_ALIASES, Match, Verdict, link};
 use super::order::Order;
@@ -18,8 +19,9 @@ use crate::device::packages::Packages;
 struct Entry<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
+    /// Whatever it is: only to tell how old the advisory is.
     #[serde(borrow, default)]
-    modified: Option<Cow<'a, str>>,
+    modified: Option<&'a RawValue>,
     #[serde(borrow, default)]
     affected: Option<Vec<Affected<'a>>>,
 }
@@ -54,7 +56,9 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<Abou
         return Err(Broken::Id);
     }
     let mut about = About::default();
-    about.date(entry.modified.as_deref().unwrap_or_default());
+    if let Some(modified) = entry.modified {
+        about.date(modified.get().trim_matches('"'));
+    }
     let mut is_here = false;
     for Package { ecosystem, name } in entry
         .affected

@@ -229,6 +229,8 @@ fn it_is_told_how_old_they_are() {
         ("A-2", "Debian:12", "2025-01-01T00:00:00Z"),
         ("A-3", "crates.io", "2024-02-29T00:00:00Z"),
         ("A-4", "crates.io", "tomorrow"),
+        ("A-6", "Debian:12", "2026-11-20T00:00:00Z"),
+        ("A-7", "crates.io", "9999-12-31T23:59:59Z"),
         ("A-5", "npm", "2026-11-18T00:00:00Z"),
     ] {
         let text = format!(
@@ -236,6 +238,11 @@ fn it_is_told_how_old_they_are() {
         );
         board.put(&format!("advisories/{name}.json"), &text);
     }
+    // What is no time at all costs nobody the advisory.
+    board.put(
+        "advisories/A-8.json",
+        r#"{"id":"A-8","modified":12,"affected":[{"package":{"ecosystem":"crates.io","name":"x"}}]}"#,
+    );
     let debian = Some("2026-11-17T10:11:12.000Z".to_owned());
     let crates = Some("2024-02-29T00:00:00.000Z".to_owned());
     assert_eq!(newest(), [debian.clone(), crates]);
