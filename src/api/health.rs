@@ -15,6 +15,7 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     if !api.audit.healthy() {
         reasons.push("the audit log cannot be written");
     } else if !api.audit.intact() {
+        // What cannot be written is often no log at all: then this would say the same in other words.
         reasons.push("the audit log was changed by somebody else, or is damaged");
     }
     let advisories = api.advisories.report();

@@ -423,6 +423,26 @@ fn a_log_that_is_gone_at_a_start_is_told_but_for_the_first() {
 }
 
 #[test]
+fn a_card_that_does_not_answer_is_nobodys_hand() {
+    let mut f = Fixture::new();
+    f.record(1);
+    let (folder, away) = (f.folder.path().to_owned(), tempfile::tempdir().unwrap());
+    let away = away.path().join("folder");
+    fs::rename(&folder, &away).unwrap();
+    // Nothing can be asked of a name below that.
+    fs::write(&folder, "").unwrap();
+    f.record(1);
+    assert!(!f.book.healthy() && f.book.ours());
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&away, &folder).unwrap();
+    f.now += RETRY;
+    f.work();
+    assert!(f.book.healthy() && f.book.ours());
+    assert_eq!(f.numbers(), [0, 1]);
+    f.is_whole();
+}
+
+#[test]
 fn what_somebody_does_to_the_file_of_a_running_server_is_told_and_shows() {
     type Act = fn(&Path);
     let acts: [Act; 4] = [

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -15,7 +16,7 @@ use crate::config::{Config, ConfigError};
 /// Shows so many of the last entries in `folder`, or in the folder of the server that the configuration is for; or, if none are
 /// wanted, whether the chain there is whole.
 pub(super) fn run(
-    lines: Option<usize>,
+    lines: Option<u32>,
     json: bool,
     folder: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
@@ -36,7 +37,8 @@ pub(super) fn run(
         }
     };
     let read = match lines {
-        Some(count) => audit::recent(&folder, count).map(|lines| (entries(&lines, json), true)),
+        Some(count) => audit::recent(&folder, usize::try_from(count).unwrap_or(usize::MAX))
+            .map(|lines| (entries(&lines, json), true)),
         None => audit::verify(&folder).map(|report| (verdict(&report, json), report.whole())),
     };
     match read {
@@ -154,10 +156,10 @@ fn verdict(report: &Report, json: bool) -> String {
 }
 
 /// A few screens.
-pub(super) const DEFAULT_LINES: usize = 100;
+pub(super) const DEFAULT_LINES: u32 = 100;
 
 /// They are all in memory before the first is shown.
-pub(super) const MAX_LINES: usize = 100_000;
+pub(super) const LINES: RangeInclusive<u32> = 1..=100_000;
 
 #[cfg(test)]
 mod tests {

@@ -93,14 +93,10 @@ fn dispatch(
         Command::Cert { action, json } => return cert::run(action, json, load, console),
         Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, console),
         Command::Audit {
-            verify,
             lines,
             json,
             folder,
-        } => {
-            let lines = (!verify).then_some(lines);
-            return audit::run(lines, json, folder, load, console);
-        }
+        } => return audit::run(lines, json, folder, load, console),
         Command::Journal { action, file } => return journal::run(action, file, load, console),
         Command::Sbom => sbom::text(),
         Command::Help(None) => help::program(),

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use lexopt::Arg;
@@ -80,10 +81,8 @@ pub enum Command {
     Logs(Box<Options>),
     /// Look at the audit log.
     Audit {
-        /// Whether its chain is whole, rather than what is in it.
-        verify: bool,
-        /// How many of the last entries.
-        lines: usize,
+        /// How many of the last entries; `None`: whether its chain is whole, rather than what is in it.
+        lines: Option<u32>,
         /// As JSON.
         json: bool,
         /// Where it is; `None`: in the configuration's state folder.
@@ -183,7 +182,7 @@ struct Words {
     env_file: Option<PathBuf>,
     socket: Option<PathBuf>,
     cost: Option<u32>,
-    lines: Option<usize>,
+    lines: Option<u32>,
     logs: logs::Words,
     help: bool,
     version: bool,
@@ -291,14 +290,7 @@ impl Words {
             FlagId::Socket => self.socket = Some(PathBuf::from(argument)),
             FlagId::Json => self.json = true,
             FlagId::Yes => self.yes = true,
-            FlagId::Lines => {
-                let lines = argument.to_str().and_then(|text| text.parse().ok());
-                let lines = lines.filter(|lines| (1..=audit::MAX_LINES).contains(lines));
-                self.lines = Some(lines.ok_or_else(|| {
-                    let most = audit::MAX_LINES;
-                    UsageError(format!("--lines takes a whole number from 1 to {most}"))
-                })?);
-            }
+            FlagId::Lines => self.lines = Some(number("--lines", &argument, &audit::LINES)?),
             FlagId::Generate => {
                 let document = argument.to_str().and_then(Document::find);
                 let names = DOCUMENTS.map(|(name, _)| name).join(", ");
@@ -306,14 +298,7 @@ impl Words {
                 self.generate = Some(document.ok_or_else(wrong)?);
             }
             FlagId::Logs(flag) => self.logs.take(flag, &argument).map_err(UsageError)?,
-            FlagId::Cost => {
-                let cost = argument.to_str().and_then(|text| text.parse().ok());
-                let cost = cost.filter(|cost| COSTS.contains(cost)).ok_or_else(|| {
-                    let (low, high) = (COSTS.start(), COSTS.end());
-                    UsageError(format!("--cost takes a whole number from {low} to {high}"))
-                })?;
-                self.cost = Some(cost);
-            }
+            FlagId::Cost => self.cost = Some(number("--cost", &argument, &COSTS)?),
         }
         Ok(())
     }
@@ -396,8 +381,8 @@ impl Words {
                     Command::Logs(Box::new(self.logs.options().map_err(UsageError)?))
                 }
                 CommandId::Audit | CommandId::AuditVerify => Command::Audit {
-                    verify: id == CommandId::AuditVerify,
-                    lines: self.lines.unwrap_or(audit::DEFAULT_LINES),
+                    lines: (id == CommandId::Audit)
+                        .then_some(self.lines.unwrap_or(audit::DEFAULT_LINES)),
                     json,
                     folder: self.file,
                 },
@@ -415,6 +400,16 @@ impl Words {
             command,
         })
     }
+}
+
+fn number(flag: &str, argument: &OsStr, range: &RangeInclusive<u32>) -> Result<u32, UsageError> {
+    let number = argument.to_str().and_then(|text| text.parse().ok());
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| {
+            let (low, high) = (range.start(), range.end());
+            UsageError(format!("{flag} takes a whole number from {low} to {high}"))
+        })
 }
 
 fn known_command(name: &str) -> Result<&'static CommandRow, UsageError> {
@@ -542,8 +537,7 @@ mod tests {
             (
                 "audit --json",
                 Command::Audit {
-                    verify: false,
-                    lines: 100,
+                    lines: Some(100),
                     json: true,
                     folder: None,
                 },
@@ -551,8 +545,7 @@ mod tests {
             (
                 "audit -n 7 /state",
                 Command::Audit {
-                    verify: false,
-                    lines: 7,
+                    lines: Some(7),
                     json: false,
                     folder: Some(PathBuf::from("/state")),
                 },
@@ -560,8 +553,7 @@ mod tests {
             (
                 "audit verify /mnt/state",
                 Command::Audit {
-                    verify: true,
-                    lines: 100,
+                    lines: None,
                     json: false,
                     folder: Some(PathBuf::from("/mnt/state")),
                 },

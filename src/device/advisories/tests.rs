@@ -255,6 +255,28 @@ fn it_is_told_how_old_they_are() {
 }
 
 #[test]
+fn a_clock_that_was_never_set_calls_no_advisory_too_young() {
+    let board = board("advisories", false);
+    board.time.set_system(Timestamp::from_secs(5));
+    let clock = Arc::new(Clock::new(board.time.clone(), None));
+    let advisories = Advisories::new(
+        board.advisories.settings.clone(),
+        board.folder.path().to_owned(),
+        clock,
+    );
+    board.put(
+        "advisories/A-1.json",
+        r#"{"id":"A-1","modified":"2026-11-17T00:00:00Z","affected":[{"package":{"ecosystem":"Debian:12","name":"x"}}]}"#,
+    );
+    advisories.check(&|| false);
+    let newest = advisories.report().ecosystems[0].newest;
+    assert_eq!(
+        newest.map(|time| time.to_string()).as_deref(),
+        Some("2026-11-17T00:00:00.000Z")
+    );
+}
+
+#[test]
 fn it_is_all_read_again_after_some_hours_and_sooner_after_a_failure() {
     let board = board("advisories", false);
     board.advise("CVE-1", "1.0-2");
