@@ -125,6 +125,7 @@ pub(super) fn websocket(
             .map_err(|_| ApiError::InvalidTicket)?,
         (None, None) => return Err(ApiError::MissingTicket),
     };
+    api.auth.prove(caller.client, &session.user);
     let mut head = stream_head(101).with_header(header(
         "Sec-WebSocket-Accept",
         &derive_accept_key(key.as_bytes()),

@@ -325,7 +325,9 @@ impl Api {
         let rest = rest.trim();
         // On the local socket too: a logout there means the login whose token is shown.
         if scheme.eq_ignore_ascii_case("Bearer") {
-            call.caller.session = Some(self.auth.bearer(rest)?);
+            let session = self.auth.bearer(rest)?;
+            self.auth.prove(call.caller.client, &session.user);
+            call.caller.session = Some(session);
             return Ok(());
         }
         let Some(client) = call.caller.client else {

@@ -63,6 +63,7 @@ impl Auth {
     }
 
     fn in_by_basic(&self, client: Option<IpAddr>) {
+        self.prove(client, &self.user);
         if let Some(audit) = self.audit.get() {
             audit.record_basic(&Event {
                 by: Some(BY_BASIC),
@@ -89,6 +90,7 @@ impl Auth {
         if generation != self.durable.generation() {
             return Err(AuthError::BadCredentials);
         }
+        self.prove(client, &self.user);
         let token = self.tokens.verify(&pair.access_token, Kind::Access, now);
         self.audit(
             Happened::Login,
@@ -139,7 +141,8 @@ impl Auth {
             }
             let pair = auth.issue_pair(token.family, generation, wall)?;
             // The commit may have taken its time, and the login ended in it.
-            auth.living(Some(auth.session(token.proof())))?;
+            let session = auth.living(Some(auth.session(token.proof())))?;
+            auth.prove(client, &session.user);
             Ok(pair)
         }))
     }

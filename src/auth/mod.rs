@@ -37,7 +37,7 @@ use crate::audit::{Audit, Event, JtiPrefix, Kind as Happened, Outcome, Token, Us
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::journal::{Id, Journal, PasswordOrigin, Record};
-use crate::limits::{AttemptRow, Attempts};
+use crate::limits::{AttemptRow, Attempts, Proven};
 use gate::Gate;
 use initial::InitialFile;
 use password::Passwords;
@@ -146,6 +146,7 @@ pub struct Auth {
     tokens: Tokens,
     passwords: Passwords,
     attempts: Attempts,
+    proven: Arc<Proven>,
     tickets: Tickets,
     initial_file: InitialFile,
     /// A password from the configuration that has not been compared with the stored one yet.
@@ -210,6 +211,7 @@ impl Auth {
                 Gate::new(settings.bcrypt_at_once, settings.bcrypt_waiting),
             ),
             attempts,
+            proven: Arc::default(),
             tickets: Tickets::new(settings.ticket_ttl, settings.max_tickets),
             initial_file: InitialFile::new(settings.state_dir),
             settings: Limits {
@@ -299,6 +301,20 @@ impl Auth {
         self.living(self.tickets.redeem(ticket, self.clock.monotonic()))
     }
 
+    /// The addresses that have shown a good credential of late.
+    pub const fn proven(&self) -> &Arc<Proven> {
+        &self.proven
+    }
+
+    /// Notes that the client has shown a good credential of `user`; nothing for the local socket. Whatever takes a
+    /// credential and has the client calls this, as login, refresh and Basic do here. Cheap.
+    pub fn prove(&self, client: Option<IpAddr>, user: &Arc<str>) {
+        if let Some(client) = client {
+            self.proven
+                .note(client.into(), user, self.clock.monotonic());
+        }
+    }
+
     /// Every address with failed attempts in the window.
     pub fn lockouts(&self) -> Vec<AttemptRow> {
         self.attempts.list(self.clock.monotonic())
@@ -316,6 +332,7 @@ impl Auth {
         self.durable.sweep(self.clock.now());
         let now = self.clock.monotonic();
         self.attempts.sweep(now);
+        self.proven.sweep(now);
         self.tickets.sweep(now, |session| self.is_alive(session));
         self.passwords.sweep();
     }

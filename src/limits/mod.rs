@@ -4,12 +4,14 @@
 pub mod attempts;
 pub mod bucket;
 pub mod client;
+pub mod proven;
 
 use std::time::Duration;
 
 pub use attempts::{Attempt, AttemptRow, Attempts, LockOut, NotAdmitted};
 pub use bucket::{Buckets, RetryAfter};
 pub use client::{ClientKey, client_address};
+pub use proven::Proven;
 
 /// A wait as `Retry-After` wants it (RFC 9110, section 10.2.3): whole seconds, rounded up, so that whoever keeps to it
 /// does not come too early; and never 0, which would say "at once".
