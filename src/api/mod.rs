@@ -34,7 +34,8 @@ use crate::device::board::Board;
 use crate::device::updates::Updates;
 use crate::journal::{CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
-use crate::limits::client::client_address;
+use crate::limits::client::{ClientKey, client_address};
+use crate::limits::standing::Holder;
 use crate::logs::hub::{Encoding, Hub};
 use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;
@@ -186,6 +187,12 @@ impl Call {
             None => own,
         }
     }
+
+    /// Whether its credential is in the body, where only the handler finds it.
+    fn is_login(&self) -> bool {
+        matches!(&self.target, CallTarget::Route(route)
+            if route.access == Access::Open && route.cost == Cost::Password)
+    }
 }
 
 impl Api {
@@ -242,6 +249,39 @@ impl Api {
             self.recognise(request, &mut call)?;
         }
         Ok(call)
+    }
+
+    /// Where the caller stands when the pool's places are short.
+    #[must_use]
+    pub fn holder(&self, call: &Call) -> Holder {
+        let client = call.caller.client.map(ClientKey::from);
+        let now = self.clock.monotonic();
+        Holder {
+            client,
+            is_proven: call.caller.session.is_some()
+                || client.is_none_or(|client| self.auth.proven().contains(client, now)),
+        }
+    }
+
+    /// Finishes a request that needs no place on the pool: it is [`Cost::Cheap`], or a login whose credential was confirmed
+    /// a moment ago, or is not even looked at. Cheap.
+    ///
+    /// # Errors
+    /// The call back, if only [`Api::run`] can finish it.
+    pub fn run_at_once(&self, call: Call, request: &Request) -> Result<Outcome, Call> {
+        match call.cost() {
+            Cost::Cheap => Ok(self.run(call, request)),
+            Cost::Password if call.is_login() => {
+                let origin = request.header("Origin");
+                let answer = match account::login_at_once(self, request, &call.caller) {
+                    Ok(Some(answer)) => answer,
+                    Ok(None) => return Err(call),
+                    Err(error) => error.answer(),
+                };
+                Ok(Outcome::Answer(cors::decorate(self, origin, answer)))
+            }
+            _ => Err(call),
+        }
     }
 
     /// Finishes a request: checks the password if that is still to be done, and runs the handler. May wait, unless it is

@@ -65,6 +65,17 @@ impl From<IpAddr> for ClientKey {
     }
 }
 
+impl ClientKey {
+    /// The /64 that an IPv6 address is in: one host can take any number of addresses there.
+    #[must_use]
+    pub const fn network(self) -> Option<[u8; 8]> {
+        match self {
+            Self::V4(_) => None,
+            Self::V6(prefix) => Some(prefix),
+        }
+    }
+}
+
 /// For whoever knows no more of a client than what is counted: the first address of it.
 impl From<ClientKey> for Option<IpAddr> {
     fn from(client: ClientKey) -> Self {

@@ -1,10 +1,12 @@
 //! Who may ask how often: whose address a request counts against, the token bucket before everything else,
-//! and the count of failed attempts that locks guessers out.
+//! and the count of failed attempts that locks guessers out; and who comes first where something is short.
 
 pub mod attempts;
 pub mod bucket;
 pub mod client;
+pub mod line;
 pub mod proven;
+pub mod standing;
 
 use std::time::Duration;
 

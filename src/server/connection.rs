@@ -18,7 +18,6 @@ use super::render::{LAST_WORDS, Manner, render, render_head};
 use crate::api::error::{Answer, ApiError};
 use crate::api::metrics::RouteNumber;
 use crate::api::request::{Peer, Request};
-use crate::api::route::Cost;
 use crate::api::{Api, Call, Commit, Outcome, Stream};
 use crate::logs::hub::Encoding;
 
@@ -417,11 +416,14 @@ impl Connection {
                 return Step::Go;
             }
         };
-        if call.cost() > Cost::Cheap {
-            self.deadline = now + WAITING;
-            return Step::Turn(Turn::Dispatch(Box::new((call, request))));
-        }
-        match self.finish(api, api.run(call, &request), now) {
+        let outcome = match api.run_at_once(call, &request) {
+            Ok(outcome) => outcome,
+            Err(call) => {
+                self.deadline = now + WAITING;
+                return Step::Turn(Turn::Dispatch(Box::new((call, request))));
+            }
+        };
+        match self.finish(api, outcome, now) {
             Turn::More => Step::Go,
             turn => Step::Turn(turn),
         }

@@ -1,22 +1,27 @@
 //! The threads that may wait: for bcrypt, for files, and for the journal where a handler needs it in its midst.
 //!
 //! Two lanes, so that nobody who guesses passwords can delay those who are in: a few threads for passwords (as many as
-//! bcrypts may run at once), the others for the rest. A lane's queue is bounded; what does not fit is refused at once.
+//! bcrypts may run at once), the others for the rest. A lane's waiting places are few, and shared out by client
+//! ([`Line`]): whoever sends two hundred logins at once waits behind himself. For whom there is none is told so at once.
 
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use parking_lot::{Condvar, Mutex};
 
 use super::pulse::Part;
 use super::worker::Mailbox;
+use crate::api::error::ApiError;
 use crate::api::request::Request;
 use crate::api::route::Cost;
-use crate::api::{Api, Call};
+use crate::api::{Api, Call, Outcome};
+use crate::limits::line::Line;
+use crate::limits::standing::Holder;
 
 /// A request that was admitted, and where its outcome goes.
 pub struct Job {
@@ -32,8 +37,8 @@ pub struct Job {
 
 /// The way into the pool. Once it is dropped the threads finish what is queued, and end.
 pub struct Pool {
-    general: Sender<Job>,
-    passwords: Sender<Job>,
+    general: Arc<Lane>,
+    passwords: Arc<Lane>,
 }
 
 /// The pool's threads.
@@ -41,28 +46,71 @@ pub struct Threads {
     handles: Vec<JoinHandle<()>>,
     passwords: Arc<Lane>,
     general: Arc<Lane>,
-    /// What is still queued is dropped.
-    abandoned: Arc<AtomicBool>,
     /// Disconnected once the last thread has ended.
     ended: Receiver<Infallible>,
 }
 
-/// What the threads of a lane have done.
+/// What waits for the threads of a lane, and what they have done.
 struct Lane {
     threads: u64,
+    queue: Mutex<Queue>,
+    /// Signalled when a job came, when one is over, and at the end.
+    stirred: Condvar,
     /// Jobs that were begun.
     begun: AtomicU64,
     /// Those that are over.
     done: AtomicU64,
 }
 
+struct Queue {
+    line: Line<Job>,
+    /// No more will come.
+    is_closed: bool,
+}
+
 impl Lane {
-    fn new(threads: usize) -> Arc<Self> {
+    fn new(threads: usize, line: Line<Job>) -> Arc<Self> {
         Arc::new(Self {
             threads: threads as u64,
+            queue: Mutex::new(Queue {
+                line,
+                is_closed: false,
+            }),
+            stirred: Condvar::new(),
             begun: AtomicU64::new(0),
             done: AtomicU64::new(0),
         })
+    }
+
+    /// The next job. Waits for one; none at the end.
+    fn next(&self) -> Option<(Holder, Job)> {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(next) = queue.line.pop() {
+                return Some(next);
+            }
+            if queue.is_closed && queue.line.is_empty() {
+                return None;
+            }
+            self.stirred.wait(&mut queue);
+        }
+    }
+
+    fn over(&self, holder: Holder) {
+        self.queue.lock().line.done(holder);
+        // The same client's next job may be begun now.
+        self.stirred.notify_all();
+    }
+
+    fn close(&self) {
+        self.queue.lock().is_closed = true;
+        self.stirred.notify_all();
+    }
+
+    /// Drops what waits.
+    fn abandon(&self) {
+        self.queue.lock().line.clear();
+        self.stirred.notify_all();
     }
 
     /// How many steps its threads have made, or none while one of them is free.
@@ -92,7 +140,8 @@ impl Threads {
     /// minutes. What is left then is dropped, and a thread inside bcrypt left behind.
     pub fn finish(self, deadline: Instant) {
         if self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
-            self.abandoned.store(true, Ordering::Relaxed);
+            self.passwords.abandon();
+            self.general.abandon();
             log::warn!("not all requests could be finished in time");
             return;
         }
@@ -108,59 +157,68 @@ impl Pool {
     /// # Errors
     /// When the system has no thread to give.
     pub fn start(api: &Arc<Api>, password_threads: usize) -> io::Result<(Self, Threads)> {
-        let (general, general_jobs) = bounded(GENERAL_QUEUE);
-        let (passwords, password_jobs) = bounded(PASSWORD_QUEUE);
-        let password_lane = Lane::new(password_threads);
-        let general_lane = Lane::new(THREADS - password_threads);
+        let general_threads = THREADS - password_threads;
+        let passwords = Lane::new(
+            password_threads,
+            Line::new(PASSWORD_QUEUE, PASSWORDS_EACH),
+        );
+        let general = Lane::new(
+            general_threads,
+            Line::new(GENERAL_QUEUE, general_threads / 2),
+        );
         let mut handles = Vec::with_capacity(THREADS);
-        let abandoned = Arc::new(AtomicBool::new(false));
         let (running, ended) = bounded(0);
         for index in 0..THREADS {
-            let (name, jobs, lane) = if index < password_threads {
-                (format!("password-{index}"), &password_jobs, &password_lane)
+            let (name, lane) = if index < password_threads {
+                (format!("password-{index}"), &passwords)
             } else {
-                (format!("pool-{index}"), &general_jobs, &general_lane)
+                (format!("pool-{index}"), &general)
             };
-            let (jobs, lane) = (jobs.clone(), lane.clone());
-            let (api, abandoned, running) = (api.clone(), abandoned.clone(), running.clone());
+            let (api, lane, running) = (api.clone(), lane.clone(), running.clone());
             let thread = Builder::new().name(name).stack_size(STACK);
             handles.push(thread.spawn(move || {
                 let _running = running;
-                work(&api, &jobs, &lane, &abandoned);
+                work(&api, &lane);
             })?);
         }
         let threads = Threads {
             handles,
-            passwords: password_lane,
-            general: general_lane,
-            abandoned,
+            passwords: passwords.clone(),
+            general: general.clone(),
             ended,
         };
         Ok((Self { general, passwords }, threads))
     }
 
-    /// Queues a job.
-    ///
-    /// # Errors
-    /// The job back, if its lane is full.
-    pub fn submit(&self, job: Job) -> Result<(), Box<Job>> {
+    /// Queues a job. If its lane is full, the one that gives way to it, or this one, is answered with 503.
+    pub fn submit(&self, holder: Holder, job: Job) {
         let lane = match job.call.cost() {
             Cost::Password => &self.passwords,
             Cost::Cheap | Cost::Waits => &self.general,
         };
-        lane.try_send(job)
-            .map_err(|error| Box::new(error.into_inner()))
+        let refused = lane.queue.lock().line.push(holder, job);
+        lane.stirred.notify_one();
+        if let Some(job) = refused {
+            let busy = ApiError::Busy(RETRY_BUSY).answer();
+            job.reply_to
+                .deliver(job.connection, Outcome::Answer(busy));
+        }
     }
 }
 
-fn work(api: &Api, jobs: &Receiver<Job>, lane: &Lane, abandoned: &AtomicBool) {
-    for job in jobs {
-        if abandoned.load(Ordering::Relaxed) {
-            return;
-        }
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.passwords.close();
+        self.general.close();
+    }
+}
+
+fn work(api: &Api, lane: &Lane) {
+    while let Some((holder, job)) = lane.next() {
         lane.begun.fetch_add(1, Ordering::Release);
         let outcome = api.run(job.call, &job.request);
         lane.done.fetch_add(1, Ordering::Release);
+        lane.over(holder);
         job.reply_to.deliver(job.connection, outcome);
     }
 }
@@ -174,9 +232,15 @@ const STACK: usize = 256 * 1024;
 /// A second's work and more; what queues longer is better told to come again.
 const GENERAL_QUEUE: usize = 256;
 
-/// One address can have only a few attempts under way, and whoever is locked out is answered without bcrypt: this fills
-/// up only when dozens of clients log in at once.
+/// Half a minute of checks. Beyond it whoever holds most is better told to come again.
 const PASSWORD_QUEUE: usize = 128;
+
+/// A client's second check would wait for the outcome of its first where few attempts are left, and keep the thread from
+/// others.
+const PASSWORDS_EACH: usize = 1;
+
+/// Seconds after which a full queue has surely moved.
+const RETRY_BUSY: u64 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -184,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_lane_with_a_thread_to_spare_is_not_at_work_and_one_without_shows_each_step() {
-        let lane = Lane::new(2);
+        let lane = Lane::new(2, Line::new(1, 1));
         let begin = || lane.begun.fetch_add(1, Ordering::Release);
         let end = || lane.done.fetch_add(1, Ordering::Release);
         assert_eq!(lane.progress(), None);

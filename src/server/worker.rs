@@ -21,7 +21,6 @@ use super::connection::{Connection, Turn};
 use super::pool::{Job, Pool};
 use super::pulse::Answer;
 use super::transport::TlsTransport;
-use crate::api::error::ApiError;
 use crate::api::metrics::ConnectionCounts;
 use crate::api::request::Peer;
 use crate::api::{Api, Commit, Outcome, Stream, Then};
@@ -492,16 +491,14 @@ impl Worker {
             Turn::Commit(commit) => self.commit(token, commit),
             Turn::Dispatch(work) => {
                 let (call, request) = *work;
+                let holder = self.shared.api.holder(&call);
                 let job = Job {
                     call,
                     request,
                     reply_to: self.mailbox.clone(),
                     connection: token,
                 };
-                if self.shared.pool.submit(job).is_err() {
-                    let busy = ApiError::Busy(RETRY_BUSY).answer();
-                    self.finish(token, Outcome::Answer(busy), now);
-                }
+                self.shared.pool.submit(holder, job);
             }
         }
     }
@@ -591,6 +588,3 @@ const COMPLAINTS: Duration = Duration::from_secs(60);
 
 /// The largest TLS record there is, and its header (RFC 8446, section 5.2).
 const SCRATCH: usize = 16 * 1024 + 512;
-
-/// Seconds after which a full queue has surely moved.
-const RETRY_BUSY: u64 = 1;

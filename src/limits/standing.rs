@@ -1,0 +1,206 @@
+//! Who comes first where something is short: the proven before the unproven, then whoever holds least.
+//!
+//! Connections, bytes before sign-in, password checks and waiting requests are all shared out by this one order.
+
+use std::collections::HashMap;
+
+use super::ClientKey;
+
+/// Where a client stands. The least comes first, the greatest gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing {
+    /// It has shown no good credential of late.
+    is_unproven: bool,
+    /// How much it holds, or a tenth of what the unproven of its /64 hold, if that is more: one host can have any number
+    /// of addresses there.
+    burden: usize,
+    /// How much the unproven of its /64 hold.
+    network: usize,
+}
+
+/// Who holds something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// The address; none on the local socket.
+    pub client: Option<ClientKey>,
+    /// Whether it was proven when it got it. What the unproven get counts for their /64 too.
+    pub is_proven: bool,
+}
+
+/// How much each client, and each /64 of unproven clients, holds of one thing. As large as there are holders.
+#[derive(Debug, Default)]
+pub struct Holdings {
+    clients: HashMap<Option<ClientKey>, usize>,
+    networks: HashMap<[u8; 8], usize>,
+}
+
+impl Holder {
+    /// The /64 that it counts for.
+    #[must_use]
+    pub fn network(&self) -> Option<[u8; 8]> {
+        self.client
+            .filter(|_| !self.is_proven)
+            .and_then(ClientKey::network)
+    }
+}
+
+impl Holdings {
+    /// The holder has so much more.
+    pub fn add(&mut self, holder: Holder, amount: usize) {
+        if amount == 0 {
+            return;
+        }
+        *self.clients.entry(holder.client).or_default() += amount;
+        if let Some(network) = holder.network() {
+            *self.networks.entry(network).or_default() += amount;
+        }
+    }
+
+    /// The holder has so much less.
+    pub fn remove(&mut self, holder: Holder, amount: usize) {
+        take_from(&mut self.clients, holder.client, amount);
+        if let Some(network) = holder.network() {
+            take_from(&mut self.networks, network, amount);
+        }
+    }
+
+    /// How much the client holds.
+    #[must_use]
+    pub fn of(&self, client: Option<ClientKey>) -> usize {
+        self.clients.get(&client).copied().unwrap_or(0)
+    }
+
+    /// How much the unproven of a holder's /64 hold, if it counts for one.
+    #[must_use]
+    pub fn of_network(&self, holder: Holder) -> Option<usize> {
+        let network = holder.network()?;
+        Some(self.networks.get(&network).copied().unwrap_or(0))
+    }
+
+    /// Where the holder stands.
+    #[must_use]
+    pub fn standing(&self, holder: Holder) -> Standing {
+        Standing::new(holder, self.of(holder.client), self.of_network(holder))
+    }
+
+    /// Where the holder would stand with `amount` more, taken from another if there is one `from` whom it comes.
+    #[must_use]
+    pub fn standing_with(&self, holder: Holder, amount: usize, from: Option<Holder>) -> Standing {
+        let given = |is_same: bool| if is_same { amount } else { 0 };
+        let own = given(from.is_some_and(|from| from.client == holder.client));
+        let network = given(from.is_some_and(|from| from.network() == holder.network()));
+        Standing::new(
+            holder,
+            (self.of(holder.client) + amount).saturating_sub(own),
+            self.of_network(holder)
+                .map(|held| (held + amount).saturating_sub(network)),
+        )
+    }
+
+    /// Whether nobody holds anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.networks.is_empty()
+    }
+}
+
+impl Standing {
+    fn new(holder: Holder, own: usize, network: Option<usize>) -> Self {
+        let network = network.unwrap_or(own);
+        Self {
+            is_unproven: !holder.is_proven,
+            burden: own.max(network.div_ceil(NETWORK_SHARE)),
+            network,
+        }
+    }
+
+    /// Whether the client is proven.
+    #[must_use]
+    pub const fn is_proven(self) -> bool {
+        !self.is_unproven
+    }
+}
+
+fn take_from<K: Eq + std::hash::Hash>(table: &mut HashMap<K, usize>, key: K, amount: usize) {
+    if let Some(held) = table.get_mut(&key) {
+        *held = held.saturating_sub(amount);
+        // Kept to those who hold something: the table never outgrows what there is to hold.
+        if *held == 0 {
+            table.remove(&key);
+        }
+    }
+}
+
+/// The unproven of a /64 may together hold this many times as much as one address.
+pub const NETWORK_SHARE: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(address: &str, is_proven: bool) -> Holder {
+        let client = address.parse().expect("an address");
+        Holder {
+            client: Some(client),
+            is_proven,
+        }
+    }
+
+    #[test]
+    fn the_proven_come_first_then_whoever_holds_least() {
+        let mut holdings = Holdings::default();
+        let (owner, few, many) = (
+            holder("192.0.2.1", true),
+            holder("192.0.2.2", false),
+            holder("192.0.2.3", false),
+        );
+        holdings.add(owner, 16);
+        holdings.add(few, 1);
+        holdings.add(many, 2);
+        assert!(holdings.standing(owner) < holdings.standing(few));
+        assert!(holdings.standing(few) < holdings.standing(many));
+        assert_eq!(
+            holdings.standing_with(few, 1, None),
+            holdings.standing(many)
+        );
+        // What comes from the same client makes it no fuller.
+        assert_eq!(
+            holdings.standing_with(many, 1, Some(many)),
+            holdings.standing(many)
+        );
+    }
+
+    #[test]
+    fn many_addresses_of_one_64_weigh_as_a_tenth_each_and_cost_the_proven_nothing() {
+        let mut holdings = Holdings::default();
+        let owner = holder("2001:db8::1", true);
+        holdings.add(owner, 1);
+        for n in 2..50 {
+            holdings.add(holder(&format!("2001:db8::{n:x}"), false), 1);
+        }
+        let host = holder("2001:db8::2", false);
+        let elsewhere = holder("192.0.2.1", false);
+        holdings.add(elsewhere, 4);
+        assert!(holdings.standing(elsewhere) < holdings.standing(host));
+        holdings.add(elsewhere, 2);
+        assert!(holdings.standing(host) < holdings.standing(elsewhere));
+        assert_eq!(holdings.of_network(owner), None);
+        assert_eq!(holdings.of_network(host), Some(48));
+        assert_eq!(holdings.standing(owner).burden, 1);
+    }
+
+    #[test]
+    fn who_holds_nothing_leaves_nothing_behind() {
+        let mut holdings = Holdings::default();
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            for is_proven in [true, false] {
+                let holder = holder(address, is_proven);
+                holdings.add(holder, 3);
+                holdings.remove(holder, 1);
+                holdings.remove(holder, 2);
+                holdings.add(holder, 0);
+            }
+        }
+        assert!(holdings.is_empty());
+    }
+}
