@@ -109,11 +109,7 @@ impl Auth {
         }
     }
 
-    fn begin_login(
-        &self,
-        client: Option<IpAddr>,
-        generation: u32,
-    ) -> Result<TokenPair, AuthError> {
+    fn begin_login(&self, client: Option<IpAddr>, generation: u32) -> Result<TokenPair, AuthError> {
         let now = self.clock.wall();
         let pair = self.issue_pair(self.tokens.new_family(), generation, now)?;
         // The pair of a password that was changed meanwhile is void by its generation; better not to hand it out.

@@ -68,11 +68,8 @@ impl From<IpAddr> for ClientKey {
 impl ClientKey {
     /// The /64 that an IPv6 address is in: one host can take any number of addresses there.
     #[must_use]
-    pub const fn network(self) -> Option<[u8; 8]> {
-        match self {
-            Self::V4(_) => None,
-            Self::V6(prefix) => Some(prefix),
-        }
+    pub fn network(&self) -> Option<Self> {
+        matches!(self, Self::V6(..)).then_some(*self)
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Line<T> {
     waiting: usize,
     clients: HashMap<Key, Client<T>>,
     /// When each /64 had its turn. Of those alone that have a client here.
-    networks: HashMap<[u8; 8], u64>,
+    networks: HashMap<ClientKey, u64>,
     /// Jobs that wait and jobs that were taken and are not over.
     holdings: Holdings,
     turns: u64,
@@ -30,7 +30,7 @@ struct Client<T> {
     jobs: VecDeque<T>,
     /// How many are being done.
     taken: usize,
-    /// When it was served, or else when it came.
+    /// When it was served last, or else when it came.
     turn: u64,
 }
 
@@ -86,16 +86,9 @@ impl<T> Line<T> {
             })
             .min_by_key(|(order, _)| *order);
         let (_, holder) = next?;
-        self.turns += 1;
+        self.to_the_end(holder);
         let client = self.clients.get_mut(&key(holder))?;
-        client.turn = self.turns;
         client.taken += 1;
-        if let Some(turn) = holder
-            .network()
-            .and_then(|network| self.networks.get_mut(&network))
-        {
-            *turn = self.turns;
-        }
         self.waiting -= 1;
         let job = client.jobs.pop_front()?;
         Some((holder, job))
@@ -103,10 +96,23 @@ impl<T> Line<T> {
 
     /// A job of this holder's, which was taken, is over.
     pub fn done(&mut self, holder: Holder) {
+        // Once more: whoever came meanwhile is before its next job.
+        self.to_the_end(holder);
         if let Some(client) = self.clients.get_mut(&key(holder)) {
             client.taken = client.taken.saturating_sub(1);
         }
         self.let_go(holder);
+    }
+
+    fn to_the_end(&mut self, holder: Holder) {
+        self.turns += 1;
+        if let Some(client) = self.clients.get_mut(&key(holder)) {
+            client.turn = self.turns;
+        }
+        let network = holder.network();
+        if let Some(turn) = network.and_then(|network| self.networks.get_mut(&network)) {
+            *turn = self.turns;
+        }
     }
 
     /// How many jobs wait.
@@ -229,7 +235,7 @@ mod tests {
         assert_eq!(line.push(unproven("192.0.2.3"), 1002), None);
         line.done(unproven("192.0.2.1"));
         let order = served(&mut line);
-        assert_eq!(order[..6], [1000, 1, 1002, 1001, 2, 3]);
+        assert_eq!(order[..6], [1000, 1002, 1, 1001, 2, 3]);
         assert_eq!(order.len(), 202);
     }
 
@@ -255,13 +261,13 @@ mod tests {
             line.push(unproven(&format!("2001:db8::{n:x}")), n);
         }
         assert_eq!(line.pop(), Some((unproven("2001:db8::1"), 1)));
-        line.done(unproven("2001:db8::1"));
         line.push(unproven("192.0.2.1"), 1000);
         line.push(unproven("192.0.2.2"), 1001);
         // A host of the /64 that came later than all the addresses of its neighbour.
         line.push(unproven("2001:db8::ffff"), 1002);
+        line.done(unproven("2001:db8::1"));
         let order = served(&mut line);
-        assert_eq!(order[..5], [2, 1000, 1001, 3, 4]);
+        assert_eq!(order[..5], [1000, 1001, 2, 3, 4]);
         assert_eq!(order.last(), Some(&1002));
         assert!(line.networks.is_empty());
     }

@@ -158,10 +158,7 @@ impl Pool {
     /// When the system has no thread to give.
     pub fn start(api: &Arc<Api>, password_threads: usize) -> io::Result<(Self, Threads)> {
         let general_threads = THREADS - password_threads;
-        let passwords = Lane::new(
-            password_threads,
-            Line::new(PASSWORD_QUEUE, PASSWORDS_EACH),
-        );
+        let passwords = Lane::new(password_threads, Line::new(PASSWORD_QUEUE, PASSWORDS_EACH));
         let general = Lane::new(
             general_threads,
             Line::new(GENERAL_QUEUE, general_threads / 2),
@@ -200,8 +197,7 @@ impl Pool {
         lane.stirred.notify_one();
         if let Some(job) = refused {
             let busy = ApiError::Busy(RETRY_BUSY).answer();
-            job.reply_to
-                .deliver(job.connection, Outcome::Answer(busy));
+            job.reply_to.deliver(job.connection, Outcome::Answer(busy));
         }
     }
 }

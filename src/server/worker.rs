@@ -443,7 +443,7 @@ impl Worker {
         };
         let before = connection.deadline();
         let turn = connection.drive(&self.shared.api, &mut self.scratch, now);
-        self.settle(token, before, turn, now);
+        self.settle(token, before, turn);
     }
 
     fn finish(&mut self, token: u64, outcome: Outcome, now: Instant) {
@@ -456,7 +456,7 @@ impl Worker {
         };
         let before = connection.deadline();
         let turn = connection.finish(&self.shared.api, outcome, now);
-        self.settle(token, before, turn, now);
+        self.settle(token, before, turn);
     }
 
     fn expire(&mut self, now: Instant) {
@@ -469,12 +469,12 @@ impl Worker {
                 continue;
             };
             let turn = connection.expire(&self.shared.api, now);
-            self.settle(token, deadline, turn, now);
+            self.settle(token, deadline, turn);
         }
     }
 
     /// Does what a turn asked for and keeps the deadlines in step.
-    fn settle(&mut self, token: u64, deadline_before: Instant, turn: Turn, now: Instant) {
+    fn settle(&mut self, token: u64, deadline_before: Instant, turn: Turn) {
         let Some(connection) = self.connections.get_mut(&token) else {
             return;
         };

@@ -1,8 +1,11 @@
 //! The limit of failed attempts: exact, true to the second, and not to be dodged.
 
+use std::net::Ipv4Addr;
+
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 
-use crate::client::{Response, request_text};
+use crate::client::{Client, Response, request_text, tcp_from, tls_config};
 use crate::device::{Device, PASSWORD, TODAY, USER, basic};
 use crate::forge::{at_once, count};
 
@@ -155,6 +158,68 @@ fn thirty_right_passwords_at_once_on_a_cold_start_share_one_run_of_bcrypt() {
     device.restart();
     assert_eq!(count(&at_once(&device, &requests), 200), 30);
     assert_eq!(device.server().api().auth.bcrypt_runs(), 1);
+}
+
+fn login_text(password: &str) -> String {
+    let body = json!({"username": USER, "password": password}).to_string();
+    request_text("POST", "/api/auth/login", &[], &body)
+}
+
+#[test]
+fn a_recognised_credential_waits_behind_nobody_not_even_oneself() {
+    // A run of bcrypt takes longer than an answer without one.
+    let device = Device::with(&[("BCRYPT_COST", "11")]);
+    device.login();
+    let mut clients: Vec<Client> = (0..4).map(|_| device.connect()).collect();
+    let runs = device.server().api().auth.bcrypt_runs();
+    let (mut recognised, mut guessers) = (clients.remove(0), clients);
+    for (n, guesser) in guessers.iter_mut().enumerate() {
+        guesser.send(&login_text(&format!("guess number {n}")));
+    }
+    let answer = recognised.raw(&login_text(PASSWORD));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    // Nor does what is no credential at all.
+    let nothing = request_text("POST", "/api/auth/login", &[], "{}");
+    assert_eq!(recognised.raw(&nothing).status, 400);
+    assert!(device.server().api().auth.bcrypt_runs() - runs < 3);
+    for guesser in &mut guessers {
+        assert_eq!(guesser.response_to("POST").status, 401);
+    }
+    // The lock-out comes first, all the same.
+    fail(&device, 2);
+    assert_locked(&recognised.raw(&login_text(PASSWORD)), "300");
+}
+
+#[test]
+fn a_proven_address_is_served_before_a_crowd_of_guessers_and_never_refused() {
+    let device = Device::with(&[
+        ("BCRYPT_COST", "8"),
+        ("MAX_CONNECTIONS", "256"),
+        ("MAX_CONNECTIONS_PER_IP", "200"),
+    ]);
+    device.login();
+    let mut owner = device.connect();
+    let config = tls_config(&device.state("tls-cert.pem"));
+    let mut guessers: Vec<Client> = (0..160)
+        .map(|n: u8| {
+            let from = Ipv4Addr::new(127, 0, 1, n % 40);
+            let socket = tcp_from(from, device.address());
+            let name = ServerName::from(device.address().ip());
+            Client::over(socket, config.clone(), name).expect("TLS")
+        })
+        .collect();
+    let runs = device.server().api().auth.bcrypt_runs();
+    for (n, guesser) in guessers.iter_mut().enumerate() {
+        guesser.send(&login_text(&format!("guess number {n}")));
+    }
+    // A password that only bcrypt can refuse. 128 may wait; who has no place is told so.
+    assert_eq!(owner.raw(&login_text("not this one")).status, 401);
+    assert!(device.server().api().auth.bcrypt_runs() - runs < 100);
+    let answers: Vec<u16> = (guessers.iter_mut())
+        .map(|guesser| guesser.response_to("POST").status)
+        .collect();
+    let all_told = answers.iter().all(|status| [401, 503].contains(status));
+    assert!(all_told && answers.contains(&401), "{answers:?}");
 }
 
 #[test]
