@@ -22,6 +22,11 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     if advisories.state == State::Failing {
         reasons.push("not all advisories can be read");
     }
+    let doors = api.missing_doors.lock().clone();
+    let reasons: Vec<_> = reasons
+        .into_iter()
+        .chain(doors.iter().map(String::as_str))
+        .collect();
     let mut body = json!({
         "status": if reasons.is_empty() { "healthy" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),

@@ -86,11 +86,10 @@ fn follow(
     Ok(stream(api, request, session, head, encoding, filter, place))
 }
 
-/// Whether a stream is asked for with `Authorization` rather than a ticket.
+/// Whether a stream is asked for with `Authorization`, or by the administrator at his own door, rather than with a ticket.
 pub(super) fn brings_credentials(request: &Request) -> bool {
-    request.peer != Peer::Local
-        && request.header("Authorization").is_some()
-        && ticket(request).is_none()
+    let known = request.peer == Peer::Local || request.header("Authorization").is_some();
+    known && ticket(request).is_none()
 }
 
 /// `GET /api/ws/logs` (RFC 6455, section 4.2)
@@ -99,10 +98,6 @@ pub(super) fn websocket(
     request: &Request,
     caller: &Caller,
 ) -> Result<Outcome, ApiError> {
-    if request.peer == Peer::Local {
-        let detail = "WebSocket is served on the TLS port; here, follow /api/logs?follow=true";
-        return Err(ApiError::Protocol(501, detail.into()));
-    }
     let ticket = ticket(request);
     if caller.session.is_none() {
         let ticket = ticket.as_deref().ok_or(ApiError::MissingTicket)?;
@@ -155,14 +150,15 @@ fn stream(
 ) -> Outcome {
     let auth = api.auth.clone();
     let session = session.clone();
-    Outcome::Stream(Box::new(Stream {
-        head: cors::decorate(api, request.header("Origin"), head),
+    let head = cors::decorate(api, request.header("Origin"), head);
+    let stream = Stream {
         encoding,
         filter,
         since: place.since,
         boot: place.boot,
         alive: Box::new(move || auth.is_alive(&session)),
-    }))
+    };
+    Outcome::Stream(head, Box::new(stream))
 }
 
 /// Where a client was: the last entry that it has, and the run that this is a number of.

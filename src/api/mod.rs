@@ -1,5 +1,5 @@
-//! The API: a request comes in, an outcome goes out. Nothing here knows of sockets or threads; both listeners call the
-//! same two functions, [`Api::admit`] once the head is there and [`Api::run`] once the body is.
+//! The API: a request comes in, an outcome goes out. Nothing here knows of sockets or threads; whoever has a
+//! connection calls two functions, [`Api::admit`] once the head is there and [`Api::run`] once the body is.
 
 pub mod account;
 pub mod audit_log;
@@ -67,8 +67,10 @@ pub struct Api {
     pub clock: Arc<Clock>,
     /// When this run began.
     pub started: Moment,
-    /// How many connections the TLS listener has.
+    /// How many connections the TLS listeners have.
     pub connections: Arc<AtomicUsize>,
+    /// What clients should come in by and can not, in words. Kept by the server; `/health` shows it.
+    pub missing_doors: Mutex<Vec<String>>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Which other origins a browser may call from.
@@ -89,8 +91,8 @@ pub struct Api {
 pub enum Outcome {
     /// An ordinary answer.
     Answer(Answer),
-    /// The connection becomes a log stream.
-    Stream(Box<Stream>),
+    /// The connection becomes a log stream behind this head of an answer: 101, or 200 with a body that goes on.
+    Stream(Answer, Box<Stream>),
     /// The answer waits for the journal, and whoever runs the request does not have to.
     Commit(Commit),
 }
@@ -119,10 +121,8 @@ impl Commit {
     }
 }
 
-/// A log stream about to begin: what to answer, and whom the hub will serve.
+/// A log stream about to begin: whom the hub will serve, and with what.
 pub struct Stream {
-    /// The answer's head: 101, or 200 with a body that goes on.
-    pub head: Answer,
     /// How the entries are written.
     pub encoding: Encoding,
     /// Which entries.
@@ -300,7 +300,7 @@ impl Api {
                     then: Box::new(then),
                 })
             }
-            Ok(stream) => stream,
+            Ok(stream @ Outcome::Stream(..)) => stream,
             Err(error) => Outcome::Answer(cors::decorate(self, origin, error.answer())),
         }
     }

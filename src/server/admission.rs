@@ -13,7 +13,9 @@ use crate::journal::ClientKey;
 pub struct Admission {
     max_total: usize,
     max_per_client: usize,
+    max_streams: usize,
     total: Arc<AtomicUsize>,
+    streams: AtomicUsize,
     clients: Mutex<HashMap<ClientKey, usize>>,
 }
 
@@ -32,16 +34,29 @@ pub struct Place {
     admission: Arc<Admission>,
     client: ClientKey,
     counted: bool,
+    streams: bool,
 }
 
 impl Admission {
-    /// Limits for the whole server and for one address.
+    /// Limits for a whole door and for one address.
     #[must_use]
     pub fn new(max_total: usize, max_per_client: usize) -> Arc<Self> {
+        Self::with_streams(max_total, max_per_client, max_total)
+    }
+
+    /// Limits for the local socket, where all are one client. Streams are not shed, so they leave half of it to questions.
+    #[must_use]
+    pub fn local(max_total: usize) -> Arc<Self> {
+        Self::with_streams(max_total, max_total, max_total / 2)
+    }
+
+    fn with_streams(max_total: usize, max_per_client: usize, max_streams: usize) -> Arc<Self> {
         Arc::new(Self {
             max_total,
             max_per_client,
+            max_streams,
             total: Arc::default(),
+            streams: AtomicUsize::new(0),
             clients: Mutex::default(),
         })
     }
@@ -73,11 +88,31 @@ impl Admission {
             admission: self.clone(),
             client,
             counted,
+            streams: false,
         })
     }
 }
 
 impl Place {
+    /// Whether it is one of these.
+    #[must_use]
+    pub fn is_in(&self, admission: &Arc<Admission>) -> bool {
+        Arc::ptr_eq(&self.admission, admission)
+    }
+
+    /// Makes it a stream's, which keeps it for as long as the client likes. Returns whether there may be one more.
+    #[must_use]
+    pub fn stream(&mut self) -> bool {
+        let streams = &self.admission.streams;
+        let most = self.admission.max_streams;
+        self.streams = streams
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+                (now < most).then_some(now + 1)
+            })
+            .is_ok();
+        self.streams
+    }
+
     /// Whose place it is.
     #[must_use]
     pub const fn client(&self) -> ClientKey {
@@ -89,6 +124,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut clients = self.admission.clients.lock();
         self.admission.total.fetch_sub(1, Ordering::Relaxed);
+        if self.streams {
+            self.admission.streams.fetch_sub(1, Ordering::Relaxed);
+        }
         if !self.counted {
             return;
         }
@@ -119,6 +157,18 @@ mod tests {
         assert_eq!(admission.enter(B, true).unwrap_err(), Full::Total);
         drop(first);
         let _again = admission.enter(A, true).expect("room again");
+    }
+
+    #[test]
+    fn streams_leave_half_of_the_local_socket_to_others() {
+        let local = Admission::local(4);
+        let mut places: Vec<_> = (0..4)
+            .map(|_| local.enter(A, false).expect("room"))
+            .collect();
+        let streams: Vec<_> = places.iter_mut().map(Place::stream).collect();
+        assert_eq!(streams, [true, true, false, false]);
+        drop(places.remove(0));
+        assert!(places[2].stream());
     }
 
     #[test]

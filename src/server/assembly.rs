@@ -135,6 +135,7 @@ pub fn assemble(
         started: clock.monotonic(),
         clock,
         connections,
+        missing_doors: parking_lot::Mutex::default(),
         trusted_proxies: config.trusted_proxies.clone(),
         allowed_origins: config.cors_allowed_origins.clone(),
         updates,

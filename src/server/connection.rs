@@ -1,13 +1,13 @@
-//! One client of the TLS listener: what has come, what is to be sent, and what is going on in between.
+//! One client, of the TLS listener or of the local socket: what has come, what is to be sent, and what is going on in
+//! between.
 //!
 //! A connection never blocks. Its worker *drives* it until it has nothing to do without the network, the pool or the
 //! clock, and parks it with a deadline.
 
 use std::io;
-use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustls::ServerConnection;
 use tiny_http::Method;
 
 use super::admission::Place;
@@ -19,7 +19,7 @@ use crate::api::error::{Answer, ApiError};
 use crate::api::metrics::RouteNumber;
 use crate::api::request::{Peer, Request};
 use crate::api::{Api, Call, Commit, Outcome, Stream};
-use crate::logs::hub::Encoding;
+use crate::logs::hub::Transport;
 
 /// A client's connection.
 pub struct Connection {
@@ -45,6 +45,8 @@ enum Phase {
     Waiting(Manner),
     /// Sending an answer.
     Answering(Then),
+    /// Sending the head of a stream, which is behind it the hub's.
+    Opening(Option<Box<Stream>>),
     /// All is said; what the client still sends is read and dropped, so that it sees the answer and not a reset.
     Lingering { passed: usize },
 }
@@ -72,7 +74,7 @@ pub enum Turn {
     Dispatch(Box<(Call, Request)>),
     /// The journal must have this before the request under way can be answered.
     Commit(Commit),
-    /// It becomes a log stream: see [`Connection::into_stream`].
+    /// Its answer's head is sent; it becomes a log stream: see [`Connection::into_stream`].
     Stream(Box<Stream>),
     /// It is over.
     Closed,
@@ -84,21 +86,19 @@ enum Step {
 }
 
 impl Connection {
-    /// A fresh connection; the socket must be non-blocking.
+    /// A fresh connection.
     #[must_use]
-    pub fn new(
-        socket: TcpStream,
-        tls: ServerConnection,
-        peer: Peer,
-        place: Place,
-        now: Instant,
-    ) -> Self {
+    pub fn new(link: Link, peer: Peer, place: Place, now: Instant) -> Self {
+        let (phase, limit) = match link.is_handshaking() {
+            true => (Phase::Handshake, HANDSHAKE),
+            false => (Phase::Head(HeadReader::default()), IDLE),
+        };
         Self {
-            link: Link::new(socket, tls),
+            link,
             peer,
             place,
-            phase: Phase::Handshake,
-            deadline: now + HANDSHAKE,
+            phase,
+            deadline: now + limit,
             under_way: None,
             leaving: false,
         }
@@ -108,12 +108,6 @@ impl Connection {
     #[must_use]
     pub const fn deadline(&self) -> Instant {
         self.deadline
-    }
-
-    /// The socket, to poll it.
-    #[must_use]
-    pub const fn socket(&self) -> &TcpStream {
-        self.link.socket()
     }
 
     /// Whose place it takes.
@@ -130,7 +124,7 @@ impl Connection {
     #[must_use]
     pub fn expendable(&self, now: Instant) -> Option<u8> {
         let limit = match &self.phase {
-            Phase::Waiting(_) => return None,
+            Phase::Waiting(_) | Phase::Opening(_) => return None,
             Phase::Head(_) if self.is_idle() => return Some(1),
             Phase::Handshake => HANDSHAKE,
             Phase::Head(_) => HEAD,
@@ -140,7 +134,10 @@ impl Connection {
         };
         // A client that keeps the server waiting goes before one that may come again. One that has only just begun stays.
         let left = self.deadline.saturating_duration_since(now);
-        (limit.saturating_sub(left) >= SUSPECT).then_some(0)
+        let suspect = limit.saturating_sub(left) >= SUSPECT;
+        // On the local socket all are one client, who is asking now.
+        let its_own = self.peer == Peer::Local && !matches!(self.phase, Phase::Answering(_));
+        (suspect.then_some(0)).or(its_own.then_some(2))
     }
 
     /// The poller saw something happen, perhaps the client's end.
@@ -173,6 +170,9 @@ impl Connection {
                     let then = *then;
                     self.after_answer(then, now)
                 }
+                Phase::Opening(stream) => {
+                    Step::Turn(stream.take().map_or(Turn::Closed, Turn::Stream))
+                }
                 Phase::Lingering { .. } => self.linger(scratch),
             };
             match step {
@@ -191,9 +191,9 @@ impl Connection {
                 }
                 Turn::More
             }
-            Outcome::Stream(stream) => {
-                self.count(api, stream.head.status_code().0);
-                Turn::Stream(stream)
+            Outcome::Stream(head, stream) => {
+                self.open(api, head, stream, now);
+                Turn::More
             }
             Outcome::Commit(commit) => {
                 self.deadline = now + WAITING;
@@ -227,18 +227,11 @@ impl Connection {
         Turn::More
     }
 
-    /// Takes the connection apart for the hub, with the stream's head on its way and whatever the client sent ahead.
-    ///
-    /// # Errors
-    /// When not even the head can be written.
-    pub fn into_stream(
-        self,
-        head: Answer,
-        encoding: Encoding,
-    ) -> io::Result<(TcpStream, Box<ServerConnection>, Vec<u8>, Place)> {
-        let head = render_head(head, encoding)?;
-        let (socket, tls, leftover) = self.link.into_parts(&head)?;
-        Ok((socket, tls, leftover, self.place))
+    /// Takes the connection apart for the hub, with whatever the client sent ahead.
+    #[must_use]
+    pub fn into_stream(self) -> (Box<dyn Transport>, Vec<u8>, Place) {
+        let (transport, leftover) = self.link.into_parts();
+        (transport, leftover, self.place)
     }
 
     // --- reading ---
@@ -454,6 +447,20 @@ impl Connection {
         self.deadline = now + STALLED_WRITE;
     }
 
+    /// The answer is a stream: its head is sent here, and what follows by the hub.
+    fn open(&mut self, api: &Api, head: Answer, stream: Box<Stream>, now: Instant) {
+        if !self.place.stream() {
+            let busy = ApiError::Busy(RETRY_STREAMS).answer();
+            return self.answer(api, busy, LAST_WORDS, now);
+        }
+        self.count(api, head.status_code().0);
+        // Writing to memory does not fail; if it did, the client finds its connection closed.
+        let head = render_head(head, stream.encoding);
+        self.phase = Phase::Opening(head.is_ok().then_some(stream));
+        self.link.queue(&head.unwrap_or_default());
+        self.deadline = now + STALLED_WRITE;
+    }
+
     fn count(&mut self, api: &Api, status: u16) {
         // What never became a request took no time that means anything.
         let (route, took) = self
@@ -484,7 +491,7 @@ impl Connection {
     fn send(&mut self, share: &mut usize, now: Instant) -> io::Result<Sent> {
         let mut progress = false;
         let sent = self.link.send(share, &mut progress);
-        if progress && matches!(self.phase, Phase::Answering(_)) {
+        if progress && matches!(self.phase, Phase::Answering(_) | Phase::Opening(_)) {
             self.deadline = now + STALLED_WRITE;
         }
         sent
@@ -510,6 +517,13 @@ impl Connection {
     }
 }
 
+/// The socket, to poll it.
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.link.as_fd()
+    }
+}
+
 /// The whole TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A handshake, a head or a body is here within a fraction of this, if it is sent at all.
@@ -530,3 +544,6 @@ const LINGER: Duration = Duration::from_secs(2);
 const MAX_LINGER_BYTES: usize = 1024 * 1024;
 /// What one connection may send and read before the others get their turn.
 const TURN_BYTES: usize = 128 * 1024;
+
+/// Seconds after which a stream may have ended.
+const RETRY_STREAMS: u64 = 5;

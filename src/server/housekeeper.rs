@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use super::local::Door;
 use super::tls::Certificate;
 use super::watchdog::Feeder;
 use crate::api::Api;
@@ -35,6 +36,7 @@ impl Housekeeper {
         api: Arc<Api>,
         handshakes: Arc<Buckets>,
         certificate: Arc<Certificate>,
+        door: Option<Arc<Door>>,
         feeder: Option<Feeder>,
     ) -> std::io::Result<Self> {
         // One reload waiting is as good as ten.
@@ -44,6 +46,7 @@ impl Housekeeper {
             api,
             handshakes,
             certificate,
+            door,
             feeder,
             leaving: leaving.clone(),
         };
@@ -78,6 +81,8 @@ struct Round {
     api: Arc<Api>,
     handshakes: Arc<Buckets>,
     certificate: Arc<Certificate>,
+    /// The local socket, as long as its file is there.
+    door: Option<Arc<Door>>,
     feeder: Option<Feeder>,
     leaving: Arc<AtomicBool>,
 }
@@ -115,7 +120,8 @@ impl Round {
         }
     }
 
-    fn look_after(&self) {
+    fn look_after(&mut self) {
+        self.look_for_door();
         if self.certificate.files_changed() {
             self.reload();
         }
@@ -126,6 +132,19 @@ impl Round {
         self.api.journal.look_for_room();
         if !self.api.journal.healthy() {
             self.api.journal.tick();
+        }
+    }
+
+    /// Somebody took the local socket's file away, or put another in its place: said once, and in `/health` from then on.
+    fn look_for_door(&mut self) {
+        if self.leaving.load(Ordering::Relaxed) {
+            return;
+        }
+        let gone = |door: &mut Arc<Door>| matches!(door.is_there(), Ok(false));
+        if self.door.take_if(gone).is_some() {
+            let reason = "the local socket is gone: its file was removed or replaced; a restart makes it anew";
+            log::error!("{reason}");
+            self.api.missing_doors.lock().push(reason.to_owned());
         }
     }
 

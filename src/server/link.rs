@@ -1,26 +1,38 @@
-//! The bytes of one client: its socket, TLS over it, what has come in and what is to go out. Knows nothing of HTTP, and
-//! never waits.
+//! The bytes of one client: its socket, TLS over it unless it is the local one, what has come in and what is to go out.
+//! Knows nothing of HTTP, and never waits.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 
 use rustls::ServerConnection;
 
+use super::transport::TlsTransport;
+use crate::logs::hub::Transport;
+
 /// One client's bytes.
 pub(super) struct Link {
-    socket: TcpStream,
-    tls: Box<ServerConnection>,
+    carrier: Carrier,
     /// Whether any byte has come.
     greeted: bool,
     /// Decrypted bytes that nobody has claimed yet.
     pub inbound: Vec<u8>,
-    /// What is to be sent, and how much of it TLS has taken.
+    /// What is to be sent, and how much of it TLS or the socket has taken.
     outbound: Vec<u8>,
     taken: usize,
     /// The last read emptied the socket: only an event makes another worth while.
     drained: bool,
     /// The client will send no more: there is an end to be read behind the last byte.
     ending: bool,
+}
+
+/// What brings the bytes here.
+enum Carrier {
+    /// The network.
+    Tls(TcpStream, Box<ServerConnection>),
+    /// The local socket: whoever may open it could read the server's memory as well.
+    Plain(UnixStream),
 }
 
 /// What reading led to.
@@ -48,13 +60,20 @@ pub(super) enum Sent {
 }
 
 impl Link {
-    /// Over a non-blocking socket.
-    pub fn new(socket: TcpStream, tls: ServerConnection) -> Self {
-        let mut tls = Box::new(tls);
+    /// TLS over a non-blocking socket.
+    pub fn tls(socket: TcpStream, mut tls: ServerConnection) -> Self {
         tls.set_buffer_limit(Some(TLS_BUFFER));
+        Self::over(Carrier::Tls(socket, Box::new(tls)))
+    }
+
+    /// A non-blocking local socket as it is.
+    pub const fn plain(socket: UnixStream) -> Self {
+        Self::over(Carrier::Plain(socket))
+    }
+
+    const fn over(carrier: Carrier) -> Self {
         Self {
-            socket,
-            tls,
+            carrier,
             greeted: false,
             inbound: Vec::new(),
             outbound: Vec::new(),
@@ -62,11 +81,6 @@ impl Link {
             drained: false,
             ending: false,
         }
-    }
-
-    /// The socket, to poll it.
-    pub const fn socket(&self) -> &TcpStream {
-        &self.socket
     }
 
     /// The poller saw something happen, perhaps the client's end.
@@ -80,9 +94,13 @@ impl Link {
         self.drained
     }
 
+    const fn is_tls(&self) -> bool {
+        matches!(self.carrier, Carrier::Tls(..))
+    }
+
     /// Whether the TLS handshake is still under way.
     pub fn is_handshaking(&self) -> bool {
-        self.tls.is_handshaking()
+        matches!(&self.carrier, Carrier::Tls(_, tls) if tls.is_handshaking())
     }
 
     /// Gives the memory of an empty buffer back, since the connection may be idle for long.
@@ -103,7 +121,7 @@ impl Link {
         if *share == 0 {
             return Ok(Received::Share);
         }
-        let count = match self.socket.read(scratch) {
+        let count = match self.discard(scratch) {
             Ok(0) => return Ok(Received::End),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -115,42 +133,23 @@ impl Link {
         };
         *share = share.saturating_sub(count);
         // A short read means there was no more, and more raises an event again (epoll(7), edge-triggered streams). Only
-        // an end that was announced along with the bytes is not announced twice.
-        self.drained = count < scratch.len() && !self.ending;
-        if !self.greeted && scratch[0] != TLS_HANDSHAKE_RECORD {
-            return Ok(Received::PlainText);
-        }
-        self.greeted = true;
-        self.decrypt(&scratch[..count])
-    }
-
-    fn decrypt(&mut self, mut input: &[u8]) -> io::Result<Received> {
-        let mut closed = false;
-        while !input.is_empty() {
-            self.tls.read_tls(&mut input)?;
-            let state = match self.tls.process_new_packets() {
-                Ok(state) => state,
-                Err(error) => {
-                    // The alert tells the client why, if it still listens.
-                    let _ = self.tls.write_tls(&mut self.socket);
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-                }
-            };
-            let length = self.inbound.len();
-            self.inbound
-                .resize(length + state.plaintext_bytes_to_read(), 0);
-            self.tls.reader().read_exact(&mut self.inbound[length..])?;
-            if state.peer_has_closed() {
-                // What comes behind the goodbye is nobody's.
-                closed = true;
-                break;
+        // an end that was announced along with the bytes is not announced twice. Nor does it hold for a Unix socket, where a
+        // descriptor that was sent along ends a read.
+        self.drained = count < scratch.len() && !self.ending && self.is_tls();
+        let input = &scratch[..count];
+        match &mut self.carrier {
+            Carrier::Tls(..) if !self.greeted && input[0] != TLS_HANDSHAKE_RECORD => {
+                Ok(Received::PlainText)
+            }
+            Carrier::Tls(socket, tls) => {
+                self.greeted = true;
+                decrypt(socket, tls, input, &mut self.inbound)
+            }
+            Carrier::Plain(_) => {
+                self.inbound.extend_from_slice(input);
+                Ok(Received::Bytes)
             }
         }
-        // What came before it is still answered.
-        if closed && self.inbound.is_empty() {
-            return Ok(Received::End);
-        }
-        Ok(Received::Bytes)
     }
 
     /// Reads and throws away. Returns how much it was; 0 is the end.
@@ -158,7 +157,10 @@ impl Link {
     /// # Errors
     /// The connection's, among them `WouldBlock`.
     pub fn discard(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
-        self.socket.read(scratch)
+        match &mut self.carrier {
+            Carrier::Tls(socket, _) => socket.read(scratch),
+            Carrier::Plain(socket) => socket.read(scratch),
+        }
     }
 
     /// Puts bytes behind what is already to be sent.
@@ -172,19 +174,30 @@ impl Link {
     /// The connection's.
     pub fn send(&mut self, share: &mut usize, progress: &mut bool) -> io::Result<Sent> {
         loop {
-            while self.tls.wants_write() {
-                match self.tls.write_tls(&mut self.socket) {
-                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(count) => {
-                        *share = share.saturating_sub(count);
-                        *progress = true;
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        return Ok(Sent::Blocked);
-                    }
-                    Err(error) => return Err(error),
+            let unsent = &self.outbound[self.taken..];
+            // What TLS holds goes first, and whole.
+            let sent = match &mut self.carrier {
+                Carrier::Tls(socket, tls) if tls.wants_write() => Some(tls.write_tls(socket)),
+                Carrier::Plain(socket) if !unsent.is_empty() && *share > 0 => {
+                    let sent = socket.write(unsent);
+                    self.taken += *sent.as_ref().unwrap_or(&0);
+                    Some(sent)
                 }
+                _ => None,
+            };
+            match sent {
+                None => {}
+                Some(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Some(Ok(count)) => {
+                    *share = share.saturating_sub(count);
+                    *progress = true;
+                    continue;
+                }
+                Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Sent::Blocked);
+                }
+                Some(Err(error)) => return Err(error),
             }
             if self.taken == self.outbound.len() {
                 self.outbound = Vec::new();
@@ -194,7 +207,9 @@ impl Link {
             if *share == 0 {
                 return Ok(Sent::Share);
             }
-            self.taken += self.tls.writer().write(&self.outbound[self.taken..])?;
+            if let Carrier::Tls(_, tls) = &mut self.carrier {
+                self.taken += tls.writer().write(&self.outbound[self.taken..])?;
+            }
         }
     }
 
@@ -203,32 +218,80 @@ impl Link {
     /// # Errors
     /// The connection's. A few hundred bytes fit an empty socket buffer; if not, the client does without.
     pub fn send_plain(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.socket.write_all(bytes)?;
-        self.socket.shutdown(Shutdown::Write)
+        if let Carrier::Tls(socket, _) = &mut self.carrier {
+            socket.write_all(bytes)?;
+            socket.shutdown(Shutdown::Write)?;
+        }
+        Ok(())
     }
 
     /// Queues TLS's goodbye.
     pub fn say_goodbye(&mut self) {
-        self.tls.send_close_notify();
+        if let Carrier::Tls(_, tls) = &mut self.carrier {
+            tls.send_close_notify();
+        }
     }
 
     /// Says that no more will come.
     pub fn shut_writing(&self) {
         // Fails only if the client is gone.
-        let _ = self.socket.shutdown(Shutdown::Write);
+        let _ = match &self.carrier {
+            Carrier::Tls(socket, _) => socket.shutdown(Shutdown::Write),
+            Carrier::Plain(socket) => socket.shutdown(Shutdown::Write),
+        };
     }
 
-    /// Takes it apart, with `last` handed to TLS: the socket, TLS, and what has come and was not claimed.
-    ///
-    /// # Errors
-    /// If TLS has no room for `last`.
-    pub fn into_parts(
-        mut self,
-        last: &[u8],
-    ) -> io::Result<(TcpStream, Box<ServerConnection>, Vec<u8>)> {
-        self.tls.writer().write_all(last)?;
-        Ok((self.socket, self.tls, self.inbound))
+    /// Takes it apart, once all is sent: what the hub reaches the client through, and what has come and was not claimed.
+    pub fn into_parts(self) -> (Box<dyn Transport>, Vec<u8>) {
+        let transport: Box<dyn Transport> = match self.carrier {
+            Carrier::Tls(socket, tls) => Box::new(TlsTransport { socket, tls }),
+            Carrier::Plain(socket) => Box::new(socket),
+        };
+        (transport, self.inbound)
     }
+}
+
+/// The socket, to poll it.
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.carrier {
+            Carrier::Tls(socket, _) => socket.as_fd(),
+            Carrier::Plain(socket) => socket.as_fd(),
+        }
+    }
+}
+
+fn decrypt(
+    socket: &mut TcpStream,
+    tls: &mut ServerConnection,
+    mut input: &[u8],
+    inbound: &mut Vec<u8>,
+) -> io::Result<Received> {
+    let mut closed = false;
+    while !input.is_empty() {
+        tls.read_tls(&mut input)?;
+        let state = match tls.process_new_packets() {
+            Ok(state) => state,
+            Err(error) => {
+                // The alert tells the client why, if it still listens.
+                let _ = tls.write_tls(socket);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        };
+        let length = inbound.len();
+        inbound.resize(length + state.plaintext_bytes_to_read(), 0);
+        tls.reader().read_exact(&mut inbound[length..])?;
+        if state.peer_has_closed() {
+            // What comes behind the goodbye is nobody's.
+            closed = true;
+            break;
+        }
+    }
+    // What came before it is still answered.
+    if closed && inbound.is_empty() {
+        return Ok(Received::End);
+    }
+    Ok(Received::Bytes)
 }
 
 /// RFC 8446, section 5.1: the content type of the record that must come first.

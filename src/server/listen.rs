@@ -1,15 +1,88 @@
 //! The listening sockets, and how many descriptors there are for what comes through them.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use rustls::{ServerConfig, ServerConnection};
+
+use super::link::Link;
 use super::{StartError, World};
+use crate::api::request::Peer;
 use crate::config::Config;
+
+/// What clients come in by. Non-blocking.
+#[derive(Clone)]
+pub enum Listener {
+    /// Theirs from the network, by TLS.
+    Tls(Arc<TcpListener>),
+    /// Theirs on this machine: whoever may open it is the administrator.
+    Local(Arc<UnixListener>),
+}
+
+/// A client that came in by one.
+pub enum Socket {
+    /// From the network.
+    Tls(TcpStream),
+    /// From this machine.
+    Local(UnixStream),
+}
+
+impl Listener {
+    /// Takes the next client in, if there is one.
+    ///
+    /// # Errors
+    /// The system's, among them `WouldBlock`.
+    pub fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Self::Tls(listener) => {
+                let (socket, address) = listener.accept()?;
+                let peer = Peer::Network(address.ip().to_canonical());
+                Ok((Socket::Tls(socket), peer))
+            }
+            Self::Local(listener) => {
+                let (socket, _) = listener.accept()?;
+                Ok((Socket::Local(socket), Peer::Local))
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tls(listener) => listener.as_fd(),
+            Self::Local(listener) => listener.as_fd(),
+        }
+    }
+}
+
+impl Socket {
+    /// Ready to be served.
+    ///
+    /// # Errors
+    /// The system's, or the TLS library's.
+    pub(super) fn into_link(self, tls: &Arc<ServerConfig>) -> io::Result<Link> {
+        match self {
+            Self::Tls(socket) => {
+                socket.set_nonblocking(true)?;
+                socket.set_nodelay(true)?;
+                let tls = ServerConnection::new(tls.clone()).map_err(io::Error::other)?;
+                Ok(Link::tls(socket, tls))
+            }
+            Self::Local(socket) => {
+                socket.set_nonblocking(true)?;
+                Ok(Link::plain(socket))
+            }
+        }
+    }
+}
 
 /// The listeners that were handed over, or else those of `LISTEN`.
 ///

@@ -28,8 +28,9 @@ pub use world::{OpenStorage, World};
 
 use std::error::Error;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -50,7 +51,8 @@ use admission::Admission;
 use banner::Banner;
 pub(crate) use banner::shell_word;
 use housekeeper::Housekeeper;
-use local::Local;
+use listen::Listener;
+use local::{Door, DoorError};
 use pool::Pool;
 use pulse::Pulse;
 use tls::{Certificate, TlsError};
@@ -95,6 +97,9 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// What lies where the local socket should be.
+    #[error(transparent)]
+    Door(DoorError),
     /// Threads, descriptors.
     #[error("the system has no resources left: {0}")]
     System(#[from] io::Error),
@@ -116,7 +121,7 @@ pub struct Server {
     /// Workers first: they submit to the pool, which ends when the last of them has.
     workers: Vec<JoinHandle<()>>,
     pool: pool::Threads,
-    local: Option<Local>,
+    door: Option<Arc<Door>>,
     housekeeper: Housekeeper,
     updates: Option<updates::watch::Watch>,
     advisories: advisories::watch::Watch,
@@ -190,23 +195,31 @@ impl Server {
             pool,
             tls,
             admission,
+            local_admission: Admission::local(MAX_LOCAL),
             handshakes: handshakes.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
         });
-        let (mailboxes, workers) = start_workers(&shared, &listeners, config.workers)?;
-        let local = config.local_socket.as_deref().and_then(|path| {
-            Local::start(path, api)
-                .inspect_err(|error| {
-                    // Not worth leaving a board without its only other door.
-                    log::error!(path:% = path.display(), error:% = error; "the local socket cannot be opened{}", elsewhere(error));
-                })
-                .ok()
+        let mut listeners: Vec<_> = listeners.into_iter().map(Listener::Tls).collect();
+        let door = match config.local_socket.as_deref() {
+            Some(path) => open_door(path, api)?,
+            None => None,
+        };
+        let door = door.map(|(door, listener)| {
+            listeners.push(Listener::Local(listener));
+            Arc::new(door)
         });
+        let (mailboxes, workers) = start_workers(&shared, &listeners, config.workers)?;
         let feeder = world.watchdog.clone().map(|watchdog| {
             let parts = watchdog::parts(api, &mailboxes, &pool_threads);
             Feeder::new(watchdog, Pulse::new(parts), Instant::now())
         });
-        let housekeeper = Housekeeper::start(api.clone(), handshakes, certificate.clone(), feeder)?;
+        let housekeeper = Housekeeper::start(
+            api.clone(),
+            handshakes,
+            certificate.clone(),
+            door.clone(),
+            feeder,
+        )?;
         let updates = (config.updates.url.as_ref())
             .map(|_| {
                 let (updates, entropy) = (api.updates.clone(), world.entropy.clone());
@@ -234,12 +247,12 @@ impl Server {
             certificate,
             first_password,
             configured: config.password.is_some(),
-            local_socket: config.local_socket.filter(|_| local.is_some()),
+            local_socket: config.local_socket.filter(|_| door.is_some()),
             user: config.username,
             mailboxes,
             workers,
             pool: pool_threads,
-            local,
+            door,
             housekeeper,
             updates,
             advisories,
@@ -304,8 +317,8 @@ impl Server {
         for mailbox in &self.mailboxes {
             mailbox.leave(deadline);
         }
-        if let Some(local) = &self.local {
-            local.leave();
+        if let Some(door) = &self.door {
+            door.leave();
         }
         // First, since those who watch do not wait for anybody; a stream that begins now is dropped.
         self.api
@@ -313,9 +326,6 @@ impl Server {
             .shutdown(deadline.saturating_duration_since(Instant::now()));
         for worker in self.workers {
             let _ = worker.join();
-        }
-        if let Some(local) = self.local {
-            local.finish(deadline);
         }
         // With the last worker the way into the pool is gone.
         self.pool.finish(deadline);
@@ -362,6 +372,21 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The local socket. What lies there and is somebody else's stops the start; that the system has none to give is not worth
+/// leaving a board without its only other door.
+fn open_door(path: &Path, api: &Api) -> Result<Option<(Door, Arc<UnixListener>)>, StartError> {
+    match Door::open(path) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(DoorError::System(error)) => {
+            log::error!(path:% = path.display(), error:% = error; "the local socket cannot be opened{}", elsewhere(&error));
+            let reason = format!("the local socket cannot be opened: {error}");
+            *api.missing_doors.lock() = vec![reason];
+            Ok(None)
+        }
+        Err(taken) => Err(StartError::Door(taken)),
+    }
+}
+
 /// Where a socket can be had all the same.
 fn elsewhere(error: &io::Error) -> &'static str {
     match error.kind() {
@@ -376,7 +401,7 @@ type Workers = (Vec<Arc<Mailbox>>, Vec<JoinHandle<()>>);
 
 fn start_workers(
     shared: &Arc<Shared>,
-    listeners: &[Arc<TcpListener>],
+    listeners: &[Listener],
     count: usize,
 ) -> io::Result<Workers> {
     let mut workers = (0..count)
@@ -409,3 +434,6 @@ const MIN_HANDSHAKE_BURST: u32 = 512;
 
 /// Two at once keep two cores busy; more would only make each slower.
 const MAX_BCRYPTS: usize = 2;
+
+/// Clients of the local socket: a watchdog, and a few people and scripts at one board.
+const MAX_LOCAL: usize = 64;

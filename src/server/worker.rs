@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
-use std::net::{IpAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,13 +14,13 @@ use ipnet::IpNet;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConfig;
 
 use super::admission::{Admission, Full, Place};
 use super::connection::{Connection, Turn};
+use super::listen::{Listener, Socket};
 use super::pool::{Job, Pool};
 use super::pulse::Answer;
-use super::transport::TlsTransport;
 use crate::api::metrics::ConnectionCounts;
 use crate::api::request::Peer;
 use crate::api::{Api, Commit, Outcome, Stream, Then};
@@ -34,9 +34,9 @@ enum Mail {
     Outcome(u64, Outcome),
     /// What a connection's request waited for is durable, or can not be made so.
     Committed(u64, Then, Result<(), CommitError>),
-    /// Close the connection that has been idle longest, of that client or of anybody: a newcomer at the other worker
-    /// needs its place. Say so when it is done.
-    Shed(Option<ClientKey>, Arc<Mailbox>),
+    /// Close the connection that has been idle longest of these: a newcomer at the other worker needs its place. Say so
+    /// when it is done.
+    Shed(Whose, Arc<Mailbox>),
     /// A colleague has shed what it could.
     Room,
     /// Whether this worker still turns.
@@ -79,10 +79,17 @@ impl Mailbox {
     }
 }
 
+/// Whose connections one has to make room among.
+struct Whose {
+    admission: Arc<Admission>,
+    /// That client's, or anybody's.
+    client: Option<ClientKey>,
+}
+
 /// A client that was accepted and has no place yet.
 struct Newcomer {
-    socket: TcpStream,
-    address: IpAddr,
+    socket: Socket,
+    peer: Peer,
     /// How many colleagues were asked to make room for it.
     asked: usize,
 }
@@ -95,8 +102,10 @@ pub struct Shared {
     pub pool: Pool,
     /// TLS settings.
     pub tls: Arc<ServerConfig>,
-    /// The connection limits.
+    /// The connection limits of the network.
     pub admission: Arc<Admission>,
+    /// Those of the local socket, for which nobody else's connection is closed.
+    pub local_admission: Arc<Admission>,
     /// How often an address may connect.
     pub handshakes: Arc<Buckets>,
     /// Peers whose connections are many people's.
@@ -106,7 +115,7 @@ pub struct Shared {
 /// One worker. Made on the starting thread, so that a failure is the start's; then moved to its own.
 pub struct Worker {
     shared: Arc<Shared>,
-    listeners: Vec<Arc<TcpListener>>,
+    listeners: Vec<Listener>,
     epoll: OwnedFd,
     mailbox: Arc<Mailbox>,
     mail: Receiver<Mail>,
@@ -126,11 +135,11 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker for these listeners (non-blocking).
+    /// A worker for these listeners.
     ///
     /// # Errors
     /// When the system has no epoll instance to give.
-    pub fn new(shared: Arc<Shared>, listeners: &[Arc<TcpListener>]) -> io::Result<Self> {
+    pub fn new(shared: Arc<Shared>, listeners: &[Listener]) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(
@@ -268,8 +277,8 @@ impl Worker {
                     let answer = then(&self.shared.api, committed);
                     self.finish(token, Outcome::Answer(answer), now);
                 }
-                Mail::Shed(client, newcomers) => {
-                    self.shed(client, now);
+                Mail::Shed(whose, newcomers) => {
+                    self.shed(&whose, now);
                     newcomers.send(Mail::Room);
                 }
                 Mail::Room => {
@@ -291,17 +300,16 @@ impl Worker {
         let Some(listener) = listener else { return };
         for _ in 0..ACCEPTS {
             match listener.accept() {
-                Ok((socket, address)) => {
-                    let address = address.ip().to_canonical();
-                    if self.may_shake_hands(address) {
+                Ok((socket, peer)) => {
+                    if self.may_shake_hands(peer) {
                         let newcomer = Newcomer {
                             socket,
-                            address,
+                            peer,
                             asked: 0,
                         };
                         self.welcome(newcomer, now);
                     } else {
-                        self.refused();
+                        self.refused(peer);
                     }
                 }
                 Err(error) => return self.not_accepted(&error, now),
@@ -310,7 +318,10 @@ impl Worker {
     }
 
     /// A handshake costs far more than most requests, and comes before there is one to charge.
-    fn may_shake_hands(&self, address: IpAddr) -> bool {
+    fn may_shake_hands(&self, peer: Peer) -> bool {
+        let Peer::Network(address) = peer else {
+            return true;
+        };
         let now = self.shared.api.clock.monotonic();
         self.is_proxy(address) || self.shared.handshakes.take(address.into(), now).is_ok()
     }
@@ -338,22 +349,41 @@ impl Worker {
         }
         // Out of descriptors or memory: room is made, if that is possible. If not, the listener is ready all the same,
         // and without a pause this would spin.
-        if !self.shed(None, now) {
+        let anybody = |admission: &Arc<Admission>| Whose {
+            admission: admission.clone(),
+            client: None,
+        };
+        let shared = self.shared.clone();
+        if !self.shed(&anybody(&shared.admission), now)
+            && !self.shed(&anybody(&shared.local_admission), now)
+        {
             thread::sleep(ACCEPT_PAUSE);
         }
     }
 
     /// Gives a newcomer a place, if need be that of the connection that has been idle longest.
     fn welcome(&mut self, newcomer: Newcomer, now: Instant) {
-        let address = newcomer.address;
-        let client = ClientKey::from(address);
-        let counted = !self.is_proxy(address);
-        let admission = self.shared.admission.clone();
+        let (admission, client, counted) = match newcomer.peer {
+            Peer::Network(address) => (
+                self.shared.admission.clone(),
+                ClientKey::from(address),
+                !self.is_proxy(address),
+            ),
+            // All are one client, and it has the whole.
+            Peer::Local => (
+                self.shared.local_admission.clone(),
+                ClientKey::from(IpAddr::from(Ipv6Addr::LOCALHOST)),
+                false,
+            ),
+        };
         match admission.enter(client, counted) {
             Ok(place) => self.admit(newcomer, place, now),
             Err(full) => {
-                let whose = (full == Full::Client).then_some(client);
-                self.shed(whose, now);
+                let whose = Whose {
+                    admission: admission.clone(),
+                    client: (full == Full::Client).then_some(client),
+                };
+                self.shed(&whose, now);
                 match admission.enter(client, counted) {
                     Ok(place) => self.admit(newcomer, place, now),
                     Err(_) => self.ask_for_room(newcomer, whose),
@@ -363,21 +393,23 @@ impl Worker {
     }
 
     /// Has the next colleague shed a connection. Once all were asked in vain the newcomer is refused: it is closed.
-    fn ask_for_room(&mut self, mut newcomer: Newcomer, whose: Option<ClientKey>) {
+    fn ask_for_room(&mut self, mut newcomer: Newcomer, whose: Whose) {
         let Some(colleague) = self.colleagues.get(newcomer.asked) else {
-            return self.refused();
+            return self.refused(newcomer.peer);
         };
         newcomer.asked += 1;
         if self.waiting.len() < MAX_WAITING && self.leaving.is_none() {
             self.waiting.push_back(newcomer);
             colleague.send(Mail::Shed(whose, self.mailbox.clone()));
         } else {
-            self.refused();
+            self.refused(newcomer.peer);
         }
     }
 
-    fn refused(&self) {
-        count(&self.counts().refused);
+    fn refused(&self, peer: Peer) {
+        if peer != Peer::Local {
+            count(&self.counts().refused);
+        }
     }
 
     fn counts(&self) -> &ConnectionCounts {
@@ -385,37 +417,34 @@ impl Worker {
     }
 
     fn admit(&mut self, newcomer: Newcomer, place: Place, now: Instant) {
-        let Newcomer {
-            socket, address, ..
-        } = newcomer;
-        let ready = socket
-            .set_nonblocking(true)
-            .and_then(|()| socket.set_nodelay(true));
-        let Ok(tls) = ServerConnection::new(self.shared.tls.clone()) else {
+        let Newcomer { socket, peer, .. } = newcomer;
+        let Ok(link) = socket.into_link(&self.shared.tls) else {
             return;
         };
         let token = self.next_token;
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        let registered = ready.is_ok()
-            && epoll::add(&self.epoll, &socket, EventData::new_u64(token), flags).is_ok();
-        if !registered {
+        if epoll::add(&self.epoll, &link, EventData::new_u64(token), flags).is_err() {
             return;
         }
         self.next_token += 1;
-        count(&self.counts().accepted);
-        let connection = Connection::new(socket, tls, Peer::Network(address), place, now);
+        if peer != Peer::Local {
+            count(&self.counts().accepted);
+        }
+        let connection = Connection::new(link, peer, place, now);
         self.deadlines.insert((connection.deadline(), token));
         self.connections.insert(token, connection);
     }
 
-    /// Closes the connection that can best be spared, of that client or of anybody: one that keeps the server waiting, or
-    /// else the one that has been idle longest. Returns whether there was one here.
-    fn shed(&mut self, client: Option<ClientKey>, now: Instant) -> bool {
+    /// Closes the connection of these that can best be spared: one that keeps the server waiting, or else the one that has
+    /// been idle longest. Returns whether there was one here.
+    fn shed(&mut self, whose: &Whose, now: Instant) -> bool {
         let victim = self
             .connections
             .iter()
             .filter(|(_, connection)| {
-                client.is_none_or(|client| connection.place().client() == client)
+                let place = connection.place();
+                place.is_in(&whose.admission)
+                    && whose.client.is_none_or(|client| place.client() == client)
             })
             .filter_map(|(token, connection)| {
                 // Among equals the nearest deadline: those have waited longest.
@@ -424,7 +453,9 @@ impl Worker {
             })
             .min();
         victim.is_some_and(|(_, _, token)| {
-            count(&self.counts().shed);
+            if Arc::ptr_eq(&whose.admission, &self.shared.admission) {
+                count(&self.counts().shed);
+            }
             self.drop_connection(token);
             true
         })
@@ -514,13 +545,9 @@ impl Worker {
         let Some(connection) = self.forget(token) else {
             return;
         };
-        let Ok((socket, tls, leftover, place)) =
-            connection.into_stream(stream.head, stream.encoding)
-        else {
-            return;
-        };
+        let (transport, leftover, place) = connection.into_stream();
         self.shared.api.hub.subscribe(Subscription {
-            transport: Box::new(TlsTransport { socket, tls }),
+            transport,
             encoding: stream.encoding,
             leftover,
             filter: stream.filter,
@@ -555,7 +582,7 @@ impl Worker {
     fn forget(&mut self, token: u64) -> Option<Connection> {
         let connection = self.connections.remove(&token)?;
         self.deadlines.remove(&(connection.deadline(), token));
-        let _ = epoll::delete(&self.epoll, connection.socket());
+        let _ = epoll::delete(&self.epoll, &connection);
         Some(connection)
     }
 }

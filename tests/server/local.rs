@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Body, Client};
 use crate::device::{Device, PASSWORD};
-use crate::websocket::handshake;
+use crate::websocket::{Subscriber, handshake};
 
 fn door(device: &Device) -> Client<std::os::unix::net::UnixStream> {
     Client::local(&device.state("postern.sock"))
@@ -82,12 +82,36 @@ fn a_forgotten_password_is_reset_here_and_only_here() {
 }
 
 #[test]
-fn a_websocket_is_refused_in_words_and_follow_streams_instead() {
+fn a_websocket_is_served_here_too() {
     let device = Device::start();
-    let refused = door(&device).raw(handshake("/api/ws/logs", &[]));
-    assert_eq!(refused.status, 501);
-    assert!(refused.detail().contains("follow=true"));
+    let mut client = door(&device);
+    let response = client.raw(handshake("/api/ws/logs?source=app", &[]));
+    let mut stream = Subscriber::after(client, &response);
+    for index in 0..1000 {
+        device.log(&index.to_string());
+    }
+    for index in 0..1000 {
+        assert_eq!(stream.message(), index.to_string());
+    }
+    // A ticket and a token say who is meant, here too.
+    let mut client = door(&device);
+    assert_eq!(
+        client
+            .raw(handshake("/api/ws/logs?token=wrong", &[]))
+            .status,
+        401
+    );
+    let bearer = [("Authorization", "Bearer wrong")];
+    assert_eq!(client.raw(handshake("/api/ws/logs", &bearer)).status, 401);
+    assert_eq!(
+        client.request("GET", "/api/ws/logs", None, None).status,
+        426
+    );
+}
 
+#[test]
+fn what_is_followed_streams_and_its_end_is_noticed() {
+    let device = Device::start();
     let mut client = door(&device);
     let response = client.request("GET", "/api/logs?follow=true&source=app", None, None);
     assert_eq!(response.status, 200);
@@ -109,35 +133,60 @@ fn a_websocket_is_refused_in_words_and_follow_streams_instead() {
         200
     );
     drop(client);
-    device.log("noticed with the next entry");
+    // Without an entry that could not be written.
     crate::eventually("the follower to be gone", || {
-        device.log("and the next");
         device.server().api().hub.subscribers() == 0
     });
 }
 
 #[test]
-fn bodies_over_64_kib_are_413_here_too() {
+fn the_limits_of_size_are_those_of_the_network() {
     let device = Device::start();
-    let mut client = door(&device);
     let head = "POST /api/auth/login HTTP/1.1\r\nHost: a\r\n";
-    let large = client.raw(format!(
-        "{head}Content-Length: 65537\r\n\r\n{}",
-        "x".repeat(65537)
-    ));
-    assert_eq!(large.status, 413);
-    large.detail();
-    let chunks = format!(
-        "{head}Transfer-Encoding: chunked\r\n\r\n10001\r\n{}\r\n0\r\n\r\n",
-        "x".repeat(65537)
-    );
+    for length in ["65537", "500000000000", "18446744073709551615"] {
+        // Refused before the body, of which nothing is waited or made room for.
+        let response = door(&device).raw(format!("{head}Content-Length: {length}\r\n\r\nx"));
+        assert_eq!(response.status, 413, "{length}");
+        response.detail();
+    }
+    let chunks = format!("{head}Transfer-Encoding: chunked\r\n\r\n10001\r\n");
     assert_eq!(door(&device).raw(chunks).status, 413);
     let fits = format!("{head}Content-Length: 65536\r\n\r\n{}", " ".repeat(65536));
     assert_eq!(door(&device).raw(fits).status, 400);
+    let endless = format!("GET /health HTTP/1.1\r\nX: {}", "y".repeat(8 * 1024));
+    assert_eq!(door(&device).raw(endless).status, 431);
     assert_eq!(
         door(&device).request("GET", "/health", None, None).status,
         200
     );
+}
+
+#[test]
+fn what_is_no_request_is_answered_as_on_the_network() {
+    let device = Device::start();
+    for (text, status) in [
+        ("GET /health HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        ("GET /health HTTP/1.1\nHost: a\n\n", 400),
+        ("GET /health HTTP/1.1\r\nHost: a\r\nTE: gzip\r\n\r\n", 200),
+        (
+            "POST /api/logout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+            501,
+        ),
+        ("GET /health\r\n", 400),
+        ("\u{16}\u{3}\u{1}\r\n\r\n", 400),
+        ("GET /health HTTP/1.0\r\n\r\n", 200),
+    ] {
+        assert_eq!(door(&device).raw(text).status, status, "{text:?}");
+    }
+    // A connection goes on until either side says otherwise, and takes requests that do not wait for the answer.
+    let mut client = door(&device);
+    let two = "GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert!(client.raw(two).text().contains("healthy"));
+    assert!(client.response_to("GET").text().contains("ready"));
+    assert!(client.is_closed());
+    let mut client = door(&device);
+    assert_eq!(client.raw("GET /health HTTP/1.0\r\n\r\n").status, 200);
+    assert!(client.is_closed());
 }
 
 #[test]
@@ -165,15 +214,13 @@ fn the_socket_goes_with_the_server_and_one_left_by_a_crash_is_replaced() {
     let path = device.state("postern.sock");
     device.stop();
     assert!(!path.exists());
-    // What a crash leaves behind: a socket without a server, and half of a new one.
+    // What a crash leaves behind: a socket without a server.
     drop(UnixListener::bind(&path).expect("a socket"));
-    drop(UnixListener::bind(device.state(".new-sock")).expect("a socket"));
     device.boot();
     assert_eq!(
         door(&device).request("GET", "/health", None, None).status,
         200
     );
-    assert!(!device.state(".new-sock").exists());
 }
 
 #[test]
@@ -185,36 +232,52 @@ fn an_empty_name_means_no_socket() {
 }
 
 #[test]
-fn clients_that_do_not_finish_leave_the_door_to_the_watchdog() {
+fn clients_that_do_not_finish_or_do_nothing_leave_the_door_to_the_watchdog() {
     let device = Device::start();
-    let mut unfinished = Vec::new();
-    for _ in 0..8 {
-        // One after the other: of connections that come at the same instant tiny_http may keep one waiting.
+    let mut held = Vec::new();
+    // More than the door holds.
+    for index in 0..200 {
         let mut client = door(&device);
-        assert_eq!(client.request("GET", "/health", None, None).status, 200);
-        client.send("POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n{");
-        unfinished.push(client);
+        match index % 4 {
+            0 => {
+                client.send("POST /api/logout HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n{")
+            }
+            1 => client.send("GET /hea"),
+            _ => {}
+        }
+        held.push(client);
     }
     let response = door(&device).request("GET", "/health", None, None);
     assert_eq!(response.status, 200);
+    // The network has places of its own.
+    assert_eq!(device.get("/health", None).status, 200);
 }
 
 #[test]
-fn the_oldest_of_too_many_streams_makes_room() {
+fn streams_leave_room_for_questions() {
     let device = Device::start();
     let mut streams = Vec::new();
-    for _ in 0..9 {
+    let refused = loop {
         let mut client = door(&device);
         let response = client.request("GET", "/api/logs?follow=true&q=nothing", None, None);
-        assert_eq!(response.status, 200);
+        if response.status != 200 {
+            break response;
+        }
         let mut body = Body::of(&response);
         client.line(&mut body).expect("a hello");
-        streams.push((client, body));
-    }
-    let (oldest, body) = &mut streams[0];
-    assert_eq!(oldest.line(body), None);
-    crate::eventually("the end of the oldest", || {
-        device.server().api().hub.subscribers() == 8
+        streams.push(client);
+    };
+    assert_eq!((refused.status, streams.len()), (503, 32));
+    assert!(refused.header("retry-after").is_some());
+    refused.detail();
+    assert_eq!(
+        door(&device).request("GET", "/health", None, None).status,
+        200
+    );
+    streams.pop();
+    crate::eventually("room for another", || {
+        let response = door(&device).request("GET", "/api/logs?follow=true", None, None);
+        response.status == 200
     });
 }
 

@@ -109,7 +109,7 @@ fn a_subscriber_that_does_not_answer_delays_the_end_by_seconds_at_most() {
 #[test]
 fn clients_that_never_finish_do_not_hold_the_server() {
     let mut device = Device::start();
-    // On the local socket too, where tiny_http knows no deadline: as many as it has threads.
+    // On the local socket too.
     let mut local: Vec<_> = (0..2)
         .map(|_| Client::local(&device.state("postern.sock")))
         .collect();

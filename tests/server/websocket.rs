@@ -1,5 +1,7 @@
 //! A subscriber of the log stream: the handshake by hand, so that every header can be wrong, and tungstenite behind it.
 
+use std::io::{Read, Write};
+
 use serde_json::Value;
 use tungstenite::protocol::{Role, WebSocket};
 use tungstenite::{Error, Message};
@@ -12,11 +14,9 @@ pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// … and the answer to it.
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-pub type Socket = WebSocket<TlsStream>;
-
 /// A stream that has had its `hello`.
-pub struct Subscriber {
-    pub socket: Socket,
+pub struct Subscriber<S = TlsStream> {
+    pub socket: WebSocket<S>,
     pub hello: Value,
 }
 
@@ -52,9 +52,11 @@ impl Subscriber {
         let response = client.raw(handshake(&target, &[("Authorization", authorization)]));
         Self::after(client, &response)
     }
+}
 
+impl<S: Read + Write> Subscriber<S> {
     /// Behind a handshake.
-    pub fn after(client: Client, response: &Response) -> Self {
+    pub fn after(client: Client<S>, response: &Response) -> Self {
         assert_eq!(response.status, 101, "{}", response.text());
         assert_eq!(response.header("sec-websocket-accept"), Some(ACCEPT));
         let (stream, buffered) = client.into_parts();
@@ -102,7 +104,7 @@ impl Subscriber {
     }
 }
 
-fn next(socket: &mut Socket) -> Value {
+fn next<S: Read + Write>(socket: &mut WebSocket<S>) -> Value {
     loop {
         match socket.read() {
             Ok(Message::Text(text)) => return serde_json::from_str(&text).expect("JSON"),
