@@ -2,13 +2,14 @@
 //!
 //! A file is known by its device and inode, not by its name: rotation renames it, and what was read of it is not new then.
 //! Those that are there at the start are read from their ends, those that come later from their beginnings. One that the
-//! pattern fits no more is read until nothing has come for a moment, then closed.
+//! pattern fits no more is read on until another file has its name, or it is deleted, and nothing has come for 5 s; then it is
+//! closed.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::super::line::Line;
 use super::super::{Event, format};
@@ -39,8 +40,8 @@ pub(super) struct Files {
 struct OneOfThem {
     tail: Tail,
     label: Arc<str>,
-    /// Since when the pattern has not fitted it any more.
-    gone: Option<Moment>,
+    /// Whether the pattern does not fit it any more.
+    is_old: bool,
     /// Whether it has more to be read right now.
     more: bool,
 }
@@ -89,12 +90,11 @@ impl Files {
         self.known = listed;
         let mut changed = false;
         for one in &mut self.followed {
-            let is_there = self.known.contains_key(&one.tail.identity());
-            one.gone = if is_there {
-                None
-            } else {
-                one.gone.or(Some(now))
-            };
+            one.is_old = !self.known.contains_key(&one.tail.identity());
+            // Until a new file has its name its writer is thought to be at the old one.
+            let is_left =
+                one.is_old && (one.tail.is_deleted() || std::fs::metadata(one.tail.path()).is_ok());
+            one.tail.leave(is_left.then_some(now));
         }
         // The last written come first; those beyond the bound have been quiet for longest.
         files.sort_by_key(|(_, metadata)| std::cmp::Reverse(metadata.modified().ok()));
@@ -143,7 +143,7 @@ impl Files {
                 self.followed.push(OneOfThem {
                     tail,
                     label: label::of_file(path).into(),
-                    gone: None,
+                    is_old: false,
                     more: true,
                 });
                 true
@@ -154,6 +154,20 @@ impl Files {
                     .get_or_insert(format!("{}: {error}", path.display()));
                 false
             }
+        }
+    }
+
+    /// Closes those of too many old files that have been quiet for longest.
+    fn close_oldest(&mut self, give: &mut dyn FnMut(Event)) {
+        let old = self.followed.iter().filter(|one| one.is_old);
+        for _ in MAX_OLD..old.count() {
+            let all = self.followed.iter().enumerate();
+            let old = all.filter(|(_, one)| one.is_old);
+            let Some((at, _)) = old.min_by_key(|(_, one)| one.tail.grew()) else {
+                return;
+            };
+            let mut one = self.followed.swap_remove(at);
+            one.finish(self.format, self.is_named, give);
         }
     }
 
@@ -203,7 +217,7 @@ impl Followed for Files {
                     failed.push(one.tail.identity());
                 }
             }
-            if one.is_over(now) {
+            if one.tail.is_over(now) {
                 one.tail.finish(&mut give);
             }
         }
@@ -212,7 +226,8 @@ impl Followed for Files {
         for identity in failed {
             self.close(identity);
         }
-        self.followed.retain(|one| !one.is_over(now));
+        self.followed.retain(|one| !one.tail.is_over(now));
+        self.close_oldest(give);
         look.changed |= self.followed.len() != before;
         look
     }
@@ -242,26 +257,23 @@ impl Followed for Files {
     }
 
     fn finish(&mut self, give: &mut dyn FnMut(Event)) {
-        let (format, is_named) = (self.format, self.is_named);
-        for OneOfThem { tail, label, .. } in &mut self.followed {
-            let path = tail.path().to_owned();
-            tail.finish(&mut |line| give(event(line, format, is_named, label, &path)));
+        for one in &mut self.followed {
+            one.finish(self.format, self.is_named, give);
         }
     }
 }
 
 impl OneOfThem {
     fn is_pending(&self) -> bool {
-        self.gone.is_some() || self.tail.is_partial()
+        self.tail.is_left() || self.tail.is_partial()
     }
 
-    /// Whether nothing more is to be expected of it.
-    fn is_over(&self, now: Moment) -> bool {
-        let Some(gone) = self.gone else {
-            return false;
-        };
-        let quiet = now.saturating_since(self.tail.grew().max(gone)) >= GONE_QUIET;
-        quiet || now.saturating_since(gone) >= GONE_LONGEST
+    /// Gives what is unfinished.
+    fn finish(&mut self, format: LineFormat, is_named: bool, give: &mut dyn FnMut(Event)) {
+        let path = self.tail.path().to_owned();
+        let label = &self.label;
+        self.tail
+            .finish(&mut |line| give(event(line, format, is_named, label, &path)));
     }
 }
 
@@ -279,11 +291,8 @@ fn event(line: Line, format: LineFormat, is_named: bool, label: &Arc<str>, path:
 /// How many files one pattern follows: each takes a descriptor, a watch and up to 64 KiB of an unfinished line.
 const MAX_FILES: usize = 64;
 
-/// A file that is gone is closed once nothing has been written to it for this long, …
-const GONE_QUIET: Duration = Duration::from_millis(500);
-
-/// … or after this long, if its writer never lets go of it.
-const GONE_LONGEST: Duration = Duration::from_secs(5);
+/// How many more are read on that the pattern fits no more: all that one rotation renames.
+const MAX_OLD: usize = MAX_FILES;
 
 #[cfg(test)]
 #[path = "files_tests.rs"]

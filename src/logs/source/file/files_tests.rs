@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::bench::{Bench, assert_sleeps};
+use super::super::tail::LEFT_QUIET;
+use super::super::watch::POLL;
 use super::*;
 
 fn labelled(entries: &[Value]) -> Vec<(&str, &str)> {
@@ -100,16 +102,47 @@ fn a_file_that_goes_is_read_to_its_end_and_closed() {
     bench.rename("b.log", "b.old");
     bench.wake();
     assert_eq!(bench.state().files, Some(2));
-    bench.pass(GONE_QUIET);
+    bench.pass(LEFT_QUIET);
     assert_sleeps(bench.settle());
-    assert_eq!(bench.state().files, Some(0));
+    // Nobody took the other's name: its writer still has it.
+    assert_eq!(bench.state().files, Some(1));
     let mut lines = bench.lines();
     lines.sort();
     assert_eq!(lines, ["half", "last", "moved"]);
+    bench.append("b.old", "late\n");
+    bench.wake();
+    bench.append("b.log", "new\n");
+    assert_eq!(bench.wake().at_most, Some(POLL));
+    bench.append("b.old", "later\n");
+    bench.wake();
+    assert_eq!(bench.lines(), ["late", "new", "later"]);
+    bench.pass(LEFT_QUIET);
+    assert_sleeps(bench.settle());
+    assert_eq!(bench.state().files, Some(1));
     // Another file of that name is new.
     bench.append("a.log", "again\n");
     bench.wake();
     assert_eq!(bench.lines(), ["again"]);
+}
+
+#[test]
+fn of_files_that_were_moved_away_only_so_many_are_held_open() {
+    let mut bench = Bench::all("*.log", false);
+    for n in 0..MAX_OLD + 10 {
+        bench.append(&format!("{n}.log"), "");
+        bench.settle();
+        bench.pass(Duration::from_secs(1));
+        bench.append(&format!("{n}.log"), "line, and half\na line");
+        bench.settle();
+        bench.rename(&format!("{n}.log"), &format!("{n}.old"));
+        bench.wake();
+        assert!(bench.state().files.unwrap() <= MAX_OLD);
+    }
+    // The last ones of them.
+    let last = format!("{}.old", MAX_OLD + 9);
+    bench.append(&last, " ends\n");
+    bench.wake();
+    assert_eq!(bench.lines().last().unwrap(), "a line ends");
 }
 
 #[test]

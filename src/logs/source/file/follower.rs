@@ -1,11 +1,12 @@
 //! A file followed by its name as `tail -F` does it: through rotation, truncation, and times when it is not there.
 //!
 //! It begins at the end of a file that is there at the start, and at the beginning of one that appears later.
-//! When the path names another file, that one is opened at once, so that a further rotation cannot take it away; the old
-//! one is read on until nothing has come for a moment (a writer reopens its log only after the rotation), then the
-//! new one from its beginning. A file shorter than what was read of it, or that begins otherwise, was truncated and is
-//! read from its beginning. An unfinished line is kept until it ends, until 2 s have passed without more of it, or until
-//! its file is left.
+//! When the path names another file, that one is opened at once, so that a further rotation cannot take it away. The old
+//! one is read on until nothing has come for a moment, then the new one from its beginning, so that the order is kept. A
+//! writer may be told seconds later that its log was renamed, so the old file is read beside the new one until it has been
+//! quiet for 5 s. A file shorter than what was read of it, or with other bytes at its beginning or before the place it was
+//! read to, was truncated and is read from its beginning. An unfinished line is kept until it ends, until 2 s have passed
+//! without more of it, or until its file is closed.
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::Metadata;
@@ -38,6 +39,8 @@ impl From<Refused> for State {
 /// The follower, fed with time and polled by hand in tests.
 pub(super) struct Follower {
     path: PathBuf,
+    /// Those that the path named before, the oldest first; their writers may still be at them.
+    old: VecDeque<Tail>,
     open: Option<Tail>,
     /// What has taken the open one's place since, in that order.
     next: VecDeque<Tail>,
@@ -57,6 +60,7 @@ impl Follower {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
+            old: VecDeque::new(),
             open: None,
             next: VecDeque::new(),
             replaced: None,
@@ -72,13 +76,19 @@ impl Follower {
 
     /// The files it holds open.
     pub(super) fn tails(&mut self) -> impl Iterator<Item = &mut Tail> {
-        self.open.iter_mut().chain(&mut self.next)
+        self.old
+            .iter_mut()
+            .chain(&mut self.open)
+            .chain(&mut self.next)
     }
 
     /// Which they are.
     pub(super) fn held(&self) -> Vec<Identity> {
-        let held = self.open.iter().chain(&self.next);
-        held.map(Tail::identity).collect()
+        self.all().map(Tail::identity).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Tail> {
+        self.old.iter().chain(&self.open).chain(&self.next)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -87,7 +97,10 @@ impl Follower {
 
     /// Whether something is due after a while, even if nothing happens.
     pub(super) fn is_pending(&self) -> bool {
-        self.replaced.is_some() || self.open.as_ref().is_some_and(Tail::is_partial)
+        let open = self.open.as_ref();
+        self.replaced.is_some()
+            || !self.old.is_empty()
+            || open.is_some_and(|open| open.is_partial() || open.is_left())
     }
 
     /// Reads what is new, a bounded amount; true if there is more right now.
@@ -119,6 +132,9 @@ impl Follower {
             }
         }
         self.from_end = false;
+        if self.read_old(now, give) {
+            return (State::Following, true);
+        }
         let Some(open) = &mut self.open else {
             return (State::Waiting, false);
         };
@@ -128,7 +144,7 @@ impl Follower {
             Err(error) => {
                 // A stale handle must not hide a file that has been put in its place.
                 if self.look_at_path(now) == State::Following && !self.next.is_empty() {
-                    self.advance(now, give);
+                    self.advance(now);
                 }
                 (State::Failed(error.to_string()), false)
             }
@@ -137,32 +153,67 @@ impl Follower {
 
     /// Gives what is unfinished.
     pub(super) fn finish(&mut self, give: &mut dyn FnMut(Line)) {
-        if let Some(open) = &mut self.open {
-            open.finish(give);
+        for tail in self.old.iter_mut().chain(&mut self.open) {
+            tail.finish(give);
         }
+    }
+
+    /// Reads what late writers added to the old files, and closes those that are over; true if there is more.
+    fn read_old(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> bool {
+        for old in &mut self.old {
+            match old.read(&mut self.buffer, now, give) {
+                Ok(Amount::Budget) => return true,
+                Ok(_) => {}
+                // Not to be read any more. The file that has its name says so itself, if it is wrong too.
+                Err(_) => old.finish(give),
+            }
+        }
+        let mut surplus = self.old.len().saturating_sub(MAX_OLD);
+        self.old.retain_mut(|old| {
+            let is_over = surplus > 0 || old.is_over(now);
+            surplus = surplus.saturating_sub(1);
+            if is_over {
+                old.finish(give);
+            }
+            !is_over
+        });
+        false
     }
 
     /// Goes over to another file under the same name once the old one is really finished.
     fn follow_rotation(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> (State, bool) {
         let state = self.look_at_path(now);
-        let (Some(open), false) = (&self.open, self.next.is_empty()) else {
-            self.replaced = None;
+        let Some(open) = &mut self.open else {
             return (state, false);
         };
+        if self.next.is_empty() {
+            self.replaced = None;
+            open.leave((state == State::Waiting && open.is_deleted()).then_some(now));
+            if open.is_over(now) {
+                open.finish(give);
+                self.open = None;
+            }
+            return (state, false);
+        }
         let since = *self.replaced.get_or_insert(now);
-        let quiet = now.saturating_since(open.grew().max(since)) >= ROTATION_QUIET;
+        open.leave(Some(since));
+        let is_quiet = now.saturating_since(open.grew().max(since)) >= ROTATION_QUIET;
+        let quiet = is_quiet && !open.is_partial();
         let long = now.saturating_since(since) >= ROTATION_LONGEST;
         if quiet || long || self.next.len() > MAX_NEXT {
-            self.advance(now, give);
+            self.advance(now);
             return (state, true);
         }
         (state, false)
     }
 
-    /// Leaves the open file for the next one.
-    fn advance(&mut self, now: Moment, give: &mut dyn FnMut(Line)) {
-        self.finish(give);
+    /// Goes on to the next file. The open one is an old one then.
+    fn advance(&mut self, now: Moment) {
+        self.old.extend(self.open.take());
         self.open = self.next.pop_front();
+        if let Some(open) = &mut self.open {
+            open.leave(None);
+        }
         self.replaced = (!self.next.is_empty()).then_some(now);
     }
 
@@ -172,6 +223,10 @@ impl Follower {
             Ok(found) => Identity::of(&found),
             Err(_) => return State::Waiting,
         };
+        if let Some(at) = self.old.iter().position(|old| old.identity() == found) {
+            // It was put back under its name.
+            self.next.extend(self.old.remove(at));
+        }
         if self.holds(found) {
             return State::Following;
         }
@@ -187,8 +242,7 @@ impl Follower {
 
     /// Our descriptors keep the old inodes from being used again, so equal numbers are the same file.
     fn holds(&self, file: Identity) -> bool {
-        let mut held = self.open.iter().chain(&self.next);
-        held.any(|tail| tail.identity() == file)
+        self.all().any(|tail| tail.identity() == file)
     }
 
     /// Files that came and were rotated away before anybody looked, by their names beside the path.
@@ -234,14 +288,17 @@ impl Follower {
     }
 }
 
-/// A rotated file is left once nothing has been written to it for this long, …
+/// The next file waits until nothing has been written to the rotated one for this long, so that lines keep their order, …
 const ROTATION_QUIET: Duration = Duration::from_millis(500);
 
-/// … or after this long, if its writer never lets go of it, …
+/// … or for this long, if its writer never lets go of it, …
 const ROTATION_LONGEST: Duration = Duration::from_secs(5);
 
-/// … or once so many have followed it.
+/// … or until so many wait.
 const MAX_NEXT: usize = 8;
+
+/// How many old files are read on; each takes a descriptor, a watch and up to 64 KiB of an unfinished line.
+const MAX_OLD: usize = 8;
 
 /// A folder with more files than this is not where logs are rotated.
 const MAX_LOOKED_AT: usize = 10_000;

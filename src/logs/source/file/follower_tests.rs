@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-use super::super::tail::PARTIAL_PATIENCE;
+use super::super::tail::{COMPARED, LEFT_QUIET, PARTIAL_PATIENCE};
 use super::super::watch::POLL;
 use super::*;
 
@@ -101,7 +101,7 @@ fn rotation_loses_nothing_of_either_file_and_keeps_their_order() {
     assert_eq!(bench.lines(), ["three"]);
     late.write_all(b"four, unfinished").unwrap();
     assert_eq!(bench.lines(), [""; 0]);
-    bench.pass(ROTATION_QUIET);
+    bench.pass(PARTIAL_PATIENCE);
     assert_eq!(bench.lines(), ["four, unfinished", "five"]);
     bench.append("six\n");
     assert_eq!(bench.poll(), (State::Following, vec!["six".into()]));
@@ -122,6 +122,89 @@ fn a_writer_that_never_lets_go_of_the_old_file_does_not_hide_the_new_one() {
     assert!(!seen.contains(&"new".to_string()));
     seen.extend(bench.lines());
     assert_eq!(seen.last().unwrap(), "new");
+}
+
+#[test]
+fn what_a_late_writer_adds_to_the_renamed_file_is_read_beside_the_new_one() {
+    let mut bench = Bench::following();
+    let old = bench.rotate();
+    bench.append("new\n");
+    let mut late = OpenOptions::new().append(true).open(old).unwrap();
+    assert_eq!(bench.lines(), [""; 0]);
+    bench.pass(ROTATION_QUIET);
+    assert_eq!(bench.lines(), ["new"]);
+    // Each of them begins the wait anew.
+    for n in 0..3 {
+        bench.pass(LEFT_QUIET - POLL);
+        late.write_all(format!("late {n}\n").as_bytes()).unwrap();
+        bench.append(format!("new {n}\n"));
+        let mut seen = bench.lines();
+        seen.sort();
+        assert_eq!(seen, [format!("late {n}"), format!("new {n}")]);
+    }
+    assert_eq!(bench.follower.held().len(), 2);
+    bench.pass(LEFT_QUIET);
+    assert_eq!(bench.lines(), [""; 0]);
+    assert_eq!(bench.follower.held().len(), 1);
+    assert!(!bench.follower.is_pending());
+}
+
+#[test]
+fn without_a_new_file_the_renamed_one_is_followed_until_it_is_deleted() {
+    let mut bench = Bench::following();
+    let old = bench.rotate();
+    assert_eq!(bench.poll(), (State::Waiting, vec![]));
+    bench.pass(Duration::from_secs(3600));
+    let mut late = OpenOptions::new().append(true).open(&old).unwrap();
+    late.write_all(b"late\n").unwrap();
+    assert_eq!(bench.lines(), ["late"]);
+    fs::remove_file(old).unwrap();
+    late.write_all(b"later\n").unwrap();
+    assert_eq!(bench.lines(), ["later"]);
+    assert!(bench.follower.is_pending());
+    bench.pass(LEFT_QUIET);
+    assert_eq!(bench.poll(), (State::Waiting, vec![]));
+    assert_eq!(bench.follower.held(), [], "its blocks are given back");
+    bench.append("new\n");
+    assert_eq!(bench.lines(), ["new"]);
+}
+
+#[test]
+fn a_rotation_every_moment_holds_only_so_many_files_open() {
+    let mut bench = Bench::following();
+    let mut seen = Vec::new();
+    for n in 0..50 {
+        fs::rename(bench.path(), bench.folder.path().join(format!("old{n}"))).unwrap();
+        bench.append(format!("{n}\n"));
+        seen.extend(bench.lines());
+        bench.pass(ROTATION_QUIET);
+        seen.extend(bench.lines());
+        assert!(bench.follower.held().len() <= MAX_OLD + 2);
+    }
+    let all: Vec<_> = (0..50).map(|n| n.to_string()).collect();
+    assert_eq!(seen, all);
+}
+
+#[test]
+fn a_file_truncated_behind_an_unchanged_banner_is_read_from_its_beginning() {
+    let banner = "B".repeat(COMPARED + 43);
+    let mut bench = Bench::following();
+    bench.append(format!("{banner}\nstart 1\n"));
+    assert_eq!(bench.lines(), [&banner, "start 1"]);
+    // As long as before, and longer, the second time after a start that finds the file.
+    for n in [2, 3] {
+        fs::write(bench.path(), format!("{banner}\nstart {n}\n")).unwrap();
+        assert_eq!(bench.lines(), [banner.clone(), format!("start {n}")]);
+    }
+    fs::write(bench.path(), format!("{banner}\nstart 4\nand more\n")).unwrap();
+    assert_eq!(bench.lines(), [&banner, "start 4", "and more"]);
+    let mut late = Follower::new(bench.path());
+    assert!(late.poll(bench.now, &mut |_| panic!("it is old")).0 == State::Following);
+    bench.follower = late;
+    bench.append("next\n");
+    assert_eq!(bench.lines(), ["next"]);
+    fs::write(bench.path(), format!("{banner}\nstart 5\nand more\nnext\n")).unwrap();
+    assert_eq!(bench.lines().len(), 4);
 }
 
 #[test]

@@ -47,8 +47,13 @@ fn a_timer_runs_only_while_something_is_pending() {
     bench.append("app.log", "new\n");
     assert_eq!(bench.wake().at_most, Some(POLL));
     bench.pass(Duration::from_secs(1));
-    assert_sleeps(bench.settle());
+    assert_eq!(bench.settle().at_most, Some(POLL));
     assert_eq!(bench.lines(), ["new"]);
+    bench.append("app.log.1", "late\n");
+    bench.wake();
+    assert_eq!(bench.lines(), ["late"]);
+    bench.pass(tail::LEFT_QUIET);
+    assert_sleeps(bench.settle());
 }
 
 #[test]

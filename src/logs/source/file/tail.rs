@@ -74,9 +74,13 @@ pub(super) struct Tail {
     position: u64,
     /// Its first bytes, of those that have been read. If they change, it is another log in the same file.
     head: Vec<u8>,
+    /// The last bytes before the position, for the same reason: many a log begins with the same banner each time.
+    before: Vec<u8>,
     splitter: Splitter,
     /// When it last grew.
     grew: Moment,
+    /// Since when another file has its name, or it has none any more. Its writer may not know yet.
+    left: Option<Moment>,
     /// The watch that tells of its changes.
     pub(super) watch: Option<i32>,
 }
@@ -99,18 +103,20 @@ impl Tail {
             Start::At(position) => position.min(metadata.len()),
             Start::End => metadata.len(),
         };
-        let mut head = vec![0; HEAD.min(usize::try_from(position).unwrap_or(HEAD))];
         // An error here will come again at the first turn.
-        let read = file.read_at(&mut head, 0).unwrap_or(0);
-        head.truncate(read);
+        let compared = position.min(COMPARED as u64);
+        let head = bytes_at(&file, 0, compared).unwrap_or_default();
+        let before = bytes_at(&file, position - compared, compared).unwrap_or_default();
         Ok(Self {
             file,
             path: path.to_owned(),
             identity: Identity::of(&metadata),
             position,
             head,
+            before,
             splitter: Splitter::default(),
             grew: now,
+            left: None,
             watch: None,
         })
     }
@@ -133,6 +139,27 @@ impl Tail {
         self.grew
     }
 
+    /// Notes since when it is left to its old writer, or that it is not.
+    pub(super) fn leave(&mut self, since: Option<Moment>) {
+        self.left = since.map(|since| self.left.unwrap_or(since));
+    }
+
+    pub(super) fn is_left(&self) -> bool {
+        self.left.is_some()
+    }
+
+    /// Whether nothing more is to be expected of it: it was left, and has been quiet for long enough.
+    pub(super) fn is_over(&self, now: Moment) -> bool {
+        let is_quiet = |left| now.saturating_since(self.grew.max(left)) >= LEFT_QUIET;
+        self.left.is_some_and(is_quiet)
+    }
+
+    /// Whether it has no name any more, so that only who has it open can write to it.
+    pub(super) fn is_deleted(&self) -> bool {
+        let metadata = self.file.metadata();
+        metadata.is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+
     /// Whether a line has begun and not ended.
     pub(super) fn is_partial(&self) -> bool {
         self.splitter.is_partial()
@@ -151,10 +178,11 @@ impl Tail {
         give: &mut dyn FnMut(Line),
     ) -> io::Result<Amount> {
         let size = self.file.metadata()?.len();
-        if size < self.position || !self.begins_as_before()? {
+        if size < self.position || !self.is_as_before()? {
             self.splitter.finish(&mut *give);
             self.position = 0;
             self.head.clear();
+            self.before.clear();
         }
         let mut taken = 0;
         while self.position < size {
@@ -168,10 +196,14 @@ impl Tail {
                 Err(error) => return Err(error),
             };
             let bytes = &buffer[..read];
-            if self.head.len() < HEAD && self.head.len() as u64 == self.position {
-                let room = HEAD - self.head.len();
+            if self.head.len() < COMPARED && self.head.len() as u64 == self.position {
+                let room = COMPARED - self.head.len();
                 self.head.extend_from_slice(&bytes[..read.min(room)]);
             }
+            self.before
+                .extend_from_slice(&bytes[read.saturating_sub(COMPARED)..]);
+            let surplus = self.before.len().saturating_sub(COMPARED);
+            self.before.drain(..surplus);
             self.splitter.feed(bytes, &mut *give);
             self.position += read as u64;
             taken += read;
@@ -187,12 +219,20 @@ impl Tail {
     }
 
     /// A file that was truncated may have grown past where it was read to before anybody looked.
-    fn begins_as_before(&self) -> io::Result<bool> {
-        let mut now = [0; HEAD];
-        let now = &mut now[..self.head.len()];
-        let read = self.file.read_at(now, 0)?;
-        Ok(now[..read] == self.head)
+    fn is_as_before(&self) -> io::Result<bool> {
+        let is =
+            |known: &[u8], at| bytes_at(&self.file, at, known.len() as u64).map(|now| now == known);
+        let end = self.position - self.before.len() as u64;
+        Ok(is(&self.head, 0)? && is(&self.before, end)?)
     }
+}
+
+/// So many bytes of a file at most.
+fn bytes_at(file: &File, at: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(COMPARED).min(COMPARED)];
+    let read = file.read_at(&mut bytes, at)?;
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 impl AsFd for Tail {
@@ -218,5 +258,9 @@ pub(super) const BUFFER: usize = 16 * 1024;
 /// What is read before the thread looks up to see whether it is to stop.
 const BYTES_A_TURN: usize = 256 * 1024;
 
+/// A file that was left is read on until nothing has come for this long. Its writer is often told late: logrotate runs
+/// `postrotate` once, behind the renames of all its logs.
+pub(super) const LEFT_QUIET: Duration = Duration::from_secs(5);
+
 /// Enough for a first line's time, which differs from log to log.
-const HEAD: usize = 256;
+pub(super) const COMPARED: usize = 256;
