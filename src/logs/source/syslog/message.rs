@@ -153,7 +153,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 /// tag follows, a tag or none.
 fn rfc3164(text: &str, reception: &Reception<'_>, event: &mut Event) {
     let mut rest = text;
-    if let Some((timestamp, after)) = timestamp(text, reception.at) {
+    if let Some((timestamp, after)) = timestamp(text, reception) {
         event.timestamp = Some(timestamp);
         rest = after.trim_start_matches(' ');
         if tag(rest).is_none()
@@ -170,6 +170,15 @@ fn rfc3164(text: &str, reception: &Reception<'_>, event: &mut Event) {
         rest = after;
     }
     rest.clone_into(&mut event.message);
+}
+
+/// Whether a tag stands here, or behind one word.
+fn is_tagged(text: &str) -> bool {
+    let behind = text.split_once(' ').map(|(_, rest)| rest);
+    [Some(text), behind]
+        .into_iter()
+        .flatten()
+        .any(|text| tag(text).is_some())
 }
 
 /// `app:` or `app[pid]:`, and the message behind it.
@@ -189,8 +198,10 @@ fn tag(text: &str) -> Option<(&str, &str, &str)> {
     (is_tag && pid.len() <= MAX_TAG && !pid.contains(' ')).then_some((app, pid, message))
 }
 
-/// `Oct 11 22:14:15`, with fractions of a second or a year behind it, or a time as in RFC 5424; and what follows it.
-fn timestamp(text: &str, received: Timestamp) -> Option<(Timestamp, &str)> {
+/// `Oct 11 22:14:15`, with fractions of a second, with a year before or behind the time of day, or a time as in RFC 5424; and
+/// what follows it.
+fn timestamp<'a>(text: &'a str, reception: &Reception<'_>) -> Option<(Timestamp, &'a str)> {
+    let received = reception.at;
     let (first, rest) = text.split_once(' ')?;
     if let Some(timestamp) = rfc3339(first) {
         return Some((timestamp, rest));
@@ -201,8 +212,8 @@ fn timestamp(text: &str, received: Timestamp) -> Option<(Timestamp, &str)> {
     let (day, rest) = rest.trim_start_matches(' ').split_once(' ')?;
     let day = number(day, 1..=2)?;
     let (word, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
-    // Cisco's devices name the year.
-    let (year, time) = match number(word, 4..=4) {
+    // Cisco's devices name the year before the time, …
+    let (mut year, time) = match number(word, 4..=4) {
         Some(year) => {
             let (time, after) = rest.split_once(' ').unwrap_or((rest, ""));
             rest = after;
@@ -211,6 +222,15 @@ fn timestamp(text: &str, received: Timestamp) -> Option<(Timestamp, &str)> {
         None => (None, word),
     };
     let of_day = time_of_day(time.strip_suffix(':').unwrap_or(time))?;
+    // … others behind it. In a local message without a host and a tag it may be a number of the text.
+    if year.is_none()
+        && let Some((word, after)) = rest.split_once(' ')
+        && let Some(behind) = number(word.strip_suffix(':').unwrap_or(word), 4..=4)
+        && YEARS.contains(&behind)
+        && (reception.remote || is_tagged(after))
+    {
+        (year, rest) = (Some(behind), after);
+    }
     let at = |year| instant(i32::try_from(year).ok()?, month, day, of_day);
     let timestamp = if let Some(year) = year {
         at(year)?
@@ -314,6 +334,9 @@ const MONTHS: [&str; 12] = [
 
 /// RFC 5424 allows a host's name that many characters, and everything else fewer.
 const MAX_NAME: usize = 255;
+
+/// What may be a year behind a time: no more than clocks know, so that fewer numbers are taken for one.
+const YEARS: std::ops::RangeInclusive<u32> = 1970..=2099;
 
 /// RFC 3164 allows 32 characters; programs have longer names. What is longer is text.
 const MAX_TAG: usize = 64;

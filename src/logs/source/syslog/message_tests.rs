@@ -133,6 +133,16 @@ fn what_programs_send_to_dev_log_has_a_tag_and_no_host() {
             "by another",
         ),
         (
+            "<13>Nov 24 11:36:33 2026 app[7]: hi",
+            json!({"facility": "user", "app": "app", "pid": 7}),
+            "hi",
+        ),
+        (
+            "<13>Nov 24 11:36:33 2026 items are left",
+            json!({"facility": "user"}),
+            "2026 items are left",
+        ),
+        (
             "<13>http://x/ is gone",
             json!({"facility": "user"}),
             "http://x/ is gone",
@@ -166,6 +176,53 @@ fn what_comes_over_the_network_has_a_host_unless_it_is_this_one() {
     let event = remote("<166>Nov 24 2025 11:36:33: %ASA-6-302013: Built");
     assert_eq!(event.fields["app"], "%ASA-6-302013");
     assert_eq!(time_of(&event), "2025-11-24T11:36:33.000Z");
+    for (text, hostname, message, time) in [
+        (
+            "<13>Nov 24 11:36:33 2025 router app: hi",
+            "router",
+            "hi",
+            "2025-11-24T11:36:33.000Z",
+        ),
+        (
+            "<13>Nov  4 11:36:33.5 2025 router app[1]: hi",
+            "router",
+            "hi",
+            "2025-11-04T11:36:33.500Z",
+        ),
+        (
+            "<13>Nov 24 11:36:33 2025: router app: hi",
+            "router",
+            "hi",
+            "2025-11-24T11:36:33.000Z",
+        ),
+        (
+            "<13>Nov 24 2025 11:36:33 router app: hi",
+            "router",
+            "hi",
+            "2025-11-24T11:36:33.000Z",
+        ),
+        (
+            "<189>Nov 24 11:36:33 2025 router link down",
+            "router",
+            "link down",
+            "2025-11-24T11:36:33.000Z",
+        ),
+        // A host may be called so.
+        (
+            "<13>Nov 24 11:36:33 4711 app: hi",
+            "4711",
+            "hi",
+            "2026-11-24T11:36:33.000Z",
+        ),
+    ] {
+        let event = remote(text);
+        assert_eq!(event.fields["hostname"], hostname, "{text}");
+        assert_eq!(
+            (event.message.as_str(), time_of(&event).as_str()),
+            (message, time),
+            "{text}"
+        );
+    }
     let event = remote("<13>2026-11-24T12:36:33.25+01:00 router app: hi");
     assert_eq!(event.fields["hostname"], "router");
     assert_eq!(time_of(&event), "2026-11-24T11:36:33.250Z");
