@@ -1,5 +1,6 @@
 //! Which board: from what is typed to a host and a port.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -41,7 +42,8 @@ impl Board {
                 let (host, port) = rest
                     .split_once(']')
                     .ok_or_else(|| wrong("a ] is missing"))?;
-                if !is_ipv6(host) {
+                let host = with_plain_zone(host);
+                if !is_ipv6(&host) {
                     return Err(wrong("what stands in brackets is no IPv6 address"));
                 }
                 let port = match port.strip_prefix(':') {
@@ -55,11 +57,11 @@ impl Board {
                 Some((host, _)) if host.contains(':') => {
                     return Err(wrong("an IPv6 address stands in brackets"));
                 }
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
+                Some((host, port)) => (Cow::Borrowed(host), Some(port)),
+                None => (Cow::Borrowed(authority), None),
             },
         };
-        if !is_ipv6(host) && !is_name(host) {
+        if !is_ipv6(&host) && !is_name(&host) {
             return Err(wrong("that is no host's name and no address"));
         }
         let port = match port {
@@ -70,10 +72,11 @@ impl Board {
                 .filter(|number| *number > 0 && port.bytes().all(|b| b.is_ascii_digit()))
                 .ok_or_else(|| wrong("the port is no number from 1 to 65535"))?,
         };
-        Ok(Self {
-            host: host.to_ascii_lowercase(),
-            port,
-        })
+        // An interface is not called the same in other letters.
+        let name = host.find('%').unwrap_or(host.len());
+        let mut host = host.into_owned();
+        host[..name].make_ascii_lowercase();
+        Ok(Self { host, port })
     }
 
     /// The host, as the resolver takes it.
@@ -119,6 +122,14 @@ fn wrong(why: &str) -> String {
     format!("this is no board's address: {why}; write {EXAMPLE}")
 }
 
+/// In a URL the `%` before a zone is written `%25` (RFC 6874). An interface whose own name begins with 25 needs that spelling.
+fn with_plain_zone(host: &str) -> Cow<'_, str> {
+    match host.split_once("%25") {
+        Some((address, zone)) if !zone.is_empty() => Cow::Owned(format!("{address}%{zone}")),
+        _ => Cow::Borrowed(host),
+    }
+}
+
 /// With a zone too (RFC 4007, section 11): a board without a router has only a link-local address.
 fn is_ipv6(host: &str) -> bool {
     let (address, zone) = host.split_once('%').unwrap_or((host, "0"));
@@ -156,6 +167,11 @@ mod tests {
             ("192.168.1.20", "192.168.1.20:8443"),
             ("https://[::1]:8443", "[::1]:8443"),
             ("[fe80::1%eth0]:1", "[fe80::1%eth0]:1"),
+            ("https://[fe80::1%25eth0]:8443", "[fe80::1%eth0]:8443"),
+            ("https://[FE80::1%25eth0.25]", "[fe80::1%eth0.25]:443"),
+            ("[FE80::1%25wlP1]", "[fe80::1%wlP1]:8443"),
+            ("[fe80::1%252]", "[fe80::1%2]:8443"),
+            ("[fe80::1%25]", "[fe80::1%25]:8443"),
             ("[FD00::1]", "[fd00::1]:8443"),
         ] {
             let board = Board::parse(word).unwrap_or_else(|error| panic!("{word}: {error}"));
@@ -182,6 +198,9 @@ mod tests {
             ("[::1", "] is missing"),
             ("[::1]8443", "only a port"),
             ("[board]:8443", "no IPv6"),
+            ("[fe80::1%]:8443", "no IPv6"),
+            ("[fe80::1%25a%25b]:8443", "no IPv6"),
+            ("[fe80::1%25a/b]:8443", "behind the port"),
         ] {
             let error = Board::parse(word).unwrap_err();
             assert!(error.contains(why), "{word}: {error}");
