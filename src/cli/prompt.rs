@@ -46,6 +46,22 @@ pub(super) fn secret_line(
     line
 }
 
+/// Whether a person at the terminal answers `yes`. Anything else is no, as is no answer.
+///
+/// `wait` is called before anything is read; what it fails with is no, too.
+pub(super) fn yes(
+    console: &mut Console<'_>,
+    question: &str,
+    wait: impl FnOnce() -> io::Result<()>,
+) -> io::Result<bool> {
+    write!(console.err, "{question}")?;
+    console.err.flush()?;
+    let line = wait()
+        .map_err(PromptError::from)
+        .and_then(|()| read_line(&mut *console.input));
+    Ok(line.is_ok_and(|line| line.trim() == "yes"))
+}
+
 /// The first line, without its end. Byte by byte, so that a line without end is given up at [`MAX_LINE`].
 pub(super) fn read_line(input: &mut dyn Read) -> Result<Zeroizing<String>, PromptError> {
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
@@ -101,6 +117,39 @@ mod tests {
     fn a_line_without_end_is_not_read_to_it() {
         let error = read_line(&mut io::repeat(b'x')).unwrap_err();
         assert!(matches!(error, PromptError::TooLong));
+    }
+
+    #[test]
+    fn only_yes_is_yes() {
+        for (typed, expected) in [
+            ("yes\n", true),
+            ("yes", true),
+            (" yes \r\n", true),
+            ("", false),
+            ("\n", false),
+            ("y\n", false),
+            ("Yes\n", false),
+            ("no\nyes\n", false),
+            ("yes, of course\n", false),
+            ("correct horse battery\n", false),
+        ] {
+            let mut console = Console {
+                input: &mut typed.as_bytes(),
+                input_is_terminal: true,
+                out: &mut io::sink(),
+                err: &mut io::sink(),
+            };
+            let answer = yes(&mut console, "?", || Ok(())).unwrap();
+            assert_eq!(answer, expected, "{typed:?}");
+        }
+        let mut console = Console {
+            input: &mut "yes\n".as_bytes(),
+            input_is_terminal: true,
+            out: &mut io::sink(),
+            err: &mut io::sink(),
+        };
+        let stopped = || Err(io::ErrorKind::ConnectionAborted.into());
+        assert!(!yes(&mut console, "?", stopped).unwrap());
     }
 
     #[test]

@@ -306,8 +306,9 @@ terminal is shown as an escape.
 The password is asked for and not shown. Then the login is kept, for the next time not to ask; --sign-out ends it. \
 Scripts set POSTERN_PASSWORD; then no login is kept, and it is logged out at the end.
 
-At the first contact the certificate's fingerprint is shown; compare it with what the board printed. From then on the \
-board must have that certificate: another one is refused before anything is sent. Scripts give it with --fingerprint.
+At the first contact the certificate's fingerprint is shown. Answer yes if the board printed the same. From then on the \
+board must have that certificate: another one is refused before anything is sent. Without a terminal an unknown board is \
+refused; scripts give --fingerprint.
 
 Kept are known_boards and logins/ in $XDG_STATE_HOME/postern-client, or else in ~/.local/state/postern-client.
 

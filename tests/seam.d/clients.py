@@ -287,7 +287,8 @@ class Desk(Client):
     def __init__(self, name: str, board, binary: str, folder: pathlib.Path) -> None:
         super().__init__(name, board)
         self._process = subprocess.Popen(
-            [binary, "logs", f"https://127.0.0.1:{self.port()}", "--follow", "--json", "--since", "1h"],
+            [binary, "logs", f"https://127.0.0.1:{self.port()}", "--follow", "--json", "--since", "1h"]
+            + ["--fingerprint", board.fingerprint()],
             env={"XDG_STATE_HOME": str(folder / "desk"), "POSTERN_PASSWORD": board.password},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -18,6 +18,9 @@ at_terminal() {
 # in_script WORDS...: the same without a terminal, and with the password in the environment.
 in_script() { env -i HOME="$desk" POSTERN_PASSWORD="$first_password" "$postern" logs "$@" </dev/null; }
 
+in_script "$base" >"$tmp/desk.out" 2>"$tmp/desk.err"
+that 'in a script an unknown board gets no password: 1' test "$?" -eq 1 -a ! -s "$tmp/desk.out"
+that '… and the way out is said' has "$tmp/desk.err" '--fingerprint'
 at_terminal "$tmp/screen.1" "$tmp/typed" 'Password of' "$base"
 that 'Ctrl-C at the question for the password: 130' test "$ended" -eq 130
 that '… the terminal echoes again' has "$tmp/screen.1" 'echo: on, before: on, at the question: off'

@@ -1,4 +1,5 @@
-"""Runs a command at a terminal of its own: types a line when a password is asked for, presses Ctrl-C when something is shown.
+"""Runs a command at a terminal of its own: answers `yes` where it is asked, types a line when a password is asked for, presses
+Ctrl-C when something is shown.
 
 Usage: terminal.py FILE TEXT COMMAND [WORDS...]
 
@@ -33,7 +34,7 @@ def main():
         os.close(control)
         login(terminal)
         os.execvp(command[0], command)
-    screen, pressed, deadline = b"", False, time.monotonic() + 30
+    screen, agreed, pressed, deadline = b"", False, False, time.monotonic() + 30
     status = None
     while status is None:
         if time.monotonic() > deadline:
@@ -44,6 +45,9 @@ def main():
         else:
             done, result = os.waitpid(child, os.WNOHANG)
             status = os.waitstatus_to_exitcode(result) if done else None
+        if b"(yes/no)" in screen and not agreed:
+            os.write(control, b"yes\n")
+            agreed = True
         if b"Password of" in screen and asked == "never":
             if echo(terminal) == "on":
                 continue

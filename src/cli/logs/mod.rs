@@ -28,9 +28,10 @@ pub(super) use options::Words;
 pub use options::{FLAGS, Flag, Options};
 pub use stop::Stop;
 
-use super::{Console, FAILURE, SUCCESS};
+use super::{Console, FAILURE, SUCCESS, prompt};
 use crate::config::SecretString;
 use crate::entropy::SystemEntropy;
+use board::Board;
 use client::{Client, Trust, first_look};
 use failure::Failure;
 use follow::Follow;
@@ -137,16 +138,9 @@ fn shown(options: &Options, desk: &Desk, console: &mut Console<'_>) -> Result<()
     if options.sign_out {
         return signed_out(options, desk, console);
     }
-    let trust = if let Some(trust) = known(options, desk)? {
-        trust
-    } else {
-        let shown = first_look(board, stop, desk.timing)?;
-        writeln!(
-            console.err,
-            "first contact with {board}: certificate SHA-256 {shown}\n\
-             compare that with what the board printed at its start (Ctrl-C leaves)"
-        )?;
-        Trust::earlier(shown, "shown a moment ago")
+    let trust = match known(options, desk)? {
+        Some(trust) => trust,
+        None => asked(board, desk, console)?,
     };
     let client = Client::new(board, trust, stop, desk.timing)?;
     let mut session = Session::sign_in(&client, options, desk, console)?;
@@ -188,6 +182,30 @@ fn known(options: &Options, desk: &Desk) -> Result<Option<Trust>, Failure> {
     };
     let known = known::look_up(keep, &options.board).map_err(Failure::Final)?;
     Ok(known.as_ref().map(Trust::known))
+}
+
+/// At the first contact a person says whether the certificate is the board's. Nobody else may, so without a terminal the answer
+/// is no.
+fn asked(board: &Board, desk: &Desk, console: &mut Console<'_>) -> Result<Trust, Failure> {
+    if !console.input_is_terminal {
+        return Err(Failure::Final(format!(
+            "{board} is not known here, and there is no terminal to ask whether its certificate is the right one. Nothing was \
+             sent to it.\nGive --fingerprint with the SHA-256 that the board printed at its start; `sudo postern cert` on the \
+             board shows it too."
+        )));
+    }
+    let shown = first_look(board, &desk.stop, desk.timing)?;
+    writeln!(
+        console.err,
+        "first contact with {board}: certificate SHA-256 {shown}"
+    )?;
+    let question = "Did the board print the same at its start (yes/no)? ";
+    if !prompt::yes(console, question, || session::typed(&desk.stop))? {
+        return Err(Failure::Final(format!(
+            "{board} is not trusted. Neither password nor token was sent to it."
+        )));
+    }
+    Ok(Trust::earlier(shown, "shown a moment ago"))
 }
 
 /// Keeps which certificate the board has. Only after a login: whoever leaves before it leaves nothing behind.

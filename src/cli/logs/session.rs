@@ -311,7 +311,7 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Waits for a line at the terminal, or the end.
-fn typed(stop: &Stop) -> io::Result<()> {
+pub(super) fn typed(stop: &Stop) -> io::Result<()> {
     let stdin = io::stdin();
     // Only a terminal hands over whole lines: after one has begun to be read there is no more waiting.
     if stdin.is_terminal() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fake::{Fake, answer, nothing, say, tokens};
 use super::relay::Relay;
-use super::{Place, objects};
+use super::{Place, fingerprint, objects};
 use crate::device::{Device, PASSWORD};
 
 #[test]
@@ -256,7 +256,11 @@ fn a_board_that_starts_again_is_told_and_its_new_run_is_shown_from_its_first_ent
 fn an_access_token_that_is_over_is_renewed_by_the_kept_login() {
     let device = Device::with(&[("JWT_EXPIRE_DURATION", "90s")]);
     let relay = Relay::to(device.address());
-    let place = Place::with_terminal();
+    let place = Place {
+        typed: Some("correct horse battery\n"),
+        ..Place::new()
+    };
+    place.trust(relay.address, &fingerprint(&device));
     device.log("before");
     for words in [&["--source", "app"][..], &["--source", "app", "--no-save"]] {
         let following = place.follow(relay.address, words);

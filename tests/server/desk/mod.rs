@@ -23,7 +23,7 @@ use postern::config::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::device::PASSWORD;
+use crate::device::{Device, PASSWORD};
 
 /// A user's desk: what is kept lasts as long as it does.
 pub struct Place {
@@ -51,18 +51,19 @@ impl Place {
         }
     }
 
-    /// With the right password in the variable.
+    /// With the right password in the variable, and somebody at the terminal who trusts the board.
     pub fn with_variable() -> Self {
         Self {
             variable: Some(PASSWORD),
+            typed: Some("yes\n"),
             ..Self::new()
         }
     }
 
-    /// At a terminal, with the right password typed there.
+    /// At a terminal, where the board is trusted and the right password typed.
     pub fn with_terminal() -> Self {
         Self {
-            typed: Some("correct horse battery\n"),
+            typed: Some("yes\ncorrect horse battery\n"),
             ..Self::new()
         }
     }
@@ -224,6 +225,16 @@ impl Following {
             err: err.text(),
         }
     }
+}
+
+/// The certificate's, as the board prints it.
+pub fn fingerprint(device: &Device) -> String {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let pem = std::fs::read(device.state("tls-cert.pem")).expect("the certificate");
+    let der = CertificateDer::from_pem_slice(&pem).expect("a certificate");
+    let hash = ring::digest::digest(&ring::digest::SHA256, &der);
+    let pairs = hash.as_ref().iter().map(|byte| format!("{byte:02X}"));
+    pairs.collect::<Vec<_>>().join(":")
 }
 
 /// What is in lines of JSON.

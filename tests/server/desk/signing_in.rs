@@ -7,21 +7,8 @@ use std::path::Path;
 use std::thread;
 
 use super::fake::{Fake, answer, nothing, tokens};
-use super::{Place, relay::Relay};
+use super::{Place, fingerprint, relay::Relay};
 use crate::device::{Device, PASSWORD, Tokens};
-
-fn fingerprint(device: &Device) -> String {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-    let pem = fs::read(device.state("tls-cert.pem")).expect("the certificate");
-    let der = CertificateDer::from_pem_slice(&pem).expect("a certificate");
-    let hash = ring::digest::digest(&ring::digest::SHA256, &der);
-    let pairs: Vec<_> = hash
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
-    pairs.join(":")
-}
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("there").permissions().mode() & 0o777
@@ -77,7 +64,7 @@ fn the_first_contact_shows_the_certificate_then_asks_and_keeps_both_after_the_lo
 #[test]
 fn a_first_contact_that_comes_to_nothing_leaves_nothing() {
     let device = Device::start();
-    for typed in ["", "a wrong password\n"] {
+    for typed in ["", "yes\n", "yes\na wrong password\n"] {
         let place = Place {
             typed: Some(typed),
             ..Place::new()
@@ -87,6 +74,40 @@ fn a_first_contact_that_comes_to_nothing_leaves_nothing() {
         assert!(seen.err.contains("first contact"), "{}", seen.err);
         assert!(!seen.err.contains("a wrong password"));
         assert!(!place.kept("").exists(), "{typed:?}");
+    }
+}
+
+#[test]
+fn a_board_that_nobody_vouches_for_gets_no_password_and_no_token() {
+    for typed in [
+        None,
+        Some(""),
+        Some("no\n"),
+        Some("y\n"),
+        Some("correct horse battery\n"),
+    ] {
+        // At a terminal it is looked at; without one not even that.
+        let fake = Fake::start(typed.map(|_| nothing()).into_iter().collect());
+        let place = Place {
+            typed,
+            ..Place::with_variable()
+        };
+        // A login that is kept of another certificate does not make it known either.
+        fs::create_dir_all(place.kept("logins")).expect("a folder");
+        let login = format!("{}\nrefresh.1\n", fake.fingerprint);
+        fs::write(place.login(fake.address), login).expect("written");
+        let seen = place.logs(fake.address, &[]);
+        assert_eq!((seen.status, seen.out.as_str()), (1, ""), "{typed:?}");
+        let said = if typed.is_some() {
+            "is not trusted"
+        } else {
+            "--fingerprint"
+        };
+        assert!(seen.err.contains(said), "{}", seen.err);
+        assert!(!seen.err.contains(PASSWORD), "{}", seen.err);
+        assert!(!place.kept("known_boards").exists());
+        let requests = fake.requests();
+        assert!(requests.iter().all(String::is_empty), "{requests:?}");
     }
 }
 
@@ -298,7 +319,7 @@ fn a_lock_out_is_told_with_its_seconds() {
     let device = Device::with(&[("MAX_LOGIN_ATTEMPTS", "1")]);
     let place = Place {
         variable: Some("a wrong password"),
-        ..Place::new()
+        ..Place::with_variable()
     };
     let seen = place.logs(device.address(), &[]);
     assert!(seen.err.contains("password is wrong"), "{}", seen.err);
