@@ -5,7 +5,7 @@ use postern::clock::Timestamp;
 use postern::journal::format::{FRAMES_START, Frame, HEADER_LEN, MARKER, Salt, encode, headers};
 use postern::journal::replay::{Header, Piece, Pieces, Report, Unreadable, replay as read};
 use postern::journal::salvage::lost_salt;
-use postern::journal::{ClientKey, Id, PasswordOrigin, Record};
+use postern::journal::{ClientKey, Id, Interface, PasswordOrigin, Record};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -260,15 +260,21 @@ impl Input<'_> {
     }
 
     fn client(&mut self) -> ClientKey {
-        if self.byte().is_multiple_of(2) {
-            ClientKey::V4(self.bytes())
+        let kind = self.byte();
+        let interface = if kind < 128 {
+            Interface::NONE
         } else {
-            ClientKey::V6(self.bytes())
+            Interface::named("eth0").expect("a name")
+        };
+        match kind % 3 {
+            0 => ClientKey::V4(self.bytes()),
+            1 => ClientKey::V6(self.bytes(), interface),
+            _ => ClientKey::Network(self.bytes(), interface),
         }
     }
 
     fn frame(&mut self, number: u8, salt: Salt) -> Vec<u8> {
-        let record = match self.byte() % 9 {
+        let record = match self.byte() % 10 {
             0 => Record::TokenRevoked {
                 id: self.id(number),
                 expires: self.time(),
@@ -299,6 +305,11 @@ impl Input<'_> {
             6 => Record::Mark { at: self.time() },
             7 => Record::Lifetime {
                 longest: Duration::from_secs(self.time().as_secs()),
+            },
+            8 => Record::Proven {
+                client: self.client(),
+                until: self.time(),
+                account: "admin".into(),
             },
             _ => {
                 let payload = vec![self.byte(); usize::from(self.byte())];

@@ -14,7 +14,7 @@ use postern::auth::{Auth, AuthError, Durable, REFRESH_TTL, Session, Settings, To
 use postern::clock::{Clock, FakeTimeSource, Moment, Timestamp};
 use postern::entropy::SystemEntropy;
 use postern::journal::{FileStorage, Id, Journal, Record, State};
-use postern::limits::{Attempts, Buckets, ClientKey, NotAdmitted};
+use postern::limits::{Attempts, Buckets, ClientKey, NotAdmitted, Proven};
 use tempfile::TempDir;
 
 const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);
@@ -27,7 +27,8 @@ fn ten_million_addresses_take_no_more_memory_than_a_million() {
     if !alone("ten_million_addresses_take_no_more_memory_than_a_million") {
         return;
     }
-    let buckets = Buckets::new(20, 60, 16_384);
+    let proven = Arc::new(Proven::default());
+    let buckets = Buckets::new(20, 60, 16_384, proven.clone());
     let now = |n: u64| Moment::default() + Duration::from_millis(n / 1000);
     let before = resident();
     let mut levelled = 0;
@@ -36,12 +37,18 @@ fn ten_million_addresses_take_no_more_memory_than_a_million() {
         if n % 50_000 == 0 {
             // Once in 50 ms, as often as he may; the flood changes nothing about that.
             assert_eq!(buckets.take(OWNER, now(n)), Ok(()), "after {n} strangers");
+            // And who is new, but proven, has a bucket too.
+            let proven_late = stranger(u64::MAX - n);
+            proven.note(proven_late, &"admin".into(), now(n));
+            for _ in 0..60 {
+                assert_eq!(buckets.take(proven_late, now(n)), Ok(()));
+            }
         }
         if n == MILLION {
             levelled = resident();
         }
     }
-    assert!(buckets.len() <= 16_384);
+    assert!(buckets.len() <= 16_384 + 16);
     let (grown, since) = (
         resident().saturating_sub(before),
         resident().saturating_sub(levelled),
@@ -57,10 +64,11 @@ fn millions_of_guessers_evict_no_lock_out() {
     }
     let time = Arc::new(FakeTimeSource::new(TODAY));
     let clock = Clock::new(time.clone(), None);
-    let attempts = Attempts::new(5, Duration::from_secs(300), 4096);
+    let proven = Arc::new(Proven::default());
+    let attempts = Attempts::new(5, Duration::from_secs(300), 4096, proven.clone());
     let fail = |client| {
         let attempt = attempts.admit(client, &clock)?;
-        Ok::<_, NotAdmitted>(attempt.failed(clock.monotonic()))
+        Ok::<_, NotAdmitted>(attempt.failed(clock.monotonic()).pop())
     };
     let known = |n: u64| stranger(u64::MAX - n);
     for n in 0..1000 {
@@ -72,6 +80,10 @@ fn millions_of_guessers_evict_no_lock_out() {
     for n in 0..GUESSERS {
         assert_eq!(fail(stranger(n)), Ok(None));
         if n % (GUESSERS / 200) == 0 {
+            // In a network of a guesser who is locked out, too.
+            let owner = neighbour(known(n % 1000), n);
+            proven.note(owner, &"admin".into(), clock.monotonic());
+            assert_eq!(fail(owner), Ok(None));
             time.advance(Duration::from_secs(1));
         }
         if n == GUESSERS / 10 {
@@ -350,6 +362,14 @@ fn stranger(n: u64) -> ClientKey {
     // Spread over all of them, as a guesser with many networks would be.
     let prefix = u128::from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64;
     IpAddr::from((prefix | 1).to_be_bytes()).into()
+}
+
+/// Another address in the same /64.
+fn neighbour(of: ClientKey, n: u64) -> ClientKey {
+    let ClientKey::V6(octets, _) = of else {
+        unreachable!()
+    };
+    IpAddr::from((u128::from_be_bytes(octets) + 2 + u128::from(n)).to_be_bytes()).into()
 }
 
 /// The `n`th id, as random as real ones.

@@ -15,7 +15,6 @@ pub mod request;
 pub mod route;
 pub mod status;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,9 +31,9 @@ use crate::clock::{Clock, Moment};
 use crate::device::advisories::Advisories;
 use crate::device::board::Board;
 use crate::device::updates::Updates;
-use crate::journal::{CommitError, Journal, Record};
+use crate::journal::{ClientKey, CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
-use crate::limits::client::{ClientKey, client_address};
+use crate::limits::client::client_address;
 use crate::limits::standing::Holder;
 use crate::logs::hub::{Encoding, Hub};
 use crate::logs::numbers::Numbers;
@@ -137,8 +136,8 @@ pub struct Stream {
 
 /// Who calls, as far as the head of the request tells.
 pub struct Caller {
-    /// The address that the limits count, or its /64; none on the local socket.
-    pub client: Option<IpAddr>,
+    /// The address that the limits count; none on the local socket.
+    pub client: Option<ClientKey>,
     /// Who it is, once that is known.
     pub session: Option<Session>,
     /// The value of the path's parameter, still encoded; empty if it has none.
@@ -324,7 +323,7 @@ impl Api {
     }
 
     /// The address that this request's limits count under.
-    fn client(&self, request: &Request) -> Option<IpAddr> {
+    fn client(&self, request: &Request) -> Option<ClientKey> {
         let Peer::Network(peer) = request.peer else {
             return None;
         };
@@ -332,10 +331,10 @@ impl Api {
         Some(client_address(peer, forwarded, &self.trusted_proxies))
     }
 
-    fn take_token(&self, client: Option<IpAddr>) -> Result<(), ApiError> {
+    fn take_token(&self, client: Option<ClientKey>) -> Result<(), ApiError> {
         let Some(client) = client else { return Ok(()) };
         self.buckets
-            .take(client.into(), self.clock.monotonic())
+            .take(client, self.clock.monotonic())
             .map_err(|wait| ApiError::TooManyRequests(wait.0))
     }
 

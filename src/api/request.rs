@@ -1,18 +1,17 @@
 //! A request as the handlers see it, whichever listener it came through.
 
-use std::net::IpAddr;
-
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use tiny_http::{Header, Method};
 
 use super::error::ApiError;
+use crate::journal::ClientKey;
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// A client of the TLS listener: the address its limits are counted under.
-    Network(IpAddr),
+    Network(ClientKey),
     /// Whoever may open the local socket: the administrator, without limits.
     Local,
 }

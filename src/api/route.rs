@@ -203,7 +203,12 @@ impl Route {
             return (self.path == path).then_some("");
         };
         let value = path.strip_prefix(stem)?;
-        (!value.is_empty() && !value.contains('/')).then_some(value)
+        // A network is named with its length, `…/64`, encoded or not.
+        let segment = match value.strip_suffix("/64") {
+            Some(network) if self.path.ends_with("{ip}") => network,
+            _ => value,
+        };
+        (!segment.is_empty() && !segment.contains('/')).then_some(value)
     }
 }
 

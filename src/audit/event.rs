@@ -1,10 +1,8 @@
 //! What is worth an entry, and what is told of it.
 
-use std::net::IpAddr;
-
 use super::line::{hex, member, raw_member};
 use crate::clock::{Clock, ClockState, RELEASE_EPOCH};
-use crate::journal::Id;
+use crate::journal::{ClientKey, Id};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,12 +112,12 @@ pub enum Origin {
     /// Whoever may open the local socket, or the state folder.
     Local,
     /// A client of the TLS listener: its whole address, as the limits make it out behind a proxy.
-    Client(IpAddr),
+    Client(ClientKey),
 }
 
 /// The local socket's clients have none.
-impl From<Option<IpAddr>> for Origin {
-    fn from(client: Option<IpAddr>) -> Self {
+impl From<Option<ClientKey>> for Origin {
+    fn from(client: Option<ClientKey>) -> Self {
         client.map_or(Self::Local, Self::Client)
     }
 }

@@ -1,7 +1,6 @@
 //! The log's promises, with faults where the file system has them.
 
 use std::fs;
-use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -11,7 +10,7 @@ use super::line::MAX_LINE;
 use super::shelf::path;
 use super::*;
 use crate::clock::{FakeTimeSource, Timestamp};
-use crate::journal::Id;
+use crate::journal::{ClientKey, Id};
 
 /// 2026-11-18.
 const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);
@@ -38,7 +37,7 @@ fn read(audit: &Audit) -> Vec<Value> {
 }
 
 fn client(last: u8) -> Origin {
-    Origin::Client(Ipv4Addr::new(192, 0, 2, last).into())
+    Origin::Client(ClientKey::V4([192, 0, 2, last]))
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! How the password changes: the first boot, a new one in the configuration, and the user's own change.
 
 use std::io;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
@@ -14,7 +13,7 @@ use super::{
 use crate::audit::Origin;
 use crate::clock::TimeSource;
 use crate::files;
-use crate::journal::{CommitError, Record};
+use crate::journal::{ClientKey, CommitError, Record};
 
 /// Where the account's password comes from at this start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +124,7 @@ impl Auth {
     /// [`AuthError::NotDone`]: the old password goes on.
     pub fn change_password(
         &self,
-        client: impl Into<Option<IpAddr>>,
+        client: impl Into<Option<ClientKey>>,
         session: &Session,
         current: &str,
         new: &str,

@@ -1,55 +1,67 @@
-//! How lock-outs outlive a restart. In force they are by the monotonic clock, in [`Attempts`]; the journal can only keep
+//! How lock-outs, and proofs of who is no stranger, outlive a restart. In force they are by the monotonic clock, in [`Attempts`] and [`Proven`]; the journal can only keep
 //! until what time of day. So whenever the clock leaps, what it keeps is put right.
 //!
 //! [`Attempts`]: crate::limits::Attempts
+//! [`Proven`]: crate::limits::Proven
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Auth, AuthError, Event, Happened, Outcome, User};
+use crate::clock::Timestamp;
 use crate::journal::{ClientKey, Record};
 use crate::limits::{Attempt, LockOut, whole_seconds};
 
 impl Auth {
     /// Counts a failure. A lock-out that begins with it is in the journal before the failure is answered, or a guesser
     /// could pull the plug on it. Blocks then.
-    pub(super) fn failed(&self, attempt: Option<Attempt<'_>>, address: Option<IpAddr>) {
-        let Some(attempt) = attempt else {
+    pub(super) fn failed(&self, attempt: Option<Attempt<'_>>, address: Option<ClientKey>) {
+        let (Some(attempt), Some(address)) = (attempt, address) else {
             return;
         };
         let _locking_out = self.locking_out.lock();
-        let begun = attempt.failed(self.clock.monotonic());
-        let Some(LockOut { client, remaining }) = begun else {
-            return;
-        };
-        let until = self.clock.now() + remaining;
-        self.durable.lock_out(client, until);
-        // A failed commit leaves it in force, and to be written when the journal is.
-        let committed = self.commit(vec![Record::LockOut { client, until }]);
-        let (seconds, durable) = (whole_seconds(remaining), committed.is_ok());
-        log::warn!(
-            client:% = client,
-            seconds,
-            durable;
-            "locked out after too many failed attempts"
-        );
-        let event = Event {
-            user: User::Nobody,
-            more: Some(("seconds", &seconds.to_string())),
-            ..self.event(address, Outcome::of_commit(durable))
-        };
-        self.audit(Happened::LockOut, &event);
+        for LockOut { client, remaining } in attempt.failed(self.clock.monotonic()) {
+            let until = self.clock.now() + remaining;
+            self.durable.lock_out(client, until);
+            // A failed commit leaves it in force, and to be written when the journal is.
+            let committed = self.commit(vec![Record::LockOut { client, until }]);
+            let (seconds, durable) = (whole_seconds(remaining), committed.is_ok());
+            let network = client.to_string();
+            let more = if client == address {
+                log::warn!(
+                    client:% = address,
+                    seconds,
+                    durable;
+                    "locked out after too many failed attempts"
+                );
+                ("seconds", seconds.to_string())
+            } else {
+                log::warn!(
+                    client:% = address,
+                    network:% = network,
+                    seconds,
+                    durable;
+                    "the strangers of a network are locked out after too many failed attempts"
+                );
+                ("network", network)
+            };
+            let event = Event {
+                user: User::Nobody,
+                more: Some((more.0, &more.1)),
+                ..self.event(Some(address), Outcome::of_commit(durable))
+            };
+            self.audit(Happened::LockOut, &event);
+        }
     }
 
-    /// Forgives an address its failed attempts. Says whether there were any. Blocks if there was a lock-out to lift.
+    /// Forgives an address, or the strangers of a network, its failed attempts. Says whether there were any. Blocks if there was a lock-out to lift.
     ///
     /// # Errors
     /// [`AuthError::NotDurable`]: it is lifted, but a restart would bring it back.
     pub fn clear_lockout(&self, client: ClientKey) -> Result<bool, AuthError> {
         let _locking_out = self.locking_out.lock();
         let now = self.clock.monotonic();
-        let in_force = self.attempts.check(client, now).is_err();
+        let in_force = self.attempts.is_locked_out(client, now);
         let had_attempts = self.attempts.clear(client, now);
         let was_kept = self.durable.clear_lock_out(client);
         if in_force || was_kept {
@@ -72,11 +84,8 @@ impl Auth {
         let mut records = Vec::new();
         for (client, remaining) in in_force {
             let until = now + remaining;
-            let right = kept.remove(&client).is_some_and(|kept| {
-                kept.saturating_since(until)
-                    .max(until.saturating_since(kept))
-                    <= TOLERATED
-            });
+            let kept = kept.remove(&client);
+            let right = kept.is_some_and(|kept| is_within(kept, until, TOLERATED));
             if !right {
                 records.push(Record::LockOut { client, until });
             }
@@ -93,6 +102,42 @@ impl Auth {
         self.journal.submit(records, Box::new(|_| ()));
     }
 }
+
+impl Auth {
+    /// Sees to it that the journal keeps each proof, and about when it ends: each use moves that on, and not each is worth a
+    /// write. Does not wait for the journal.
+    pub(super) fn reconcile_proofs(&self) {
+        let kept = self.durable.proofs();
+        let kept: HashMap<_, _> = kept
+            .iter()
+            .map(|(client, account, until)| ((*client, account), *until))
+            .collect();
+        let now = self.clock.now();
+        let mut records = Vec::new();
+        for (client, account, remaining) in self.proven.list(self.clock.monotonic()) {
+            let until = now + remaining;
+            let kept = kept.get(&(client, &account));
+            if !kept.is_some_and(|kept| is_within(*kept, until, PROOF_TOLERATED)) {
+                let account = account.as_ref().to_owned();
+                records.push(Record::Proven {
+                    client,
+                    until,
+                    account,
+                });
+            }
+        }
+        if !records.is_empty() {
+            self.journal.submit(records, Box::new(|_| ()));
+        }
+    }
+}
+
+fn is_within(a: Timestamp, b: Timestamp, tolerated: Duration) -> bool {
+    a.saturating_since(b).max(b.saturating_since(a)) <= tolerated
+}
+
+/// How far the end of a proof as it is kept may be off: so an address in use costs the flash a small write an hour.
+const PROOF_TOLERATED: Duration = Duration::from_secs(60 * 60);
 
 /// How far the end of a lock-out as it is kept may be off: whole seconds are kept, and flash is spared.
 const TOLERATED: Duration = Duration::from_secs(5);

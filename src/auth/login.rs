@@ -1,7 +1,5 @@
 //! How logins begin, go on and end: password checks with their limit, login, refresh, logout.
 
-use std::net::IpAddr;
-
 use super::password::CheckError;
 use super::revocation::{Full, Use};
 use super::unwritten::Unwritten;
@@ -17,7 +15,7 @@ impl Auth {
     /// password is refused like a wrong one. `None` for the local socket, which is not counted. Cheap.
     pub fn basic_quick(
         &self,
-        client: impl Into<Option<IpAddr>>,
+        client: impl Into<Option<ClientKey>>,
         user: &str,
         password: &str,
     ) -> Quick {
@@ -29,9 +27,9 @@ impl Auth {
         quick
     }
 
-    fn quick(&self, client: Option<IpAddr>, user: &str, password: &str) -> Quick {
+    fn quick(&self, client: Option<ClientKey>, user: &str, password: &str) -> Quick {
         if let Some(client) = client
-            && let Err(locked) = self.attempts.check(client.into(), self.clock.monotonic())
+            && let Err(locked) = self.attempts.check(client, self.clock.monotonic())
         {
             return Quick::LockedOut(locked.into());
         }
@@ -48,7 +46,7 @@ impl Auth {
     /// password in the configuration cannot be taken up.
     pub fn basic(
         &self,
-        client: impl Into<Option<IpAddr>>,
+        client: impl Into<Option<ClientKey>>,
         user: &str,
         password: &str,
     ) -> Result<Session, AuthError> {
@@ -62,7 +60,7 @@ impl Auth {
         Ok(session)
     }
 
-    fn in_by_basic(&self, client: Option<IpAddr>) {
+    fn in_by_basic(&self, client: Option<ClientKey>) {
         self.prove(client, &self.user);
         if let Some(audit) = self.audit.get() {
             audit.record_basic(&Event {
@@ -78,7 +76,7 @@ impl Auth {
     /// As [`Auth::basic`].
     pub fn login(
         &self,
-        client: impl Into<Option<IpAddr>>,
+        client: impl Into<Option<ClientKey>>,
         user: &str,
         password: &str,
     ) -> Result<TokenPair, AuthError> {
@@ -94,7 +92,7 @@ impl Auth {
     /// [`AuthError::LockedOut`], [`AuthError::BadCredentials`].
     pub fn login_quick(
         &self,
-        client: impl Into<Option<IpAddr>>,
+        client: impl Into<Option<ClientKey>>,
         user: &str,
         password: &str,
     ) -> Result<Option<TokenPair>, AuthError> {
@@ -109,7 +107,11 @@ impl Auth {
         }
     }
 
-    fn begin_login(&self, client: Option<IpAddr>, generation: u32) -> Result<TokenPair, AuthError> {
+    fn begin_login(
+        &self,
+        client: Option<ClientKey>,
+        generation: u32,
+    ) -> Result<TokenPair, AuthError> {
         let now = self.clock.wall();
         let pair = self.issue_pair(self.tokens.new_family(), generation, now)?;
         // The pair of a password that was changed meanwhile is void by its generation; better not to hand it out.
@@ -137,7 +139,7 @@ impl Auth {
     /// there is no pair; [`AuthError::InvalidToken`]: the login has ended meanwhile.
     pub fn begin_refresh(
         &self,
-        client: Option<IpAddr>,
+        client: Option<ClientKey>,
         token: &str,
     ) -> Result<Unwritten<TokenPair>, AuthError> {
         // Both are taken before the check, so that whatever ends the login from here on also ends the pair: a revoked
@@ -188,7 +190,7 @@ impl Auth {
     /// [`AuthError::Full`]: not in force; of the commit [`AuthError::NotDurable`]: in force, but a power cut would undo it.
     pub fn begin_logout(
         &self,
-        client: Option<IpAddr>,
+        client: Option<ClientKey>,
         session: &Session,
     ) -> Result<Unwritten<()>, AuthError> {
         let Proof::Token {
@@ -233,7 +235,7 @@ impl Auth {
     /// way it came.
     pub(super) fn check_password(
         &self,
-        client: Option<IpAddr>,
+        client: Option<ClientKey>,
         user: &str,
         password: &str,
         by: &'static str,
@@ -247,7 +249,7 @@ impl Auth {
             _ => {}
         }
         let attempt = match client {
-            Some(client) => Some(self.attempts.admit(client.into(), &self.clock)?),
+            Some(client) => Some(self.attempts.admit(client, &self.clock)?),
             None => None,
         };
         // Without this the owner's new password would count as a failed attempt.
@@ -267,7 +269,7 @@ impl Auth {
                 } else {
                     ("(unknown)", User::Unknown)
                 };
-                match client.map(ClientKey::from) {
+                match client {
                     Some(client) => {
                         log::warn!(client:% = client, user:% = named; "login failed");
                     }
@@ -288,7 +290,7 @@ impl Auth {
     /// A refresh token came a second time.
     fn used_again(
         &self,
-        client: Option<IpAddr>,
+        client: Option<ClientKey>,
         token: &Verified,
         used: Timestamp,
     ) -> Result<Unwritten<TokenPair>, AuthError> {

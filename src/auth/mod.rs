@@ -18,7 +18,6 @@ mod ticket;
 mod token;
 mod unwritten;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -36,7 +35,8 @@ pub use unwritten::Unwritten;
 use crate::audit::{Audit, Event, JtiPrefix, Kind as Happened, Outcome, Token, User};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
-use crate::journal::{Id, Journal, PasswordOrigin, Record};
+use crate::journal::{ClientKey, Id, Journal, PasswordOrigin, Record};
+use crate::limits::proven::PROOF_LASTS;
 use crate::limits::{AttemptRow, Attempts, Proven};
 use gate::Gate;
 use initial::InitialFile;
@@ -180,12 +180,19 @@ impl Auth {
     ) -> Self {
         // Shortened meanwhile or not: tokens of the longer kind may still be about, and count again once it is longer.
         let longest = whole_seconds_up(settings.access_ttl.max(REFRESH_TTL)).max(durable.longest());
+        let (proven, now) = (Arc::new(Proven::default()), clock.now());
+        for (client, account, until) in durable.proofs() {
+            let remaining = until.saturating_since(now);
+            if !remaining.is_zero() {
+                proven.restore(client, &account, remaining, clock.monotonic());
+            }
+        }
         let attempts = Attempts::new(
             settings.max_attempts,
             settings.attempts_window,
             settings.max_attempt_clients,
+            Arc::clone(&proven),
         );
-        let now = clock.now();
         for (client, until) in durable.lock_outs() {
             let remaining = until.saturating_since(now);
             if !remaining.is_zero() {
@@ -211,7 +218,7 @@ impl Auth {
                 Gate::new(settings.bcrypt_at_once, settings.bcrypt_waiting),
             ),
             attempts,
-            proven: Arc::default(),
+            proven,
             tickets: Tickets::new(settings.ticket_ttl, settings.max_tickets),
             initial_file: InitialFile::new(settings.state_dir),
             settings: Limits {
@@ -308,11 +315,20 @@ impl Auth {
 
     /// Notes that the client has shown a good credential of `user`; nothing for the local socket. Whatever takes a
     /// credential and has the client calls this, as login, refresh and Basic do here. Cheap.
-    pub fn prove(&self, client: Option<IpAddr>, user: &Arc<str>) {
-        if let Some(client) = client {
-            self.proven
-                .note(client.into(), user, self.clock.monotonic());
-        }
+    pub fn prove(&self, client: Option<ClientKey>, user: &Arc<str>) {
+        let now = self.clock.monotonic();
+        let Some(client) = client.filter(|client| self.proven.note(*client, user, now)) else {
+            return;
+        };
+        let until = self.clock.now() + PROOF_LASTS;
+        let account = user.as_ref().to_owned();
+        let proven = Record::Proven {
+            client,
+            until,
+            account,
+        };
+        // What fails is written by the housekeeper, as what lasts longer meanwhile is.
+        self.journal.submit(vec![proven], Box::new(|_| ()));
     }
 
     /// Every address with failed attempts in the window.
@@ -324,6 +340,7 @@ impl Auth {
     pub fn heed_clock(&self) {
         self.follow_clock_back();
         self.reconcile_lock_outs();
+        self.reconcile_proofs();
     }
 
     /// Forgets what is over. For the housekeeper, each minute or so, before the journal's tick.
@@ -389,7 +406,7 @@ impl Auth {
     }
 
     /// An event of the account, from `client`: of none, from the local socket.
-    fn event(&self, client: Option<IpAddr>, outcome: Outcome) -> Event<'_> {
+    fn event(&self, client: Option<ClientKey>, outcome: Outcome) -> Event<'_> {
         Event {
             origin: client.into(),
             user: User::Account(&self.user),

@@ -1,4 +1,5 @@
-//! What the floor keeps through a power cut, as one [`State`] for the journal: revocations, the password, lock-outs.
+//! What the floor keeps through a power cut, as one [`State`] for the journal: revocations, the password, lock-outs, proven
+//! addresses.
 //!
 //! It is built before the journal, which replays into it, and so it knows no clock of its own.
 
@@ -13,7 +14,8 @@ use super::revocation::{self, Revocations};
 use crate::clock::Timestamp;
 use crate::config::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
 use crate::journal::format::{FRAME_OVERHEAD, MAX_FILE};
-use crate::journal::{ClientKey, Id, PasswordOrigin, Record, State};
+use crate::journal::{ClientKey, Id, MAX_NAME, PasswordOrigin, Record, State};
+use crate::limits::proven::{MOST_PROVEN, PROOF_LASTS, Proofs};
 
 /// The tables that outlive a restart.
 pub struct Durable {
@@ -21,6 +23,7 @@ pub struct Durable {
     pub(super) revocations: Revocations,
     account: RwLock<Option<Account>>,
     lock_outs: Mutex<HashMap<ClientKey, Timestamp>>,
+    proofs: Mutex<Proofs<Timestamp>>,
     /// The longest lifetime, in seconds, that tokens were ever given.
     longest: AtomicU64,
 }
@@ -53,6 +56,7 @@ impl Durable {
             revocations: Revocations::new(revocations),
             account: RwLock::default(),
             lock_outs: Mutex::default(),
+            proofs: Mutex::default(),
             longest: AtomicU64::new(0),
         }
     }
@@ -110,10 +114,20 @@ impl Durable {
         lock_outs.iter().map(|(c, until)| (*c, *until)).collect()
     }
 
+    /// Which addresses are proven, by which account or key, and until when.
+    pub(super) fn proofs(&self) -> Vec<(ClientKey, Arc<str>, Timestamp)> {
+        let proofs = self.proofs.lock();
+        proofs
+            .iter()
+            .map(|(client, account, until)| (client, account.clone(), until))
+            .collect()
+    }
+
     /// Forgets what is over.
     pub(super) fn sweep(&self, now: Timestamp) {
         self.revocations.sweep(now);
         self.lock_outs.lock().retain(|_, until| *until > now);
+        self.proofs.lock().retain(|until| is_proof(until, now));
     }
 }
 
@@ -151,6 +165,14 @@ impl State for Durable {
             Record::LockOutCleared { client } => {
                 self.clear_lock_out(*client);
             }
+            Record::Proven {
+                client,
+                until,
+                account,
+            } => {
+                let account = account.as_str().into();
+                self.proofs.lock().note(*client, &account, *until);
+            }
             Record::Lifetime { longest } => {
                 self.longest.fetch_max(longest.as_secs(), Ordering::Relaxed);
             }
@@ -158,7 +180,7 @@ impl State for Durable {
         }
     }
 
-    /// The account and the lock-outs, then one for each shard of the revocations.
+    /// The account, the lock-outs and the proven addresses, then one for each shard of the revocations.
     fn parts(&self) -> usize {
         1 + revocation::SHARDS
     }
@@ -185,21 +207,37 @@ impl State for Durable {
                 sink(&Record::LockOut { client, until });
             }
         }
+        for (client, account, until) in self.proofs() {
+            if is_proof(until, now) {
+                let account = account.as_ref().to_owned();
+                sink(&Record::Proven {
+                    client,
+                    until,
+                    account,
+                });
+            }
+        }
     }
+}
+
+/// Whether a proof that ends then holds. One that would last longer than any is from a time that was taken back.
+fn is_proof(until: Timestamp, now: Timestamp) -> bool {
+    until > now && until <= now + PROOF_LASTS + Duration::from_secs(1)
 }
 
 /// The first boot's password.
 pub(super) const FIRST_GENERATION: u32 = 1;
 
 /// How many lock-outs to keep for a restart, whatever `MAX_ATTEMPT_CLIENTS` says by then: as many as were ever in force
-/// at once. A journal to replay may name any number that are over, and knows no clock to tell them by; of those up to as
+/// at once, those of the proven beyond a full table among them. A journal to replay may name any number that are over, and knows no clock to tell them by; of those up to as
 /// many again are kept, so that not each new one has all of them looked through.
-const LOCK_OUTS: usize = as_usize(MOST_ATTEMPT_CLIENTS);
+const LOCK_OUTS: usize = as_usize(MOST_ATTEMPT_CLIENTS) + MOST_PROVEN;
 
 /// A journal is compacted when half of it is waste: the fullest tables and as much again must fit into one.
 const _: () = assert!(
     2 * (as_usize(MOST_REVOCATIONS) * LONGEST_REVOCATION
         + 2 * LOCK_OUTS * LONGEST_LOCK_OUT
+        + MOST_PROVEN * LONGEST_PROOF
         + ALL_ELSE)
         <= MAX_FILE
 );
@@ -207,8 +245,11 @@ const _: () = assert!(
 /// `RefreshUsed`: an id and two times.
 const LONGEST_REVOCATION: usize = FRAME_OVERHEAD + 16 + 5 + 5;
 
-/// A time and an IPv6 prefix.
-const LONGEST_LOCK_OUT: usize = FRAME_OVERHEAD + 5 + 8;
+/// A time and a link-local address.
+const LONGEST_LOCK_OUT: usize = FRAME_OVERHEAD + 5 + 32;
+
+/// The same, its length, and a name.
+const LONGEST_PROOF: usize = LONGEST_LOCK_OUT + 1 + MAX_NAME;
 
 /// The headers, a password, a mark, and a few changes of each.
 const ALL_ELSE: usize = 4096;
@@ -221,10 +262,13 @@ const fn as_usize(bound: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Interface;
     use crate::journal::format::{Salt, encode};
 
+    /// The longest that there are.
     fn client(n: usize) -> ClientKey {
-        ClientKey::V6((n as u64).to_be_bytes())
+        let eth0 = Interface::named("eth0").unwrap();
+        ClientKey::V6((0xfe80_u128 << 112 | n as u128).to_be_bytes(), eth0)
     }
 
     #[test]
@@ -270,5 +314,12 @@ mod tests {
         let (client, until) = (client(1), at);
         let lock_out = length(&Record::LockOut { client, until });
         assert_eq!(lock_out, LONGEST_LOCK_OUT);
+        let account = "a".repeat(MAX_NAME);
+        let proof = length(&Record::Proven {
+            client,
+            until,
+            account,
+        });
+        assert_eq!(proof, LONGEST_PROOF);
     }
 }

@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 use std::io;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::{Console, SUCCESS, USELESS, local};
 use crate::config::{Config, ConfigError};
+use crate::limits::ClientKey;
 
 /// Lists them, or clears one.
 pub(super) fn run(
     socket: Option<PathBuf>,
-    clear: Option<IpAddr>,
+    clear: Option<ClientKey>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
@@ -23,7 +23,11 @@ pub(super) fn run(
     let path = "/api/security/rate-limits";
     let request = match clear {
         None => local::request("GET", path),
-        Some(address) => local::request("DELETE", &format!("{path}/{address}")),
+        Some(address) => {
+            // A zone and a length are no part of a path (RFC 3986, section 2.4).
+            let segment = address.to_string().replace('%', "%25").replace('/', "%2F");
+            local::request("DELETE", &format!("{path}/{segment}"))
+        }
     };
     let body = match local::asked(&socket, &request, console)? {
         Ok(body) => body,
@@ -69,7 +73,7 @@ mod tests {
         assert_eq!(table(&json!({"data": []})), "no failed logins\n");
         let body = json!({"data": [
             {"ip": "192.168.1.7", "attempts": 5, "blocked": true, "retry_after": 299},
-            {"ip": "fe80::/64", "attempts": 1, "blocked": false, "retry_after": 0},
+            {"ip": "fe80::%eth0/64", "attempts": 1, "blocked": false, "retry_after": 0},
         ]});
         let text = table(&body);
         let rows: Vec<Vec<&str>> = text
@@ -80,6 +84,6 @@ mod tests {
             rows[1],
             ["192.168.1.7", "5", "locked", "out", "for", "299", "s"]
         );
-        assert_eq!(rows[2], ["fe80::/64", "1", "counted"]);
+        assert_eq!(rows[2], ["fe80::%eth0/64", "1", "counted"]);
     }
 }

@@ -249,7 +249,8 @@ one. With --json the answer of GET /api/security/cve as it is.",
         name: "lockouts",
         summary: "list the addresses with failed logins, or let one try again",
         details: "\
-Over the Unix socket. An IPv6 address stands for its /64, as the limits do.",
+Over the Unix socket. The limits count whole addresses, a link-local one with its interface (fe80::1%eth0), and strangers \
+in an IPv6 /64 together as well: that account is listed, and cleared, as 2001:db8:1:2::/64.",
         flags: &[SOCKET],
         operand: Operand::Clear("clear IP"),
         statuses: &[

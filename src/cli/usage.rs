@@ -1,7 +1,6 @@
 //! From words to an invocation, by the table. Whatever is not understood is named, with what was probably meant.
 
 use std::ffi::{OsStr, OsString};
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -17,6 +16,7 @@ use super::table::{
     command, journal_commands,
 };
 use crate::config::nearest::nearest;
+use crate::limits::ClientKey;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub enum Command {
         /// As [`Command::Health`]'s.
         socket: Option<PathBuf>,
         /// The one to clear.
-        clear: Option<IpAddr>,
+        clear: Option<ClientKey>,
     },
     /// Set another password.
     Passwd {
@@ -175,7 +175,7 @@ struct Words {
     group: Option<&'static str>,
     file: Option<PathBuf>,
     clearing: bool,
-    clear: Option<IpAddr>,
+    clear: Option<ClientKey>,
     json: bool,
     yes: bool,
     help_with: Option<CommandId>,

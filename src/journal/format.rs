@@ -30,14 +30,25 @@
 //!  3 FamilyRevoked   family[16]  expires:u40                                          21
 //!  4 Password        generation:u32  origin:u8 (0 initial, 1 changed)  at:u40
 //!                    spared:u8 (0 or 1)  [ id[16]  expires:u40 ]  hash, to the end    11 + 21 + 60
-//!  5 LockOut         until:u40  client[4 or 8]                                        9 or 13
-//!  6 LockOutCleared  client[4 or 8]                                                   4 or 8
+//!  5 LockOut         until:u40  client                                                5 + 4 to 32
+//!  6 LockOutCleared  client                                                           4 to 32
 //!  7 Mark            at:u40                                                           5
 //!  8 Lifetime        seconds:u40                                                      5
+//!  9 Proven          until:u40  n:u8  client[n]  account, to the end                  6 + 4 to 32 + 1 to 64
+//!
+//!  client: its length tells which                                                  bytes
+//!                    an IPv4 address                                                    4
+//!                    the first 64 bits of an IPv6 address: a network                    8
+//!                    an IPv6 address                                                    16
+//!                    the network of link-local addresses[8]  interface[16]              24
+//!                    a link-local address[16]  interface[16]                            32
 //! ```
 //!
 //! - Times are whole seconds since the Unix epoch in 40 bits; [`Record::in_whole_seconds`] says which way each is
-//!   rounded. A client is an IPv4 address or the first 64 bits of an IPv6 one: its length tells which.
+//!   rounded. An interface is its name and zeros behind it.
+//! - The first posterns counted an IPv6 address by its /64, and wrote a lock-out of it as of a network. It still means all
+//!   of that /64, except whoever has been proven since. Of a link-local network they named no interface: such a one locks out
+//!   nobody any more.
 //! - The salt is drawn anew for every file. The CRC of given bytes is a different one for every starting value, so a
 //!   frame left over from an older file in a reused block never verifies in this one. A checksum is no signature: it
 //!   finds damage, not forgery. Who can write `STATE_DIR` owns the device anyway.
@@ -55,7 +66,7 @@
 
 use std::time::Duration;
 
-pub use super::record::{ClientKey, Id, PasswordOrigin, Record};
+pub use super::record::{ClientKey, Id, Interface, MAX_NAME, PasswordOrigin, Record};
 
 use crate::clock::Timestamp;
 
@@ -82,7 +93,7 @@ pub const MAX_PAYLOAD: usize = u8::MAX as usize;
 
 /// The largest file that is read or written, in bytes: two million revocations, thirty times what the tables above
 /// hold, and still less memory than the smallest board has.
-pub const MAX_FILE: usize = 64 * 1024 * 1024;
+pub const MAX_FILE: usize = 72 * 1024 * 1024;
 
 const FRAME_HEAD_LEN: usize = 3;
 const CHECKSUM_LEN: usize = 4;
@@ -104,6 +115,10 @@ const LOCK_OUT: u8 = 5;
 const LOCK_OUT_CLEARED: u8 = 6;
 const MARK: u8 = 7;
 const LIFETIME: u8 = 8;
+const PROVEN: u8 = 9;
+
+/// An interface's name, as in the kernel's `IFNAMSIZ`.
+const INTERFACE_LEN: usize = 16;
 
 /// What the checksums of one file begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -237,10 +252,10 @@ impl<'a> Frame<'a> {
             },
             LOCK_OUT => Record::LockOut {
                 until: take_time(&mut rest)?,
-                client: take_client(&mut rest)?,
+                client: take_client(std::mem::take(&mut rest))?,
             },
             LOCK_OUT_CLEARED => Record::LockOutCleared {
-                client: take_client(&mut rest)?,
+                client: take_client(std::mem::take(&mut rest))?,
             },
             MARK => Record::Mark {
                 at: take_time(&mut rest)?,
@@ -248,6 +263,17 @@ impl<'a> Frame<'a> {
             LIFETIME => Record::Lifetime {
                 longest: Duration::from_secs(take_time(&mut rest)?.as_secs()),
             },
+            PROVEN => {
+                let until = take_time(&mut rest)?;
+                let [length] = take(&mut rest)?;
+                let (client, account) = rest.split_at_checked(length.into())?;
+                rest = &[];
+                Record::Proven {
+                    client: take_client(client)?,
+                    until,
+                    account: take_name(account)?,
+                }
+            }
             _ => return None,
         };
         rest.is_empty().then_some(record)
@@ -321,6 +347,19 @@ pub fn encode(record: &Record, salt: Salt, out: &mut Vec<u8>) -> Result<(), TooL
             put_client(out, *client);
             LOCK_OUT_CLEARED
         }
+        Record::Proven {
+            client,
+            until,
+            account,
+        } => {
+            put_time(out, *until);
+            let length = out.len();
+            out.push(0);
+            put_client(out, *client);
+            out[length] = u8::try_from(out.len() - length - 1).unwrap_or(u8::MAX);
+            out.extend_from_slice(account.as_bytes());
+            PROVEN
+        }
         Record::Mark { at } => {
             put_time(out, *at);
             MARK
@@ -361,7 +400,8 @@ pub(super) const fn copies(record: &Record) -> usize {
 pub fn frame_len(record: &Record) -> usize {
     let client = |client: &ClientKey| match client {
         ClientKey::V4(address) => address.len(),
-        ClientKey::V6(network) => network.len(),
+        ClientKey::V6(address, on) => address.len() + interface_len(on),
+        ClientKey::Network(prefix, on) => prefix.len() + interface_len(on),
     };
     let payload = match record {
         Record::TokenRevoked { .. } | Record::FamilyRevoked { .. } => ID_LEN + TIME_LEN,
@@ -372,6 +412,11 @@ pub fn frame_len(record: &Record) -> usize {
         }
         Record::LockOut { client: whom, .. } => TIME_LEN + client(whom),
         Record::LockOutCleared { client: whom } => client(whom),
+        Record::Proven {
+            client: whom,
+            account,
+            ..
+        } => TIME_LEN + 1 + client(whom) + account.len(),
         Record::Mark { .. } | Record::Lifetime { .. } => TIME_LEN,
     };
     FRAME_OVERHEAD + payload
@@ -386,8 +431,10 @@ pub(super) fn is_payload_len(kind: u8, length: u8) -> bool {
         REFRESH_USED => length == 16 + 5 + 5,
         // bcrypt's hash, and perhaps a token that was spared.
         PASSWORD => length == 11 + 60 || length == 11 + 21 + 60,
-        LOCK_OUT => length == 5 + 4 || length == 5 + 8,
-        LOCK_OUT_CLEARED => length == 4 || length == 8,
+        LOCK_OUT => length.checked_sub(5).is_some_and(is_client_len),
+        LOCK_OUT_CLEARED => is_client_len(length),
+        // A client and a name.
+        PROVEN => length > 5 + 1 + 4 && usize::from(length) <= 5 + 1 + 32 + MAX_NAME,
         MARK | LIFETIME => length == 5,
         _ => true,
     }
@@ -398,7 +445,7 @@ pub(super) fn is_payload_len(kind: u8, length: u8) -> bool {
 pub(super) fn is_known_shape(bytes: &[u8]) -> bool {
     match bytes {
         [MARKER, PASSWORD, ..] => true,
-        [MARKER, kind, length, ..] => *kind <= LIFETIME && is_payload_len(*kind, *length),
+        [MARKER, kind, length, ..] => *kind <= PROVEN && is_payload_len(*kind, *length),
         _ => false,
     }
 }
@@ -440,12 +487,38 @@ fn take_time(rest: &mut &[u8]) -> Option<Timestamp> {
     Some(Timestamp::from_secs(u64::from_le_bytes(seconds)))
 }
 
-fn take_client(rest: &mut &[u8]) -> Option<ClientKey> {
-    match rest.len() {
-        4 => take(rest).map(ClientKey::V4),
-        8 => take(rest).map(ClientKey::V6),
-        _ => None,
+const fn is_client_len(length: u8) -> bool {
+    matches!(length, 4 | 8 | 16 | 24 | 32)
+}
+
+/// The client that these bytes are.
+fn take_client(bytes: &[u8]) -> Option<ClientKey> {
+    let mut rest = bytes;
+    let client = match bytes.len() {
+        4 => ClientKey::V4(take(&mut rest)?),
+        8 | 24 => ClientKey::Network(take(&mut rest)?, take_interface(rest)?),
+        16 | 32 => ClientKey::V6(take(&mut rest)?, take_interface(rest)?),
+        _ => return None,
+    };
+    Some(client)
+}
+
+/// The interface that these bytes are: none of them is none.
+fn take_interface(bytes: &[u8]) -> Option<Interface> {
+    if bytes.is_empty() {
+        return Some(Interface::NONE);
     }
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    let (name, padding) = bytes.split_at(end);
+    let is_padded = padding.iter().all(|byte| *byte == 0);
+    let name = std::str::from_utf8(name).ok().filter(|_| is_padded)?;
+    Interface::named(name)
+}
+
+/// An account's or key's name.
+fn take_name(bytes: &[u8]) -> Option<String> {
+    let is_name = !bytes.is_empty() && bytes.len() <= MAX_NAME;
+    String::from_utf8(bytes.to_vec()).ok().filter(|_| is_name)
 }
 
 fn put_time(payload: &mut Vec<u8>, time: Timestamp) {
@@ -456,8 +529,29 @@ fn put_time(payload: &mut Vec<u8>, time: Timestamp) {
 fn put_client(payload: &mut Vec<u8>, client: ClientKey) {
     match client {
         ClientKey::V4(address) => payload.extend_from_slice(&address),
-        ClientKey::V6(network) => payload.extend_from_slice(&network),
+        ClientKey::V6(address, on) => {
+            payload.extend_from_slice(&address);
+            put_interface(payload, &on);
+        }
+        ClientKey::Network(prefix, on) => {
+            payload.extend_from_slice(&prefix);
+            put_interface(payload, &on);
+        }
     }
+}
+
+fn interface_len(interface: &Interface) -> usize {
+    if *interface == Interface::NONE {
+        0
+    } else {
+        INTERFACE_LEN
+    }
+}
+
+fn put_interface(payload: &mut Vec<u8>, interface: &Interface) {
+    let end = payload.len() + interface_len(interface);
+    payload.extend_from_slice(interface.name().as_bytes());
+    payload.resize(end, 0);
 }
 
 /// One record of each type and shape, for the tests of this floor.
@@ -465,6 +559,7 @@ fn put_client(payload: &mut Vec<u8>, client: ClientKey) {
 pub(super) fn samples() -> Vec<Record> {
     let soon = Timestamp::from_secs(1_900_000_000);
     let at = Timestamp::from_secs(1_795_000_000);
+    let eth0 = Interface::named("eth0").unwrap();
     let hash = "$2b$12$KIXQ4Vb3nS2m0ptS1kqv5uJ1n0Jxq0m6a0m5p3YbQe0F3n5y9eWbS".to_owned();
     vec![
         Record::TokenRevoked {
@@ -499,11 +594,32 @@ pub(super) fn samples() -> Vec<Record> {
             until: soon,
         },
         Record::LockOut {
-            client: ClientKey::V6([0x20, 1, 0xd, 0xb8, 0, 1, 0, 2]),
+            client: ClientKey::Network([0x20, 1, 0xd, 0xb8, 0, 1, 0, 2], Interface::NONE),
+            until: soon,
+        },
+        Record::LockOut {
+            client: ClientKey::V6([0x20; 16], Interface::NONE),
+            until: soon,
+        },
+        Record::LockOut {
+            client: ClientKey::V6([0xfe; 16], eth0),
             until: soon,
         },
         Record::LockOutCleared {
             client: ClientKey::V4([192, 0, 2, 1]),
+        },
+        Record::LockOutCleared {
+            client: ClientKey::Network([0xfe; 8], eth0),
+        },
+        Record::Proven {
+            client: ClientKey::V6([0x20; 16], Interface::NONE),
+            until: soon,
+            account: "admin".into(),
+        },
+        Record::Proven {
+            client: ClientKey::V6([0xfe; 16], eth0),
+            until: soon,
+            account: "a".repeat(MAX_NAME),
         },
         Record::Mark { at },
         Record::Lifetime {
@@ -587,14 +703,63 @@ mod tests {
         for kind in 0..=255 {
             for length in 0..=MAX_PAYLOAD {
                 let payload = &[0xff; MAX_PAYLOAD][..length];
-                // 0xff is no UTF-8, no origin and no flag, so only types of a fixed size may decode.
+                // 0xff is no UTF-8, no origin, no flag and no length, so only types of a fixed size may decode.
                 let record = Frame { kind, payload }.record();
                 let known = matches!(
                     (kind, length),
-                    (1 | 3, 21) | (2, 26) | (5, 9 | 13) | (6, 4 | 8) | (7 | 8, 5)
+                    (1 | 3, 21) | (2, 26) | (5, 9 | 13 | 21) | (6, 4 | 8 | 16) | (7 | 8, 5)
                 );
                 assert_eq!(record.is_some(), known, "type {kind}, {length} bytes");
             }
+        }
+    }
+
+    #[test]
+    fn a_lock_out_of_the_first_version_is_one_of_the_network() {
+        // Until 900 s, of 2001:db8:1:2::/64 and of 192.0.2.1, and the first one cleared: as 0.1 wrote them.
+        let network = ClientKey::Network([0x20, 1, 0xd, 0xb8, 0, 1, 0, 2], Interface::NONE);
+        let v4 = ClientKey::V4([192, 0, 2, 1]);
+        let until = Timestamp::from_secs(900);
+        let old: [(u8, &[u8], Record); 3] = [
+            (
+                LOCK_OUT,
+                b"\x84\x03\0\0\0\x20\x01\x0d\xb8\0\x01\0\x02",
+                Record::LockOut {
+                    client: network,
+                    until,
+                },
+            ),
+            (
+                LOCK_OUT,
+                b"\x84\x03\0\0\0\xc0\0\x02\x01",
+                Record::LockOut { client: v4, until },
+            ),
+            (
+                LOCK_OUT_CLEARED,
+                b"\x20\x01\x0d\xb8\0\x01\0\x02",
+                Record::LockOutCleared { client: network },
+            ),
+        ];
+        for (kind, payload, record) in old {
+            assert_eq!(Frame { kind, payload }.record(), Some(record.clone()));
+            // And is written in the same bytes, so that 0.1 understands it too.
+            let bytes = framed(&record);
+            assert_eq!(&bytes[1..2], [kind]);
+            assert_eq!(&bytes[3..bytes.len() - 4], payload);
+        }
+    }
+
+    #[test]
+    fn an_interface_that_none_can_be_is_no_record() {
+        for on in [
+            *b"eth0\0\0\0\0\0\0\0\0\0\0\0x",
+            *b"an interface...\0",
+            *b"sixteen-letters-",
+            [0; 16],
+        ] {
+            let payload = [&[0xfe; 16][..], &on].concat();
+            let (kind, payload) = (LOCK_OUT_CLEARED, &payload[..]);
+            assert_eq!(Frame { kind, payload }.record(), None, "{on:?}");
         }
     }
 

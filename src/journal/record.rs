@@ -19,13 +19,55 @@ impl fmt::Debug for Id {
     }
 }
 
-/// Whom a limit counts: an IPv4 address, or an IPv6 /64.
+/// Whom a limit counts: an address, or a network whose addresses share an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClientKey {
     /// An IPv4 address.
     V4([u8; 4]),
-    /// The first 64 bits of an IPv6 address.
-    V6([u8; 8]),
+    /// An IPv6 address. A link-local one is another on each interface; others have none.
+    V6([u8; 16], Interface),
+    /// An IPv6 /64: its first 64 bits. That of link-local addresses is another on each interface.
+    Network([u8; 8], Interface),
+}
+
+/// A network interface, by its name: 15 bytes at most (`IFNAMSIZ`), zeros behind it. The number that the kernel gives it
+/// is another after a restart, or when it was unplugged; the name is what people and udev's rules hold on to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Interface([u8; Interface::LONGEST]);
+
+impl Interface {
+    /// The longest name, in bytes.
+    pub const LONGEST: usize = 15;
+
+    /// No interface.
+    pub const NONE: Self = Self([0; Self::LONGEST]);
+
+    /// The interface of that name, if an interface may have it: printable ASCII without `/`, `:` and `%`, which is what `iproute2` and
+    /// udev give.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let is_sound = |byte: u8| byte.is_ascii_graphic() && !b"/:%".contains(&byte);
+        if name.is_empty() || name.len() > Self::LONGEST || !name.bytes().all(is_sound) {
+            return None;
+        }
+        let mut bytes = [0; Self::LONGEST];
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        Some(Self(bytes))
+    }
+
+    /// Its name; empty for none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let name = self.0.split(|byte| *byte == 0).next().unwrap_or_default();
+        // Only `named` makes one.
+        std::str::from_utf8(name).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Where a password came from.
@@ -76,7 +118,7 @@ pub enum Record {
         /// The token that goes on working, and its expiry.
         spared: Option<(Id, Timestamp)>,
     },
-    /// An address is locked out.
+    /// An address or a network is locked out.
     LockOut {
         /// Whom.
         client: ClientKey,
@@ -87,6 +129,15 @@ pub enum Record {
     LockOutCleared {
         /// Whom.
         client: ClientKey,
+    },
+    /// An address has shown a good credential.
+    Proven {
+        /// Which address.
+        client: ClientKey,
+        /// Until when that proves it.
+        until: Timestamp,
+        /// Of which account or key: [`MAX_NAME`] bytes at most.
+        account: String,
     },
     /// It was at least this late.
     Mark {
@@ -123,7 +174,7 @@ impl Record {
                     *expires = up(*expires);
                 }
             }
-            Self::LockOut { until, .. } => *until = up(*until),
+            Self::LockOut { until, .. } | Self::Proven { until, .. } => *until = up(*until),
             Self::LockOutCleared { .. } | Self::Lifetime { .. } => {}
             Self::Mark { at } => *at = down(*at),
         }
@@ -178,6 +229,11 @@ impl fmt::Debug for Record {
             ),
             Self::LockOut { client, until } => write!(f, "LockOut({client:?} until {until})"),
             Self::LockOutCleared { client } => write!(f, "LockOutCleared({client:?})"),
+            Self::Proven {
+                client,
+                until,
+                account,
+            } => write!(f, "Proven({client:?} by {account} until {until})"),
             Self::Mark { at } => write!(f, "Mark({at})"),
             Self::Lifetime { longest } => write!(f, "Lifetime({longest:?})"),
         }
@@ -191,6 +247,9 @@ fn down(time: Timestamp) -> Timestamp {
 fn up(time: Timestamp) -> Timestamp {
     Timestamp::from_secs(time.as_millis().div_ceil(1000).min(MAX_SECONDS))
 }
+
+/// The longest name of an account or key in a [`Record::Proven`], in bytes.
+pub const MAX_NAME: usize = 64;
 
 /// The latest time the journal can hold, in seconds since the Unix epoch: 40 bits, the year 36812.
 pub const MAX_SECONDS: u64 = (1 << 40) - 1;
@@ -247,6 +306,17 @@ mod tests {
             let mark = record.in_whole_seconds().newest_mark(None);
             assert_eq!(mark, Some(Timestamp::from_secs(100)));
         }
+    }
+
+    #[test]
+    fn an_interface_has_the_name_that_it_was_given_or_is_none() {
+        for name in ["lo", "eth0", "wlx00c0caab12cd", "br-lan.2"] {
+            assert_eq!(Interface::named(name).unwrap().name(), name);
+        }
+        for name in ["", "sixteen-letters-", "a b", "a/b", "eth0\0", "\u{fc}"] {
+            assert_eq!(Interface::named(name), None, "{name:?}");
+        }
+        assert_eq!(Interface::NONE.name(), "");
     }
 
     #[test]

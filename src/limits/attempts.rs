@@ -5,16 +5,21 @@
 //! oldest failure leaves the window. Success forgives nothing: an owner at work does not give a guesser beside him on the
 //! same address a fresh allowance.
 //!
-//! The table of clients is bounded. In a full one a newcomer takes the place of whoever failed the longest ago, never of
-//! someone locked out. Once all of it is locked out, newcomers are refused until the first lock-out ends: a password
-//! check that is not counted is none that is made.
+//! Strangers of an IPv6 /64 are counted together, too, in a larger account of their network: one host can take any of its
+//! addresses. Whoever is proven neither draws on it nor is held to it.
+//!
+//! The table of accounts is bounded. In a full one a newcomer takes the place of whoever failed the longest ago, never of
+//! someone locked out. Once all of it is locked out, newcomers are refused until the first lock-out ends, since a password
+//! check that is not counted is none that is made; only for the proven, who are not many, there is room beyond.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{ClientKey, whole_seconds};
+use super::proven::{Accounts, MOST_PROVEN, NETWORK_SHARE};
+use super::{ClientKey, Proven, whole_seconds};
 use crate::clock::{Clock, Moment};
 
 /// The table of attempts.
@@ -23,12 +28,13 @@ pub struct Attempts {
     window: Duration,
     capacity: usize,
     patience: Duration,
+    proven: Arc<Proven>,
     table: Mutex<Table>,
     /// Signalled by every outcome.
     outcome: Condvar,
 }
 
-/// The clients, and who of them makes room first: ten million newcomers must not make each of them look through the table.
+/// The accounts, and who of them makes room first: ten million newcomers must not make each of them look through the table.
 #[derive(Default)]
 struct Table {
     clients: HashMap<ClientKey, Client>,
@@ -45,7 +51,7 @@ struct Place {
     client: ClientKey,
 }
 
-/// One client's account. At most `max` failures each.
+/// The account of a client or a network. At most as many failures as its allowance.
 #[derive(Default)]
 struct Client {
     /// When each failure leaves the window, the first to leave in front.
@@ -69,7 +75,7 @@ pub enum NotAdmitted {
 /// A lock-out that has just begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockOut {
-    /// Who is locked out.
+    /// Who is locked out: the client, or the strangers of its network.
     pub client: ClientKey,
     /// For how long from now.
     pub remaining: Duration,
@@ -78,7 +84,7 @@ pub struct LockOut {
 /// A client with failures, as `/api/security/rate-limits` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptRow {
-    /// The address; an IPv6 /64 by its first address.
+    /// The address, or the network.
     pub ip: String,
     /// Failures within the window.
     pub attempts: u32,
@@ -92,20 +98,22 @@ pub struct AttemptRow {
 #[must_use = "an attempt has an outcome"]
 pub struct Attempt<'a> {
     attempts: &'a Attempts,
-    client: ClientKey,
+    accounts: Accounts,
 }
 
 impl Attempts {
-    /// Allows `max` failures (1 to [`MAX_ALLOWANCE`]) within `window`. At most `capacity` clients are kept, and besides
-    /// them those that are restored. Two runs of bcrypt at once, a quarter of a second each, make 2400 failures in five
-    /// minutes: even a guesser with a /48 full of addresses cannot fill a table of 4096.
+    /// Allows `max` failures (1 to [`MAX_ALLOWANCE`]) within `window`, and the strangers of a network [`NETWORK_SHARE`] times
+    /// as many. At most `capacity` accounts are kept, and besides them those that are restored, and those of the proven.
+    /// Two runs of bcrypt at once, a quarter of a second each, make 2400 failures in five minutes: even a guesser with a
+    /// /48 full of addresses cannot fill a table of 4096 with lock-outs.
     #[must_use]
-    pub fn new(max: u32, window: Duration, capacity: usize) -> Self {
+    pub fn new(max: u32, window: Duration, capacity: usize, proven: Arc<Proven>) -> Self {
         Self {
             max: max.clamp(1, MAX_ALLOWANCE) as usize,
             window,
             capacity: capacity.max(1),
             patience: PATIENCE,
+            proven,
             table: Mutex::default(),
             outcome: Condvar::new(),
         }
@@ -114,36 +122,46 @@ impl Attempts {
     /// A look without an attempt. Never blocks.
     ///
     /// # Errors
-    /// If the client is locked out.
+    /// If the client is locked out, or the strangers of its network are and it is one.
     pub fn check(&self, client: ClientKey, now: Moment) -> Result<(), NotAdmitted> {
-        match self.table.lock().clients.get(&client) {
-            Some(known) => known.locked(now),
-            None => Ok(()),
-        }
+        let accounts = self.proven.accounts(client, now);
+        self.table.lock().locked(accounts, now)
     }
 
-    /// Begins an attempt. While the client's failures and attempts under way fill its allowance, blocks until one of
-    /// those has an outcome.
+    /// Whether this very account is locked out.
+    pub fn is_locked_out(&self, account: ClientKey, now: Moment) -> bool {
+        let table = self.table.lock();
+        let known = table.clients.get(&account);
+        known.is_some_and(|known| known.remaining(now).is_some())
+    }
+
+    /// Begins an attempt. While failures and attempts under way fill the client's allowance, or that of its network, blocks
+    /// until one of those has an outcome.
     ///
     /// # Errors
-    /// If the client is locked out, or if no outcome comes within half a minute.
+    /// As [`Attempts::check`], or if no outcome comes within half a minute.
     pub fn admit(&self, client: ClientKey, clock: &Clock) -> Result<Attempt<'_>, NotAdmitted> {
         let deadline = Instant::now() + self.patience;
         let mut table = self.table.lock();
         loop {
             let now = clock.monotonic();
-            table.make_room(client, self.capacity, now)?;
-            let admitted = table.change(client, |known| {
-                known.expire(now);
-                known.locked(now)?;
-                let allowed = known.failures.len() + known.in_flight < self.max;
-                known.in_flight += usize::from(allowed);
-                Ok(allowed)
-            })?;
+            // Asked anew each time: an attempt before this one may have proven the client.
+            let accounts = self.proven.accounts(client, now);
+            table.locked(accounts, now)?;
+            table.make_room(accounts, self.capacity, now)?;
+            let admitted = accounts.iter().all(|account| {
+                table.change(account, |known| {
+                    known.expire(now);
+                    known.failures.len() + known.in_flight < self.allowance(account)
+                })
+            });
             if admitted {
+                for account in accounts.iter() {
+                    table.change(account, |known| known.in_flight += 1);
+                }
                 return Ok(Attempt {
                     attempts: self,
-                    client,
+                    accounts,
                 });
             }
             if self.outcome.wait_until(&mut table, deadline).timed_out() {
@@ -152,7 +170,7 @@ impl Attempts {
         }
     }
 
-    /// Everyone with failures in the window, by address.
+    /// Everyone with failures in the window, by address; the networks behind them.
     pub fn list(&self, now: Moment) -> Vec<AttemptRow> {
         let table = self.table.lock();
         let mut rows: Vec<(ClientKey, AttemptRow)> = table
@@ -162,7 +180,8 @@ impl Attempts {
                 let remaining = known.remaining(now);
                 let failures = known.failures.iter().filter(|leaves| **leaves > now);
                 // From before a restart only the lock-out is known: the allowance was full.
-                let attempts = failures.count().max(remaining.map_or(0, |_| self.max));
+                let allowance = self.allowance(*client);
+                let attempts = failures.count().max(remaining.map_or(0, |_| allowance));
                 if attempts == 0 {
                     return None;
                 }
@@ -180,7 +199,7 @@ impl Attempts {
         rows.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// Forgives a client everything. Says whether there was anything to forgive.
+    /// Forgives a client, or the strangers of a network, everything. Says whether there was anything to forgive.
     pub fn clear(&self, client: ClientKey, now: Moment) -> bool {
         let had_any = self.table.lock().change(client, |known| {
             known.expire(now);
@@ -216,24 +235,37 @@ impl Attempts {
     }
 
     /// Ends an attempt.
-    fn end(&self, client: ClientKey, failed_at: Option<Moment>) -> Option<LockOut> {
-        let begun = self.table.lock().change(client, |known| {
-            known.in_flight = known.in_flight.saturating_sub(1);
-            let now = failed_at?;
-            known.expire(now);
-            known.failures.push(now + self.window);
-            if known.failures.len() < self.max || known.locked_until.is_some() {
-                return None;
-            }
-            let until = *known.failures.first()?;
-            known.locked_until = Some(until);
-            Some(LockOut {
-                client,
-                remaining: until.saturating_since(now),
-            })
-        });
+    fn end(&self, accounts: Accounts, failed_at: Option<Moment>) -> Vec<LockOut> {
+        let mut begun = Vec::new();
+        let mut table = self.table.lock();
+        for client in accounts.iter() {
+            begun.extend(table.change(client, |known| {
+                known.in_flight = known.in_flight.saturating_sub(1);
+                let now = failed_at?;
+                known.expire(now);
+                known.failures.push(now + self.window);
+                if known.failures.len() < self.allowance(client) || known.locked_until.is_some() {
+                    return None;
+                }
+                let until = *known.failures.first()?;
+                known.locked_until = Some(until);
+                Some(LockOut {
+                    client,
+                    remaining: until.saturating_since(now),
+                })
+            }));
+        }
+        drop(table);
         self.outcome.notify_all();
         begun
+    }
+
+    /// How many failures an account may have.
+    const fn allowance(&self, account: ClientKey) -> usize {
+        match account {
+            ClientKey::Network(..) => self.max * NETWORK_SHARE as usize,
+            ClientKey::V4(_) | ClientKey::V6(..) => self.max,
+        }
     }
 }
 
@@ -253,14 +285,26 @@ impl Table {
         result
     }
 
-    /// Sees to it that `client` is in the table or may be put there.
+    /// Whether one of the accounts is locked out; if so, until both may try again.
+    fn locked(&self, accounts: Accounts, now: Moment) -> Result<(), NotAdmitted> {
+        let known = accounts.iter().filter_map(|a| self.clients.get(&a));
+        let wait = known.filter_map(|known| known.remaining(now)).max();
+        wait.map_or(Ok(()), |wait| Err(NotAdmitted::locked_out(wait)))
+    }
+
+    /// Sees to it that the accounts are in the table or may be put there.
     fn make_room(
         &mut self,
-        client: ClientKey,
+        accounts: Accounts,
         capacity: usize,
         now: Moment,
     ) -> Result<(), NotAdmitted> {
-        if self.clients.len() < capacity || self.clients.contains_key(&client) {
+        let mut wanted = accounts.iter();
+        let new = wanted.by_ref().filter(|a| !self.clients.contains_key(a));
+        let new = new.count();
+        // The two accounts of one client fit into any table.
+        let capacity = capacity.max(2);
+        if new == 0 || self.clients.len() + new <= capacity {
             return Ok(());
         }
         // Whose lock-out is over is as idle as anybody.
@@ -269,19 +313,24 @@ impl Table {
             self.change(over.client, |known| known.expire(now));
             first_locked_out = self.first_locked_out();
         }
-        while self.clients.len() >= capacity {
-            match self.order.first().copied() {
-                // Never someone locked out: that would let him in.
-                Some(idle) if !idle.locked_out => {
+        while self.clients.len() + new > capacity {
+            let mut idle = self.order.iter().take_while(|place| !place.locked_out);
+            // Nor this client's own: its failures would be forgotten.
+            match idle
+                .find(|place| accounts.iter().all(|a| a != place.client))
+                .copied()
+            {
+                Some(idle) => {
                     self.order.remove(&idle);
                     self.clients.remove(&idle.client);
                 }
-                Some(first) => {
-                    return Err(NotAdmitted::LockedOut {
-                        retry_after: whole_seconds(first.until.saturating_since(now)),
-                    });
+                // Never someone locked out: that would let him in.
+                None if accounts.proven && self.clients.len() < capacity + MOST_PROVEN => break,
+                None => {
+                    return Err(self.first_locked_out().map_or(NotAdmitted::Busy, |first| {
+                        NotAdmitted::locked_out(first.until.saturating_since(now))
+                    }));
                 }
-                None => return Err(NotAdmitted::Busy),
             }
         }
         Ok(())
@@ -310,11 +359,19 @@ impl Table {
     }
 }
 
+impl NotAdmitted {
+    fn locked_out(wait: Duration) -> Self {
+        Self::LockedOut {
+            retry_after: whole_seconds(wait),
+        }
+    }
+}
+
 impl Attempt<'_> {
-    /// The credentials were wrong. Gives the lock-out if one begins with this failure.
+    /// The credentials were wrong. Gives the lock-outs that begin with this failure.
     #[must_use = "a lock-out belongs into the journal"]
-    pub fn failed(self, now: Moment) -> Option<LockOut> {
-        let begun = self.attempts.end(self.client, Some(now));
+    pub fn failed(self, now: Moment) -> Vec<LockOut> {
+        let begun = self.attempts.end(self.accounts, Some(now));
         std::mem::forget(self);
         begun
     }
@@ -327,7 +384,7 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.attempts.end(self.client, None);
+        self.attempts.end(self.accounts, None);
     }
 }
 
@@ -342,15 +399,6 @@ impl Client {
     fn remaining(&self, now: Moment) -> Option<Duration> {
         let until = self.locked_until.filter(|until| *until > now)?;
         Some(until.saturating_since(now))
-    }
-
-    fn locked(&self, now: Moment) -> Result<(), NotAdmitted> {
-        match self.remaining(now) {
-            Some(wait) => Err(NotAdmitted::LockedOut {
-                retry_after: whole_seconds(wait),
-            }),
-            None => Ok(()),
-        }
     }
 
     /// Where it stands in the order of those who make room; nowhere with an attempt under way, or without any failure.

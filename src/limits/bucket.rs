@@ -1,15 +1,18 @@
-//! The token bucket in front of every request, one for each client address.
+//! The token bucket in front of every request: one for each client address, and a larger one for each IPv6 /64, which its
+//! proven addresses neither draw on nor are held to.
 //!
 //! Kept as the generic cell rate algorithm (ITU-T I.371): one number a client, the *theoretical arrival time* at which
 //! its bucket would be full again. To take a token is to move that time on by the interval between two requests; a
 //! request is refused when that would put it more than a burst ahead of now.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{ClientKey, whole_seconds};
+use super::proven::{Accounts, MOST_PROVEN, NETWORK_SHARE};
+use super::{ClientKey, Proven, whole_seconds};
 use crate::clock::Moment;
 
 /// The client must wait this many whole seconds, at least 1.
@@ -20,72 +23,95 @@ pub struct RetryAfter(pub u64);
 /// is a whole number of steps whatever the rate, and the limit is exact.
 pub struct Buckets {
     rps: u64,
-    /// How far ahead of now, in steps, a client may get.
-    allowance: u64,
-    capacity: usize,
-    table: Mutex<Table>,
+    proven: Arc<Proven>,
+    tables: Mutex<Tables>,
+}
+
+struct Tables {
+    clients: Table,
+    networks: Table,
 }
 
 struct Table {
+    /// Between two requests, in steps.
+    interval: u64,
+    /// How far ahead of now, in steps, a bucket may get.
+    allowance: u64,
+    capacity: usize,
     /// When each bucket is full again, in steps. A full bucket need not be here.
     full_at: HashMap<ClientKey, u64>,
-    /// Shared by the clients for whom there is no room.
+    /// Shared by those for whom there is no room.
     overflow: u64,
     swept: Moment,
 }
 
 impl Buckets {
     /// Buckets of `burst` tokens (at least 1) that fill at `rps` tokens a second (1 to [`MAX_RPS`]), for at most
-    /// `capacity` clients at a time. Further clients share one bucket: a flood from ten million addresses costs
-    /// strangers their turn, not the board its memory.
+    /// `capacity` clients, and as many networks, at a time; those of a network are [`NETWORK_SHARE`] times as large. Further
+    /// clients share one bucket: a flood from ten million addresses costs strangers their turn, not the board its memory. A
+    /// proven client has always one of its own.
     #[must_use]
-    pub fn new(rps: u32, burst: u32, capacity: usize) -> Self {
+    pub fn new(rps: u32, burst: u32, capacity: usize, proven: Arc<Proven>) -> Self {
+        let table = |interval, burst: u64| Table {
+            interval,
+            allowance: burst.saturating_sub(1) * interval,
+            capacity,
+            full_at: HashMap::new(),
+            overflow: 0,
+            swept: Moment::default(),
+        };
+        let (burst, share) = (u64::from(burst), u64::from(NETWORK_SHARE));
         Self {
             rps: u64::from(rps.clamp(1, MAX_RPS)),
-            allowance: u64::from(burst.saturating_sub(1)) * INTERVAL,
-            capacity,
-            table: Mutex::new(Table {
-                full_at: HashMap::new(),
-                overflow: 0,
-                swept: Moment::default(),
+            proven,
+            tables: Mutex::new(Tables {
+                clients: table(INTERVAL, burst),
+                networks: table(INTERVAL / share, burst * share),
             }),
         }
     }
 
-    /// Takes one token of `client`'s.
+    /// Takes one token of `client`'s, and of its network's unless it is proven: of both or of none.
     ///
     /// # Errors
     /// How long to wait for the next token, if there is none.
     pub fn take(&self, client: ClientKey, now: Moment) -> Result<(), RetryAfter> {
+        let Accounts {
+            own,
+            network,
+            proven,
+        } = self.proven.accounts(client, now);
         let steps = self.steps(now);
-        let mut table = self.table.lock();
-        let known = table.full_at.contains_key(&client);
-        if !known && table.full_at.len() >= self.capacity {
-            table.sweep_if_due(steps, now);
+        let mut tables = self.tables.lock();
+        let Tables { clients, networks } = &mut *tables;
+        let network = network.map(|network| networks.bucket(network, 0, steps, now));
+        let extra = if proven { MOST_PROVEN } else { 0 };
+        let own = clients.bucket(own, extra, steps, now);
+        let buckets = || network.iter().chain([&own]);
+        if let Some(wait) = buckets().map(|bucket| bucket.wait).max()
+            && wait > 0
+        {
+            let wait = Duration::from_millis(wait.div_ceil(self.rps));
+            return Err(RetryAfter(whole_seconds(wait)));
         }
-        let table = &mut *table;
-        let full_at = if known || table.full_at.len() < self.capacity {
-            table.full_at.entry(client).or_insert(0)
-        } else {
-            &mut table.overflow
-        };
-        let ahead = full_at.saturating_sub(steps);
-        if ahead > self.allowance {
-            let wait = (ahead - self.allowance).div_ceil(self.rps);
-            return Err(RetryAfter(whole_seconds(Duration::from_millis(wait))));
+        if let Some(network) = network {
+            networks.take(network, steps);
         }
-        *full_at = steps + ahead + INTERVAL;
+        clients.take(own, steps);
         Ok(())
     }
 
     /// Forgets the buckets that are full again. For the housekeeper.
     pub fn sweep(&self, now: Moment) {
-        self.table.lock().sweep(self.steps(now), now);
+        let steps = self.steps(now);
+        let mut tables = self.tables.lock();
+        tables.clients.sweep(steps, now);
+        tables.networks.sweep(steps, now);
     }
 
     /// How many clients have a bucket that is not known to be full.
     pub fn len(&self) -> usize {
-        self.table.lock().full_at.len()
+        self.tables.lock().clients.full_at.len()
     }
 
     /// Whether there is no such client.
@@ -99,7 +125,45 @@ impl Buckets {
     }
 }
 
+/// A bucket that was looked at.
+#[derive(Clone, Copy)]
+struct Bucket {
+    /// Whose; `None`: the one of those for whom there is no room.
+    whose: Option<ClientKey>,
+    full_at: u64,
+    /// Steps to wait for a token, 0 if there is one.
+    wait: u64,
+}
+
 impl Table {
+    /// Looks at a client's bucket. `extra` is the room beyond the capacity that is kept for clients like this one.
+    fn bucket(&mut self, client: ClientKey, extra: usize, steps: u64, now: Moment) -> Bucket {
+        let mut known = self.full_at.get(&client).copied();
+        if known.is_none() {
+            if self.full_at.len() >= self.capacity {
+                self.sweep_if_due(steps, now);
+            }
+            known = (self.full_at.len() < self.capacity + extra).then_some(0);
+        }
+        let full_at = known.unwrap_or(self.overflow);
+        Bucket {
+            whose: known.map(|_| client),
+            full_at,
+            wait: full_at.saturating_sub(steps).saturating_sub(self.allowance),
+        }
+    }
+
+    /// Takes a token of a bucket.
+    fn take(&mut self, bucket: Bucket, steps: u64) {
+        let full_at = bucket.full_at.max(steps) + self.interval;
+        match bucket.whose {
+            Some(client) => {
+                self.full_at.insert(client, full_at);
+            }
+            None => self.overflow = full_at,
+        }
+    }
+
     fn sweep_if_due(&mut self, steps: u64, now: Moment) {
         if now.saturating_since(self.swept) >= SWEEP_PAUSE {
             self.sweep(steps, now);
@@ -118,7 +182,7 @@ impl Table {
 /// The highest rate: more than a board answers, and low enough that the steps last for ever.
 pub const MAX_RPS: u32 = 100_000;
 
-/// Between two requests, in steps: `rps` requests a second, `rps` steps a millisecond, hence a thousand.
+/// Between two requests of a client, in steps: `rps` requests a second, `rps` steps a millisecond, hence a thousand.
 const INTERVAL: u64 = 1_000;
 
 /// A full table is searched for full buckets at most this often, or a flood of new addresses would turn each request
@@ -128,12 +192,23 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
 
     const A: ClientKey = ClientKey::V4([192, 0, 2, 1]);
     const B: ClientKey = ClientKey::V4([192, 0, 2, 2]);
 
     fn at(millis: u64) -> Moment {
         Moment::default() + Duration::from_millis(millis)
+    }
+
+    fn fresh(rps: u32, burst: u32, capacity: usize) -> Buckets {
+        Buckets::new(rps, burst, capacity, Arc::default())
+    }
+
+    /// The `host`th address of the `net`th network.
+    fn v6(net: u64, host: u64) -> ClientKey {
+        let prefix = 0x2001_0db8_0000_0000 | net;
+        IpAddr::from((u128::from(prefix) << 64 | u128::from(host)).to_be_bytes()).into()
     }
 
     fn taken(buckets: &Buckets, client: ClientKey, now: Moment) -> usize {
@@ -145,7 +220,7 @@ mod tests {
     #[test]
     fn a_fresh_client_gets_exactly_the_burst_and_then_the_rate() {
         for rps in [1, 3, 7, 20, 300] {
-            let buckets = Buckets::new(rps, 60, 100);
+            let buckets = fresh(rps, 60, 100);
             assert_eq!(taken(&buckets, A, at(5_000)), 60);
             assert_eq!(taken(&buckets, B, at(5_000)), 60);
             let mut granted = 0;
@@ -160,12 +235,12 @@ mod tests {
 
     #[test]
     fn retry_after_is_enough_and_at_least_a_second() {
-        let buckets = Buckets::new(20, 60, 100);
+        let buckets = fresh(20, 60, 100);
         taken(&buckets, A, at(0));
         assert_eq!(buckets.take(A, at(0)), Err(RetryAfter(1)));
         assert_eq!(buckets.take(A, at(50)), Ok(()));
 
-        let slow = Buckets::new(1, 1, 100);
+        let slow = fresh(1, 1, 100);
         assert_eq!(slow.take(A, at(0)), Ok(()));
         assert_eq!(slow.take(A, at(1)), Err(RetryAfter(1)));
         assert_eq!(slow.take(A, at(999)), Err(RetryAfter(1)));
@@ -174,7 +249,7 @@ mod tests {
 
     #[test]
     fn refused_requests_cost_nothing() {
-        let buckets = Buckets::new(1, 1, 100);
+        let buckets = fresh(1, 1, 100);
         assert_eq!(buckets.take(A, at(0)), Ok(()));
         for millis in 0..1000 {
             assert!(buckets.take(A, at(millis)).is_err());
@@ -184,7 +259,7 @@ mod tests {
 
     #[test]
     fn millions_of_addresses_do_not_grow_the_table() {
-        let buckets = Buckets::new(20, 60, 1024);
+        let buckets = fresh(20, 60, 1024);
         assert!(buckets.take(A, at(0)).is_ok());
         let mut strangers = 0;
         for n in 0..2_000_000_u32 {
@@ -198,21 +273,85 @@ mod tests {
         assert_eq!(taken(&buckets, A, at(0)), 59);
 
         for n in 0..2_000_000_u64 {
-            let client = ClientKey::V6(n.to_be_bytes());
-            let _ = buckets.take(client, at(1 + n / 100));
+            let _ = buckets.take(v6(n, 1), at(1 + n / 100));
             assert!(buckets.len() <= 1024);
+            assert!(buckets.tables.lock().networks.full_at.len() <= 1024);
         }
         buckets.sweep(at(100_000));
         assert!(buckets.is_empty());
+        assert!(buckets.tables.lock().networks.full_at.is_empty());
     }
 
     #[test]
     fn full_buckets_make_room_for_new_clients() {
-        let buckets = Buckets::new(20, 60, 2);
+        let buckets = fresh(20, 60, 2);
         assert!(buckets.take(A, at(0)).is_ok());
         assert!(buckets.take(B, at(0)).is_ok());
         let late = ClientKey::V4([192, 0, 2, 3]);
         assert_eq!(taken(&buckets, late, at(200)), 60);
         assert_eq!(buckets.len(), 1);
+    }
+
+    #[test]
+    fn a_neighbour_costs_only_himself() {
+        let buckets = fresh(20, 60, 100);
+        assert_eq!(taken(&buckets, v6(1, 1), at(0)), 60);
+        assert_eq!(taken(&buckets, v6(1, 2), at(0)), 60);
+    }
+
+    #[test]
+    fn who_has_many_addresses_meets_the_account_of_their_network() {
+        for rps in [1, 20, 300] {
+            let buckets = fresh(rps, 60, 100_000);
+            let flood = |from: u64, now| {
+                (from..from + 10_000)
+                    .filter(|host| buckets.take(v6(1, *host), now).is_ok())
+                    .count()
+            };
+            assert_eq!(flood(0, at(0)), 600);
+            assert_eq!(flood(10_000, at(0)), 0);
+            // What is refused makes no entry.
+            assert_eq!(buckets.len(), 600);
+            let mut granted = 0;
+            for second in 1..=10 {
+                granted += flood(second * 10_000, at(second * 1000));
+            }
+            assert_eq!(granted, 600.min(rps as usize * 10) * 10, "{rps} a second");
+            // Neither another network nor IPv4 notices.
+            assert_eq!(taken(&buckets, v6(2, 1), at(10_000)), 60);
+            assert_eq!(taken(&buckets, A, at(10_000)), 60);
+        }
+    }
+
+    #[test]
+    fn a_proven_address_neither_meets_nor_draws_on_the_account_of_its_network() {
+        let proven = Arc::new(Proven::default());
+        let buckets = Buckets::new(20, 60, 100_000, proven.clone());
+        let owner = v6(1, 1);
+        proven.note(owner, &"admin".into(), at(0));
+        for host in 2..1000 {
+            let _ = buckets.take(v6(1, host), at(0));
+        }
+        assert!(buckets.take(v6(1, 1000), at(0)).is_err());
+        assert_eq!(taken(&buckets, owner, at(0)), 60);
+        // Of the five that come back in 25 ms none went to the owner.
+        assert_eq!(taken(&buckets, owner, at(25)), 0);
+        let strangers = (1001..2000).filter(|host| buckets.take(v6(1, *host), at(25)).is_ok());
+        assert_eq!(strangers.count(), 5);
+    }
+
+    #[test]
+    fn a_proven_address_has_a_bucket_of_its_own_in_a_full_table() {
+        let proven = Arc::new(Proven::default());
+        let buckets = Buckets::new(20, 60, 64, proven.clone());
+        for net in 0..10_000 {
+            let _ = buckets.take(v6(net, 1), at(0));
+        }
+        assert!(buckets.take(v6(10_001, 1), at(0)).is_err(), "overflown");
+        for owner in [A, v6(10_002, 1), v6(3, 2)] {
+            proven.note(owner, &"admin".into(), at(0));
+            assert_eq!(taken(&buckets, owner, at(0)), 60);
+        }
+        assert_eq!(buckets.len(), 64 + 3);
     }
 }

@@ -1,12 +1,12 @@
-//! Whose address a request counts against: the peer's, or the one a trusted proxy vouches for.
+//! Whose address a request counts against: the peer's, or the one a trusted proxy vouches for; and which account it shares.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
 
-pub use crate::journal::ClientKey;
+pub use crate::journal::{ClientKey, Interface};
 
 /// The address of the client behind a connection from `peer`.
 ///
@@ -15,12 +15,12 @@ pub use crate::journal::ClientKey;
 /// that is not trusted is the client. What stands left of it is the client's own invention. A hop that is no address ends
 /// the reading at the last good one, which errs towards the peer.
 pub fn client_address<'a>(
-    peer: IpAddr,
+    peer: ClientKey,
     forwarded_for: impl Iterator<Item = &'a str>,
     trusted: &[IpNet],
-) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
-    let mut client = peer.to_canonical();
+) -> ClientKey {
+    let is_trusted = |client: &ClientKey| trusted.iter().any(|net| net.contains(&client.address()));
+    let mut client = peer;
     if !is_trusted(&client) {
         return client;
     }
@@ -30,7 +30,7 @@ pub fn client_address<'a>(
         let Some(address) = parse_hop(hop.trim()) else {
             return client;
         };
-        client = address;
+        client = address.into();
         if !is_trusted(&client) {
             return client;
         }
@@ -51,52 +51,71 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
         .map(|address| address.to_canonical())
 }
 
-/// An IPv6 host can take any address of its /64, so the /64 is what is counted. IPv4-mapped addresses are IPv4.
-impl From<IpAddr> for ClientKey {
-    fn from(address: IpAddr) -> Self {
+impl ClientKey {
+    /// The client at that address, which a connection came from on that interface: of which only a link-local address is
+    /// one's own.
+    #[must_use]
+    pub fn on(address: IpAddr, interface: Interface) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self::V4(v4.octets()),
-            IpAddr::V6(v6) => {
-                let mut prefix = [0; 8];
-                prefix.copy_from_slice(&v6.octets()[..8]);
-                Self::V6(prefix)
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => Self::V6(v6.octets(), interface),
+            IpAddr::V6(v6) => Self::V6(v6.octets(), Interface::NONE),
+        }
+    }
+
+    /// The address; a network's first.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        match self {
+            Self::V4(octets) => IpAddr::from(*octets),
+            Self::V6(octets, _) => IpAddr::from(*octets),
+            Self::Network(prefix, _) => {
+                let mut octets = [0; 16];
+                octets[..8].copy_from_slice(prefix);
+                IpAddr::from(octets)
             }
+        }
+    }
+
+    /// The /64 that the address is in. An IPv6 host can take any address of it, so strangers share an account there.
+    #[must_use]
+    pub fn network(&self) -> Option<Self> {
+        match self {
+            Self::V6(octets, interface) => {
+                let prefix = octets.first_chunk()?;
+                Some(Self::Network(*prefix, *interface))
+            }
+            Self::V4(_) | Self::Network(..) => None,
+        }
+    }
+
+    const fn interface(&self) -> Interface {
+        match self {
+            Self::V4(_) => Interface::NONE,
+            Self::V6(_, interface) | Self::Network(_, interface) => *interface,
         }
     }
 }
 
-impl ClientKey {
-    /// The /64 that an IPv6 address is in: one host can take any number of addresses there.
-    #[must_use]
-    pub fn network(&self) -> Option<Self> {
-        matches!(self, Self::V6(..)).then_some(*self)
+/// IPv4-mapped addresses are IPv4.
+impl From<IpAddr> for ClientKey {
+    fn from(address: IpAddr) -> Self {
+        Self::on(address, Interface::NONE)
     }
 }
 
-/// For whoever knows no more of a client than what is counted: the first address of it.
-impl From<ClientKey> for Option<IpAddr> {
-    fn from(client: ClientKey) -> Self {
-        Some(match client {
-            ClientKey::V4(octets) => IpAddr::from(octets),
-            ClientKey::V6(prefix) => {
-                let mut octets = [0; 16];
-                octets[..8].copy_from_slice(&prefix);
-                IpAddr::from(octets)
-            }
-        })
-    }
-}
-
-/// `192.0.2.1`, or a /64 by its first address: `2001:db8:1:2::`.
+/// `192.0.2.1`, `2001:db8:1:2::7`, `fe80::1%eth0`; a network as `2001:db8:1:2::/64` and `fe80::%eth0/64` (RFC 4007,
+/// section 11).
 impl fmt::Display for ClientKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address().fmt(f)?;
+        let interface = self.interface();
+        if interface != Interface::NONE {
+            write!(f, "%{}", interface.name())?;
+        }
         match self {
-            Self::V4(octets) => Ipv4Addr::from(*octets).fmt(f),
-            Self::V6(prefix) => {
-                let mut octets = [0; 16];
-                octets[..8].copy_from_slice(prefix);
-                Ipv6Addr::from(octets).fmt(f)
-            }
+            Self::Network(..) => f.write_str("/64"),
+            Self::V4(_) | Self::V6(..) => Ok(()),
         }
     }
 }
@@ -106,17 +125,28 @@ impl fmt::Display for ClientKey {
 #[error("not an IP address")]
 pub struct NotAClient;
 
-/// Any address of the client, or `…/64` for IPv6, as a person types it or as [`Display`](fmt::Display) shows it.
+/// As [`Display`](fmt::Display) shows it; of a network any address will do.
 impl FromStr for ClientKey {
     type Err = NotAClient;
 
     fn from_str(text: &str) -> Result<Self, NotAClient> {
-        if let Some(prefix) = text.strip_suffix("/64") {
-            let address: Ipv6Addr = prefix.parse().map_err(|_| NotAClient)?;
-            return Ok(IpAddr::V6(address).into());
+        let (host, is_network) = match text.strip_suffix("/64") {
+            Some(host) => (host, true),
+            None => (text, false),
+        };
+        let (address, interface) = match host.split_once('%') {
+            Some((address, name)) => (address, Interface::named(name).ok_or(NotAClient)?),
+            None => (host, Interface::NONE),
+        };
+        let address: IpAddr = address.parse().map_err(|_| NotAClient)?;
+        let client = Self::on(address, interface);
+        if client.interface() != interface {
+            return Err(NotAClient);
         }
-        let address: IpAddr = text.parse().map_err(|_| NotAClient)?;
-        Ok(address.into())
+        if is_network {
+            return client.network().ok_or(NotAClient);
+        }
+        Ok(client)
     }
 }
 
@@ -130,7 +160,8 @@ mod tests {
 
     fn client(peer: &str, forwarded_for: &[&str], trusted: &[&str]) -> IpAddr {
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
-        client_address(ip(peer), forwarded_for.iter().copied(), &trusted)
+        let client = client_address(ip(peer).into(), forwarded_for.iter().copied(), &trusted);
+        client.address()
     }
 
     #[test]
@@ -198,22 +229,61 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_is_counted_by_its_64() {
-        let key = ClientKey::from(ip("2001:db8:1:2:aaaa::1"));
-        assert_eq!(key, ClientKey::from(ip("2001:db8:1:2::ffff")));
-        assert_ne!(key, ClientKey::from(ip("2001:db8:1:3::ffff")));
-        assert_eq!(key.to_string(), "2001:db8:1:2::");
-        assert_eq!(ClientKey::from(ip("192.0.2.1")).to_string(), "192.0.2.1");
+    fn an_address_is_itself_and_a_link_local_one_is_another_on_each_interface() {
+        let key = |text: &str| text.parse::<ClientKey>().unwrap();
+        assert_ne!(key("2001:db8:1:2::7"), key("2001:db8:1:2::8"));
+        assert_eq!(key("2001:db8:1:2::7"), ip("2001:db8:1:2::7").into());
+        assert_ne!(key("fe80::1%eth0"), key("fe80::1%wlan0"));
+        assert_ne!(key("fe80::1%eth0"), key("fe80::1"));
+        let eth0 = Interface::named("eth0").unwrap();
+        assert_eq!(ClientKey::on(ip("fe80::1"), eth0), key("fe80::1%eth0"));
+        let global = ClientKey::on(ip("2001:db8::7"), eth0);
+        assert_eq!(global, key("2001:db8::7"));
+        let mapped = ClientKey::on(ip("::ffff:192.0.2.1"), eth0);
+        assert_eq!(mapped, key("192.0.2.1"));
     }
 
     #[test]
-    fn a_client_is_named_by_any_of_its_addresses() {
-        let key = ClientKey::from(ip("2001:db8:1:2::"));
-        for text in ["2001:db8:1:2::", "2001:db8:1:2::7", "2001:db8:1:2::/64"] {
-            assert_eq!(text.parse(), Ok(key));
+    fn ipv6_addresses_share_the_account_of_their_64() {
+        let network = |text: &str| text.parse::<ClientKey>().unwrap().network();
+        let shared = network("2001:db8:1:2:aaaa::1");
+        assert_eq!(shared, network("2001:db8:1:2::ffff"));
+        assert_ne!(shared, network("2001:db8:1:3::ffff"));
+        assert_eq!(network("fe80::1%eth0"), network("fe80::2%eth0"));
+        assert_ne!(network("fe80::1%eth0"), network("fe80::1%wlan0"));
+        assert_eq!(network("192.0.2.1"), None);
+        assert_eq!(network("2001:db8:1:2::/64"), None);
+    }
+
+    #[test]
+    fn a_client_is_shown_and_read_in_the_same_words() {
+        for (text, shown) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:DB8:1:2:0::7", "2001:db8:1:2::7"),
+            ("2001:db8:1:2::/64", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2::7/64", "2001:db8:1:2::/64"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+            ("fe80::1", "fe80::1"),
+            ("fe80::1%eth0/64", "fe80::%eth0/64"),
+        ] {
+            let client: ClientKey = text.parse().unwrap();
+            assert_eq!(client.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(client));
         }
-        assert_eq!("::ffff:192.0.2.1".parse::<ClientKey>(), "192.0.2.1".parse());
-        for text in ["", "/64", "192.0.2.1/64", "2001:db8::/48", "192.0.2.1:80"] {
+        for text in [
+            "",
+            "/64",
+            "%eth0",
+            "192.0.2.1/64",
+            "192.0.2.1%eth0",
+            "2001:db8::/48",
+            "2001:db8::1%eth0",
+            "fe80::1%",
+            "fe80::1%eth0%eth1",
+            "fe80::1%an-interface-too-long",
+            "192.0.2.1:80",
+        ] {
             assert_eq!(text.parse::<ClientKey>(), Err(NotAClient), "{text}");
         }
     }

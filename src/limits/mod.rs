@@ -5,14 +5,14 @@ pub mod attempts;
 pub mod bucket;
 pub mod client;
 pub mod line;
-pub mod proven;
+pub(crate) mod proven;
 pub mod standing;
 
 use std::time::Duration;
 
 pub use attempts::{Attempt, AttemptRow, Attempts, LockOut, NotAdmitted};
 pub use bucket::{Buckets, RetryAfter};
-pub use client::{ClientKey, client_address};
+pub use client::{ClientKey, Interface, client_address};
 pub use proven::Proven;
 
 /// A wait as `Retry-After` wants it (RFC 9110, section 10.2.3): whole seconds, rounded up, so that whoever keeps to it

@@ -26,24 +26,70 @@ impl Proven {
         let proofs = table.clients.get(&client);
         proofs.is_some_and(|proofs| {
             let mut proofs = proofs.iter();
-            proofs.any(|proof| now < proof.at + PROOF_LASTS)
+            proofs.any(|proof| now < proof.until)
         })
     }
 
-    /// Notes that the client has shown a good credential of that account or key just now. Cheap.
-    pub fn note(&self, client: ClientKey, account: &Arc<str>, now: Moment) {
-        self.table.lock().note(client, account, now);
+    /// What a client's doings are counted on.
+    pub(super) fn accounts(&self, client: ClientKey, now: Moment) -> Accounts {
+        let proven = self.contains(client, now);
+        Accounts {
+            own: client,
+            network: client.network().filter(|_| !proven),
+            proven,
+        }
+    }
+
+    /// Notes that the client has shown a good credential of that account or key just now. Says whether it is the first
+    /// time of late. Cheap.
+    pub fn note(&self, client: ClientKey, account: &Arc<str>, now: Moment) -> bool {
+        self.table.lock().note(client, account, now + PROOF_LASTS)
+    }
+
+    /// Takes up a proof from before a restart. It never lasts longer than one of now, whatever became of the clock.
+    pub fn restore(&self, client: ClientKey, account: &Arc<str>, remaining: Duration, now: Moment) {
+        let until = now + remaining.min(PROOF_LASTS);
+        self.table.lock().note(client, account, until);
+    }
+
+    /// What is proven, by which accounts and keys, and for how long yet.
+    pub fn list(&self, now: Moment) -> Vec<(ClientKey, Arc<str>, Duration)> {
+        let table = self.table.lock();
+        table
+            .iter()
+            .map(|(client, account, until)| (client, account.clone(), until.saturating_since(now)))
+            .filter(|(.., remaining)| !remaining.is_zero())
+            .collect()
     }
 
     /// Forgets what is too old. For the housekeeper.
     pub fn sweep(&self, now: Moment) {
-        self.table
-            .lock()
-            .retain(|proof| now < proof.at + PROOF_LASTS);
+        self.table.lock().retain(|until| now < until);
     }
 }
 
-/// Successes by client, each with its time: by the monotonic clock in force, by the time of day in the journal.
+/// The accounts that something which a client does is counted on, and that it is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Accounts {
+    /// The address's own.
+    pub own: ClientKey,
+    /// That of its network, which only a stranger shares.
+    pub network: Option<ClientKey>,
+    /// Whether the address is proven.
+    pub proven: bool,
+}
+
+impl Accounts {
+    pub fn iter(self) -> impl Iterator<Item = ClientKey> {
+        [Some(self.own), self.network].into_iter().flatten()
+    }
+}
+
+/// How many strangers' allowances the account of their network has.
+pub const NETWORK_SHARE: u32 = 10;
+
+/// Proofs by client, each with its end: by the monotonic clock where they are in force, by the time of day where they are
+/// kept for a restart.
 pub(crate) struct Proofs<T> {
     clients: HashMap<ClientKey, Vec<Proof<T>>>,
 }
@@ -51,18 +97,18 @@ pub(crate) struct Proofs<T> {
 /// A client's last success with one account or key.
 struct Proof<T> {
     account: Arc<str>,
-    at: T,
+    until: T,
 }
 
 impl<T: Copy + Ord> Proofs<T> {
-    /// Notes a success. The oldest makes room: of the account if that has [`PROVEN_EACH`], of all if these are
-    /// [`MOST_PROVEN`].
-    pub fn note(&mut self, client: ClientKey, account: &Arc<str>, at: T) {
+    /// Notes a success; says whether it was not known. The oldest makes room: of the account if that has [`PROVEN_EACH`],
+    /// of all if these are [`MOST_PROVEN`].
+    pub fn note(&mut self, client: ClientKey, account: &Arc<str>, until: T) -> bool {
         let proofs = self.clients.get_mut(&client);
         let known = proofs.and_then(|proofs| proofs.iter_mut().find(|p| p.account == *account));
         if let Some(known) = known {
-            known.at = at;
-            return;
+            known.until = until;
+            return false;
         }
         // Rare from here on: a client comes with an account for the first time.
         if self.of(Some(account)).count() >= PROVEN_EACH {
@@ -72,16 +118,23 @@ impl<T: Copy + Ord> Proofs<T> {
         }
         self.clients.entry(client).or_default().push(Proof {
             account: account.clone(),
-            at,
+            until,
+        });
+        true
+    }
+
+    /// Keeps those whose end `keep` likes.
+    pub fn retain(&mut self, keep: impl Fn(T) -> bool) {
+        self.clients.retain(|_, proofs| {
+            proofs.retain(|proof| keep(proof.until));
+            !proofs.is_empty()
         });
     }
 
-    /// Keeps what `keep` says.
-    fn retain(&mut self, keep: impl Fn(&Proof<T>) -> bool) {
-        self.clients.retain(|_, proofs| {
-            proofs.retain(&keep);
-            !proofs.is_empty()
-        });
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (ClientKey, &Arc<str>, T)> {
+        let all = self.of(None);
+        all.map(|(client, proof)| (client, &proof.account, proof.until))
     }
 
     /// The proofs of an account, or all.
@@ -92,7 +145,7 @@ impl<T: Copy + Ord> Proofs<T> {
     }
 
     fn drop_oldest(&mut self, account: Option<&Arc<str>>) {
-        let oldest = self.of(account).min_by_key(|(_, proof)| proof.at);
+        let oldest = self.of(account).min_by_key(|(_, proof)| proof.until);
         let Some((client, account)) = oldest.map(|(client, p)| (client, p.account.clone())) else {
             return;
         };

@@ -119,12 +119,14 @@ pub fn assemble(
         world.root.clone(),
         clock.clone(),
     );
+    let proven = auth.proven().clone();
     let api = Api {
         auth: Arc::new(auth),
         buckets: Buckets::new(
             config.rate_limit_rps,
             config.rate_limit_burst,
             config.max_tracked_clients,
+            proven,
         ),
         ring,
         numbers,

@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 
 use rustix::io::Errno;
+use rustix::net::netdevice::index_to_name;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -16,6 +17,7 @@ use super::link::Link;
 use super::{StartError, World};
 use crate::api::request::Peer;
 use crate::config::Config;
+use crate::limits::{ClientKey, Interface};
 
 /// What clients come in by. Non-blocking.
 #[derive(Clone)]
@@ -43,7 +45,7 @@ impl Listener {
         match self {
             Self::Tls(listener) => {
                 let (socket, address) = listener.accept()?;
-                let peer = Peer::Network(address.ip().to_canonical());
+                let peer = Peer::Network(client(&socket, &address));
                 Ok((Socket::Tls(socket), peer))
             }
             Self::Local(listener) => {
@@ -82,6 +84,22 @@ impl Socket {
             }
         }
     }
+}
+
+/// Who is at the other end: of a link-local address, on which interface.
+fn client(socket: &TcpStream, address: &SocketAddr) -> ClientKey {
+    let interface = match address {
+        // Only those of a link have a scope.
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            let index = v6.scope_id();
+            let name = index_to_name(socket, index).ok();
+            let named = name.and_then(|name| Interface::named(&name));
+            // Gone meanwhile: its number tells it from the others (RFC 4007, section 11.2).
+            named.or_else(|| Interface::named(&index.to_string()))
+        }
+        _ => None,
+    };
+    ClientKey::on(address.ip(), interface.unwrap_or(Interface::NONE))
 }
 
 /// The listeners that were handed over, or else those of `LISTEN`.

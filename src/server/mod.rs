@@ -188,6 +188,7 @@ impl Server {
                 .saturating_mul(4)
                 .max(MIN_HANDSHAKE_BURST),
             config.max_tracked_clients,
+            api.auth.proven().clone(),
         ));
         let (pool, pool_threads) = Pool::start(api, bcrypt_at_once)?;
         let shared = Arc::new(Shared {

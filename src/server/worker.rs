@@ -319,16 +319,16 @@ impl Worker {
 
     /// A handshake costs far more than most requests, and comes before there is one to charge.
     fn may_shake_hands(&self, peer: Peer) -> bool {
-        let Peer::Network(address) = peer else {
+        let Peer::Network(client) = peer else {
             return true;
         };
         let now = self.shared.api.clock.monotonic();
-        self.is_proxy(address) || self.shared.handshakes.take(address.into(), now).is_ok()
+        self.is_proxy(client) || self.shared.handshakes.take(client, now).is_ok()
     }
 
-    fn is_proxy(&self, address: IpAddr) -> bool {
+    fn is_proxy(&self, client: ClientKey) -> bool {
         let proxies = &self.shared.trusted_proxies;
-        proxies.iter().any(|net| net.contains(&address))
+        proxies.iter().any(|net| net.contains(&client.address()))
     }
 
     fn not_accepted(&mut self, error: &io::Error, now: Instant) {
@@ -364,15 +364,15 @@ impl Worker {
     /// Gives a newcomer a place, if need be that of the connection that has been idle longest.
     fn welcome(&mut self, newcomer: Newcomer, now: Instant) {
         let (admission, client, counted) = match newcomer.peer {
-            Peer::Network(address) => (
+            Peer::Network(client) => (
                 self.shared.admission.clone(),
-                ClientKey::from(address),
-                !self.is_proxy(address),
+                client,
+                !self.is_proxy(client),
             ),
             // All are one client, and it has the whole.
             Peer::Local => (
                 self.shared.local_admission.clone(),
-                ClientKey::from(IpAddr::from(Ipv6Addr::LOCALHOST)),
+                IpAddr::from(Ipv6Addr::LOCALHOST).into(),
                 false,
             ),
         };

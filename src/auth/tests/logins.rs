@@ -205,11 +205,16 @@ fn nothing_is_written_when_nothing_happens() {
         f.auth.basic(CLIENT, "admin", RIGHT).unwrap();
     }
     f.auth.tick();
+    f.auth.journal.tick();
     let mut records = Vec::new();
     f.durable
         .live(NOON, &mut |record| records.push(record.clone()));
     assert!(matches!(
         records[..],
-        [Record::Password { .. }, Record::Lifetime { .. }]
+        [
+            Record::Password { .. },
+            Record::Lifetime { .. },
+            Record::Proven { .. }
+        ]
     ));
 }

@@ -82,6 +82,12 @@ enum Line {
         offset: usize,
         client: String,
     },
+    Proven {
+        offset: usize,
+        client: String,
+        account: String,
+        until: String,
+    },
     Mark {
         offset: usize,
         at: String,
@@ -182,6 +188,16 @@ fn line(piece: Piece<'_>) -> Line {
         Some(Record::LockOutCleared { client }) => Line::LockOutCleared {
             offset,
             client: client.to_string(),
+        },
+        Some(Record::Proven {
+            client,
+            until,
+            account,
+        }) => Line::Proven {
+            offset,
+            client: client.to_string(),
+            account,
+            until: time(until),
         },
         Some(Record::Mark { at }) => Line::Mark {
             offset,

@@ -137,14 +137,15 @@ fn kind(record: Option<&Record>) -> usize {
         Some(Record::LockOutCleared { .. }) => 5,
         Some(Record::Mark { .. }) => MARK,
         Some(Record::Lifetime { .. }) => 7,
-        None => 8,
+        Some(Record::Proven { .. }) => 8,
+        None => 9,
     }
 }
 
 const MARK: usize = 6;
 
 /// As `dump` calls them.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "token_revoked",
     "refresh_used",
     "family_revoked",
@@ -153,5 +154,6 @@ const KINDS: [&str; 9] = [
     "lock_out_cleared",
     "mark",
     "lifetime",
+    "proven",
     "unknown",
 ];

@@ -11,7 +11,7 @@ use super::*;
 use crate::cli::tests::with_console;
 use crate::clock::Timestamp;
 use crate::journal::format::{FRAMES_START, Salt, encode, headers};
-use crate::journal::{ClientKey, FileStorage, Id, PasswordOrigin, Record};
+use crate::journal::{ClientKey, FileStorage, Id, Interface, PasswordOrigin, Record};
 
 const HASH: &str = "$2b$12$KIXQ4Vb3nS2m0ptS1kqv5uJ1n0Jxq0m6a0m5p3YbQe0F3n5y9eWbS";
 const AT: Timestamp = Timestamp::from_secs(1_795_000_000);
@@ -112,7 +112,7 @@ fn records() -> Vec<Record> {
         logout(2),
         logout(3),
         Record::LockOut {
-            client: ClientKey::V6([0x20, 1, 0xd, 0xb8, 0, 1, 0, 2]),
+            client: ClientKey::Network([0x20, 1, 0xd, 0xb8, 0, 1, 0, 2], Interface::NONE),
             until: AT,
         },
     ]
@@ -152,7 +152,7 @@ fn dump_tells_every_record_and_no_secret() {
             r#"{"type":"family_revoked","offset":130,"family":"01010101010101010101010101010101","expires":"2058-07-27T12:53:20.000Z"}"#,
         ]
     );
-    assert!(lines[5].contains(r#""client":"2001:db8:1:2::""#));
+    assert!(lines[5].contains(r#""client":"2001:db8:1:2::/64""#));
     assert!(!out.contains("KIXQ"), "{out}");
 }
 
