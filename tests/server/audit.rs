@@ -212,7 +212,7 @@ fn basic_is_one_login_of_each_address_and_a_proxy_is_not_the_client() {
         .iter()
         .map(|entry| entry["address"].as_str())
         .collect();
-    // The whole address, not the /64 that the limits count.
+    // The whole address.
     assert_eq!(
         addresses,
         [Some("127.0.0.1"), Some("127.0.0.2"), Some("2001:db8::7")]

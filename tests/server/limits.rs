@@ -370,24 +370,16 @@ fn a_trusted_proxy_is_believed_from_the_right() {
 }
 
 #[test]
-fn ipv6_is_counted_by_its_64_and_mapped_addresses_as_ipv4() {
+fn mapped_addresses_are_counted_as_ipv4() {
     let device = Device::with(&[("TRUSTED_PROXIES", "127.0.0.1/32")]);
-    let me = device.login().bearer();
     let mut client = device.connect();
     let mut try_from = |from: &str, password: &str| {
         let me = basic(USER, password);
         let headers = [("Authorization", me.as_str()), ("X-Forwarded-For", from)];
         client.ask("GET", "/api/status", &headers, "").status
     };
-    for n in 0..5 {
-        assert_eq!(try_from(&format!("2001:db8:1:2::{n}"), "wrong"), 401);
+    for _ in 0..5 {
         assert_eq!(try_from("::ffff:203.0.113.9", "wrong"), 401);
     }
-    assert_eq!(try_from("2001:db8:1:2:ffff::1", PASSWORD), 429);
-    assert_eq!(try_from("2001:db8:1:3::1", PASSWORD), 200);
     assert_eq!(try_from("203.0.113.9", PASSWORD), 429);
-    assert_eq!(rows(&device, &me)[1]["ip"], "2001:db8:1:2::");
-    let path = "/api/security/rate-limits/2001:db8:1:2::5";
-    assert_eq!(device.request("DELETE", path, Some(&me), None).status, 200);
-    assert_eq!(try_from("2001:db8:1:2::1", PASSWORD), 200);
 }

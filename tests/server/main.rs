@@ -23,6 +23,7 @@ mod local;
 mod login;
 mod logout;
 mod metrics;
+mod neighbours;
 mod passwords;
 mod process;
 mod program;
