@@ -24,7 +24,7 @@ impl Device {
     }
 
     /// Entries of a kind.
-    fn audited(&self, event: &str) -> Vec<Value> {
+    pub fn audited(&self, event: &str) -> Vec<Value> {
         let mut entries = self.audit();
         entries.retain(|entry| entry["event"] == event);
         entries
