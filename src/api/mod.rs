@@ -187,6 +187,12 @@ impl Call {
         }
     }
 
+    /// Who sent it, once that is known.
+    #[must_use]
+    pub const fn session(&self) -> Option<&Session> {
+        self.caller.session.as_ref()
+    }
+
     /// Whether its credential is in the body, where only the handler finds it.
     fn is_login(&self) -> bool {
         matches!(&self.target, CallTarget::Route(route)
@@ -253,7 +259,7 @@ impl Api {
     /// Where the caller stands when the pool's places are short.
     #[must_use]
     pub fn holder(&self, call: &Call) -> Holder {
-        let client = call.caller.client.map(ClientKey::from);
+        let client = call.caller.client;
         let now = self.clock.monotonic();
         Holder {
             client,
@@ -267,9 +273,9 @@ impl Api {
     ///
     /// # Errors
     /// The call back, if only [`Api::run`] can finish it.
-    pub fn run_at_once(&self, call: Call, request: &Request) -> Result<Outcome, Call> {
+    pub fn run_at_once(&self, mut call: Call, request: &Request) -> Result<Outcome, Call> {
         match call.cost() {
-            Cost::Cheap => Ok(self.run(call, request)),
+            Cost::Cheap => Ok(self.run(&mut call, request)),
             Cost::Password if call.is_login() => {
                 let origin = request.header("Origin");
                 let answer = match account::login_at_once(self, request, &call.caller) {
@@ -285,9 +291,9 @@ impl Api {
 
     /// Finishes a request: checks the password if that is still to be done, and runs the handler. May wait, unless it is
     /// [`Cost::Cheap`].
-    pub fn run(&self, mut call: Call, request: &Request) -> Outcome {
+    pub fn run(&self, call: &mut Call, request: &Request) -> Outcome {
         let origin = request.header("Origin");
-        match self.run_quietly(&mut call, request) {
+        match self.run_quietly(call, request) {
             Ok(Outcome::Answer(answer)) => Outcome::Answer(cors::decorate(self, origin, answer)),
             Ok(Outcome::Commit(Commit { records, then })) => {
                 let origin = origin.map(str::to_owned);

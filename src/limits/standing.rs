@@ -113,6 +113,16 @@ impl Standing {
         }
     }
 
+    /// That of a proven client which holds one.
+    #[must_use]
+    pub const fn of_one() -> Self {
+        Self {
+            is_unproven: false,
+            burden: 1,
+            network: 1,
+        }
+    }
+
     /// Whether the client is proven.
     #[must_use]
     pub const fn is_proven(self) -> bool {
@@ -167,6 +177,25 @@ mod tests {
             holdings.standing_with(many, 1, Some(many)),
             holdings.standing(many)
         );
+    }
+
+    #[test]
+    fn many_addresses_of_one_64_weigh_as_a_tenth_each_and_cost_the_proven_nothing() {
+        let mut holdings = Holdings::default();
+        let owner = holder("2001:db8::1", true);
+        holdings.add(owner, 1);
+        for n in 2..50 {
+            holdings.add(holder(&format!("2001:db8::{n:x}"), false), 1);
+        }
+        let host = holder("2001:db8::2", false);
+        let elsewhere = holder("192.0.2.1", false);
+        holdings.add(elsewhere, 4);
+        assert!(holdings.standing(elsewhere) < holdings.standing(host));
+        holdings.add(elsewhere, 2);
+        assert!(holdings.standing(host) < holdings.standing(elsewhere));
+        assert_eq!(holdings.of_network(owner), None);
+        assert_eq!(holdings.of_network(host), Some(48));
+        assert_eq!(holdings.standing(owner).burden, 1);
     }
 
     #[test]

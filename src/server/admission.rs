@@ -1,44 +1,138 @@
-//! How many connections there may be, in all and from one address.
+//! How many connections there may be, in all and from one address, how much those hold that have not signed in, and who
+//! gives way when there is no more.
+//!
+//! The order is that of [`Standing`]: the proven before the unproven, then whoever holds least. A connection that has
+//! signed in is the last to give way. All workers' connections are looked at, whichever worker the newcomer came to.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::api::Api;
+use crate::auth::Session;
 use crate::journal::ClientKey;
+use crate::limits::standing::{Holder, Holdings, NETWORK_SHARE, Standing};
 
-/// Counts connections against their limits.
+/// Counts connections and bytes against their limits.
 #[derive(Debug)]
 pub struct Admission {
     max_total: usize,
     max_per_client: usize,
+    /// The unproven of a /64 together.
+    max_per_network: usize,
     max_streams: usize,
+    /// What all that have not signed in may hold together, in bytes.
+    max_bytes: usize,
     total: Arc<AtomicUsize>,
     streams: AtomicUsize,
-    clients: Mutex<HashMap<ClientKey, usize>>,
+    /// What a [`Conduct`] counts its time from.
+    origin: Instant,
+    table: Mutex<Table>,
 }
 
-/// Why there is no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
-    /// The server has all it can carry.
-    Total,
-    /// This address has its share.
-    Client,
+#[derive(Debug, Default)]
+struct Table {
+    seats: HashMap<SeatNumber, Seat>,
+    places: Holdings,
+    bytes: Holdings,
+    /// What all hold together.
+    total_bytes: usize,
+    /// Those that lost their place and are not closed yet.
+    leaving: usize,
 }
+
+/// Which connection: it is its worker's that many-th.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SeatNumber {
+    /// The worker.
+    pub worker: usize,
+    /// Its token there.
+    pub token: u64,
+}
+
+/// What the table knows of a connection.
+#[derive(Debug)]
+struct Seat {
+    holder: Holder,
+    /// Whether it counts for its client. A proxy's do not: many people come through one.
+    is_counted: bool,
+    bytes: usize,
+    told: Arc<Told>,
+}
+
+/// What a connection tells of itself, without a lock that others wait for.
+#[derive(Debug, Default)]
+struct Told {
+    /// A [`Conduct`] in the upper byte, and since when, in milliseconds.
+    conduct: AtomicU64,
+    session: Mutex<Option<Session>>,
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conduct {
+    /// It shakes hands.
+    Handshake,
+    /// It waits for a request.
+    Idle,
+    /// It sends a request.
+    Asking,
+    /// It takes an answer.
+    Answered,
+    /// It waits for the server.
+    Waiting,
+    /// It is a log stream, which the hub has.
+    Stream,
+}
+
+/// How soon a connection gives way before its equals: the last first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Busy,
+    Idle,
+    Handshake,
+    /// It keeps the server waiting.
+    Suspect,
+}
+
+/// Who is who. Asked with the table locked: must be cheap.
+pub trait Judge {
+    /// Whether the address had a success of late.
+    fn is_proven(&self, client: ClientKey) -> bool;
+    /// Whether a session still holds.
+    fn is_alive(&self, session: &Session) -> bool;
+}
+
+impl Judge for Api {
+    fn is_proven(&self, client: ClientKey) -> bool {
+        let now = self.clock.monotonic();
+        self.auth.proven().contains(client, now)
+    }
+
+    fn is_alive(&self, session: &Session) -> bool {
+        self.auth.is_alive(session)
+    }
+}
+
+/// Why there is no room: nobody holds more than the newcomer would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
 
 /// A place that a connection holds, until it is dropped.
 #[derive(Debug)]
 pub struct Place {
     admission: Arc<Admission>,
-    client: ClientKey,
-    counted: bool,
-    streams: bool,
+    number: SeatNumber,
+    told: Arc<Told>,
+    bytes: usize,
+    is_stream: bool,
 }
 
 impl Admission {
-    /// Limits for a whole door and for one address.
+    /// Limits for the network: in all, and for one address.
     #[must_use]
     pub fn new(max_total: usize, max_per_client: usize) -> Arc<Self> {
         Self::with_streams(max_total, max_per_client, max_total)
@@ -54,10 +148,16 @@ impl Admission {
         Arc::new(Self {
             max_total,
             max_per_client,
+            // Half, so that a host with any number of addresses leaves room for those from elsewhere.
+            max_per_network: (NETWORK_SHARE * max_per_client)
+                .min(max_total / 2)
+                .max(max_per_client),
             max_streams,
+            max_bytes: (max_total * BYTES_EACH).clamp(LEAST_BYTES, MOST_BYTES),
             total: Arc::default(),
             streams: AtomicUsize::new(0),
-            clients: Mutex::default(),
+            origin: Instant::now(),
+            table: Mutex::default(),
         })
     }
 
@@ -67,37 +167,265 @@ impl Admission {
         self.total.clone()
     }
 
-    /// Takes a place. A proxy's connections (`counted` false) count in the whole only: many people come through one.
+    /// Takes a place, if need be that of a connection that the caller then closes: it has lost it already. Of a proxy, whose
+    /// connections are many people's, `client` counts for nobody.
     ///
     /// # Errors
-    /// Which limit is reached.
-    pub fn enter(self: &Arc<Self>, client: ClientKey, counted: bool) -> Result<Place, Full> {
-        let mut clients = self.clients.lock();
-        if self.total.load(Ordering::Relaxed) >= self.max_total {
-            return Err(Full::Total);
+    /// [`Full`]
+    pub fn enter(
+        self: &Arc<Self>,
+        number: SeatNumber,
+        client: Option<ClientKey>,
+        is_counted: bool,
+        judge: &dyn Judge,
+        now: Instant,
+    ) -> Result<(Place, Option<SeatNumber>), Full> {
+        let is_proven = client.is_none_or(|client| judge.is_proven(client)) || !is_counted;
+        let holder = Holder { client, is_proven };
+        let mut table = self.table.lock();
+        let victim = match self.scope(&table, holder, is_counted) {
+            Some(scope) => Some(self.choose(&table, holder, is_counted, scope, judge, now)?),
+            None => None,
+        };
+        if let Some(victim) = victim {
+            self.dismiss(&mut table, victim);
         }
-        if counted {
-            let share = clients.entry(client).or_default();
-            if *share >= self.max_per_client {
-                return Err(Full::Client);
-            }
-            *share += 1;
-        }
+        let told = Arc::new(Told::default());
+        let seat = Seat {
+            holder,
+            is_counted,
+            bytes: 0,
+            told: told.clone(),
+        };
+        table.places.add(holder, usize::from(is_counted));
+        table.seats.insert(number, seat);
         self.total.fetch_add(1, Ordering::Relaxed);
-        Ok(Place {
+        let place = Place {
             admission: self.clone(),
-            client,
-            counted,
-            streams: false,
-        })
+            number,
+            told,
+            bytes: 0,
+            is_stream: false,
+        };
+        place.tell(Conduct::Handshake, now);
+        Ok((place, victim))
+    }
+
+    /// A connection that can be spared, if there is one; it has lost its place. For when the system has nothing left.
+    pub fn spare(&self, judge: &dyn Judge, now: Instant) -> Option<SeatNumber> {
+        let mut table = self.table.lock();
+        let seats = table.seats.iter();
+        let spared = seats.filter_map(|(number, seat)| {
+            let (signed_in, rank, since) = self.look(seat, judge, now)?;
+            let standing = table.standing(seat, judge);
+            let can_go = !standing.is_proven() || rank != Rank::Busy;
+            let order = (!signed_in, standing, rank, std::cmp::Reverse(since));
+            can_go.then_some((order, *number))
+        });
+        let (_, victim) = spared.max_by_key(|(order, _)| *order)?;
+        self.dismiss(&mut table, victim);
+        Some(victim)
+    }
+
+    /// Among whom one has to give way before this one may come in, if one has to.
+    fn scope(&self, table: &Table, newcomer: Holder, is_counted: bool) -> Option<Scope> {
+        if is_counted && table.places.of(newcomer.client) >= self.max_per_client {
+            return Some(Scope::Client(newcomer.client));
+        }
+        let network = table.places.of_network(newcomer);
+        if network.is_some_and(|held| held >= self.max_per_network) {
+            return Some(Scope::Network(newcomer.network()));
+        }
+        (table.seats.len() >= self.max_total).then_some(Scope::All)
+    }
+
+    fn choose(
+        &self,
+        table: &Table,
+        newcomer: Holder,
+        is_counted: bool,
+        scope: Scope,
+        judge: &dyn Judge,
+        now: Instant,
+    ) -> Result<SeatNumber, Full> {
+        // Until they are closed they hold descriptors outside the limit.
+        if table.leaving >= MAX_LEAVING {
+            return Err(Full);
+        }
+        let candidates = table.seats.iter().filter(|(_, seat)| match scope {
+            Scope::Client(client) => seat.holder.client == client,
+            Scope::Network(network) => seat.holder.network() == network,
+            Scope::All => true,
+        });
+        let spared = candidates.filter_map(|(number, seat)| {
+            let (signed_in, rank, since) = self.look(seat, judge, now)?;
+            let standing = table.standing(seat, judge);
+            let from = seat.is_counted.then_some(seat.holder);
+            let after = match is_counted {
+                true => table.places.standing_with(newcomer, 1, from),
+                false => Standing::of_one(),
+            };
+            // Equals change places only where nobody is being served.
+            let is_patient = matches!(rank, Rank::Idle | Rank::Suspect);
+            let gives_way = if signed_in {
+                let is_own = seat.holder.client == newcomer.client;
+                is_patient && (is_own || (after.is_proven() && standing > after))
+            } else {
+                standing > after || (standing == after && is_patient)
+            };
+            let order = (!signed_in, standing, rank, std::cmp::Reverse(since));
+            gives_way.then_some((order, *number))
+        });
+        let victim = spared.max_by_key(|(order, _)| *order);
+        victim.map(|(_, number)| number).ok_or(Full)
+    }
+
+    /// Whether a connection has signed in, how soon it gives way, and since when it does what it does. None of a stream.
+    fn look(&self, seat: &Seat, judge: &dyn Judge, now: Instant) -> Option<(bool, Rank, u64)> {
+        let (conduct, since) = seat.told.conduct();
+        let lasts = self.millis(now).saturating_sub(since);
+        let is_slow = lasts >= SUSPECT_MILLIS;
+        let rank = match conduct {
+            Conduct::Stream => return None,
+            Conduct::Waiting => Rank::Busy,
+            Conduct::Idle => Rank::Idle,
+            _ if is_slow => Rank::Suspect,
+            // On the local socket all are one client, who is asking now.
+            Conduct::Handshake | Conduct::Asking if seat.holder.client.is_none() => Rank::Idle,
+            Conduct::Handshake => Rank::Handshake,
+            Conduct::Asking | Conduct::Answered => Rank::Busy,
+        };
+        let mut session = seat.told.session.lock();
+        let signed_in = session
+            .as_ref()
+            .is_some_and(|session| judge.is_alive(session));
+        if !signed_in {
+            *session = None;
+        }
+        Some((signed_in, rank, since))
+    }
+
+    fn dismiss(&self, table: &mut Table, victim: SeatNumber) {
+        if table.free(victim) {
+            self.total.fetch_sub(1, Ordering::Relaxed);
+            table.leaving += 1;
+        }
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.origin);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Among whom room has to be made.
+#[derive(Clone, Copy)]
+enum Scope {
+    Client(Option<ClientKey>),
+    Network(Option<ClientKey>),
+    All,
+}
+
+impl Table {
+    fn standing(&self, seat: &Seat, judge: &dyn Judge) -> Standing {
+        if !seat.is_counted {
+            return Standing::of_one();
+        }
+        // It may have been proven since it came.
+        let client = seat.holder.client;
+        let is_proven = client.is_none_or(|client| judge.is_proven(client));
+        self.places.standing(Holder { client, is_proven })
+    }
+
+    /// Takes a connection's place and its bytes from it.
+    fn free(&mut self, number: SeatNumber) -> bool {
+        let Some(seat) = self.seats.remove(&number) else {
+            return false;
+        };
+        self.places
+            .remove(seat.holder, usize::from(seat.is_counted));
+        self.bytes.remove(seat.holder, seat.bytes);
+        self.total_bytes -= seat.bytes;
+        true
+    }
+}
+
+impl Told {
+    fn conduct(&self) -> (Conduct, u64) {
+        let told = self.conduct.load(Ordering::Relaxed);
+        let conduct = match told >> SINCE_BITS {
+            0 => Conduct::Handshake,
+            1 => Conduct::Idle,
+            2 => Conduct::Asking,
+            3 => Conduct::Answered,
+            4 => Conduct::Waiting,
+            _ => Conduct::Stream,
+        };
+        (conduct, told & ((1 << SINCE_BITS) - 1))
     }
 }
 
 impl Place {
-    /// Whether it is one of these.
+    /// Which connection has it.
     #[must_use]
-    pub fn is_in(&self, admission: &Arc<Admission>) -> bool {
-        Arc::ptr_eq(&self.admission, admission)
+    pub const fn number(&self) -> SeatNumber {
+        self.number
+    }
+
+    /// Tells what the connection does, and since when.
+    pub fn tell(&self, conduct: Conduct, since: Instant) {
+        let told = ((conduct as u64) << SINCE_BITS) | self.admission.millis(since);
+        self.told.conduct.store(told, Ordering::Relaxed);
+    }
+
+    /// Tells who has signed in here.
+    pub fn sign_in(&self, session: &Session) {
+        let mut told = self.told.session.lock();
+        if told.as_ref() != Some(session) {
+            *told = Some(session.clone());
+        }
+    }
+
+    /// Whether somebody has signed in here.
+    #[must_use]
+    pub fn is_signed_in(&self) -> bool {
+        self.told.session.lock().is_some()
+    }
+
+    /// Tells how many bytes the connection holds of a client that has not signed in. Gives the connections that have to be
+    /// closed for it: they have lost their places.
+    ///
+    /// # Errors
+    /// [`Full`]: it is this one that has to be closed.
+    pub fn hold(&mut self, bytes: usize, judge: &dyn Judge) -> Result<Vec<SeatNumber>, Full> {
+        let mut gone = Vec::new();
+        if bytes == self.bytes {
+            return Ok(gone);
+        }
+        let mut table = self.admission.table.lock();
+        let table = &mut *table;
+        // One that has lost its place is about to be closed.
+        let seat = table.seats.get_mut(&self.number).ok_or(Full)?;
+        table.bytes.remove(seat.holder, seat.bytes);
+        table.bytes.add(seat.holder, bytes);
+        table.total_bytes = table.total_bytes - seat.bytes + bytes;
+        (seat.bytes, self.bytes) = (bytes, bytes);
+        while table.total_bytes > self.admission.max_bytes {
+            let holding = table.seats.iter().filter(|(_, seat)| seat.bytes > 0);
+            let worst = holding.max_by_key(|(number, seat)| {
+                let client = seat.holder.client;
+                let is_proven = client.is_none_or(|client| judge.is_proven(client));
+                let standing = table.bytes.standing(Holder { client, is_proven });
+                (standing, seat.bytes, **number == self.number)
+            });
+            let (&worst, _) = worst.ok_or(Full)?;
+            if worst == self.number || table.leaving >= MAX_LEAVING {
+                return Err(Full);
+            }
+            self.admission.dismiss(table, worst);
+            gone.push(worst);
+        }
+        Ok(gone)
     }
 
     /// Makes it a stream's, which keeps it for as long as the client likes. Returns whether there may be one more.
@@ -105,78 +433,47 @@ impl Place {
     pub fn stream(&mut self) -> bool {
         let streams = &self.admission.streams;
         let most = self.admission.max_streams;
-        self.streams = streams
+        self.is_stream = streams
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
                 (now < most).then_some(now + 1)
             })
             .is_ok();
-        self.streams
-    }
-
-    /// Whose place it is.
-    #[must_use]
-    pub const fn client(&self) -> ClientKey {
-        self.client
+        self.is_stream
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut clients = self.admission.clients.lock();
-        self.admission.total.fetch_sub(1, Ordering::Relaxed);
-        if self.streams {
+        let mut table = self.admission.table.lock();
+        if self.is_stream {
             self.admission.streams.fetch_sub(1, Ordering::Relaxed);
         }
-        if !self.counted {
-            return;
-        }
-        if let Some(share) = clients.get_mut(&self.client) {
-            *share -= 1;
-            // Kept to those who are here: the table never outgrows the connections.
-            if *share == 0 {
-                clients.remove(&self.client);
-            }
+        if table.free(self.number) {
+            self.admission.total.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            table.leaving = table.leaving.saturating_sub(1);
         }
     }
 }
+
+/// A handshake, a head or a body is here within a fraction of this, if it is sent at all.
+const SUSPECT: Duration = Duration::from_secs(2);
+const SUSPECT_MILLIS: u64 = SUSPECT.as_secs() * 1000;
+
+/// Milliseconds in 56 bits last for two million years.
+const SINCE_BITS: u32 = 56;
+
+/// Connections that have lost their places and are not closed yet: that takes microseconds.
+const MAX_LEAVING: usize = 16;
+
+/// So much for each connection there may be: half of what the longest `ClientHello` takes.
+const BYTES_EACH: usize = 8 * 1024;
+
+/// Room for a few of those on the smallest board.
+const LEAST_BYTES: usize = 512 * 1024;
+
+/// What all clients together may hold before they have signed in.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: ClientKey = ClientKey::V4([192, 0, 2, 1]);
-    const B: ClientKey = ClientKey::V4([192, 0, 2, 2]);
-
-    #[test]
-    fn one_address_gets_its_share_and_all_together_the_whole() {
-        let admission = Admission::new(3, 2);
-        let first = admission.enter(A, true).expect("room");
-        let _second = admission.enter(A, true).expect("room");
-        assert_eq!(admission.enter(A, true).unwrap_err(), Full::Client);
-        let _third = admission.enter(B, true).expect("room");
-        assert_eq!(admission.enter(B, true).unwrap_err(), Full::Total);
-        drop(first);
-        let _again = admission.enter(A, true).expect("room again");
-    }
-
-    #[test]
-    fn streams_leave_half_of_the_local_socket_to_others() {
-        let local = Admission::local(4);
-        let mut places: Vec<_> = (0..4)
-            .map(|_| local.enter(A, false).expect("room"))
-            .collect();
-        let streams: Vec<_> = places.iter_mut().map(Place::stream).collect();
-        assert_eq!(streams, [true, true, false, false]);
-        drop(places.remove(0));
-        assert!(places[2].stream());
-    }
-
-    #[test]
-    fn who_has_left_leaves_nothing_behind() {
-        let admission = Admission::new(3, 2);
-        drop(admission.enter(A, true));
-        drop(admission.enter(B, false));
-        assert!(admission.clients.lock().is_empty());
-        assert_eq!(admission.total.load(Ordering::Relaxed), 0);
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Method;
 
-use super::admission::Place;
+use super::admission::{Conduct, Full, Judge, Place, SeatNumber};
 use super::body::BodyReader;
 use super::head::{Head, HeadReader};
 use super::link::{Link, Received, Sent};
@@ -19,6 +19,7 @@ use crate::api::error::{Answer, ApiError};
 use crate::api::metrics::RouteNumber;
 use crate::api::request::{Peer, Request};
 use crate::api::{Api, Call, Commit, Outcome, Stream};
+use crate::auth::Session;
 use crate::logs::hub::Transport;
 
 /// A client's connection.
@@ -110,34 +111,42 @@ impl Connection {
         self.deadline
     }
 
-    /// Whose place it takes.
-    #[must_use]
-    pub const fn place(&self) -> &Place {
-        &self.place
-    }
-
     fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Head(_)) && self.link.inbound.is_empty()
     }
 
-    /// Whether it can be closed to make room for a newcomer, and how soon before others: the lower, the sooner.
+    /// Who is at the other end.
     #[must_use]
-    pub fn expendable(&self, now: Instant) -> Option<u8> {
-        let limit = match &self.phase {
-            Phase::Waiting(_) | Phase::Opening(_) => return None,
-            Phase::Head(_) if self.is_idle() => return Some(1),
-            Phase::Handshake => HANDSHAKE,
-            Phase::Head(_) => HEAD,
-            Phase::Body(_) => BODY,
-            Phase::Answering(_) => STALLED_WRITE,
-            Phase::Lingering { .. } => LINGER,
+    pub const fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Notes who has sent the request under way, once that is known.
+    pub fn sign_in(&mut self, sender: Option<&Session>) {
+        if let Some(session) = sender {
+            self.place.sign_in(session);
+        }
+    }
+
+    /// Tells what it does and how much it holds, for when something is short. Gives the connections that have to be closed
+    /// for what it holds.
+    ///
+    /// # Errors
+    /// [`Full`]: it is this one that has to be closed.
+    pub fn report(&mut self, judge: &dyn Judge) -> Result<Vec<SeatNumber>, Full> {
+        let (conduct, limit) = match &self.phase {
+            Phase::Handshake => (Conduct::Handshake, HANDSHAKE),
+            Phase::Head(_) if self.is_idle() => (Conduct::Idle, IDLE),
+            Phase::Head(_) => (Conduct::Asking, HEAD),
+            Phase::Body(_) => (Conduct::Asking, BODY),
+            Phase::Waiting(_) => (Conduct::Waiting, WAITING),
+            Phase::Answering(_) => (Conduct::Answered, STALLED_WRITE),
+            Phase::Opening(_) => (Conduct::Stream, STALLED_WRITE),
+            Phase::Lingering { .. } => (Conduct::Answered, LINGER),
         };
-        // A client that keeps the server waiting goes before one that may come again. One that has only just begun stays.
-        let left = self.deadline.saturating_duration_since(now);
-        let suspect = limit.saturating_sub(left) >= SUSPECT;
-        // On the local socket all are one client, who is asking now.
-        let its_own = self.peer == Peer::Local && !matches!(self.phase, Phase::Answering(_));
-        (suspect.then_some(0)).or(its_own.then_some(2))
+        let since = self.deadline.checked_sub(limit).unwrap_or(self.deadline);
+        self.place.tell(conduct, since);
+        Ok(Vec::new())
     }
 
     /// The poller saw something happen, perhaps the client's end.
@@ -332,6 +341,9 @@ impl Connection {
         };
         self.under_way = Some((RouteNumber::of(&head.request), Instant::now()));
         let verdict = api.admit(&head.request);
+        if let Ok(call) = &verdict {
+            self.sign_in(call.session());
+        }
         let body = match BodyReader::new(head.body) {
             Ok(body) => body,
             Err(error) => {
@@ -526,8 +538,6 @@ impl AsFd for Connection {
 
 /// The whole TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// A handshake, a head or a body is here within a fraction of this, if it is sent at all.
-const SUSPECT: Duration = Duration::from_secs(2);
 /// A whole head, from its first byte.
 const HEAD: Duration = Duration::from_secs(10);
 /// A whole body.

@@ -197,7 +197,8 @@ impl Pool {
         lane.stirred.notify_one();
         if let Some(job) = refused {
             let busy = ApiError::Busy(RETRY_BUSY).answer();
-            job.reply_to.deliver(job.connection, Outcome::Answer(busy));
+            job.reply_to
+                .deliver(job.connection, Outcome::Answer(busy), None);
         }
     }
 }
@@ -212,10 +213,12 @@ impl Drop for Pool {
 fn work(api: &Api, lane: &Lane) {
     while let Some((holder, job)) = lane.next() {
         lane.begun.fetch_add(1, Ordering::Release);
-        let outcome = api.run(job.call, &job.request);
+        let mut call = job.call;
+        let outcome = api.run(&mut call, &job.request);
         lane.done.fetch_add(1, Ordering::Release);
         lane.over(holder);
-        job.reply_to.deliver(job.connection, outcome);
+        job.reply_to
+            .deliver(job.connection, outcome, call.session().cloned());
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +15,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustls::ServerConfig;
 
-use super::admission::{Admission, Full, Place};
+use super::admission::{Admission, Full, Place, SeatNumber};
 use super::connection::{Connection, Turn};
 use super::listen::{Listener, Socket};
 use super::pool::{Job, Pool};
@@ -24,21 +23,19 @@ use super::pulse::Answer;
 use crate::api::metrics::ConnectionCounts;
 use crate::api::request::Peer;
 use crate::api::{Api, Commit, Outcome, Stream, Then};
+use crate::auth::Session;
 use crate::journal::{ClientKey, CommitError};
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
 
 /// What the pool, the journal, the housekeeper and the server send a worker.
 enum Mail {
-    /// The outcome of a connection's request.
-    Outcome(u64, Outcome),
+    /// The outcome of a connection's request, and who turned out to have sent it.
+    Outcome(u64, Outcome, Option<Session>),
     /// What a connection's request waited for is durable, or can not be made so.
     Committed(u64, Then, Result<(), CommitError>),
-    /// Close the connection that has been idle longest of these: a newcomer at the other worker needs its place. Say so
-    /// when it is done.
-    Shed(Whose, Arc<Mailbox>),
-    /// A colleague has shed what it could.
-    Room,
+    /// Close this connection: it has lost its place to another.
+    Shed(u64),
     /// Whether this worker still turns.
     Pulse(Answer),
     /// Stop accepting, finish what is under way until then, and end.
@@ -55,9 +52,9 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Hands in a request's outcome.
-    pub fn deliver(&self, connection: u64, outcome: Outcome) {
-        self.send(Mail::Outcome(connection, outcome));
+    /// Hands in a request's outcome, and who turned out to have sent it.
+    pub fn deliver(&self, connection: u64, outcome: Outcome, sender: Option<Session>) {
+        self.send(Mail::Outcome(connection, outcome, sender));
     }
 
     /// Has the worker call this when it reads its mail.
@@ -77,21 +74,6 @@ impl Mailbox {
             let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
         }
     }
-}
-
-/// Whose connections one has to make room among.
-struct Whose {
-    admission: Arc<Admission>,
-    /// That client's, or anybody's.
-    client: Option<ClientKey>,
-}
-
-/// A client that was accepted and has no place yet.
-struct Newcomer {
-    socket: Socket,
-    peer: Peer,
-    /// How many colleagues were asked to make room for it.
-    asked: usize,
 }
 
 /// What all workers share.
@@ -119,10 +101,10 @@ pub struct Worker {
     epoll: OwnedFd,
     mailbox: Arc<Mailbox>,
     mail: Receiver<Mail>,
-    colleagues: Vec<Arc<Mailbox>>,
+    /// All workers', its own among them at `index`.
+    mailboxes: Vec<Arc<Mailbox>>,
+    index: usize,
     connections: HashMap<u64, Connection>,
-    /// Those for whom a colleague is making room, in the order of the asking.
-    waiting: VecDeque<Newcomer>,
     deadlines: BTreeSet<(Instant, u64)>,
     ready: VecDeque<u64>,
     /// What is in `ready`.
@@ -169,9 +151,9 @@ impl Worker {
                 woken: AtomicBool::new(false),
             }),
             mail,
-            colleagues: Vec::new(),
+            mailboxes: Vec::new(),
+            index: 0,
             connections: HashMap::new(),
-            waiting: VecDeque::new(),
             deadlines: BTreeSet::new(),
             ready: VecDeque::new(),
             queued: HashSet::new(),
@@ -188,14 +170,11 @@ impl Worker {
         self.mailbox.clone()
     }
 
-    /// Introduces the other workers.
+    /// Introduces the workers to each other.
     pub fn meet(&mut self, all: &[Arc<Mailbox>]) {
-        let own = &self.mailbox;
-        self.colleagues = all
-            .iter()
-            .filter(|other| !Arc::ptr_eq(own, other))
-            .cloned()
-            .collect();
+        let own = |mailbox: &Arc<Mailbox>| Arc::ptr_eq(mailbox, &self.mailbox);
+        self.index = all.iter().position(own).unwrap_or_default();
+        self.mailboxes = all.to_vec();
     }
 
     /// Serves until told to leave.
@@ -271,21 +250,18 @@ impl Worker {
         self.mailbox.woken.store(false, Ordering::Release);
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
-                Mail::Outcome(token, outcome) => self.finish(token, outcome, now),
+                Mail::Outcome(token, outcome, sender) => {
+                    if let Some(connection) = self.connections.get_mut(&token) {
+                        connection.sign_in(sender.as_ref());
+                    }
+                    self.finish(token, outcome, now);
+                }
                 Mail::Committed(token, then, committed) => {
                     // Also for a client that has left: what could not be written may have to be taken back.
                     let answer = then(&self.shared.api, committed);
                     self.finish(token, Outcome::Answer(answer), now);
                 }
-                Mail::Shed(whose, newcomers) => {
-                    self.shed(&whose, now);
-                    newcomers.send(Mail::Room);
-                }
-                Mail::Room => {
-                    if let Some(newcomer) = self.waiting.pop_front() {
-                        self.welcome(newcomer, now);
-                    }
-                }
+                Mail::Shed(token) => self.shed(token),
                 Mail::Pulse(answer) => answer(),
                 Mail::Leave(deadline) => self.leave(deadline),
             }
@@ -302,12 +278,7 @@ impl Worker {
             match listener.accept() {
                 Ok((socket, peer)) => {
                     if self.may_shake_hands(peer) {
-                        let newcomer = Newcomer {
-                            socket,
-                            peer,
-                            asked: 0,
-                        };
-                        self.welcome(newcomer, now);
+                        self.welcome(socket, peer, now);
                     } else {
                         self.refused(peer);
                     }
@@ -349,60 +320,53 @@ impl Worker {
         }
         // Out of descriptors or memory: room is made, if that is possible. If not, the listener is ready all the same,
         // and without a pause this would spin.
-        let anybody = |admission: &Arc<Admission>| Whose {
-            admission: admission.clone(),
-            client: None,
-        };
         let shared = self.shared.clone();
-        if !self.shed(&anybody(&shared.admission), now)
-            && !self.shed(&anybody(&shared.local_admission), now)
-        {
-            thread::sleep(ACCEPT_PAUSE);
+        let spared = (shared.admission.spare(&*shared.api, now))
+            .or_else(|| shared.local_admission.spare(&*shared.api, now));
+        match spared {
+            Some(victim) => self.close(victim),
+            None => thread::sleep(ACCEPT_PAUSE),
         }
     }
 
-    /// Gives a newcomer a place, if need be that of the connection that has been idle longest.
-    fn welcome(&mut self, newcomer: Newcomer, now: Instant) {
-        let (admission, client, counted) = match newcomer.peer {
-            Peer::Network(client) => (
-                self.shared.admission.clone(),
-                client,
-                !self.is_proxy(client),
-            ),
+    /// Gives a newcomer a place, if need be that of a connection which gives way to it; else it is refused: closed.
+    fn welcome(&mut self, socket: Socket, peer: Peer, now: Instant) {
+        let shared = self.shared.clone();
+        let (admission, client, is_counted) = match peer {
+            Peer::Network(client) => (&shared.admission, Some(client), !self.is_proxy(client)),
             // All are one client, and it has the whole.
-            Peer::Local => (
-                self.shared.local_admission.clone(),
-                IpAddr::from(Ipv6Addr::LOCALHOST).into(),
-                false,
-            ),
+            Peer::Local => (&shared.local_admission, None, true),
         };
-        match admission.enter(client, counted) {
-            Ok(place) => self.admit(newcomer, place, now),
-            Err(full) => {
-                let whose = Whose {
-                    admission: admission.clone(),
-                    client: (full == Full::Client).then_some(client),
-                };
-                self.shed(&whose, now);
-                match admission.enter(client, counted) {
-                    Ok(place) => self.admit(newcomer, place, now),
-                    Err(_) => self.ask_for_room(newcomer, whose),
+        let number = SeatNumber {
+            worker: self.index,
+            token: self.next_token,
+        };
+        self.next_token += 1;
+        match admission.enter(number, client, is_counted, &*shared.api, now) {
+            Ok((place, victim)) => {
+                if let Some(victim) = victim {
+                    self.close(victim);
                 }
+                self.admit(socket, peer, place, now);
             }
+            Err(Full) => self.refused(peer),
         }
     }
 
-    /// Has the next colleague shed a connection. Once all were asked in vain the newcomer is refused: it is closed.
-    fn ask_for_room(&mut self, mut newcomer: Newcomer, whose: Whose) {
-        let Some(colleague) = self.colleagues.get(newcomer.asked) else {
-            return self.refused(newcomer.peer);
-        };
-        newcomer.asked += 1;
-        if self.waiting.len() < MAX_WAITING && self.leaving.is_none() {
-            self.waiting.push_back(newcomer);
-            colleague.send(Mail::Shed(whose, self.mailbox.clone()));
-        } else {
-            self.refused(newcomer.peer);
+    /// Closes a connection that has lost its place, whoever's it is.
+    fn close(&mut self, victim: SeatNumber) {
+        if victim.worker == self.index {
+            self.shed(victim.token);
+        } else if let Some(colleague) = self.mailboxes.get(victim.worker) {
+            colleague.send(Mail::Shed(victim.token));
+        }
+    }
+
+    fn shed(&mut self, token: u64) {
+        if let Some(connection) = self.forget(token)
+            && connection.peer() != Peer::Local
+        {
+            count(&self.counts().shed);
         }
     }
 
@@ -416,49 +380,21 @@ impl Worker {
         &self.shared.api.metrics.connections
     }
 
-    fn admit(&mut self, newcomer: Newcomer, place: Place, now: Instant) {
-        let Newcomer { socket, peer, .. } = newcomer;
+    fn admit(&mut self, socket: Socket, peer: Peer, place: Place, now: Instant) {
+        let token = place.number().token;
         let Ok(link) = socket.into_link(&self.shared.tls) else {
             return;
         };
-        let token = self.next_token;
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         if epoll::add(&self.epoll, &link, EventData::new_u64(token), flags).is_err() {
             return;
         }
-        self.next_token += 1;
         if peer != Peer::Local {
             count(&self.counts().accepted);
         }
         let connection = Connection::new(link, peer, place, now);
         self.deadlines.insert((connection.deadline(), token));
         self.connections.insert(token, connection);
-    }
-
-    /// Closes the connection of these that can best be spared: one that keeps the server waiting, or else the one that has
-    /// been idle longest. Returns whether there was one here.
-    fn shed(&mut self, whose: &Whose, now: Instant) -> bool {
-        let victim = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| {
-                let place = connection.place();
-                place.is_in(&whose.admission)
-                    && whose.client.is_none_or(|client| place.client() == client)
-            })
-            .filter_map(|(token, connection)| {
-                // Among equals the nearest deadline: those have waited longest.
-                let rank = connection.expendable(now)?;
-                Some((rank, connection.deadline(), *token))
-            })
-            .min();
-        victim.is_some_and(|(_, _, token)| {
-            if Arc::ptr_eq(&whose.admission, &self.shared.admission) {
-                count(&self.counts().shed);
-            }
-            self.drop_connection(token);
-            true
-        })
     }
 
     /// Gives a connection a turn behind the others, one at a time.
@@ -514,6 +450,11 @@ impl Worker {
             self.deadlines.remove(&(deadline_before, token));
             self.deadlines.insert((deadline, token));
         }
+        match connection.report(&*self.shared.api) {
+            Ok(gone) => gone.into_iter().for_each(|victim| self.close(victim)),
+            // All that strangers may hold is held, and nobody holds more than this one.
+            Err(Full) => return self.shed(token),
+        }
         match turn {
             Turn::Parked => {}
             Turn::More => self.make_ready(token),
@@ -560,7 +501,6 @@ impl Worker {
 
     fn leave(&mut self, deadline: Instant) {
         self.leaving = Some(deadline);
-        self.waiting.clear();
         for listener in self.listeners.drain(..) {
             let _ = epoll::delete(&self.epoll, &listener);
         }
@@ -602,10 +542,6 @@ const EVENTS: usize = 128;
 
 /// New clients in one turn: few, so that a rush spreads over the workers and those who are in are served between.
 const ACCEPTS: usize = 4;
-
-/// Newcomers for whom a colleague makes room at a time: it takes microseconds. More are refused, for these hold descriptors
-/// outside the limit of connections.
-const MAX_WAITING: usize = 8;
 
 /// While there are no descriptors left: short for those who are in, long for a loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
