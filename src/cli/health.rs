@@ -153,7 +153,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (status, _, err) = run_at(&folder.path().join("none"));
         assert_eq!(status, 2);
-        assert!(err.contains("is postern running"), "{err}");
+        assert!(err.contains("no postern listens there"), "{err}");
     }
 
     #[test]

@@ -63,9 +63,12 @@ pub(super) enum NoAnswer {
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(error) => {
-                write!(f, "{error}; is postern running, and may this user ask it?")
-            }
+            Self::Connect(error) => match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    write!(f, "{error}: this user may not ask there")
+                }
+                _ => write!(f, "{error}: no postern listens there"),
+            },
             Self::TimedOut => f.write_str("nothing came in time"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::TooLong => write!(f, "the answer is longer than {MAX_ANSWER} bytes"),
@@ -171,6 +174,11 @@ fn connected(socket: &Path, deadline: Instant) -> Result<UnixStream, NoAnswer> {
     let stream = UnixStream::from(fd);
     stream.set_nonblocking(false).map_err(NoAnswer::Broken)?;
     Ok(stream)
+}
+
+/// Whether somebody listens there whom this user may ask.
+pub(super) fn is_reachable(socket: &Path) -> bool {
+    connected(socket, Instant::now() + RETRY).is_ok()
 }
 
 fn left(deadline: Instant) -> Result<Duration, NoAnswer> {

@@ -14,6 +14,7 @@ mod local;
 mod lockouts;
 pub mod logs;
 mod passwd;
+mod privilege;
 mod prompt;
 mod sbom;
 mod serve;
@@ -27,12 +28,16 @@ mod usage;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::path::Path;
+
+use rustix::process::geteuid;
 
 pub use cert::CertAction;
 pub use generate::Document;
 pub use usage::{Command, Invocation, JournalAction, UsageError, parse};
 
 use crate::config::{Config, ConfigError};
+use privilege::{Looked, root_state_dir};
 
 /// Where a command reads and writes. Tests hold the other ends.
 pub struct Console<'a> {
@@ -53,11 +58,23 @@ pub struct Console<'a> {
 pub fn run<W: Into<OsString>>(
     words: impl IntoIterator<Item = W>,
     console: &mut Console<'_>,
-    load: impl FnOnce(Option<&std::path::Path>) -> Result<Config, ConfigError>,
+    load: impl FnOnce(Option<&Path>) -> Result<Config, ConfigError>,
     serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> u8 {
-    let done = match parse(words) {
-        Ok(invocation) => dispatch(invocation, console, load, serve),
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let done = match parse(words.clone()) {
+        Ok(invocation) => {
+            let (looked, command) = (Looked::default(), invocation.command.clone());
+            let load = |env_file: Option<&Path>| looked.note(env_file, load(env_file));
+            let done = dispatch(invocation, console, load, serve);
+            match done {
+                Ok(status) if status != SUCCESS && !geteuid().is_root() => looked
+                    .advice(&command, &words, root_state_dir())
+                    .map_or(Ok(()), |advice| writeln!(console.err, "postern: {advice}"))
+                    .map(|()| status),
+                done => done,
+            }
+        }
         Err(error) => {
             writeln!(console.err, "postern: {error}\nTry: postern --help").map(|()| USELESS)
         }
@@ -77,7 +94,7 @@ pub fn run<W: Into<OsString>>(
 fn dispatch(
     invocation: Invocation,
     console: &mut Console<'_>,
-    load: impl FnOnce(Option<&std::path::Path>) -> Result<Config, ConfigError>,
+    load: impl FnOnce(Option<&Path>) -> Result<Config, ConfigError>,
     serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> io::Result<u8> {
     let load = || load(invocation.env_file.as_deref());

@@ -12,7 +12,7 @@ use super::prompt::{PromptError, secret_line};
 use super::{Console, FAILURE, SUCCESS, USELESS};
 use crate::config::{Config, ConfigError};
 use crate::journal::OpenError;
-use crate::server::{ResetError, World, reset_password};
+use crate::server::{ResetError, World, can_reset, reset_password};
 
 /// Asks for the new password, twice at a terminal, and sets it.
 pub(super) fn run(
@@ -30,6 +30,14 @@ pub(super) fn run(
             }
         },
     };
+    // Before anybody thinks of a password.
+    if let Some(config) = &config
+        && !socket.as_deref().is_some_and(local::is_reachable)
+        && let Err(error) = can_reset(config)
+    {
+        writeln!(console.err, "postern: {error}")?;
+        return Ok(FAILURE);
+    }
     let new = match new_password(console) {
         Ok(new) => new,
         Err(problem) => {

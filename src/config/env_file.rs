@@ -44,7 +44,8 @@ impl EnvFile {
                 let problem = Problem::new(
                     place,
                     format!(
-                        "cannot be read: {error}; let postern's user read it, or name another with --env-file"
+                        "cannot be read: {error}; it is for root and for postern's user, so run this as one of them, or name \
+                         another with --env-file"
                     ),
                 );
                 return Some(Self {

@@ -31,7 +31,7 @@ use minisign_verify::PublicKey;
 pub use https::HttpsUrl;
 pub use machine::Machine;
 pub(crate) use machine::{KMSG, journalctl_places};
-pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
+pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS, ROOT_STATE_DIR};
 pub use secret::{SecretBytes, SecretString};
 pub use settings::Problem;
 pub use values::is_advisory;

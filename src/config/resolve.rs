@@ -111,6 +111,9 @@ fn seconds(
         .unwrap_or_default()
 }
 
+/// Where root's postern keeps its state, and the packages' service.
+pub const ROOT_STATE_DIR: &str = "/var/lib/postern";
+
 /// Given; or systemd's; or root's; or the user's (XDG Base Directory Specification, which has relative paths ignored).
 fn state_dir(
     settings: &mut Settings,
@@ -131,7 +134,7 @@ fn state_dir(
         path.is_absolute().then(|| path.to_owned())
     };
     let found = absolute("STATE_DIRECTORY")
-        .or_else(|| machine.root.then(|| PathBuf::from("/var/lib/postern")))
+        .or_else(|| machine.root.then(|| PathBuf::from(ROOT_STATE_DIR)))
         .or_else(|| absolute("XDG_STATE_HOME").map(|state| state.join("postern")))
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state/postern")));
     if found.is_none() {

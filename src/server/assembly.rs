@@ -1,5 +1,6 @@
 //! Everything below the sockets, out of the configuration: the journal and what it keeps, who is who, the logs, the API.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -149,16 +150,32 @@ pub fn assemble(
     Ok((Arc::new(api), first_password))
 }
 
+/// Whether there is a state folder in which [`reset_password`] could set one.
+///
+/// # Errors
+/// [`ResetError::NeverStarted`].
+pub fn can_reset(config: &Config) -> Result<(), ResetError> {
+    let journal = config.state_dir.join(FILE_NAME);
+    match journal.metadata() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(ResetError::NeverStarted(journal))
+        }
+        Err(error) => Err(StartError::File {
+            path: journal,
+            error,
+        }
+        .into()),
+    }
+}
+
 /// Sets another password in the state folder of a server that is stopped; all logins end. Starts nothing, and makes no
 /// first password where there is none yet.
 ///
 /// # Errors
 /// [`ResetError`]; the old password goes on then.
 pub fn reset_password(config: &Config, world: &World, new: &str) -> Result<(), ResetError> {
-    let journal = config.state_dir.join(FILE_NAME);
-    if !journal.exists() {
-        return Err(ResetError::NeverStarted(journal));
-    }
+    can_reset(config)?;
     // The lock in it keeps a server from starting meanwhile.
     let storage = (world.storage)(&config.state_dir)?;
     let durable = Arc::new(Durable::with_capacity(config.max_revocations));

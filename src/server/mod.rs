@@ -22,7 +22,7 @@ mod watchdog;
 mod worker;
 mod world;
 
-pub use assembly::{ResetError, reset_password};
+pub use assembly::{ResetError, can_reset, reset_password};
 pub use watchdog::Watchdog;
 pub use world::{OpenStorage, World};
 

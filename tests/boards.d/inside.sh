@@ -63,6 +63,16 @@ owned() {
         [ -e /etc/systemd/system/multi-user.target.wants/postern.service ] &&
         not test -e /etc/systemd/system/sockets.target.wants/postern.socket
 }
+# Who may not enter the service's folders is told what to type, word for word.
+advised() {
+    local words said
+    for words in status 'status --json' health cve lockouts 'lockouts clear 192.0.2.1' passwd cert 'cert renew' audit 'audit verify' 'journal stat' check; do
+        # shellcheck disable=SC2086 # words are what is wanted
+        said=$(setpriv --reuid nobody --regid nogroup --clear-groups env -i HOME=/nonexistent /usr/bin/postern $words 2>&1 </dev/null) &&
+            { echo "$words: $said"; return 1; }
+        case $said in *": sudo postern $words") ;; *) echo "$words: $said"; return 1 ;; esac
+    done
+}
 # Anybody may run it; nobody else's files are in it.
 whole() { (cd / && md5sum --quiet -c /var/lib/dpkg/info/postern.md5sums) && postern --version; }
 upgraded() {
@@ -90,6 +100,7 @@ step "its files are what they were" whole
 step "starts with the card's settings" provisioned
 step "what postern itself could not use is refused" refused
 step "login with the card's password" logged_in
+step "who may not ask it is told how, as root" advised
 step "an upgrade asks nothing and keeps settings, password and logins" upgraded
 step "removed, it keeps its state" removed
 step "installed again, the login of before is good" again

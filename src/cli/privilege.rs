@@ -1,0 +1,158 @@
+//! A command that fails because this user may not enter the service's folder says how it is asked: as root.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::ErrorKind::{NotFound, PermissionDenied};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+
+use super::Command;
+use crate::config::{Config, ConfigError, DEFAULT_ENV_FILE, ROOT_STATE_DIR};
+use crate::server::shell_word;
+
+/// Where a command looked for the server, as far as it did.
+#[derive(Default)]
+pub(super) struct Looked(RefCell<Option<Places>>);
+
+struct Places {
+    env_file: PathBuf,
+    state_dir: PathBuf,
+    local_socket: Option<PathBuf>,
+}
+
+impl Looked {
+    /// Notes what a configuration says of it.
+    pub fn note(
+        &self,
+        env_file: Option<&Path>,
+        config: Result<Config, ConfigError>,
+    ) -> Result<Config, ConfigError> {
+        let all = match &config {
+            Ok(config) => config,
+            Err(error) => &error.rest,
+        };
+        *self.0.borrow_mut() = Some(Places {
+            env_file: env_file.unwrap_or(Path::new(DEFAULT_ENV_FILE)).to_owned(),
+            state_dir: all.state_dir.clone(),
+            local_socket: all.local_socket.clone(),
+        });
+        config
+    }
+
+    /// What to tell an ordinary user whose `command` has failed, if it is the service's that he wants. `root_state_dir`:
+    /// where that of this machine usually keeps its state.
+    pub fn advice(
+        &self,
+        command: &Command,
+        words: &[OsString],
+        root_state_dir: &Path,
+    ) -> Option<String> {
+        let looked = self.0.borrow();
+        let places = looked.as_ref()?;
+        let closed = |error| match error {
+            PermissionDenied => true,
+            NotFound => places.state_dir != root_state_dir && root_state_dir.exists(),
+            _ => false,
+        };
+        let folder = || fs::read_dir(&places.state_dir).is_err_and(|error| closed(error.kind()));
+        let socket = || match &places.local_socket {
+            Some(path) => access(path, Access::WRITE_OK).is_err_and(|error| match error {
+                Errno::ACCESS => true,
+                _ => closed(NotFound),
+            }),
+            None => false,
+        };
+        let denied = || File::open(&places.env_file).is_err_and(|e| e.kind() == PermissionDenied);
+        let barred = match command {
+            Command::Check { .. } => denied(),
+            Command::Health { .. }
+            | Command::Status { .. }
+            | Command::Cve { .. }
+            | Command::Lockouts { .. } => denied() || socket(),
+            Command::Passwd { .. } => denied() || (socket() && folder()),
+            Command::Cert { .. } | Command::Audit { .. } | Command::Journal { .. } => {
+                denied() || folder()
+            }
+            _ => false,
+        };
+        let words = words.iter().map(|word| shell_word(&word.to_string_lossy()));
+        let line = words.fold("sudo postern".to_owned(), |line, word| line + " " + &word);
+        barred.then(|| {
+            format!("the postern of this machine is another user's, whom this one may not ask. As root: {line}")
+        })
+    }
+}
+
+/// Where the state of the service of this machine is, unless it is told otherwise.
+pub(super) fn root_state_dir() -> &'static Path {
+    Path::new(ROOT_STATE_DIR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{CertAction, parse};
+
+    /// The advice for these words of a user whose state folder is `own`, where there is a service's in `service`.
+    fn advice(words: &str, own: &Path, service: &Path) -> Option<String> {
+        let looked = Looked::default();
+        let state = own.display().to_string();
+        let env = [("STATE_DIR", state.as_str())];
+        let none = Path::new("/nonexistent/postern.env");
+        looked
+            .note(Some(none), Config::load(env, Some(Path::new("/dev/null"))))
+            .ok()?;
+        let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+        let command = parse(words.clone()).ok()?.command;
+        looked.advice(&command, &words, service)
+    }
+
+    #[test]
+    fn who_looks_in_his_own_folder_is_sent_to_the_services_as_root() {
+        let (home, var) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let none = home.path().join("none");
+        for words in [
+            "status",
+            "status --json",
+            "health",
+            "cve",
+            "lockouts",
+            "lockouts clear 192.168.1.7",
+            "passwd",
+            "cert",
+            "cert renew",
+            "audit",
+            "audit verify",
+            "journal stat",
+            "journal repair --yes",
+        ] {
+            let said = advice(words, &none, var.path()).unwrap_or_default();
+            assert!(said.ends_with(&format!(": sudo postern {words}")), "{said}");
+            // There is no service either: it was never started.
+            assert_eq!(advice(words, &none, &home.path().join("var")), None);
+        }
+        // Those who need no server.
+        for words in ["sbom", "check", "hash-password", "logs board"] {
+            assert_eq!(advice(words, &none, var.path()), None, "{words}");
+        }
+        // His own is there, and something else is wrong with it.
+        for words in ["cert", "journal stat", "audit"] {
+            assert_eq!(advice(words, home.path(), var.path()), None, "{words}");
+        }
+    }
+
+    #[test]
+    fn who_names_the_place_himself_is_told_nothing() {
+        let command = Command::Cert {
+            action: CertAction::Show,
+            json: false,
+        };
+        assert_eq!(
+            Looked::default().advice(&command, &[], Path::new("/")),
+            None
+        );
+    }
+}
