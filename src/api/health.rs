@@ -22,9 +22,11 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     if advisories.state == State::Failing {
         reasons.push("not all advisories can be read");
     }
+    let certificate = api.certificate.lock().trouble.clone();
     let doors = api.missing_doors.lock().clone();
     let reasons: Vec<_> = reasons
         .into_iter()
+        .chain(certificate.iter().map(|trouble| trouble.reason.as_str()))
         .chain(doors.iter().map(String::as_str))
         .collect();
     let mut body = json!({

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod audit_log;
+mod certificate;
 pub mod console;
 pub mod cors;
 pub mod cve;
@@ -39,6 +40,7 @@ use crate::logs::hub::{Encoding, Hub};
 use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
+pub use certificate::{CertificateState, CertificateTrouble};
 use error::{Answer, ApiError};
 use metrics::Metrics;
 use request::{Peer, Request};
@@ -84,6 +86,8 @@ pub struct Api {
     pub board: Board,
     /// What is counted of requests and connections.
     pub metrics: Metrics,
+    /// What the TLS listener's certificate is like.
+    pub certificate: Mutex<CertificateState>,
 }
 
 /// What becomes of a request.

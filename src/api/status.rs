@@ -76,12 +76,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
             disk(&api.state_dir)
                 .map(|disk| json!({"total_bytes": disk.total, "available_bytes": disk.available})),
         ),
-        (
-            "certificate",
-            api.metrics
-                .certificate_expires()
-                .map(|expires| json!({"expires": expires.to_string()})),
-        ),
+        ("certificate", api.certificate.lock().shown()),
     ];
     for (name, value) in facts {
         if let Some(value) = value {

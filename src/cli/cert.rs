@@ -3,13 +3,16 @@
 //! Both act on the files, be the server running or not: it looks at them every few seconds.
 
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{Console, FAILURE, SUCCESS, USELESS, local};
-use crate::clock::{RELEASE_EPOCH, SystemTimeSource, TimeSource, Timestamp};
+use crate::clock::{Clock, RELEASE_EPOCH, SystemTimeSource, Timestamp};
 use crate::config::{Config, ConfigError};
-use crate::server::tls::{Facts, TlsError, own_files, renew};
+use crate::journal::survey::{self, FILE_NAME};
+use crate::server::tls::{self, Facts, Files, TlsError, own_files, renew};
 
 /// What to do with the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +37,9 @@ pub(super) fn run(
             return Ok(USELESS);
         }
     };
-    // A board that was never told the time takes this release's, as it does when it makes a certificate.
-    let now = SystemTimeSource::new().system().max(RELEASE_EPOCH);
-    let given = config.tls_files.as_ref();
+    let now = now(&config);
     if action == CertAction::Renew {
-        let done = match given {
+        let done = match &config.tls_files {
             Some(files) => Err(format!(
                 "{}: this certificate is yours (TLS_CERT_FILE), not one that postern made. Renew it where it came from, and \
                  put it and its key in the place of the old files; postern takes them by itself",
@@ -51,43 +52,90 @@ pub(super) fn run(
             return Ok(FAILURE);
         }
     }
-    let file = given.map_or_else(
-        || own_files(&config.state_dir).cert,
-        |files| files.cert.clone(),
-    );
+    let file = files(&config).cert;
     let facts = match Facts::read(&file) {
         Ok(facts) => facts,
-        Err(error) => {
-            let kind = match &error {
-                TlsError::File { error, .. } => error.kind(),
-                _ => io::ErrorKind::InvalidData,
-            };
-            let hint = match (kind, given) {
-                (io::ErrorKind::NotFound, None) => "; the first start of postern makes it",
-                (io::ErrorKind::PermissionDenied, _) => {
-                    "; ask as root, or as the user that postern runs as"
-                }
-                _ => "",
-            };
-            writeln!(console.err, "postern: {error}{hint}")?;
-            return Ok(USELESS);
-        }
+        Err(error) => return unreadable(&config, &error, console),
     };
+    // Who may read the certificate alone can still be told of that.
+    let problem = usable(&config).err().filter(|error| !denied(error));
     let shown = Shown {
         facts: &facts,
         now,
-        given: given.is_some(),
+        given: config.tls_files.is_some(),
         file: &file.display().to_string(),
+        problem: problem.as_ref().map(ToString::to_string),
     };
     if json {
         writeln!(console.out, "{}", shown.json())?;
     } else {
         console.out.write_all(shown.table().as_bytes())?;
     }
+    if facts.not_before + LONGEST < facts.not_after {
+        writeln!(console.err, "warning: {}", shown.too_long())?;
+    }
     if action == CertAction::Renew {
         writeln!(console.err, "{RENEWED}")?;
     }
-    Ok(SUCCESS)
+    let Some(problem) = problem else {
+        return Ok(SUCCESS);
+    };
+    let remedy = remedy(&config, &problem);
+    writeln!(console.err, "postern: {problem}; {remedy}")?;
+    Ok(FAILURE)
+}
+
+fn unreadable(config: &Config, error: &TlsError, console: &mut Console<'_>) -> io::Result<u8> {
+    let (hint, status) = match error {
+        _ if denied(error) => ("ask as root, or as the user that postern runs as", USELESS),
+        TlsError::File { .. } if config.tls_files.is_none() => {
+            ("the first start of postern makes it", USELESS)
+        }
+        _ => (remedy(config, error), FAILURE),
+    };
+    writeln!(console.err, "postern: {error}; {hint}")?;
+    Ok(status)
+}
+
+fn denied(error: &TlsError) -> bool {
+    matches!(error, TlsError::File { error, .. } if error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// Where the certificate and its key are that the configuration means.
+pub(super) fn files(config: &Config) -> Files {
+    config.tls_files.as_ref().map_or_else(
+        || own_files(&config.state_dir),
+        |files| Files::given(&files.cert, &files.key),
+    )
+}
+
+/// Whether a server with this configuration could use its certificate now.
+pub(super) fn usable(config: &Config) -> Result<(), TlsError> {
+    tls::usable(&files(config), now(config))
+}
+
+/// What to do about it.
+pub(super) fn remedy(config: &Config, error: &TlsError) -> &'static str {
+    match (&config.tls_files, error) {
+        (Some(_), _) => {
+            "name PEM files that fit and that postern's user may read, or put a good pair in their place. Until then postern \
+             serves the last good pair, or its own certificate"
+        }
+        (None, TlsError::Expired { .. }) => "postern cert renew makes a new one",
+        (None, _) => {
+            "put it back; otherwise the next start makes a new one, of which all clients have to be told"
+        }
+    }
+}
+
+/// The time as the server's guarded clock has it: not before the newest mark in the journal, if that can be read. A board
+/// that was never told the time takes this release's, as it does when it makes a certificate.
+fn now(config: &Config) -> Timestamp {
+    let journal = survey::read(&config.state_dir.join(FILE_NAME)).ok();
+    let survey = journal.and_then(|bytes| survey::survey(&bytes, &mut |_| ()).ok());
+    let mark = survey.and_then(|survey| survey.newest_mark);
+    let clock = Clock::new(Arc::new(SystemTimeSource::new()), mark);
+    clock.wall().max(RELEASE_EPOCH)
 }
 
 struct Shown<'a> {
@@ -96,6 +144,8 @@ struct Shown<'a> {
     /// Whether it is the integrator's.
     given: bool,
     file: &'a str,
+    /// Why it cannot be used.
+    problem: Option<String>,
 }
 
 impl Shown<'_> {
@@ -137,9 +187,30 @@ impl Shown<'_> {
             "not_after": whole_seconds(facts.not_after),
             "days_left": self.days_left(),
             "expired": self.expired(),
+            "days_in_all": self.days_in_all(),
+            "usable": self.problem.is_none(),
+            "problem": self.problem,
             "origin": if self.given { "given" } else { "generated" },
             "file": self.file,
         })
+    }
+
+    fn days_in_all(&self) -> u64 {
+        let whole = self.facts.not_after.saturating_since(self.facts.not_before);
+        whole.as_secs() / DAY
+    }
+
+    fn too_long(&self) -> String {
+        let (days, most) = (self.days_in_all(), LONGEST.as_secs() / DAY);
+        let remedy = if self.given {
+            "Get one with a shorter life"
+        } else {
+            "Those that postern makes will be shorter in a later version; until then give one of your own (TLS_CERT_FILE)"
+        };
+        format!(
+            "this certificate is good for {days} days in all. Clients of today refuse more than {most} (Apple's do, Safari and \
+             curl on a Mac among them), even if they are told to trust it. {remedy}"
+        )
     }
 
     fn expired(&self) -> bool {
@@ -187,6 +258,10 @@ logs` (the board's line in known_boards), curl (--cacert, --pinnedpubkey), brows
 
 const DAY: u64 = 24 * 60 * 60;
 
+/// What Apple's systems take at most, of private certificates too (support.apple.com/103769); others have no limit, or the
+/// 398 days of public ones.
+const LONGEST: Duration = Duration::from_secs(825 * DAY);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +272,7 @@ mod tests {
             now,
             given: false,
             file: "/s/tls-cert.pem",
+            problem: None,
         }
     }
 

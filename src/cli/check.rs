@@ -1,17 +1,18 @@
-//! `postern check`: reads the configuration, and says what is wrong with it or what it comes to.
+//! `postern check`: reads the configuration and the certificate, and says what is wrong with them or what it comes to.
 
 use std::fmt::Display;
 use std::io;
 
-use super::usable::{FirstPassword, usable};
+use super::usable::{Asked, usable};
 use super::{Console, SUCCESS};
 use crate::config::{Config, ConfigError, LogSource};
 
 pub(super) fn run(
     config: Result<Config, ConfigError>,
+    certificate: bool,
     console: &mut Console<'_>,
 ) -> io::Result<u8> {
-    match usable(config, FirstPassword::Judged) {
+    match usable(config, Asked::ByCheck { certificate }) {
         Err(error) => console.config_error(&error),
         Ok(config) => {
             writeln!(console.out, "configuration is good\n{}", summary(&config))?;

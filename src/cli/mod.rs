@@ -100,7 +100,7 @@ fn dispatch(
     let load = || load(invocation.env_file.as_deref());
     let text = match invocation.command {
         Command::Serve => return serve::run(load(), console, serve),
-        Command::Check => return check::run(load(), console),
+        Command::Check { certificate } => return check::run(load(), certificate, console),
         Command::HashPassword { cost } => return hash_password::run(cost, console),
         Command::Health { socket } => return health::run(socket, load, console),
         Command::Status { socket, json } => return status::run(socket, json, load, console),

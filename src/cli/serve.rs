@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use super::usable::{FirstPassword, usable};
+use super::usable::{Asked, usable};
 use super::{Console, FAILURE, SUCCESS};
 use crate::config::{Config, ConfigError};
 
@@ -14,7 +14,7 @@ pub(super) fn run(
     console: &mut Console<'_>,
     run: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> io::Result<u8> {
-    let config = match usable(config, FirstPassword::Left) {
+    let config = match usable(config, Asked::ByStart) {
         Ok(config) => config,
         Err(error) => return console.config_error(&error),
     };

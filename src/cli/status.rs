@@ -60,10 +60,7 @@ fn table(status: &Value, health: &Value) -> String {
         ),
         ("power", power(status)),
         ("disk", used(status, "/disk")),
-        (
-            "certificate",
-            text(status, "/certificate/expires").map(|until| format!("until {until}")),
-        ),
+        ("certificate", certificate(status)),
         ("connections", text(status, "/connections")),
         ("log readers", text(status, "/subscribers")),
         ("journal", journal(status)),
@@ -82,6 +79,13 @@ fn table(status: &Value, health: &Value) -> String {
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name:column$}{}\n", local::shown(&value?))))
         .collect()
+}
+
+fn certificate(status: &Value) -> Option<String> {
+    let until = text(status, "/certificate/expires").map(|until| format!("until {until}"));
+    let lines = [until, text(status, "/certificate/problem")];
+    let lines: Vec<_> = lines.into_iter().flatten().collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 fn healthy(health: &Value) -> String {
@@ -215,7 +219,7 @@ mod tests {
         let status = json!({
             "version": "0.1.0", "advisories": {"state": "off", "advisories": 0, "packages": 0, "cves": 0}, "uptime_seconds": 90_061, "clock": {"state": "synchronised"}, "load": [0.5, 0.25, 0.125],
             "memory": {"total_bytes": 436_000_000, "available_bytes": 272_000_000, "resident_bytes": 5_600_000},
-            "temperature_celsius": 47.25, "connections": 3, "certificate": {"expires": "2036-11-20T00:00:00Z"},
+            "temperature_celsius": 47.25, "connections": 3, "certificate": {"expires": "2036-11-20T00:00:00Z", "problem": "/c.pem: gone"},
             "power": {"under_voltage": true, "throttled": false, "since_boot": {"under_voltage": true, "frequency_capped": true}}, "journal": {"bytes": 18_432, "records": 312, "writable": false},
             "logs": {"entries": 12, "sources": [
                 {"name": "all", "state": "following", "entries": 12, "files": 2},
@@ -235,7 +239,7 @@ mod tests {
              postern's memory  5468 KiB\n\
              temperature       47.2 \u{b0}C\n\
              power             under voltage (since boot: frequency capped, under voltage)\n\
-             certificate       until 2036-11-20T00:00:00Z\n\
+             certificate       until 2036-11-20T00:00:00Z; /c.pem: gone\n\
              connections       3\n\
              journal           312 records, 18 KiB, cannot be written\n\
              log entries       12\n\

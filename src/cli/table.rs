@@ -109,6 +109,8 @@ pub enum FlagId {
     Socket,
     /// Answer in JSON.
     Json,
+    /// The certificate is not looked at.
+    SkipCertificate,
     /// How many.
     Lines,
     /// Go on although much is lost.
@@ -177,10 +179,23 @@ SIGTERM and SIGINT stop it in good order; SIGHUP reads the certificate again.",
         name: "check",
         summary: "read the configuration, and say what is wrong with it or what it comes to",
         details: "\
-Starts nothing and changes nothing. Every problem is listed, by name, with what would be right. Secrets are not shown.",
-        flags: &[],
+Starts nothing and changes nothing. Every problem is listed, by name, with what would be right. Secrets are not shown.
+
+A certificate that has expired or cannot be used is a problem too. A start goes on without it: with the last good one, or \
+the board's own. --skip-certificate leaves it out, and tells only what would keep postern from starting.",
+        flags: &[FlagRow {
+            id: FlagId::SkipCertificate,
+            long: "skip-certificate",
+            short: None,
+            argument: None,
+            help: "do not look at the certificate",
+        }],
         operand: Operand::None,
-        statuses: &[(0, "the configuration is good"), (1, "it has problems"), WRONG_USAGE],
+        statuses: &[
+            (0, "the configuration is good"),
+            (1, "it has problems, or the certificate cannot be used"),
+            WRONG_USAGE,
+        ],
     },
     CommandRow {
         id: CommandId::HashPassword,
@@ -277,10 +292,17 @@ input, 8 characters or more and at most 72 bytes; at a terminal it is asked for 
         summary: "tell which certificate the board shows: fingerprint, names, expiry",
         details: "\
 Of the file that TLS_CERT_FILE names, or of the certificate in STATE_DIR that postern made itself. The server may be \
-running or not. Times are UTC.",
+running or not. Times are UTC.
+
+One that has expired, is cut off, missing or not its key's is not served: postern goes on with the last good one, which it \
+keeps in STATE_DIR, or with its own.",
         flags: &[JSON],
         operand: Operand::None,
-        statuses: &[(0, "told, expired or not"), NO_CERTIFICATE],
+        statuses: &[
+            (0, "told, and it is good"),
+            (1, "it has expired, or it and its key cannot be used; the message says why"),
+            NO_CERTIFICATE,
+        ],
     },
     CommandRow {
         id: CommandId::CertRenew,

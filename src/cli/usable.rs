@@ -1,30 +1,40 @@
 //! What is wrong with a configuration beyond its words: a certificate that cannot be used, a password that breaks a rule.
 //! Added to the problems that were found in the words, so that one message lists them all.
 
+use std::io::ErrorKind::NotFound;
+
+use super::cert;
 use crate::auth::check_rules;
 use crate::config::{Config, ConfigError, Problem};
-use crate::server::tls::Certificate;
+use crate::server::tls::TlsError;
 
-/// Whether a weak first password alone is a problem.
+/// Who wants to know.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum FirstPassword {
-    /// Yes: somebody asks.
-    Judged,
-    /// Not yet: it does not matter once the password has been changed, which only the journal knows.
-    Left,
+pub(super) enum Asked {
+    /// Somebody who wants to hear of everything.
+    ByCheck {
+        /// Of the certificate too.
+        certificate: bool,
+    },
+    /// A start. A weak first password alone does not matter to it once the password has been changed, which only the
+    /// journal knows; and it goes on with another certificate than one that cannot be used.
+    ByStart,
 }
 
 /// Looks further into a configuration, good or bad.
 pub(super) fn usable(
     config: Result<Config, ConfigError>,
-    first_password: FirstPassword,
+    asked: Asked,
 ) -> Result<Config, ConfigError> {
     let (config, mut problems, warnings) = match config {
         Ok(config) => (config, Vec::new(), None),
         Err(error) => (*error.rest, error.problems, Some(error.warnings)),
     };
-    problems.extend(certificate(&config));
-    if first_password == FirstPassword::Judged || !problems.is_empty() {
+    let others = !problems.is_empty();
+    if others || asked == (Asked::ByCheck { certificate: true }) {
+        problems.extend(certificate(&config));
+    }
+    if others || asked != Asked::ByStart {
         problems.extend(password(&config));
     }
     if problems.is_empty() {
@@ -38,16 +48,19 @@ pub(super) fn usable(
 }
 
 fn certificate(config: &Config) -> Option<Problem> {
-    let files = config.tls_files.as_ref()?;
-    let error = Certificate::from_files(&files.cert, &files.key).err()?;
-    let subject = if error.path() == Some(&files.key) {
-        "TLS_KEY_FILE"
-    } else {
-        "TLS_CERT_FILE"
+    let error = cert::usable(config).err()?;
+    let subject = match &config.tls_files {
+        // The first start makes it.
+        None if matches!(&error, TlsError::File { error, .. } if error.kind() == NotFound) => {
+            return None;
+        }
+        None => "STATE_DIR",
+        Some(files) if error.path() == Some(&files.key) => "TLS_KEY_FILE",
+        Some(_) => "TLS_CERT_FILE",
     };
     Some(Problem {
         subject: subject.to_owned(),
-        message: format!("{error}; name PEM files that fit and that postern's user may read"),
+        message: format!("{error}; {}", cert::remedy(config, &error)),
     })
 }
 

@@ -33,7 +33,10 @@ pub enum Command {
     /// Start the server.
     Serve,
     /// Read the configuration only.
-    Check,
+    Check {
+        /// And look whether its certificate can be used.
+        certificate: bool,
+    },
     /// Hash the password on standard input.
     HashPassword {
         /// bcrypt's cost, 4 to 31.
@@ -177,6 +180,7 @@ struct Words {
     clearing: bool,
     clear: Option<ClientKey>,
     json: bool,
+    skip_certificate: bool,
     yes: bool,
     help_with: Option<CommandId>,
     env_file: Option<PathBuf>,
@@ -289,6 +293,7 @@ impl Words {
             FlagId::EnvFile => self.env_file = Some(PathBuf::from(argument)),
             FlagId::Socket => self.socket = Some(PathBuf::from(argument)),
             FlagId::Json => self.json = true,
+            FlagId::SkipCertificate => self.skip_certificate = true,
             FlagId::Yes => self.yes = true,
             FlagId::Lines => self.lines = Some(number("--lines", &argument, &audit::LINES)?),
             FlagId::Generate => {
@@ -348,7 +353,9 @@ impl Words {
             };
             match id {
                 CommandId::Serve => Command::Serve,
-                CommandId::Check => Command::Check,
+                CommandId::Check => Command::Check {
+                    certificate: !self.skip_certificate,
+                },
                 CommandId::HashPassword => Command::HashPassword {
                     cost: self.cost.unwrap_or(DEFAULT_COST),
                 },
@@ -481,7 +488,11 @@ mod tests {
         for (words, command) in [
             ("", Command::Serve),
             ("serve", Command::Serve),
-            ("check", Command::Check),
+            ("check", Command::Check { certificate: true }),
+            (
+                "check --skip-certificate",
+                Command::Check { certificate: false },
+            ),
             ("hash-password", Command::HashPassword { cost: 12 }),
             ("hash-password --cost 5", Command::HashPassword { cost: 5 }),
             (
@@ -609,7 +620,8 @@ mod tests {
         ] {
             let invocation = parse(words.split_whitespace()).unwrap();
             assert_eq!(invocation.env_file, Some(PathBuf::from("/f")), "{words}");
-            assert_eq!(invocation.command, Command::Check, "{words}");
+            let expected = Command::Check { certificate: true };
+            assert_eq!(invocation.command, expected, "{words}");
         }
     }
 

@@ -146,6 +146,7 @@ pub fn assemble(
         state_dir,
         board: Board::default(),
         metrics: Metrics::default(),
+        certificate: parking_lot::Mutex::default(),
     };
     Ok((Arc::new(api), first_password))
 }

@@ -1,4 +1,5 @@
-//! What the server says when it is up: where it is, how to recognise it, and the very lines to try.
+//! What the server says when it is up: where it is, how to recognise it, and the very lines to try. The last thing that a
+//! start says.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -20,6 +21,8 @@ pub struct Banner<'a> {
     pub password_file: Option<&'a Path>,
     /// The local socket.
     pub local_socket: Option<&'a Path>,
+    /// How this program was called.
+    pub program: &'a str,
 }
 
 impl Banner<'_> {
@@ -76,25 +79,45 @@ impl Banner<'_> {
 
     /// `from_outside`: none, if nobody could come from there.
     fn examples(&self, here: &str, from_outside: Option<&str>) -> String {
-        let cert = shell_word(&self.certificate.cert_file().display().to_string());
+        let pinned = self.certificate.public_key_pin();
+        let pinned = pinned.map(|pin| format!("-k --pinnedpubkey '{pin}'"));
+        // The names in one of the integrator's are his; its key is its key under any.
+        let trust = self.certificate.own_file().map_or_else(
+            || pinned.clone().unwrap_or_default(),
+            |file| format!("--cacert {}", shell_word(&file.display().to_string())),
+        );
         let user = shell_word(self.user);
         let login = format!(
             "{{\"username\":\"{}\",\"password\":\"PASSWORD\"}}",
             self.user.escape_default()
         );
         let mut text = format!(
-            "\nTry it here (curl asks for the password; the last line wants it in place of PASSWORD):\n\
-             \n  curl --cacert {cert} {here}/health\
-             \n  curl --cacert {cert} -u {user} {here}/api/status\
-             \n  curl --cacert {cert} -u {user} -N '{here}/api/logs?follow=true'\
-             \n  curl --cacert {cert} -d {} {here}/api/auth/login\n",
+            "\nIn a browser:\n\
+             \n  {}/\n\
+             \nIt warns of the certificate, which nobody but this device vouches for. If the SHA-256 fingerprint that it shows is \
+             \nthe one above, go on.\n\
+             \nTry it here (curl asks for the password; the last line wants it in place of PASSWORD):\n\
+             \n  curl {trust} {here}/health\
+             \n  curl {trust} -u {user} {here}/api/status\
+             \n  curl {trust} -u {user} -N '{here}/api/logs?follow=true'\
+             \n  curl {trust} -d {} {here}/api/auth/login\n",
+            from_outside.unwrap_or(here),
             shell_word(&login)
         );
-        if let (Some(pin), Some(from_outside)) = (self.certificate.public_key_pin(), from_outside) {
+        if let (Some(pinned), Some(from_outside)) = (pinned, from_outside) {
             let _ = write!(
                 text,
                 "\nFrom another machine, trusting this key and no other:\n\
-                 \n  curl -k --pinnedpubkey '{pin}' -u {user} {from_outside}/api/status\n"
+                 \n  curl {pinned} -u {user} {from_outside}/api/status\n"
+            );
+        }
+        if let (Some(socket), Some(_)) = (self.local_socket, self.password_file) {
+            let program = shell_word(self.program);
+            let socket = shell_word(&socket.display().to_string());
+            let _ = write!(
+                text,
+                "\nChoose a password of your own, as the user that this runs as, or root:\n\
+                 \n  {program} passwd --socket {socket}\n"
             );
         }
         text

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::local::Door;
-use super::tls::Certificate;
+use super::tls::{Certificate, Refused};
 use super::watchdog::Feeder;
-use crate::api::Api;
+use crate::api::{Api, CertificateState};
 use crate::audit::{Event, Kind, Outcome};
 use crate::limits::bucket::Buckets;
 
@@ -122,8 +122,10 @@ impl Round {
 
     fn look_after(&mut self) {
         self.look_for_door();
-        if self.certificate.files_changed() {
+        if self.certificate.wants_reading(self.api.clock.wall()) {
             self.reload();
+        } else {
+            tell_certificate(&self.api, &self.certificate, false);
         }
         // Always before the clock is marked: a lock-out must not end because the clock was set.
         self.api.auth.heed_clock();
@@ -159,31 +161,42 @@ impl Round {
 
     fn reload(&self) {
         let before = self.certificate.fingerprint();
-        let read = self.certificate.reload();
+        let read = self.certificate.reload(self.api.clock.wall());
         let fingerprint = self.certificate.fingerprint();
-        match &read {
-            Ok(()) => {
-                let expires = self.certificate.expires();
-                self.api.metrics.set_certificate_expires(expires);
-                log::info!(fingerprint = fingerprint.as_str(); "the certificate was read again");
-                if fingerprint == before {
-                    return;
-                }
-            }
-            Err(problem) => {
-                log::error!(problem:% = problem; "the new certificate is refused; the old one serves on");
+        tell_certificate(&self.api, &self.certificate, read.is_err());
+        if read.is_ok() {
+            log::info!(fingerprint = fingerprint.as_str(); "the certificate was read again");
+            if fingerprint == before {
+                return;
             }
         }
         // Refused or not: of the one that is served now.
         let event = Event {
             outcome: match read {
                 Ok(()) => Outcome::Done,
-                Err(_) => Outcome::Refused,
+                Err(Refused) => Outcome::Refused,
             },
             more: Some(("fingerprint", &fingerprint)),
             ..Event::default()
         };
         self.api.audit.record(Kind::Certificate, &event);
+    }
+}
+
+/// Lets the API say what the certificate is like now, and the log, if that has changed or `again`.
+pub fn tell_certificate(api: &Api, certificate: &Certificate, again: bool) {
+    let trouble = certificate.trouble(api.clock.wall());
+    let fresh = CertificateState {
+        expires: certificate.expires(),
+        trouble: trouble.clone(),
+    };
+    let told = std::mem::replace(&mut *api.certificate.lock(), fresh).trouble;
+    match trouble {
+        Some(trouble) if again || told.as_ref() != Some(&trouble) => {
+            log::error!(problem = trouble.detail.as_str(); "{}", trouble.reason);
+        }
+        None if told.is_some() => log::info!("the certificate is good again"),
+        _ => {}
     }
 }
 

@@ -47,6 +47,7 @@ use crate::device::{advisories, updates};
 use crate::journal::OpenError;
 use crate::limits::bucket::Buckets;
 use crate::logs::own;
+use crate::logs::source::STARTING;
 use admission::Admission;
 use banner::Banner;
 pub(crate) use banner::shell_word;
@@ -162,10 +163,13 @@ impl Server {
         bcrypt_at_once: usize,
     ) -> Result<Self, StartError> {
         let certificate = Arc::new(match &config.tls_files {
-            Some(files) => Certificate::from_files(&files.cert, &files.key)?,
+            Some(files) => {
+                let now = api.clock.wall();
+                Certificate::given(&files.cert, &files.key, &config.state_dir, now)?
+            }
             None => Certificate::own(&config.state_dir, api.clock.wall())?,
         });
-        api.metrics.set_certificate_expires(certificate.expires());
+        housekeeper::tell_certificate(api, &certificate, false);
         let tls = tls::server_config(certificate.clone())?;
         let listeners = listen::open_all(&config, world)?;
         let addresses = listeners
@@ -285,6 +289,7 @@ impl Server {
         let initial = self.api.state_dir.join(auth::INITIAL_PASSWORD_FILE);
         let password_file = password_file
             .or_else(|| (!self.configured && initial.exists()).then_some(initial.as_path()));
+        let program = std::env::args_os().next().unwrap_or_default();
         Banner {
             addresses: &self.reachable,
             certificate: &self.certificate,
@@ -292,8 +297,21 @@ impl Server {
             first_password,
             password_file,
             local_socket: self.local_socket.as_deref(),
+            program: &program.to_string_lossy(),
         }
         .text()
+    }
+
+    /// Waits until every log source has said what it does, or [`SETTLING`] is over.
+    fn wait_for_sources(&self) {
+        let until = Instant::now() + SETTLING;
+        let starting = || {
+            let states = self.api.sources.lock().states();
+            states.iter().any(|source| source.state == STARTING)
+        };
+        while starting() && Instant::now() < until {
+            thread::sleep(SETTLING / 100);
+        }
     }
 
     /// A line for `systemctl status`.
@@ -358,10 +376,12 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let server = Server::start(config, &world)?;
     // The workers have the listeners now, and close them when they leave.
     drop(world);
-    // Not through the log: the first password is in it. A closed standard output is no reason to stop.
-    let _ = io::Write::write_all(&mut io::stdout(), server.banner().as_bytes());
     let status = server.status();
     let _ = sd_notify::notify(false, &[NotifyState::Ready, NotifyState::Status(&status)]);
+    // Behind the log's lines about the start, so that it is what a person sees. Not through the log: the first password is in
+    // it. A closed standard output is no reason to stop.
+    server.wait_for_sources();
+    let _ = io::Write::write_all(&mut io::stdout(), server.banner().as_bytes());
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;
@@ -423,6 +443,9 @@ fn start_workers(
         .collect::<io::Result<Vec<_>>>()?;
     Ok((mailboxes, threads))
 }
+
+/// How long the banner waits for log sources to say what they do, which they do at once unless something hangs.
+const SETTLING: Duration = Duration::from_millis(500);
 
 /// How long requests under way may take once the server is told to stop.
 const LEAVE: Duration = Duration::from_secs(10);

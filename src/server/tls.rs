@@ -1,14 +1,16 @@
 //! The server's certificate and TLS settings.
 //!
 //! Without files of the integrator's the device makes itself a self-signed ECDSA P-256 certificate, once (`own`). Either
-//! kind is taken in again on SIGHUP and when its files change; a pair that does not fit is refused and the old one
-//! serves on.
+//! kind is taken in again on SIGHUP and when its files change. A pair that cannot be used, or has expired, is refused: the
+//! old one serves on, and at a start the last good one (`pair`) or the device's own.
 
 mod facts;
 mod own;
+mod pair;
 
 pub use facts::Facts;
 pub use own::{RenewError, own_files, renew};
+pub use pair::{Files, usable};
 
 use std::fs;
 use std::io;
@@ -17,13 +19,13 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use rustls::crypto::{CryptoProvider, ring as provider};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 
+use crate::api::CertificateTrouble;
 use crate::clock::Timestamp;
 use crate::files::{self, Mark};
+use pair::Pair;
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,14 @@ pub enum TlsError {
         /// What is wrong.
         problem: String,
     },
+    /// The certificate's time is over.
+    #[error("{}: the certificate expired on {}", path.display(), date(*at))]
+    Expired {
+        /// The file.
+        path: PathBuf,
+        /// Until when it was good.
+        at: Timestamp,
+    },
     /// The certificate could not be made.
     #[error("no certificate could be generated: {0}")]
     Generate(#[from] rcgen::Error),
@@ -57,7 +67,9 @@ impl TlsError {
     #[must_use]
     pub fn path(&self) -> Option<&PathBuf> {
         match self {
-            Self::File { path, .. } | Self::Content { path, .. } => Some(path),
+            Self::File { path, .. } | Self::Content { path, .. } | Self::Expired { path, .. } => {
+                Some(path)
+            }
             Self::Generate(_) | Self::Library(_) => None,
         }
     }
@@ -66,116 +78,215 @@ impl TlsError {
 /// The certificate in use, replaceable while connections come in.
 #[derive(Debug)]
 pub struct Certificate {
-    current: RwLock<Arc<CertifiedKey>>,
+    served: RwLock<Served>,
     files: Files,
+    /// Where the last good pair of the files is kept; `None` where they are the device's own.
+    last_good: Option<PathBuf>,
     /// What the files looked like when they were last read.
-    seen: Mutex<Option<[Mark; 2]>>,
+    seen: Mutex<Marks>,
+    /// Why the pair in the files is not the one that is served.
+    refused: Mutex<Option<TlsError>>,
 }
 
-/// Where a certificate is and where its key, all PEM.
-#[derive(Debug, Clone)]
-pub struct Files {
-    /// The chain, the server's own certificate first.
-    pub cert: PathBuf,
-    /// The key.
-    pub key: PathBuf,
-    /// Where the key is while it is about to take the old one's place.
-    next_key: Option<PathBuf>,
+/// What newcomers are shown.
+#[derive(Debug)]
+struct Served {
+    key: Arc<CertifiedKey>,
+    not_after: Option<Timestamp>,
+    origin: Origin,
+}
+
+/// Which files the served pair is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Those that are looked at.
+    Files,
+    /// The copy of the integrator's last good pair.
+    LastGood,
+    /// The device's own, in place of the integrator's.
+    Own,
 }
 
 impl Certificate {
-    /// Takes the integrator's files.
+    /// Takes the integrator's files. If they cannot be used at `now`, the last good pair that `state_dir` keeps of them, or
+    /// else the device's own: a board that a broken file took off the network could not be mended over it.
     ///
     /// # Errors
-    /// When they cannot be read or do not fit each other.
-    pub fn from_files(cert_file: &Path, key_file: &Path) -> Result<Self, TlsError> {
-        Self::read(Files {
-            cert: cert_file.to_owned(),
-            key: key_file.to_owned(),
-            next_key: None,
+    /// When not even the device's own can be had.
+    pub fn given(
+        cert_file: &Path,
+        key_file: &Path,
+        state_dir: &Path,
+        now: Timestamp,
+    ) -> Result<Self, TlsError> {
+        let files = Files::given(cert_file, key_file);
+        let last_good = state_dir.join(pair::LAST_GOOD);
+        let seen = marks(&files);
+        let (served, refused) = match pair::usable_pair(&files, now) {
+            Ok(good) => {
+                good.keep(&last_good);
+                (good.served(Origin::Files), None)
+            }
+            Err(problem) => match pair::load(&Files::given(&last_good, &last_good)) {
+                Ok(kept) => (kept.served(Origin::LastGood), Some(problem)),
+                Err(_) => {
+                    let own = own_pair(&own_files(state_dir), now)?;
+                    (own.served(Origin::Own), Some(problem))
+                }
+            },
+        };
+        Ok(Self {
+            served: RwLock::new(served),
+            files,
+            last_good: Some(last_good),
+            seen: Mutex::new(seen),
+            refused: Mutex::new(refused),
         })
     }
 
     /// Takes the device's own certificate out of the state folder, or makes it: at the first boot, and again when what is
-    /// there cannot be used.
+    /// there cannot be used. A copy of the integrator's is removed: he has taken his away.
     ///
     /// # Errors
     /// When it can neither be read nor made.
     pub fn own(state_dir: &Path, now: Timestamp) -> Result<Self, TlsError> {
-        let files = own_files(state_dir);
-        own::settle(&files);
-        match Self::read(files.clone()) {
-            Ok(own) => Ok(own),
-            Err(problem) => {
-                if files.cert.exists() || files.key.exists() {
-                    log::warn!(problem:% = problem; "the device's own certificate cannot be used; a new one is made");
-                }
-                own::make_first(&files, now)?;
-                Self::read(files)
-            }
+        let last_good = state_dir.join(pair::LAST_GOOD);
+        if let Err(error) = files::remove(&last_good) {
+            log::warn!(path:% = last_good.display(), error:% = error; "the copy of a certificate that is not used any more cannot be removed");
         }
-    }
-
-    fn read(files: Files) -> Result<Self, TlsError> {
-        let seen = marks(&files);
+        let files = own_files(state_dir);
+        let own = own_pair(&files, now)?;
         Ok(Self {
-            current: RwLock::new(Arc::new(load(&files)?)),
+            served: RwLock::new(own.served(Origin::Files)),
+            seen: Mutex::new(marks(&files)),
             files,
-            seen: Mutex::new(seen),
+            last_good: None,
+            refused: Mutex::new(None),
         })
     }
 
-    /// Reads the files again. A pair that is no good is refused; the old one serves on.
+    /// Reads the files again. A pair that cannot be used is refused; the one that is served stays.
     ///
     /// # Errors
-    /// What is wrong with the new pair.
-    pub fn reload(&self) -> Result<(), TlsError> {
+    /// When it is refused. Why, [`Certificate::trouble`] tells.
+    pub fn reload(&self, now: Timestamp) -> Result<(), Refused> {
         // Before reading: a file that changes meanwhile is noticed the next time.
         *self.seen.lock() = marks(&self.files);
-        let fresh = Arc::new(load(&self.files)?);
-        *self.current.write() = fresh;
-        Ok(())
+        let read = pair::usable_pair(&self.files, now).map(|good| {
+            if let Some(last_good) = &self.last_good {
+                good.keep(last_good);
+            }
+            *self.served.write() = good.served(Origin::Files);
+        });
+        let refused = read.err();
+        let result = refused.as_ref().map_or(Ok(()), |_| Err(Refused));
+        *self.refused.lock() = refused;
+        result
     }
 
-    /// Whether the files changed since they were last read.
+    /// Whether the files are to be read: they changed since, or were refused as expired by a clock that has been put right.
     #[must_use]
-    pub fn files_changed(&self) -> bool {
-        let now = marks(&self.files);
-        now.is_some() && now != *self.seen.lock()
+    pub fn wants_reading(&self, now: Timestamp) -> bool {
+        let revived = match &*self.refused.lock() {
+            Some(TlsError::Expired { at, .. }) => now <= *at,
+            _ => false,
+        };
+        revived || marks(&self.files) != *self.seen.lock()
+    }
+
+    /// What is wrong at `now`: with the files, or with what is served.
+    #[must_use]
+    pub fn trouble(&self, now: Timestamp) -> Option<CertificateTrouble> {
+        let served = self.served.read();
+        let refused = self.refused.lock();
+        let expired = pair::expired(&self.files, served.not_after, now);
+        let problem = refused.as_ref().or(expired.as_ref())?;
+        let own = self.last_good.is_none();
+        let whose = if own {
+            "the board's own certificate"
+        } else {
+            "the certificate in TLS_CERT_FILE"
+        };
+        let what = match problem {
+            TlsError::Expired { .. } => "has expired",
+            TlsError::File { .. } => "cannot be read",
+            _ => "cannot be used with its key",
+        };
+        let instead = match (served.origin, refused.is_some()) {
+            (_, false) => "",
+            (Origin::Files, true) => ", and is refused; the one before it serves on",
+            (Origin::LastGood, true) => ", and is refused; the last good one serves in its place",
+            (Origin::Own, true) => ", and is refused; the board's own serves in its place",
+        };
+        let remedy = match problem {
+            _ if !own => {
+                "put a good pair where TLS_CERT_FILE and TLS_KEY_FILE say; postern takes it within 5 seconds"
+            }
+            TlsError::Expired { .. } => "postern cert renew makes a new one",
+            _ => "put it back, or a restart makes another, of which all clients have to be told",
+        };
+        Some(CertificateTrouble {
+            reason: format!("{whose} {what}{instead}"),
+            detail: format!("{problem}; {remedy}"),
+        })
     }
 
     /// SHA-256 of the certificate, as browsers and `openssl x509 -fingerprint -sha256` show it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let current = self.current.read();
-        facts::fingerprint(current.cert.first().map_or(&[][..], |der| der.as_ref()))
+        let served = self.served.read();
+        facts::fingerprint(served.key.cert.first().map_or(&[][..], |der| der.as_ref()))
     }
 
     /// The public key's SHA-256 as `curl --pinnedpubkey` takes it, if the key's kind tells it.
     #[must_use]
     pub fn public_key_pin(&self) -> Option<String> {
-        let current = self.current.read();
-        Some(facts::public_key_pin(&current.key.public_key()?))
+        let served = self.served.read();
+        Some(facts::public_key_pin(&served.key.key.public_key()?))
     }
 
     /// Until when it is good, if that can be read out of it.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
-        let current = self.current.read();
-        let facts = facts::Facts::of(current.cert.first()?).ok()?;
-        Some(facts.not_after)
+        self.served.read().not_after
     }
 
-    /// Where the certificate is.
+    /// The file that a client on this machine can trust: the device's own certificate, which has all local names in it.
+    /// `None` while another one is served.
     #[must_use]
-    pub fn cert_file(&self) -> &Path {
-        &self.files.cert
+    pub fn own_file(&self) -> Option<&Path> {
+        self.last_good.is_none().then_some(&*self.files.cert)
     }
+}
+
+/// The pair in the files was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
+/// The device's own pair: read, or made where there is none that can be used.
+fn own_pair(files: &Files, now: Timestamp) -> Result<Pair, TlsError> {
+    own::settle(files);
+    pair::load(files).or_else(|problem| {
+        if files.cert.exists() || files.key.exists() {
+            log::warn!(problem:% = problem; "the device's own certificate cannot be used; a new one is made");
+        }
+        own::make_first(files, now)?;
+        pair::load(files)
+    })
+}
+
+/// The day, for messages.
+fn date(time: Timestamp) -> String {
+    time.to_string()
+        .split('T')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.read().clone())
+        Some(self.served.read().key.clone())
     }
 }
 
@@ -202,134 +313,12 @@ fn crypto() -> Arc<CryptoProvider> {
     Arc::new(provider::default_provider())
 }
 
-fn marks(files: &Files) -> Option<[Mark; 2]> {
-    let mark = |path: &Path| Some(Mark::from(&fs::metadata(path).ok()?));
-    Some([mark(&files.cert)?, mark(&files.key)?])
-}
+/// What the two files look like; `None`: missing, or not to be looked at.
+type Marks = [Option<Mark>; 2];
 
-fn load(files: &Files) -> Result<CertifiedKey, TlsError> {
-    let chain = chain(&files.cert)?;
-    fitting(chain.clone(), files, &files.key).or_else(|problem| {
-        // While a new pair is put in place, or after a crash in its midst.
-        let next = files.next_key.as_deref();
-        let next = next.and_then(|next| fitting(chain, files, next).ok());
-        next.ok_or(problem)
-    })
-}
-
-/// The certificates in a file, one at least.
-fn chain(cert_file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(cert_file)?)
-        .collect::<Result<_, _>>()
-        .map_err(|error| content(cert_file, format!("not a PEM certificate: {error}")))?;
-    if chain.is_empty() {
-        let problem = "there is no PEM certificate in it".to_owned();
-        return Err(content(cert_file, problem));
-    }
-    Ok(chain)
-}
-
-fn fitting(
-    chain: Vec<CertificateDer<'static>>,
-    files: &Files,
-    key_file: &Path,
-) -> Result<CertifiedKey, TlsError> {
-    let key = zeroize::Zeroizing::new(read(key_file)?);
-    let key = PrivateKeyDer::from_pem_slice(&key)
-        .map_err(|_| content(key_file, "there is no PEM private key in it".into()))?;
-    CertifiedKey::from_der(chain, key, &crypto()).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => content(
-            key_file,
-            format!("this is not the key of {}", files.cert.display()),
-        ),
-        other => content(
-            &files.cert,
-            format!("certificate or key is not usable: {other}"),
-        ),
-    })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    files::read(path).map_err(|error| TlsError::File {
-        path: path.to_owned(),
-        error,
-    })
-}
-
-fn content(path: &Path, problem: String) -> TlsError {
-    TlsError::Content {
-        path: path.to_owned(),
-        problem,
-    }
+fn marks(files: &Files) -> Marks {
+    [&files.cert, &files.key].map(|path| Some(Mark::from(&fs::metadata(path).ok()?)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::RELEASE_EPOCH;
-
-    /// The names of the device's own files.
-    const OWN_CERT: &str = "tls-cert.pem";
-    const OWN_KEY: &str = "tls-key.pem";
-
-    fn own(dir: &Path, now: Timestamp) -> Certificate {
-        Certificate::own(dir, now).expect("a certificate")
-    }
-
-    #[test]
-    fn the_own_certificate_is_made_once_and_kept() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let first = own(dir.path(), RELEASE_EPOCH).fingerprint();
-        assert_eq!(first.len(), 32 * 3 - 1);
-        assert_eq!(own(dir.path(), RELEASE_EPOCH).fingerprint(), first);
-    }
-
-    #[test]
-    fn half_a_pair_after_a_crash_is_replaced() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let first = own(dir.path(), RELEASE_EPOCH).fingerprint();
-        let other = tempfile::tempdir().expect("a directory");
-        own(other.path(), RELEASE_EPOCH);
-        fs::copy(other.path().join(OWN_KEY), dir.path().join(OWN_KEY)).expect("copied");
-        assert_ne!(own(dir.path(), RELEASE_EPOCH).fingerprint(), first);
-    }
-
-    #[test]
-    fn a_broken_pair_is_refused_and_the_old_one_serves_on() {
-        let dir = tempfile::tempdir().expect("a directory");
-        own(dir.path(), RELEASE_EPOCH);
-        let (cert, key) = (dir.path().join(OWN_CERT), dir.path().join(OWN_KEY));
-        let certificate = Certificate::from_files(&cert, &key).expect("good");
-        let before = certificate.fingerprint();
-        assert!(!certificate.files_changed());
-
-        let other = tempfile::tempdir().expect("a directory");
-        let fresh = own(other.path(), RELEASE_EPOCH);
-        fs::copy(other.path().join(OWN_CERT), &cert).expect("copied");
-        assert!(certificate.files_changed());
-        assert!(certificate.reload().is_err());
-        assert_eq!(certificate.fingerprint(), before);
-        // What was refused is not tried again until it changes.
-        assert!(!certificate.files_changed());
-
-        fs::copy(other.path().join(OWN_KEY), &key).expect("copied");
-        assert!(certificate.files_changed());
-        certificate.reload().expect("a good pair");
-        assert_eq!(certificate.fingerprint(), fresh.fingerprint());
-    }
-
-    #[test]
-    fn a_clock_in_1970_makes_no_expired_certificate() {
-        let dir = tempfile::tempdir().expect("a directory");
-        own(dir.path(), Timestamp::default());
-        let pem = fs::read(dir.path().join(OWN_CERT)).expect("read");
-        let der = CertificateDer::from_pem_slice(&pem).expect("a certificate");
-        // UTCTime holds two digits of the year: from 2021 to 2036.
-        let text: Vec<_> = der
-            .windows(15)
-            .filter(|w| w[0] == 0x17 && w[1] == 13)
-            .collect();
-        assert_eq!(&text[0][2..4], b"21");
-        assert_eq!(&text[1][2..4], b"36");
-    }
-}
+mod tests;

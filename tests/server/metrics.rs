@@ -125,6 +125,7 @@ fn the_clock_the_certificate_and_the_connections_are_told() {
     let page = text(&page);
     let sample = |name: &str| value(page, name).unwrap_or_else(|| panic!("{name} in {page}"));
     let expires = sample("postern_certificate_expiry_timestamp_seconds");
+    assert!(sample("postern_certificate_usable") > 0.5);
     let now = sample("postern_clock_timestamp_seconds");
     assert!(expires > now);
     let states = ["synchronised", "held", "behind", "out_of_range"]

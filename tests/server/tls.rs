@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use postern::clock::Timestamp;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, SupportedProtocolVersion};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::client::{Client, tcp, tls_config};
@@ -163,6 +166,27 @@ impl Pair {
         }
     }
 
+    /// Good until then.
+    fn until(end: Timestamp) -> Self {
+        let end = time::OffsetDateTime::from_unix_timestamp(end.as_secs().cast_signed());
+        let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+        params.not_after = end.expect("a time");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        Self {
+            cert: params.self_signed(&key).expect("made").pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
+    /// What the device says of itself to a newcomer who trusts this certificate.
+    fn health(&self, device: &Device) -> serde_json::Value {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("cert.pem");
+        fs::write(&path, &self.cert).expect("written");
+        let mut client = Client::connect(device.address(), &path);
+        client.request("GET", "/health", None, None).json()
+    }
+
     /// Whether the device shows this certificate to a newcomer.
     fn is_served_by(&self, device: &Device) -> bool {
         let folder = tempfile::tempdir().expect("a folder");
@@ -214,6 +238,79 @@ fn a_reload_takes_the_new_pair_and_spares_connections() {
     device.server().reload();
     assert!(second.is_served_by(&device));
     is_served(&mut living);
+}
+
+#[test]
+fn a_pair_that_cannot_be_used_degrades_at_once_and_no_reboot_loses_the_board() {
+    install_own_events();
+    let files = Files::new();
+    let first = Pair::new();
+    files.put(&first);
+    let mut device = files.device();
+    assert_eq!(first.health(&device)["status"], "healthy");
+
+    replace(&files.cert(), &first.cert[..first.cert.len() / 2]);
+    device.server().reload();
+    crate::eventually("it is told", || {
+        first.health(&device)["status"] == "degraded"
+    });
+    let serves_on = "the certificate in TLS_CERT_FILE cannot be used with its key, and is refused; the one before it serves on";
+    assert_eq!(first.health(&device)["reasons"], json!([serves_on]));
+    let (_, status) = device.ask_locally("GET", "/api/status");
+    assert!(
+        status.contains(files.cert().to_str().expect("UTF-8")),
+        "{status}"
+    );
+    let (_, metrics) = device.ask_locally("GET", "/metrics");
+    assert!(
+        metrics.contains("\npostern_certificate_usable 0\n"),
+        "{metrics}"
+    );
+
+    device.restart();
+    let kept = "the certificate in TLS_CERT_FILE cannot be used with its key, and is refused; the last good one serves in its place";
+    assert_eq!(first.health(&device)["reasons"], json!([kept]));
+    let loud = |entry: &serde_json::Value| entry["message"] == kept && entry["level"] == "error";
+    assert!(device.entries().iter().any(loud));
+
+    let second = Pair::new();
+    files.put(&second);
+    crate::eventually("the new certificate", || second.is_served_by(&device));
+    assert_eq!(second.health(&device)["status"], "healthy");
+
+    // Nothing is kept of a pair that was never good; the board's own serves, and says so.
+    fs::remove_file(files.cert()).expect("removed");
+    let device = files.device();
+    let own = Pair {
+        cert: fs::read_to_string(device.state("tls-cert.pem")).expect("made"),
+        key: String::new(),
+    };
+    let reasons = own.health(&device)["reasons"].to_string();
+    assert!(
+        reasons.contains("cannot be read, and is refused; the board's own serves"),
+        "{reasons}"
+    );
+}
+
+#[test]
+fn a_certificate_that_expires_under_a_running_server_degrades_it() {
+    let files = Files::new();
+    // Clients go by the real clock, and must not find it expired.
+    let life = Duration::from_secs(20 * 365 * 24 * 3600);
+    let pair = Pair::until(crate::device::TODAY + life);
+    files.put(&pair);
+    let mut device = files.device();
+    assert_eq!(pair.health(&device)["status"], "healthy");
+    device.advance(life.as_secs() + 1);
+    let expired = json!(["the certificate in TLS_CERT_FILE has expired"]);
+    crate::eventually("it is told", || pair.health(&device)["reasons"] == expired);
+    // Who knows it still comes in, after a reboot too.
+    device.restart();
+    let reasons = pair.health(&device)["reasons"].to_string();
+    assert!(
+        reasons.contains("has expired, and is refused; the last good one serves"),
+        "{reasons}"
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::error::{ApiError, text_answer};
 use super::request::Request;
 use super::{Api, Caller, Outcome};
-use crate::clock::{ClockState, Timestamp};
+use crate::clock::ClockState;
 use crate::device::advisories::{Severity, State};
 use crate::device::board::{CPU_TICKS, disk};
 use crate::journal::Room;
@@ -25,8 +25,6 @@ pub struct Metrics {
     pub requests: Requests,
     /// The TLS listener's connections.
     pub connections: ConnectionCounts,
-    /// When the certificate in use expires, in seconds since 1970; 0 if that is not known.
-    certificate_expires: AtomicU64,
 }
 
 /// What became of newcomers at the TLS listener, since the start.
@@ -38,21 +36,6 @@ pub struct ConnectionCounts {
     pub refused: AtomicU64,
     /// Those that had to make room for another.
     pub shed: AtomicU64,
-}
-
-impl Metrics {
-    /// The certificate in use is good until then; `None` if it does not say.
-    pub fn set_certificate_expires(&self, expires: Option<Timestamp>) {
-        let seconds = expires.map_or(0, Timestamp::as_secs);
-        self.certificate_expires.store(seconds, Ordering::Relaxed);
-    }
-
-    /// Until when the certificate in use is good.
-    #[must_use]
-    pub fn certificate_expires(&self) -> Option<Timestamp> {
-        let seconds = self.certificate_expires.load(Ordering::Relaxed);
-        (seconds > 0).then(|| Timestamp::from_secs(seconds))
-    }
 }
 
 /// `GET /metrics`
@@ -111,7 +94,13 @@ fn about_postern(api: &Api, page: &mut Page) {
         page.gauge("process_threads", "Threads.");
         page.sample(&[], &process.threads);
     }
-    if let Some(expires) = api.metrics.certificate_expires() {
+    page.gauge(
+        "postern_certificate_usable",
+        "Whether the certificate that should be served is served, and has not expired.",
+    );
+    let certificate = api.certificate.lock();
+    page.sample(&[], &u8::from(certificate.trouble.is_none()));
+    if let Some(expires) = certificate.expires {
         page.gauge(
             "postern_certificate_expiry_timestamp_seconds",
             "Until when the certificate in use is good, since 1970.",

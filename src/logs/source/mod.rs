@@ -48,6 +48,9 @@ pub struct SourceState {
     pub last_error: Option<String>,
 }
 
+/// The state of a source that has not said yet what it does.
+pub const STARTING: &str = "starting";
+
 /// All sources that run.
 pub struct Sources {
     stop: Arc<Stop>,
@@ -221,23 +224,21 @@ impl Context {
 
     /// Says what the source is doing; logs it when that is news.
     fn report(&self, state: &'static str, error: Option<String>) {
-        let mut status = self.shared.status.lock();
-        let news = status.state != state || (error.is_some() && status.last_error != error);
-        status.state = state;
-        if error.is_some() {
-            status.last_error.clone_from(&error);
-        }
-        drop(status);
-        if !news {
+        let before = self.shared.state();
+        if before.state == state && (error.is_none() || before.last_error == error) {
             return;
         }
         let name = &*self.shared.name;
-        match error {
+        match &error {
             Some(error) => {
                 log::warn!(source = name, state = state, error = error.as_str(); "a log source has a problem");
             }
             None => log::info!(source = name, state = state; "a log source changed its state"),
         }
+        // Behind the line, so that whoever waits for the state finds the line there. Nobody else changes it.
+        let mut status = self.shared.status.lock();
+        status.state = state;
+        status.last_error = error.or(status.last_error.take());
     }
 }
 
@@ -284,7 +285,7 @@ impl Shared {
             name: name.into(),
             kind,
             status: Mutex::new(Status {
-                state: "starting",
+                state: STARTING,
                 files: None,
                 last_error: None,
             }),

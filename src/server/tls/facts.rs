@@ -13,7 +13,8 @@ use der::asn1::{AnyRef, GeneralizedTime, ObjectIdentifier, UtcTime};
 use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use ring::digest::{SHA256, digest};
 
-use super::{TlsError, chain};
+use super::TlsError;
+use super::pair::chain;
 use crate::clock::Timestamp;
 
 /// A certificate in words and numbers. What stands in it is its maker's: text may hold anything.

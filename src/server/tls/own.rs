@@ -26,7 +26,8 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::{Facts, Files, TlsError, load};
+use super::pair::{Files, load};
+use super::{Facts, TlsError};
 use crate::clock::{RELEASE_EPOCH, Timestamp};
 use crate::device::board;
 use crate::files;
@@ -137,13 +138,7 @@ fn settle_in_turn(own: &Files) -> io::Result<()> {
     let Some(next) = own.next_key.as_ref().filter(|next| next.exists()) else {
         return Ok(());
     };
-    let with = |key: &Path| {
-        load(&Files {
-            cert: own.cert.clone(),
-            key: key.to_owned(),
-            next_key: None,
-        })
-    };
+    let with = |key: &Path| load(&Files::given(&own.cert, key));
     if with(&own.key).is_ok() {
         files::remove(next)
     } else if with(next).is_ok() {
