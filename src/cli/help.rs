@@ -192,10 +192,14 @@ through TLS, with passwords, tokens and live logs, from one program that needs n
 const FIRST_STEPS: &str = "  \
   1. Start it: postern
      It prints its address, the certificate's fingerprint, the user and the first password.
-  2. Look the password up later: cat STATE_DIR/initial-password
+  2. Open https://ADDRESS:8443/ in a browser. It warns of the certificate: compare the fingerprint before you go on.
+  3. Look the password up later: cat STATE_DIR/initial-password
      (STATE_DIR is /var/lib/postern for root, else ~/.local/state/postern; the file goes when the password is changed.)
-  3. Ask the device how it is; curl asks for the password (-k: the certificate is the device's own):
-     curl -k -u admin https://localhost:8443/api/status
+  4. Ask the device how it is, on the device itself; curl asks for the password:
+     curl --cacert STATE_DIR/tls-cert.pem -u admin https://localhost:8443/api/status
+     From elsewhere, with the key line of `postern cert` in place of KEY (-k alone would trust anybody):
+     curl -k --pinnedpubkey KEY -u admin https://ADDRESS:8443/api/status
+  5. Choose a password of your own, as the user that postern runs as, or root: postern passwd
 ";
 
 /// The settings that a newcomer looks for.
@@ -233,7 +237,18 @@ mod tests {
         for flag in COMMON_FLAGS.iter().chain(PROGRAM_FLAGS) {
             assert!(text.contains(&format!("--{}", flag.long)), "{}", flag.long);
         }
-        for word in ["initial-password", "curl ", "KEY=value", "help serve"] {
+        let certain =
+            |line: &str| line.contains("--cacert ") || line.contains("-k --pinnedpubkey ");
+        let mut calls = text.lines().filter(|line| line.contains("curl -"));
+        assert!(calls.all(certain), "{text}");
+        for word in [
+            "initial-password",
+            "https://ADDRESS:8443/",
+            "postern passwd",
+            "curl ",
+            "KEY=value",
+            "help serve",
+        ] {
             assert!(text.contains(word), "{word}");
         }
         for name in FIRST_SETTINGS {
