@@ -20,6 +20,7 @@ DOOR = "10.99.0.1"
 DOOR6 = "fd00:99::1"
 OWNER = "10.2.0.1"
 OWNER6 = "fd00:1::2"
+NEWCOMER6 = "fd00:1::3"  # in the owner's /64, without a success of its own
 PASSWORD = "correct-horse-9"
 
 # The limits of the contract, not those of tests/powercut.
@@ -71,7 +72,7 @@ def addresses() -> None:
     """Gives the namespace's loopback interface all addresses that clients come from."""
     lines = ["link set lo up", f"addr add {DOOR}/32 dev lo", f"addr add {OWNER}/32 dev lo"]
     lines += [f"addr add {address}/32 dev lo" for address in strangers(40)]
-    lines += [f"-6 addr add {address}/128 dev lo nodad" for address in (DOOR6, OWNER6, *neighbours(40), *prefixes(16))]
+    lines += [f"-6 addr add {address}/128 dev lo nodad" for address in (DOOR6, OWNER6, NEWCOMER6, *neighbours(40), *prefixes(16))]
     # `ip -batch` wants one family for all of its lines.
     for family in ("-4", "-6"):
         batch = "\n".join(line.removeprefix("-6 ") for line in lines if line.startswith("-6") == (family == "-6"))
