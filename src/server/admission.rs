@@ -184,7 +184,10 @@ impl Admission {
         let holder = Holder { client, is_proven };
         let mut table = self.table.lock();
         let victim = match self.scope(&table, holder, is_counted) {
-            Some(scope) => Some(self.choose(&table, holder, is_counted, scope, judge, now)?),
+            Some(scope) => {
+                let newcomer = (holder, is_counted, number.worker);
+                Some(self.choose(&table, newcomer, scope, judge, now)?)
+            }
             None => None,
         };
         if let Some(victim) = victim {
@@ -242,20 +245,18 @@ impl Admission {
     fn choose(
         &self,
         table: &Table,
-        newcomer: Holder,
-        is_counted: bool,
+        (newcomer, is_counted, worker): (Holder, bool, usize),
         scope: Scope,
         judge: &dyn Judge,
         now: Instant,
     ) -> Result<SeatNumber, Full> {
-        // Until they are closed they hold descriptors outside the limit.
-        if table.leaving >= MAX_LEAVING {
-            return Err(Full);
-        }
-        let candidates = table.seats.iter().filter(|(_, seat)| match scope {
-            Scope::Client(client) => seat.holder.client == client,
-            Scope::Network(network) => seat.holder.network() == network,
-            Scope::All => true,
+        // Until their workers have closed them they hold descriptors outside the limit. The newcomer's own does so at once.
+        let anywhere = table.leaving < MAX_LEAVING;
+        let here = |number: &SeatNumber| anywhere || number.worker == worker;
+        let candidates = table.seats.iter().filter(|(number, seat)| match scope {
+            Scope::Client(client) => here(number) && seat.holder.client == client,
+            Scope::Network(network) => here(number) && seat.holder.network() == network,
+            Scope::All => here(number),
         });
         let spared = candidates.filter_map(|(number, seat)| {
             let (signed_in, rank, since) = self.look(seat, judge, now)?;
@@ -384,12 +385,6 @@ impl Place {
         if told.as_ref() != Some(session) {
             *told = Some(session.clone());
         }
-    }
-
-    /// Whether somebody has signed in here.
-    #[must_use]
-    pub fn is_signed_in(&self) -> bool {
-        self.told.session.lock().is_some()
     }
 
     /// Tells how many bytes the connection holds of a client that has not signed in. Gives the connections that have to be

@@ -6,7 +6,20 @@ use super::head::BodyLength;
 #[derive(Debug)]
 pub struct BodyReader {
     bytes: Vec<u8>,
+    /// How many have come.
+    length: usize,
+    most: usize,
+    is_kept: bool,
     state: State,
+}
+
+/// What becomes of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It is for a handler, and may have so many bytes.
+    UpTo(usize),
+    /// Nobody wants it: it is passed over, up to [`MAX_BODY`], so that the next request is found behind it.
+    Nothing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +41,8 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// 413.
-    #[error("the request body is larger than 64 KiB")]
-    TooLarge,
+    #[error("the request body is larger than {} KiB", .0 / 1024)]
+    TooLarge(usize),
     /// 400.
     #[error("the chunked body is malformed")]
     Malformed,
@@ -40,7 +53,7 @@ impl BodyError {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::TooLarge => 413,
+            Self::TooLarge(_) => 413,
             Self::Malformed => 400,
         }
     }
@@ -50,18 +63,25 @@ impl BodyReader {
     /// Prepares to read a body framed like this.
     ///
     /// # Errors
-    /// [`BodyError::TooLarge`] when it is announced as larger than [`MAX_BODY`].
-    pub fn new(length: BodyLength) -> Result<Self, BodyError> {
+    /// [`BodyError::TooLarge`] when it is announced as larger than it may be.
+    pub fn new(length: BodyLength, keep: Keep) -> Result<Self, BodyError> {
+        let (most, is_kept) = match keep {
+            Keep::UpTo(most) => (most, true),
+            Keep::Nothing => (MAX_BODY, false),
+        };
         let state = match length {
             BodyLength::Exactly(0) => State::Done,
             BodyLength::Exactly(length) => match usize::try_from(length) {
-                Ok(length) if length <= MAX_BODY => State::Exactly(length),
-                _ => return Err(BodyError::TooLarge),
+                Ok(length) if length <= most => State::Exactly(length),
+                _ => return Err(BodyError::TooLarge(most)),
             },
             BodyLength::Chunked => State::Size,
         };
         Ok(Self {
             bytes: Vec::new(),
+            length: 0,
+            most,
+            is_kept,
             state,
         })
     }
@@ -72,7 +92,13 @@ impl BodyReader {
         self.state == State::Done
     }
 
-    /// The body.
+    /// How much memory it takes.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The body; empty if nobody wants it.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
@@ -90,7 +116,7 @@ impl BodyReader {
                 State::Done => return Ok(used),
                 State::Exactly(missing) => {
                     let taken = missing.min(rest.len());
-                    self.bytes.extend_from_slice(&rest[..taken]);
+                    self.take(&rest[..taken]);
                     used += taken;
                     if taken < missing {
                         self.state = State::Exactly(missing - taken);
@@ -102,9 +128,9 @@ impl BodyReader {
                     let Some(line) = line(rest, MAX_SIZE_LINE)? else {
                         return Ok(used);
                     };
-                    let size = chunk_size(line)?;
-                    if size > MAX_BODY - self.bytes.len() {
-                        return Err(BodyError::TooLarge);
+                    let size = chunk_size(line, self.most)?;
+                    if size > self.most - self.length {
+                        return Err(BodyError::TooLarge(self.most));
                     }
                     used += line.len() + 2;
                     self.state = match size {
@@ -114,7 +140,7 @@ impl BodyReader {
                 }
                 State::Chunk(missing) => {
                     let taken = missing.min(rest.len());
-                    self.bytes.extend_from_slice(&rest[..taken]);
+                    self.take(&rest[..taken]);
                     used += taken;
                     if taken < missing {
                         self.state = State::Chunk(missing - taken);
@@ -150,6 +176,15 @@ impl BodyReader {
     }
 }
 
+impl BodyReader {
+    fn take(&mut self, bytes: &[u8]) {
+        self.length += bytes.len();
+        if self.is_kept {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+}
+
 /// The first line of `input` without its CRLF, or `None` while it is unfinished.
 fn line(input: &[u8], longest: usize) -> Result<Option<&[u8]>, BodyError> {
     let window = &input[..input.len().min(longest + 2)];
@@ -164,7 +199,7 @@ fn line(input: &[u8], longest: usize) -> Result<Option<&[u8]>, BodyError> {
 }
 
 /// RFC 9112, section 7.1: hexadecimal digits, then extensions, which are passed over.
-fn chunk_size(line: &[u8]) -> Result<usize, BodyError> {
+fn chunk_size(line: &[u8], most: usize) -> Result<usize, BodyError> {
     let digits = line
         .iter()
         .position(|byte| !byte.is_ascii_hexdigit())
@@ -174,14 +209,17 @@ fn chunk_size(line: &[u8]) -> Result<usize, BodyError> {
         return Err(BodyError::Malformed);
     }
     if digits > 8 {
-        return Err(BodyError::TooLarge);
+        return Err(BodyError::TooLarge(most));
     }
     let text = std::str::from_utf8(&line[..digits]).map_err(|_| BodyError::Malformed)?;
-    usize::from_str_radix(text, 16).map_err(|_| BodyError::TooLarge)
+    usize::from_str_radix(text, 16).map_err(|_| BodyError::TooLarge(most))
 }
 
-/// A body larger than this is 413. The largest honest one, a password change, has some 200 bytes.
+/// A body of a caller who is known. A larger one is 413. The largest honest one, a password change, has some 200 bytes.
 pub const MAX_BODY: usize = 64 * 1024;
+
+/// That of a caller who is not, or not yet: a login's, a refresh's.
+pub const MAX_STRANGERS_BODY: usize = 4 * 1024;
 
 /// Room for the size and a short extension.
 const MAX_SIZE_LINE: usize = 256;
@@ -193,15 +231,17 @@ const MAX_TRAILERS: usize = 1024;
 mod tests {
     use super::*;
 
+    const ALL: Keep = Keep::UpTo(MAX_BODY);
+
     fn chunked(input: &[u8]) -> Result<(BodyReader, usize), BodyError> {
-        let mut body = BodyReader::new(BodyLength::Chunked)?;
+        let mut body = BodyReader::new(BodyLength::Chunked, ALL)?;
         let used = body.feed(input)?;
         Ok((body, used))
     }
 
     #[test]
     fn a_body_by_length_ends_where_it_says() {
-        let mut body = BodyReader::new(BodyLength::Exactly(5)).unwrap();
+        let mut body = BodyReader::new(BodyLength::Exactly(5), ALL).unwrap();
         assert_eq!(body.feed(b"abc"), Ok(3));
         assert!(!body.is_done());
         assert_eq!(body.feed(b"deGET /"), Ok(2));
@@ -217,7 +257,7 @@ mod tests {
         assert_eq!(used, text.len() - 4);
         assert_eq!(body.into_bytes(), b"hello world");
 
-        let mut body = BodyReader::new(BodyLength::Chunked).unwrap();
+        let mut body = BodyReader::new(BodyLength::Chunked, ALL).unwrap();
         let mut pending = Vec::new();
         for &byte in text {
             pending.push(byte);
@@ -231,25 +271,57 @@ mod tests {
     #[test]
     fn too_large_a_body_is_refused_before_it_is_read() {
         assert_eq!(
-            BodyReader::new(BodyLength::Exactly(65_537)).unwrap_err(),
-            BodyError::TooLarge
+            BodyReader::new(BodyLength::Exactly(65_537), ALL).unwrap_err(),
+            BodyError::TooLarge(MAX_BODY)
         );
         assert_eq!(
-            BodyReader::new(BodyLength::Exactly(u64::MAX)).unwrap_err(),
-            BodyError::TooLarge
+            BodyReader::new(BodyLength::Exactly(u64::MAX), ALL).unwrap_err(),
+            BodyError::TooLarge(MAX_BODY)
         );
-        assert_eq!(chunked(b"10001\r\n").unwrap_err(), BodyError::TooLarge);
+        assert_eq!(
+            chunked(b"10001\r\n").unwrap_err(),
+            BodyError::TooLarge(MAX_BODY)
+        );
         assert_eq!(
             chunked(b"ffffffffffffffffff\r\n").unwrap_err(),
-            BodyError::TooLarge
+            BodyError::TooLarge(MAX_BODY)
         );
-        let mut body = BodyReader::new(BodyLength::Chunked).unwrap();
+        let mut body = BodyReader::new(BodyLength::Chunked, ALL).unwrap();
         let mut chunk = b"8000\r\n".to_vec();
         chunk.extend(vec![b'x'; 0x8000]);
         chunk.extend(b"\r\n");
         body.feed(&chunk).unwrap();
         body.feed(&chunk).unwrap();
-        assert_eq!(body.feed(b"1\r\n"), Err(BodyError::TooLarge));
+        assert_eq!(body.feed(b"1\r\n"), Err(BodyError::TooLarge(MAX_BODY)));
+    }
+
+    #[test]
+    fn a_strangers_body_is_bounded_to_4_kib_and_one_that_nobody_wants_is_not_kept() {
+        let strangers = Keep::UpTo(MAX_STRANGERS_BODY);
+        assert!(BodyReader::new(BodyLength::Exactly(4096), strangers).is_ok());
+        let error = BodyReader::new(BodyLength::Exactly(4097), strangers).unwrap_err();
+        assert_eq!(error.to_string(), "the request body is larger than 4 KiB");
+        let mut body = BodyReader::new(BodyLength::Chunked, strangers).unwrap();
+        assert_eq!(body.feed(b"1000\r\n"), Ok(6));
+        body.feed(&[b'x'; 4096]).unwrap();
+        assert_eq!(body.feed(b"\r\n1\r\n"), Err(error));
+
+        for length in [BodyLength::Exactly(65_536), BodyLength::Chunked] {
+            let mut body = BodyReader::new(length, Keep::Nothing).unwrap();
+            if length == BodyLength::Chunked {
+                body.feed(b"10000\r\n").unwrap();
+            }
+            for _ in 0..16 {
+                assert_eq!(body.feed(&[b'x'; 4096]), Ok(4096));
+                assert_eq!(body.held(), 0);
+            }
+            if length == BodyLength::Chunked {
+                let mut more = BodyReader::new(length, Keep::Nothing).unwrap();
+                assert!(more.feed(b"10001\r\n").is_err());
+                assert_eq!(body.feed(b"\r\n0\r\n\r\nGET"), Ok(7));
+            }
+            assert!(body.is_done());
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tiny_http::Method;
 
 use super::admission::{Conduct, Full, Judge, Place, SeatNumber};
-use super::body::BodyReader;
+use super::body::{BodyReader, Keep, MAX_BODY, MAX_STRANGERS_BODY};
 use super::head::{Head, HeadReader};
 use super::link::{Link, Received, Sent};
 use super::render::{LAST_WORDS, Manner, render, render_head};
@@ -31,6 +31,10 @@ pub struct Connection {
     deadline: Instant,
     /// Which route the request under way is for, and when its head was there.
     under_way: Option<(RouteNumber, Instant)>,
+    /// Somebody has signed in here.
+    is_known: bool,
+    /// How large the head of the request under way was.
+    head_bytes: usize,
     /// The server is leaving: this connection's next answer is its last.
     leaving: bool,
 }
@@ -101,6 +105,8 @@ impl Connection {
             phase,
             deadline: now + limit,
             under_way: None,
+            is_known: peer == Peer::Local,
+            head_bytes: 0,
             leaving: false,
         }
     }
@@ -124,6 +130,7 @@ impl Connection {
     /// Notes who has sent the request under way, once that is known.
     pub fn sign_in(&mut self, sender: Option<&Session>) {
         if let Some(session) = sender {
+            self.is_known = true;
             self.place.sign_in(session);
         }
     }
@@ -146,7 +153,21 @@ impl Connection {
         };
         let since = self.deadline.checked_sub(limit).unwrap_or(self.deadline);
         self.place.tell(conduct, since);
-        Ok(Vec::new())
+        self.link.release();
+        self.place.hold(self.held_unknown(), judge)
+    }
+
+    /// How many bytes of somebody's who has not signed in it holds.
+    fn held_unknown(&self) -> usize {
+        if self.is_known {
+            return 0;
+        }
+        let request = match &self.phase {
+            Phase::Body(pending) => self.head_bytes + pending.body.held(),
+            Phase::Waiting(_) => self.head_bytes + MAX_STRANGERS_BODY,
+            _ => 0,
+        };
+        self.link.held() + request
     }
 
     /// The poller saw something happen, perhaps the client's end.
@@ -306,6 +327,7 @@ impl Connection {
         match reader.read(&self.link.inbound, self.peer) {
             Ok(Some((head, length))) => {
                 self.link.inbound.drain(..length);
+                self.head_bytes = length;
                 return self.take_request(api, head, now);
             }
             Ok(None) => {}
@@ -344,7 +366,20 @@ impl Connection {
         if let Ok(call) = &verdict {
             self.sign_in(call.session());
         }
-        let body = match BodyReader::new(head.body) {
+        let takes_body = !matches!(
+            head.request.method,
+            Method::Get | Method::Head | Method::Options
+        );
+        let keep = match &verdict {
+            Err(_) => Keep::Nothing,
+            // A password that waits for bcrypt makes nobody known.
+            Ok(call) if call.session().is_none() && self.peer != Peer::Local => {
+                Keep::UpTo(MAX_STRANGERS_BODY)
+            }
+            Ok(_) if takes_body => Keep::UpTo(MAX_BODY),
+            Ok(_) => Keep::Nothing,
+        };
+        let body = match BodyReader::new(head.body, keep) {
             Ok(body) => body,
             Err(error) => {
                 // Refused unread. The request limit goes first: it must not be possible to dodge it with a large body.

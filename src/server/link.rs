@@ -18,6 +18,10 @@ pub(super) struct Link {
     greeted: bool,
     /// Decrypted bytes that nobody has claimed yet.
     pub inbound: Vec<u8>,
+    /// Bytes that TLS has taken in and not made anything of yet.
+    undigested: usize,
+    /// TLS's buffer may be larger than what is in it.
+    grown: bool,
     /// What is to be sent, and how much of it TLS or the socket has taken.
     outbound: Vec<u8>,
     taken: usize,
@@ -76,6 +80,8 @@ impl Link {
             carrier,
             greeted: false,
             inbound: Vec::new(),
+            undigested: 0,
+            grown: false,
             outbound: Vec::new(),
             taken: 0,
             drained: false,
@@ -103,11 +109,28 @@ impl Link {
         matches!(&self.carrier, Carrier::Tls(_, tls) if tls.is_handshaking())
     }
 
-    /// Gives the memory of an empty buffer back, since the connection may be idle for long.
+    /// Gives the memory of empty buffers back, since the connection may be idle for long.
     pub fn release(&mut self) {
         if self.inbound.is_empty() {
             self.inbound = Vec::new();
         }
+        if let Carrier::Tls(_, tls) = &mut self.carrier
+            && self.grown
+            && self.undigested == 0
+        {
+            self.grown = false;
+            // Before it reads, TLS cuts its buffer to size; that there is nothing to be read yet is no news to it.
+            let _ = tls.read_tls(&mut NothingYet);
+        }
+    }
+
+    /// How many bytes of the client's it holds.
+    pub fn held(&self) -> usize {
+        let undigested = match self.undigested {
+            0 => 0,
+            bytes => bytes + TLS_READ,
+        };
+        self.inbound.capacity() + undigested
     }
 
     /// Reads once, and decrypts what that gave. What was read is counted down from the turn's `share`.
@@ -143,7 +166,9 @@ impl Link {
             }
             Carrier::Tls(socket, tls) => {
                 self.greeted = true;
-                decrypt(socket, tls, input, &mut self.inbound)
+                self.grown |= count > TLS_READ;
+                let undigested = &mut self.undigested;
+                decrypt(socket, tls, input, &mut self.inbound, undigested)
             }
             Carrier::Plain(_) => {
                 self.inbound.extend_from_slice(input);
@@ -266,10 +291,12 @@ fn decrypt(
     tls: &mut ServerConnection,
     mut input: &[u8],
     inbound: &mut Vec<u8>,
+    undigested: &mut usize,
 ) -> io::Result<Received> {
     let mut closed = false;
     while !input.is_empty() {
-        tls.read_tls(&mut input)?;
+        let was_handshaking = tls.is_handshaking();
+        *undigested += tls.read_tls(&mut input)?;
         let state = match tls.process_new_packets() {
             Ok(state) => state,
             Err(error) => {
@@ -278,8 +305,20 @@ fn decrypt(
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         };
+        let plain = state.plaintext_bytes_to_read();
+        let (most, is_over) = match was_handshaking {
+            true => (MAX_FLIGHT, !tls.is_handshaking()),
+            false => (MAX_RECORD, false),
+        };
+        if plain > 0 || state.tls_bytes_to_write() > 0 || is_over {
+            *undigested = 0;
+        } else if *undigested > most {
+            // TLS itself would put four times as much together.
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         let length = inbound.len();
-        inbound.resize(length + state.plaintext_bytes_to_read(), 0);
+        inbound.reserve_exact(plain);
+        inbound.resize(length + plain, 0);
         tls.reader().read_exact(&mut inbound[length..])?;
         if state.peer_has_closed() {
             // What comes behind the goodbye is nobody's.
@@ -293,6 +332,24 @@ fn decrypt(
     }
     Ok(Received::Bytes)
 }
+
+/// A reader for which there is nothing yet.
+struct NothingYet;
+
+impl Read for NothingYet {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+/// What a client says at once while it shakes hands, its `ClientHello` for one. Those of today take up to 2 KB.
+const MAX_FLIGHT: usize = 16 * 1024;
+
+/// The largest record there is, and its header (RFC 8446, section 5.2).
+const MAX_RECORD: usize = 16 * 1024 + 256 + 5;
+
+/// What TLS reads at a time, and keeps room for.
+const TLS_READ: usize = 4 * 1024;
 
 /// RFC 8446, section 5.1: the content type of the record that must come first.
 const TLS_HANDSHAKE_RECORD: u8 = 22;
