@@ -17,7 +17,6 @@ pub enum Peer {
 }
 
 /// A request, whole.
-#[derive(Debug)]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -81,6 +80,17 @@ impl Request {
                 error.column()
             ))),
         }
+    }
+}
+
+/// What it is for. Not its fields and body: there are credentials in them.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("target", &self.target)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }
 

@@ -64,6 +64,8 @@
 //!
 //! A logout is one `FamilyRevoked`: 28 bytes.
 
+use std::fmt;
+
 use std::time::Duration;
 
 pub use super::record::{ClientKey, Id, Interface, MAX_NAME, PasswordOrigin, Record};
@@ -188,10 +190,17 @@ pub fn parse_header(bytes: &[u8]) -> Option<(u16, Salt)> {
 }
 
 /// A frame whose checksum is right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
     kind: u8,
     payload: &'a [u8],
+}
+
+/// Its kind and size: the payload may be the password's hash.
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({}, {} bytes)", self.kind, self.payload.len())
+    }
 }
 
 impl<'a> Frame<'a> {
@@ -649,6 +658,23 @@ mod tests {
             assert_eq!(frame_len(&record), bytes.len());
             assert_eq!(frame.record(), Some(record));
         }
+    }
+
+    #[test]
+    fn a_frame_does_not_show_the_hash_in_it() {
+        let bytes = framed(&Record::Password {
+            generation: 1,
+            origin: PasswordOrigin::Changed,
+            at: Timestamp::from_secs(1),
+            spared: None,
+            hash: "$2b$04$hunter22".into(),
+        });
+        let shown = format!("{:?}", Frame::parse(&bytes, SALT).unwrap());
+        // As text, and as a list of bytes.
+        assert!(
+            !shown.contains("hunter") && !shown.contains("104, 117"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -186,7 +186,6 @@ pub enum Piece<'a> {
 }
 
 /// A file's frames and gaps, in order. Together they are all of it, from where the frames begin.
-#[derive(Debug)]
 pub struct Pieces<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -363,6 +363,22 @@ mod tests {
     }
 
     #[test]
+    fn a_head_never_shows_what_may_be_a_secret() {
+        let mut head = good(
+            "GET /api/ws/logs?token=hunter22 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer hunter22\r\n\
+             Sec-WebSocket-Protocol: postern.token.hunter22\r\nCookie: a=hunter22\r\n\r\n",
+        );
+        head.request.body = b"{\"password\":\"hunter22\"}".to_vec();
+        let shown = format!("{head:?}");
+        assert!(shown.contains("/api/ws/logs"), "{shown}");
+        // As text, and as a list of bytes.
+        assert!(
+            !shown.contains("hunter22") && !shown.contains("104, 117"),
+            "{shown}"
+        );
+    }
+
+    #[test]
     fn a_head_may_arrive_byte_by_byte() {
         let text = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET";
         let mut reader = HeadReader::default();
