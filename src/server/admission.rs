@@ -141,7 +141,7 @@ impl Admission {
     /// Limits for the local socket, where all are one client. Streams are not shed, so they leave half of it to questions.
     #[must_use]
     pub fn local(max_total: usize) -> Arc<Self> {
-        Self::with_streams(max_total, max_total, max_total / 2)
+        Self::with_streams(max_total, max_total, max_total.div_ceil(2))
     }
 
     fn with_streams(max_total: usize, max_per_client: usize, max_streams: usize) -> Arc<Self> {

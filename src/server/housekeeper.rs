@@ -1,5 +1,5 @@
 //! The one thread that looks after everything that only time changes: expiry, the journal's marks and compaction, the
-//! certificate's files, the watchdog.
+//! certificate's files, doors that are missing, the watchdog.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::local::Door;
+use super::doors::Doors;
 use super::tls::{Certificate, Refused};
 use super::watchdog::Feeder;
 use crate::api::{Api, CertificateState};
@@ -36,7 +36,7 @@ impl Housekeeper {
         api: Arc<Api>,
         handshakes: Arc<Buckets>,
         certificate: Arc<Certificate>,
-        door: Option<Arc<Door>>,
+        doors: Doors,
         feeder: Option<Feeder>,
     ) -> std::io::Result<Self> {
         // One reload waiting is as good as ten.
@@ -46,7 +46,7 @@ impl Housekeeper {
             api,
             handshakes,
             certificate,
-            door,
+            doors,
             feeder,
             leaving: leaving.clone(),
         };
@@ -81,8 +81,7 @@ struct Round {
     api: Arc<Api>,
     handshakes: Arc<Buckets>,
     certificate: Arc<Certificate>,
-    /// The local socket, as long as its file is there.
-    door: Option<Arc<Door>>,
+    doors: Doors,
     feeder: Option<Feeder>,
     leaving: Arc<AtomicBool>,
 }
@@ -121,7 +120,9 @@ impl Round {
     }
 
     fn look_after(&mut self) {
-        self.look_for_door();
+        if !self.leaving.load(Ordering::Relaxed) {
+            self.doors.look(&self.api);
+        }
         if self.certificate.wants_reading(self.api.clock.wall()) {
             self.reload();
         } else {
@@ -134,19 +135,6 @@ impl Round {
         self.api.journal.look_for_room();
         if !self.api.journal.healthy() {
             self.api.journal.tick();
-        }
-    }
-
-    /// Somebody took the local socket's file away, or put another in its place: said once, and in `/health` from then on.
-    fn look_for_door(&mut self) {
-        if self.leaving.load(Ordering::Relaxed) {
-            return;
-        }
-        let gone = |door: &mut Arc<Door>| matches!(door.is_there(), Ok(false));
-        if self.door.take_if(gone).is_some() {
-            let reason = "the local socket is gone: its file was removed or replaced; a restart makes it anew";
-            log::error!("{reason}");
-            self.api.missing_doors.lock().push(reason.to_owned());
         }
     }
 

@@ -1,5 +1,6 @@
 //! The listening sockets, and how many descriptors there are for what comes through them.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,10 +12,11 @@ use rustix::net::netdevice::index_to_name;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConnection;
 
 use super::link::Link;
-use super::{StartError, World};
+use super::tls::Certificate;
+use super::{StartError, World, holder};
 use crate::api::request::Peer;
 use crate::config::Config;
 use crate::limits::{ClientKey, Interface};
@@ -70,12 +72,12 @@ impl Socket {
     ///
     /// # Errors
     /// The system's, or the TLS library's.
-    pub(super) fn into_link(self, tls: &Arc<ServerConfig>) -> io::Result<Link> {
+    pub(super) fn into_link(self, certificate: &Certificate) -> io::Result<Link> {
         match self {
             Self::Tls(socket) => {
                 socket.set_nonblocking(true)?;
                 socket.set_nodelay(true)?;
-                let tls = ServerConnection::new(tls.clone()).map_err(io::Error::other)?;
+                let tls = ServerConnection::new(certificate.config()).map_err(io::Error::other)?;
                 Ok(Link::tls(socket, tls))
             }
             Self::Local(socket) => {
@@ -102,11 +104,49 @@ fn client(socket: &TcpStream, address: &SocketAddr) -> ClientKey {
     ClientKey::on(address.ip(), interface.unwrap_or(Interface::NONE))
 }
 
+/// What could be opened of the network's side, and what could not.
+pub struct Opened {
+    /// One at least.
+    pub listeners: Vec<Arc<TcpListener>>,
+    /// To be tried again.
+    pub missing: Vec<Missing>,
+}
+
+/// An address that is not listened on.
+#[derive(Debug)]
+pub struct Missing {
+    /// Which.
+    pub address: SocketAddr,
+    /// What the system said the last time.
+    pub error: io::Error,
+}
+
+/// With what can be done about it.
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, error } = self;
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::ADDRNOTAVAIL) => {
+                write!(f, "{address} is not an address of this machine, or not yet")
+            }
+            Some(Errno::ADDRINUSE) => match holder::of(*address) {
+                Some(holder) => write!(f, "{address} is in use by {holder}"),
+                None => write!(f, "{address} is in use by another program (see `ss -ltnp`)"),
+            },
+            Some(Errno::ACCESS) => write!(
+                f,
+                "{address} may not be listened on: ports under 1024 want a socket unit or CAP_NET_BIND_SERVICE"
+            ),
+            _ => write!(f, "{address} cannot be listened on: {error}"),
+        }
+    }
+}
+
 /// The listeners that were handed over, or else those of `LISTEN`.
 ///
 /// # Errors
-/// The first that cannot be opened.
-pub fn open_all(config: &Config, world: &World) -> Result<Vec<Arc<TcpListener>>, StartError> {
+/// When there is none at all.
+pub fn open_all(config: &Config, world: &World) -> Result<Opened, StartError> {
     if !world.listeners.is_empty() {
         let addresses: Vec<_> = world
             .listeners
@@ -114,16 +154,22 @@ pub fn open_all(config: &Config, world: &World) -> Result<Vec<Arc<TcpListener>>,
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
         log::info!(addresses:? = addresses; "serving on the sockets that were handed over; LISTEN is not heeded");
-        return Ok(world.listeners.clone());
+        return Ok(Opened {
+            listeners: world.listeners.clone(),
+            missing: Vec::new(),
+        });
     }
-    let addresses = config.listen.iter().map(|listen| listen.addr);
-    addresses
-        .map(|address| {
-            listen(address)
-                .map(Arc::new)
-                .map_err(|error| StartError::Listen { address, error })
-        })
-        .collect()
+    let (mut listeners, mut missing) = (Vec::new(), Vec::new());
+    for address in config.listen.iter().map(|listen| listen.addr) {
+        match listen(address) {
+            Ok(listener) => listeners.push(Arc::new(listener)),
+            Err(error) => missing.push(Missing { address, error }),
+        }
+    }
+    if listeners.is_empty() {
+        return Err(StartError::Listen(missing));
+    }
+    Ok(Opened { listeners, missing })
 }
 
 /// Opens a non-blocking listener. `[::]` serves IPv4 too, and gives way to `0.0.0.0` on a kernel without IPv6.
@@ -163,9 +209,18 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
-/// Raises the soft limit of descriptors to the hard one and says how many connections fit.
+/// How many connections fit.
+pub struct Room {
+    /// From the network.
+    pub network: usize,
+    /// On the local socket.
+    pub local: usize,
+}
+
+/// Raises the soft limit of descriptors to the hard one and shares it out: what the server itself needs first, so that no
+/// client keeps it from its own files.
 #[must_use]
-pub fn room_for_connections(wanted: usize) -> usize {
+pub fn room_for_connections(wanted: usize) -> Room {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -175,17 +230,24 @@ pub fn room_for_connections(wanted: usize) -> usize {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    let Some(current) = current else {
-        return wanted;
-    };
-    let room = usize::try_from(current)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(RESERVED_DESCRIPTORS)
-        .max(1);
-    if room < wanted {
-        log::warn!(wanted = wanted, room = room; "the limit of open files leaves room for fewer connections");
+    let limit = current.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    });
+    let room = share_out(limit, wanted);
+    if room.network < wanted {
+        log::warn!(wanted = wanted, room = room.network; "the limit of open files leaves room for fewer connections");
     }
-    room.min(wanted)
+    room
+}
+
+fn share_out(limit: usize, wanted: usize) -> Room {
+    // Under a very low limit everybody has less.
+    let rest = limit - RESERVED_DESCRIPTORS.min(limit / 4 * 3);
+    let local = (rest / 4).clamp(1, MAX_LOCAL);
+    Room {
+        network: rest.saturating_sub(local).clamp(1, wanted.max(1)),
+        local,
+    }
 }
 
 /// The addresses a person on the LAN could type for this listener.
@@ -220,8 +282,12 @@ pub fn reachable(listener: &TcpListener) -> io::Result<Vec<SocketAddr>> {
 /// Clients that may wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 1024;
 
-/// What the rest needs: journal, lock, epolls, sources, the local socket and its clients.
+/// What the rest needs: journal, lock, epolls, log sources, newcomers without a place. An idle server with two workers and no
+/// source has 20.
 const RESERVED_DESCRIPTORS: usize = 96;
+
+/// Clients of the local socket: a watchdog, and a few people and scripts at one board.
+const MAX_LOCAL: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -234,6 +300,41 @@ mod tests {
         let listener = listen(address).expect("listening");
         let port = listener.local_addr().expect("bound").port();
         TcpStream::connect(("127.0.0.1", port)).expect("reached by IPv4");
+    }
+
+    #[test]
+    fn what_is_said_fits_the_error() {
+        let said = |errno: Errno, address: &str| {
+            let missing = Missing {
+                address: address.parse().expect("an address"),
+                error: errno.into(),
+            };
+            missing.to_string()
+        };
+        assert!(
+            said(Errno::ADDRNOTAVAIL, "192.0.2.1:8443").contains("not an address of this machine")
+        );
+        assert!(said(Errno::ACCESS, "127.0.0.1:443").contains("under 1024"));
+        assert!(said(Errno::NOBUFS, "127.0.0.1:8443").contains("No buffer space"));
+        let listener = listen("127.0.0.1:0".parse().expect("an address")).expect("listening");
+        let address = listener.local_addr().expect("bound");
+        let own = format!("process {}", std::process::id());
+        let text = said(Errno::ADDRINUSE, &address.to_string());
+        assert!(text.contains(&own), "{text}");
+    }
+
+    #[test]
+    fn a_low_limit_of_open_files_is_shared_out() {
+        let shared = |limit| {
+            let Room { network, local } = share_out(limit, 1000);
+            (network, local)
+        };
+        assert_eq!(shared(64), (12, 4));
+        assert_eq!(shared(128), (24, 8));
+        assert_eq!(shared(256), (120, 40));
+        assert_eq!(shared(65536), (1000, 64));
+        assert_eq!(shared(usize::MAX), (1000, 64));
+        assert_eq!(shared(0), (1, 1));
     }
 
     #[test]

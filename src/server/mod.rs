@@ -5,8 +5,10 @@ mod assembly;
 mod banner;
 mod body;
 mod connection;
+mod doors;
 mod found;
 mod head;
+mod holder;
 mod housekeeper;
 mod inherited;
 mod link;
@@ -51,8 +53,9 @@ use crate::logs::source::STARTING;
 use admission::Admission;
 use banner::Banner;
 pub(crate) use banner::shell_word;
+use doors::Doors;
 use housekeeper::Housekeeper;
-use listen::Listener;
+use listen::{Listener, Missing, Opened};
 use local::{Door, DoorError};
 use pool::Pool;
 use pulse::Pulse;
@@ -88,16 +91,9 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
-    /// A listening address.
-    #[error(
-        "LISTEN: cannot listen on {address}: {error}; is another server there, or is the port under 1024?"
-    )]
-    Listen {
-        /// Which.
-        address: SocketAddr,
-        /// What the system said.
-        error: io::Error,
-    },
+    /// Not one of the listening addresses.
+    #[error("LISTEN: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Listen(Vec<Missing>),
     /// What lies where the local socket should be.
     #[error(transparent)]
     Door(DoorError),
@@ -134,10 +130,9 @@ impl Server {
     /// # Errors
     /// The first thing that fails; nothing is left running then but threads that end by themselves.
     pub fn start(config: Config, world: &World) -> Result<Self, StartError> {
-        let admission = Admission::new(
-            listen::room_for_connections(config.max_connections),
-            config.max_connections_per_ip,
-        );
+        let room = listen::room_for_connections(config.max_connections);
+        let admission = Admission::new(room.network, config.max_connections_per_ip);
+        let local_admission = Admission::local(room.local);
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let bcrypt_at_once = cores.min(MAX_BCRYPTS);
         let (api, first_password) =
@@ -147,7 +142,7 @@ impl Server {
             world,
             &api,
             first_password,
-            admission,
+            [admission, local_admission],
             bcrypt_at_once,
         )
         // Restarts that fail over and over would use up numbers.
@@ -159,7 +154,7 @@ impl Server {
         world: &World,
         api: &Arc<Api>,
         first_password: FirstPassword,
-        admission: Arc<Admission>,
+        [admission, local_admission]: [Arc<Admission>; 2],
         bcrypt_at_once: usize,
     ) -> Result<Self, StartError> {
         let certificate = Arc::new(match &config.tls_files {
@@ -170,8 +165,7 @@ impl Server {
             None => Certificate::own(&config.state_dir, api.clock.wall())?,
         });
         housekeeper::tell_certificate(api, &certificate, false);
-        let tls = tls::server_config(certificate.clone())?;
-        let listeners = listen::open_all(&config, world)?;
+        let Opened { listeners, missing } = listen::open_all(&config, world)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.local_addr())
@@ -198,33 +192,33 @@ impl Server {
         let shared = Arc::new(Shared {
             api: api.clone(),
             pool,
-            tls,
+            certificate: certificate.clone(),
             admission,
-            local_admission: Admission::local(MAX_LOCAL),
+            local_admission,
             handshakes: handshakes.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
         });
-        let mut listeners: Vec<_> = listeners.into_iter().map(Listener::Tls).collect();
-        let door = match config.local_socket.as_deref() {
-            Some(path) => open_door(path, api)?,
-            None => None,
-        };
-        let door = door.map(|(door, listener)| {
-            listeners.push(Listener::Local(listener));
-            Arc::new(door)
-        });
+        let local = config.local_socket.as_deref().map(open_door).transpose()?;
+        let listeners: Vec<_> = listeners.into_iter().map(Listener::Tls).collect();
         let (mailboxes, workers) = start_workers(&shared, &listeners, config.workers)?;
+        let (door, no_door) = match local {
+            Some(Ok((door, listener))) => {
+                // One worker's: so it can always make room for a newcomer, without asking.
+                if let Some(worker) = mailboxes.first() {
+                    worker.open(Listener::Local(listener));
+                }
+                (Some(Arc::new(door)), None)
+            }
+            Some(Err(reason)) => (None, Some(reason)),
+            None => (None, None),
+        };
         let feeder = world.watchdog.clone().map(|watchdog| {
             let parts = watchdog::parts(api, &mailboxes, &pool_threads);
             Feeder::new(watchdog, Pulse::new(parts), Instant::now())
         });
-        let housekeeper = Housekeeper::start(
-            api.clone(),
-            handshakes,
-            certificate.clone(),
-            door.clone(),
-            feeder,
-        )?;
+        let doors = Doors::new(api, door.clone(), no_door, missing, mailboxes.clone());
+        let housekeeper =
+            Housekeeper::start(api.clone(), handshakes, certificate.clone(), doors, feeder)?;
         let updates = (config.updates.url.as_ref())
             .map(|_| {
                 let (updates, entropy) = (api.updates.clone(), world.entropy.clone());
@@ -393,16 +387,14 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The local socket. What lies there and is somebody else's stops the start; that the system has none to give is not worth
-/// leaving a board without its only other door.
-fn open_door(path: &Path, api: &Api) -> Result<Option<(Door, Arc<UnixListener>)>, StartError> {
+/// The local socket, or in words why there is none. What lies there and is somebody else's stops the start; that the system
+/// has none to give is not worth leaving a board without its only other door.
+fn open_door(path: &Path) -> Result<Result<(Door, Arc<UnixListener>), String>, StartError> {
     match Door::open(path) {
-        Ok(opened) => Ok(Some(opened)),
+        Ok(opened) => Ok(Ok(opened)),
         Err(DoorError::System(error)) => {
             log::error!(path:% = path.display(), error:% = error; "the local socket cannot be opened{}", elsewhere(&error));
-            let reason = format!("the local socket cannot be opened: {error}");
-            *api.missing_doors.lock() = vec![reason];
-            Ok(None)
+            Ok(Err(format!("the local socket cannot be opened: {error}")))
         }
         Err(taken) => Err(StartError::Door(taken)),
     }
@@ -458,6 +450,3 @@ const MIN_HANDSHAKE_BURST: u32 = 512;
 
 /// Two at once keep two cores busy; more would only make each slower.
 const MAX_BCRYPTS: usize = 2;
-
-/// Clients of the local socket: a watchdog, and a few people and scripts at one board.
-const MAX_LOCAL: usize = 64;

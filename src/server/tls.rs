@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use rustls::crypto::{CryptoProvider, ring as provider};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
-use rustls::sign::CertifiedKey;
+use rustls::server::{NoServerSessionStorage, ServerConfig};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use crate::api::CertificateTrouble;
 use crate::clock::Timestamp;
@@ -76,7 +76,6 @@ impl TlsError {
 }
 
 /// The certificate in use, replaceable while connections come in.
-#[derive(Debug)]
 pub struct Certificate {
     served: RwLock<Served>,
     files: Files,
@@ -89,9 +88,11 @@ pub struct Certificate {
 }
 
 /// What newcomers are shown.
-#[derive(Debug)]
 struct Served {
     key: Arc<CertifiedKey>,
+    /// The settings that serve it. With each certificate go tickets of its own, so that no session made under the one before
+    /// is resumed; a handshake has its settings from its first byte on, and cannot end under the next certificate's.
+    config: Arc<ServerConfig>,
     not_after: Option<Timestamp>,
     origin: Origin,
 }
@@ -125,13 +126,13 @@ impl Certificate {
         let (served, refused) = match pair::usable_pair(&files, now) {
             Ok(good) => {
                 good.keep(&last_good);
-                (good.served(Origin::Files), None)
+                (good.served(Origin::Files, None)?, None)
             }
             Err(problem) => match pair::load(&Files::given(&last_good, &last_good)) {
-                Ok(kept) => (kept.served(Origin::LastGood), Some(problem)),
+                Ok(kept) => (kept.served(Origin::LastGood, None)?, Some(problem)),
                 Err(_) => {
                     let own = own_pair(&own_files(state_dir), now)?;
-                    (own.served(Origin::Own), Some(problem))
+                    (own.served(Origin::Own, None)?, Some(problem))
                 }
             },
         };
@@ -157,7 +158,7 @@ impl Certificate {
         let files = own_files(state_dir);
         let own = own_pair(&files, now)?;
         Ok(Self {
-            served: RwLock::new(own.served(Origin::Files)),
+            served: RwLock::new(own.served(Origin::Files, None)?),
             seen: Mutex::new(marks(&files)),
             files,
             last_good: None,
@@ -172,11 +173,13 @@ impl Certificate {
     pub fn reload(&self, now: Timestamp) -> Result<(), Refused> {
         // Before reading: a file that changes meanwhile is noticed the next time.
         *self.seen.lock() = marks(&self.files);
-        let read = pair::usable_pair(&self.files, now).map(|good| {
+        let read = pair::usable_pair(&self.files, now).and_then(|good| {
             if let Some(last_good) = &self.last_good {
                 good.keep(last_good);
             }
-            *self.served.write() = good.served(Origin::Files);
+            let mut served = self.served.write();
+            *served = good.served(Origin::Files, Some(&served))?;
+            Ok(())
         });
         let refused = read.err();
         let result = refused.as_ref().map_or(Ok(()), |_| Err(Refused));
@@ -229,6 +232,12 @@ impl Certificate {
             reason: format!("{whose} {what}{instead}"),
             detail: format!("{problem}; {remedy}"),
         })
+    }
+
+    /// The settings to serve the next connection with.
+    #[must_use]
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.served.read().config.clone()
     }
 
     /// SHA-256 of the certificate, as browsers and `openssl x509 -fingerprint -sha256` show it.
@@ -284,24 +293,15 @@ fn date(time: Timestamp) -> String {
         .to_owned()
 }
 
-impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.served.read().key.clone())
-    }
-}
-
 /// TLS 1.3 and 1.2, ALPN `http/1.1`, resumption by tickets alone.
 ///
 /// Tickets keep the session with the client, encrypted under a key that rotates every six hours and dies with the
 /// process: nothing here grows with the number of clients, and a stolen card opens no recorded connection.
-///
-/// # Errors
-/// [`TlsError::Library`] if the provider lacks what TLS needs, which ring does not.
-pub fn server_config(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>, TlsError> {
+fn server_config(key: &Arc<CertifiedKey>) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(crypto())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_no_client_auth()
-        .with_cert_resolver(certificate);
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key.clone())));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ticketer = provider::Ticketer::new()?;
     config.session_storage = Arc::new(NoServerSessionStorage {});

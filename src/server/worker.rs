@@ -13,13 +13,13 @@ use ipnet::IpNet;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
-use rustls::ServerConfig;
 
 use super::admission::{Admission, Full, Place, SeatNumber};
 use super::connection::{Connection, Turn};
 use super::listen::{Listener, Socket};
 use super::pool::{Job, Pool};
 use super::pulse::Answer;
+use super::tls::Certificate;
 use crate::api::metrics::ConnectionCounts;
 use crate::api::request::Peer;
 use crate::api::{Api, Commit, Outcome, Stream, Then};
@@ -36,6 +36,8 @@ enum Mail {
     Committed(u64, Then, Result<(), CommitError>),
     /// Close this connection: it has lost its place to another.
     Shed(u64),
+    /// Take clients in here too.
+    Open(Listener),
     /// Whether this worker still turns.
     Pulse(Answer),
     /// Stop accepting, finish what is under way until then, and end.
@@ -62,6 +64,11 @@ impl Mailbox {
         self.send(Mail::Pulse(answer));
     }
 
+    /// Has the worker take clients in here too.
+    pub fn open(&self, listener: Listener) {
+        self.send(Mail::Open(listener));
+    }
+
     /// Tells the worker to finish what is under way and end.
     pub fn leave(&self, deadline: Instant) {
         self.send(Mail::Leave(deadline));
@@ -82,8 +89,8 @@ pub struct Shared {
     pub api: Arc<Api>,
     /// The threads that may wait.
     pub pool: Pool,
-    /// TLS settings.
-    pub tls: Arc<ServerConfig>,
+    /// Whose settings TLS is served with.
+    pub certificate: Arc<Certificate>,
     /// The connection limits of the network.
     pub admission: Arc<Admission>,
     /// Those of the local socket, for which nobody else's connection is closed.
@@ -131,14 +138,7 @@ impl Worker {
             EventFlags::IN | EventFlags::ET,
         )?;
         for (index, listener) in listeners.iter().enumerate() {
-            // Exclusive: one worker wakes for a new client, not all of them.
-            let data = EventData::new_u64(index as u64);
-            epoll::add(
-                &epoll,
-                listener,
-                data,
-                EventFlags::IN | EventFlags::EXCLUSIVE,
-            )?;
+            watch(&epoll, index, listener)?;
         }
         let (queue, mail) = unbounded();
         Ok(Self {
@@ -262,9 +262,20 @@ impl Worker {
                     self.finish(token, Outcome::Answer(answer), now);
                 }
                 Mail::Shed(token) => self.shed(token),
+                Mail::Open(listener) => self.open(listener),
                 Mail::Pulse(answer) => answer(),
                 Mail::Leave(deadline) => self.leave(deadline),
             }
+        }
+    }
+
+    fn open(&mut self, listener: Listener) {
+        if self.leaving.is_some() {
+            return;
+        }
+        match watch(&self.epoll, self.listeners.len(), &listener) {
+            Ok(()) => self.listeners.push(listener),
+            Err(error) => log::error!(error:% = error; "a worker cannot take clients in there"),
         }
     }
 
@@ -382,7 +393,7 @@ impl Worker {
 
     fn admit(&mut self, socket: Socket, peer: Peer, place: Place, now: Instant) {
         let token = place.number().token;
-        let Ok(link) = socket.into_link(&self.shared.tls) else {
+        let Ok(link) = socket.into_link(&self.shared.certificate) else {
             return;
         };
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
@@ -525,6 +536,13 @@ impl Worker {
         let _ = epoll::delete(&self.epoll, &connection);
         Some(connection)
     }
+}
+
+/// Waits for clients of this listener. Exclusive: one worker wakes for a new client, not all of them.
+fn watch(epoll: &OwnedFd, index: usize, listener: &Listener) -> io::Result<()> {
+    let data = EventData::new_u64(index as u64);
+    let flags = EventFlags::IN | EventFlags::EXCLUSIVE;
+    Ok(epoll::add(epoll, listener, data, flags)?)
 }
 
 fn count(counter: &AtomicU64) {

@@ -86,6 +86,12 @@ impl Client {
         Self::connect_with(address, tls_config(cert_file)).expect("a TLS connection")
     }
 
+    /// To an address that the certificate does not name.
+    pub fn connect_named(address: SocketAddr, cert_file: &Path, name: &'static str) -> Self {
+        let name = ServerName::try_from(name).expect("a name");
+        Self::over(tcp(address), tls_config(cert_file), name).expect("a TLS connection")
+    }
+
     pub fn connect_with(address: SocketAddr, config: ClientConfig) -> io::Result<Self> {
         Self::over(tcp(address), config, ServerName::from(address.ip()))
     }

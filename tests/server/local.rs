@@ -224,6 +224,48 @@ fn the_socket_goes_with_the_server_and_one_left_by_a_crash_is_replaced() {
 }
 
 #[test]
+fn a_socket_that_is_somebody_elses_stops_the_start_and_stays() {
+    let mut first = Device::start();
+    let path = first.state("postern.sock");
+    let mut second = Device::start();
+    second.stop();
+    second.set("LOCAL_SOCKET", path.to_str().expect("UTF-8"));
+    let refused = second.try_boot().err().expect("a refusal").to_string();
+    assert!(
+        refused.contains("LOCAL_SOCKET") && refused.contains("running twice"),
+        "{refused}"
+    );
+    let served = || door(&first).request("GET", "/health", None, None).status;
+    assert_eq!(served(), 200);
+    first.stop();
+    fs::write(&path, "precious").expect("a file");
+    let refused = second.try_boot().err().expect("a refusal").to_string();
+    assert!(refused.contains("no socket"), "{refused}");
+    assert_eq!(fs::read_to_string(&path).expect("the file"), "precious");
+}
+
+#[test]
+fn a_door_that_is_gone_shows_in_the_health_and_what_took_its_place_stays() {
+    let mut device = Device::start();
+    let path = device.state("postern.sock");
+    let reasons = |device: &Device| device.get("/health", None).json()["reasons"].to_string();
+    assert_eq!(reasons(&device), "null");
+    fs::remove_file(&path).expect("removed");
+    crate::eventually("the reason", || {
+        reasons(&device).contains("local socket is gone")
+    });
+    assert_eq!(device.get("/health", None).json()["status"], "degraded");
+    // What can be done is still done.
+    assert_eq!(device.get("/readyz", None).status, 200);
+    fs::write(&path, "somebody else's").expect("a file");
+    device.stop();
+    assert!(path.exists());
+    fs::remove_file(&path).expect("removed");
+    device.boot();
+    assert_eq!(reasons(&device), "null");
+}
+
+#[test]
 fn an_empty_name_means_no_socket() {
     let device = Device::with(&[("LOCAL_SOCKET", "")]);
     assert!(!device.state("postern.sock").exists());

@@ -19,6 +19,7 @@ mod forge;
 mod full;
 mod hostile;
 mod limits;
+mod listen;
 mod local;
 mod login;
 mod logout;

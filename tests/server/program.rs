@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -10,13 +12,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{Client, Response};
+use crate::client::{Client, Response, tcp};
 use crate::device::{Tokens, USER, basic, bearer};
 
 /// A running `postern serve`.
 pub struct Program {
     folder: TempDir,
     variables: Vec<(String, String)>,
+    /// What a shell does before.
+    prelude: &'static str,
     child: Child,
     address: SocketAddr,
     /// What it printed when it was up.
@@ -26,14 +30,20 @@ pub struct Program {
 impl Program {
     /// Starts it with these variables and nothing of the tester's own surroundings.
     pub fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_after(":", variables)
+    }
+
+    /// The same, from a shell that does this first.
+    pub fn start_after(prelude: &'static str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("empty.env"), "").expect("a file");
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let variables: Vec<_> = variables.iter().map(own).collect();
-        let (child, address, banner) = spawn(&folder, &variables);
+        let (child, address, banner) = spawn(&folder, prelude, &variables);
         Self {
             folder,
             variables,
+            prelude,
             child,
             address,
             banner,
@@ -50,7 +60,7 @@ impl Program {
         self.child.kill().expect("killed");
         self.child.wait().expect("an end");
         happens(self);
-        let (child, address, banner) = spawn(&self.folder, &self.variables);
+        let (child, address, banner) = spawn(&self.folder, self.prelude, &self.variables);
         (self.child, self.address, self.banner) = (child, address, banner);
     }
 
@@ -64,6 +74,17 @@ impl Program {
     /// Everything it has written to standard error so far, over all its lives.
     pub fn stderr(&self) -> String {
         fs::read_to_string(self.folder.path().join("stderr")).expect("standard error")
+    }
+
+    /// The threads it has.
+    pub fn threads(&self) -> usize {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        fs::read_dir(tasks).expect("its threads").count()
+    }
+
+    /// Where it serves TLS.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// A file in its state folder.
@@ -103,10 +124,17 @@ impl Drop for Program {
     }
 }
 
-fn spawn(folder: &TempDir, variables: &[(String, String)]) -> (Child, SocketAddr, String) {
+fn spawn(
+    folder: &TempDir,
+    prelude: &str,
+    variables: &[(String, String)],
+) -> (Child, SocketAddr, String) {
     let stderr = folder.path().join("stderr");
     let stderr = File::options().create(true).append(true).open(stderr);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_postern"))
+    let mut child = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(format!("{prelude}; exec \"$0\" \"$@\""))
+        .arg(env!("CARGO_BIN_EXE_postern"))
         .arg("serve")
         .arg("--env-file")
         .arg(folder.path().join("empty.env"))
@@ -191,4 +219,49 @@ fn a_killed_program_remembers_what_it_answered() {
     program.kill_and_restart();
     assert_eq!(program.login(USER, &password).status, 429);
     assert!(program.terminate());
+}
+
+#[test]
+fn whatever_the_umask_the_local_socket_is_the_administrators() {
+    let program = Program::start_after("umask 0", &[]);
+    let socket = fs::metadata(program.state("postern.sock")).expect("a socket");
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn clients_that_take_all_descriptors_end_neither_the_server_nor_its_doors() {
+    for limit in [
+        "ulimit -n 64",
+        "ulimit -n 65",
+        "ulimit -n 128",
+        "ulimit -n 256",
+    ] {
+        let password = "correct horse battery";
+        let mut program = Program::start_after(limit, &[("BASIC_AUTH_PASSWORD", password)]);
+        let ask = |program: &Program, method, path, body| {
+            let mut client = Client::local(&program.state("postern.sock"));
+            client.request(method, path, None, body)
+        };
+        let threads = program.threads();
+        // The backlogs hold what the server does not take.
+        let local: Vec<_> = (0..150)
+            .map(|_| UnixStream::connect(program.state("postern.sock")).expect("connected"))
+            .collect();
+        let network: Vec<_> = (0..150).map(|_| tcp(program.address())).collect();
+        // All are in, and the door is open to who asks.
+        let health = ask(&program, "GET", "/health", None).text();
+        assert!(health.contains("\"healthy\""), "{limit}: {health}");
+        assert!(program.threads() <= threads, "{limit}");
+        // Nor do they keep the server from its files.
+        let body = json!({"new_password": "staple battery horse"});
+        let changed = ask(&program, "POST", "/api/change-password", Some(&body));
+        assert_eq!(changed.status, 200, "{limit}: {}", changed.text());
+        drop((local, network));
+        crate::eventually("the clients to be gone", || {
+            ask(&program, "GET", "/api/status", None).json()["connections"] == 0
+        });
+        let login = program.login(USER, "staple battery horse");
+        assert_eq!(login.status, 200, "{limit}: {}", login.text());
+        assert!(program.terminate());
+    }
 }

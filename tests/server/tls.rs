@@ -71,6 +71,32 @@ fn a_ticket_of_an_earlier_run_only_costs_a_full_handshake() {
 }
 
 #[test]
+fn no_session_outlives_the_certificate_it_was_made_under() {
+    let device = Device::start();
+    let kind = |config: &ClientConfig| {
+        let mut client = Client::connect_with(device.address(), config.clone()).ok()?;
+        is_served(&mut client);
+        client.stream.conn.handshake_kind()
+    };
+    let configs = [only(&TLS13, &device), only(&TLS12, &device)];
+    for config in &configs {
+        assert_eq!(kind(config), Some(HandshakeKind::Full));
+        // Whoever asks for the same files to be read again ends nothing.
+        device.server().reload();
+        assert_eq!(kind(config), Some(HandshakeKind::Resumed));
+    }
+    postern::server::tls::renew(&device.state(""), crate::device::TODAY).expect("renewed");
+    device.server().reload();
+    let renewed = only(&TLS13, &device);
+    crate::eventually("the new certificate", || kind(&renewed).is_some());
+    for config in &configs {
+        // A session would be resumed without another look at the certificate, which they do not know.
+        assert_eq!(kind(config), None);
+    }
+    assert_eq!(kind(&renewed), Some(HandshakeKind::Resumed));
+}
+
+#[test]
 fn alpn_is_http_1_1_and_nothing_else() {
     let device = Device::start();
     let offering = |protocols: &[&[u8]]| {

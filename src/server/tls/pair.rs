@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use super::{Facts, Origin, Served, TlsError, crypto};
+use super::{Facts, Origin, Served, TlsError, crypto, server_config};
 use crate::clock::Timestamp;
 use crate::files;
 
@@ -46,13 +46,22 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Ready for newcomers.
-    pub fn served(self, origin: Origin) -> Served {
-        Served {
+    /// Ready for newcomers, in the place of what was served before.
+    ///
+    /// # Errors
+    /// [`TlsError::Library`] if the provider lacks what TLS needs, which ring does not.
+    pub fn served(self, origin: Origin, before: Option<&Served>) -> Result<Served, TlsError> {
+        let config = match before {
+            // The same certificate has the same key: its sessions go on.
+            Some(before) if before.key.cert == self.key.cert => before.config.clone(),
+            _ => server_config(&self.key)?,
+        };
+        Ok(Served {
             key: self.key,
+            config,
             not_after: self.not_after,
             origin,
-        }
+        })
     }
 
     /// Keeps it in one file, so that key and certificate can never be torn apart. A file that already holds it is left

@@ -44,9 +44,14 @@ impl Fake {
     /// Takes as many connections as there are scripts, one after the other.
     pub fn start(scripts: Vec<Script>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let certificate = Arc::new(Certificate::own(folder.path(), TODAY).expect("made"));
-        let fingerprint = certificate.fingerprint();
-        Self::with(certificate, fingerprint, rustls::ALL_VERSIONS, scripts)
+        let certificate = Certificate::own(folder.path(), TODAY).expect("made");
+        let (shown, fingerprint) = (certificate.config(), certificate.fingerprint());
+        Self::with(
+            shown.cert_resolver.clone(),
+            fingerprint,
+            rustls::ALL_VERSIONS,
+            scripts,
+        )
     }
 
     /// Shows the certificate of somebody else, whose key it does not have.

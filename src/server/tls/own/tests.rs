@@ -14,7 +14,7 @@ fn own(folder: &Path) -> String {
 /// The pair as it lies there, without tidying up.
 fn read(folder: &Path) -> String {
     let pair = load(&own_files(folder)).expect("a pair");
-    let served = pair.served(Origin::Files);
+    let served = pair.served(Origin::Files, None).expect("settings");
     fingerprint(&served.key.cert[0])
 }
 
