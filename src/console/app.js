@@ -50,6 +50,7 @@ function route(event) {
 async function poll() {
   clearTimeout(timer);
   if (!session.signedIn() || document.hidden) return;
+  const late = setTimeout(trouble, PERIOD, 'The device does not answer.');
   try {
     const status = await overview.update();
     if (document.body.dataset.view === 'security') await security.update(status.advisories);
@@ -64,6 +65,7 @@ async function poll() {
     // 401 has led to the sign-in already.
     if (refusal.status !== 401) trouble(`${refusal.words} Trying again.`);
   } finally {
+    clearTimeout(late);
     clearTimeout(timer);
     if (session.signedIn()) timer = setTimeout(poll, PERIOD);
   }
@@ -72,6 +74,8 @@ async function poll() {
 function trouble(words) {
   if ($('trouble').textContent !== words) $('trouble').textContent = words;
   $('trouble').hidden = !words;
+  // What was true a while ago is no news of how the device is.
+  $('health').hidden = words;
 }
 
 function signedIn() {

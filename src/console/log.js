@@ -324,9 +324,9 @@ function close() {
   if (inside) $('lines').focus();
 }
 
-// Copies and files have the text as it came.
+// Copies and files have an entry on one line, and nothing in it that would drive the terminal it is pasted or shown in.
 const line = entry => entry.type === 'log'
-  ? [entry.time, entry.source, LEVELS[entry.level], entry.text, entry.fields].filter(Boolean).join(' ')
+  ? visible([entry.time, entry.source, LEVELS[entry.level], entry.text, entry.fields].filter(Boolean).join(' '))
   : `--- ${remark(entry)} ---`;
 
 function text() {

@@ -1,6 +1,6 @@
 // Health, figures and plots. It asks every few seconds, and only while somebody can see it.
 
-import { $, about, bytes, duration, element, facts, number } from './dom.js';
+import { $, about, bytes, duration, element, facts, number, visible } from './dom.js';
 import { call } from './session.js';
 
 const WINDOW = 10 * 60_000; // ms that a plot shows at most
@@ -109,7 +109,7 @@ export function reset() {
 // Asks once and shows it. Gives the status back, for what else depends on it.
 export async function update() {
   const [status, health] = await Promise.all([call('api/status'), call('api/health')]);
-  showHealth(health);
+  showHealth(health, status.logs.warning);
   showPlots(status);
   facts($('device'), [
     ['Name', status.hostname],
@@ -146,13 +146,14 @@ function power(flags) {
   return (holding(flags) || 'good') + (earlier && ` (since boot: ${earlier})`);
 }
 
-function showHealth(health) {
+function showHealth(health, warning) {
   const lines = [];
   const degraded = health.status !== 'healthy';
   if (degraded) lines.push(['bad', `Degraded: ${(health.reasons ?? [health.status]).join('; ')}.`]);
   else lines.push(['good', 'Healthy']);
   const { cves, update_available: news, update_version: version, update_url: url } = health;
   if (cves) lines.push(['bad', `Known vulnerabilities that apply to this device: ${number(cves)}.`, '#security']);
+  if (warning) lines.push(['note', warning]);
   if (news) lines.push(['note', version ? `Version ${version} is available.` : 'An update is available.', url]);
   const text = JSON.stringify(lines);
   // A screen reader reads it out when it changes, and only then.
@@ -184,14 +185,9 @@ function showSources(sources) {
   $('sources').replaceChildren(...sources.map(source => {
     const row = element('tr');
     const state = element('td', source.state);
-    if (source.error) state.append(element('span', source.error, { className: 'error' }));
-    row.append(element('th', source.name, { scope: 'row' }), element('td', source.kind), state,
+    if (source.error) state.append(element('span', visible(source.error), { className: 'error' }));
+    row.append(element('th', source.name, { scope: 'row' }), element('td', visible(source.place), { className: 'long' }), state,
       element('td', number(source.entries), { className: 'number' }));
     return row;
   }));
-  if (!sources.length) {
-    const row = element('tr');
-    row.append(element('td', 'None. LOG_SOURCES says which logs to follow.', { colSpan: 4 }));
-    $('sources').append(row);
-  }
 }

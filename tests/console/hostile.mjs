@@ -1,5 +1,7 @@
 // Whatever a line of the log holds, it is shown as text and changes nothing around it.
 
+import { readFileSync } from 'node:fs';
+
 import { Server, equal, eventually, holds, signIn, step, tab, visitor } from './harness.mjs';
 import { texts } from './live_log.mjs';
 
@@ -16,7 +18,7 @@ const LINES = {
 
 export default async function run(binary) {
   const server = await new Server(binary).start();
-  const context = await visitor();
+  const context = await visitor({ permissions: ['clipboard-read', 'clipboard-write'] });
   const page = await tab(context, server);
   try {
     await signIn(page);
@@ -29,6 +31,24 @@ export default async function run(binary) {
       for (const shown of Object.values(LINES)) holds(found.includes(shown), `${shown} among ${JSON.stringify(found)}`);
       equal(await page.evaluate(() => window.owned), undefined, 'what a line did');
       equal(await page.$$eval('#rows img, #rows script, #rows svg', found => found.length), 0, 'elements made of lines');
+    });
+    await step('what is copied or saved drives no terminal either', async () => {
+      await page.fill('#search', 'red');
+      await eventually('the one', async () => (await texts(page)).length === 1);
+      const clean = /^20\S+Z board info ␛\[31mred␛\[0m ␇bell ␀nul\n?$/;
+      const copied = () => page.evaluate(() => navigator.clipboard.readText());
+      await page.click('#copy');
+      await page.waitForSelector('#log-note:has-text("1 lines copied.")');
+      holds(clean.test(await copied()), `the copy ${JSON.stringify(await copied())}`);
+      const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
+      const saved = readFileSync(await download.path(), 'utf8');
+      holds(clean.test(saved), `the file ${JSON.stringify(saved)}`);
+      await page.click('.row .text');
+      await page.click('#entry-copy');
+      await page.waitForSelector('#log-note:has-text("Entry copied.")');
+      holds(clean.test(await copied()), `the entry ${JSON.stringify(await copied())}`);
+      await page.click('#entry-close');
+      await page.fill('#search', '');
     });
     await step('a search for such a line marks it, and is no pattern', async () => {
       await page.fill('#search', '<img');

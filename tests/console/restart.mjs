@@ -12,6 +12,15 @@ export default async function run(binary) {
   const shows = text => eventually(text, async () => (await texts(page)).includes(text), 40_000);
   try {
     await signIn(page);
+    await step('Healthy does not stand there when the device no longer answers', async () => {
+      await page.waitForSelector('#health .good');
+      await page.route('**/api/status', () => {});
+      await page.waitForSelector('#trouble:has-text("The device does not answer.")');
+      equal(await page.isVisible('#health'), false, 'the health of a while ago');
+      await page.unroute('**/api/status');
+      await page.reload();
+      await page.waitForSelector('#health .good');
+    });
     await page.click('nav a[href="#log"]');
     server.append('of the first run\n');
     await shows('of the first run');

@@ -43,9 +43,9 @@ function pretend(status, minute) {
       newest,
       entries: newest,
       sources: [
-        { name: 'journald', kind: 'journald', state: 'following', entries: 402_118 },
-        { name: 'kmsg', kind: 'kmsg', state: 'following', entries: 1_204 },
-        { name: 'squid', kind: 'file', state: 'waiting for the file', entries: 77_878 },
+        { name: 'journald', kind: 'journald', place: 'journald', state: 'following', entries: 402_118 },
+        { name: 'kmsg', kind: 'kmsg', place: 'kmsg', state: 'following', entries: 1_204 },
+        { name: 'squid', kind: 'file', place: 'file:/var/log/squid/access.log', state: 'waiting for the file', entries: 77_878 },
       ],
     },
   };
@@ -67,6 +67,22 @@ async function dress(page) {
     });
   });
 }
+
+// The words in tables that stand on more than one line. A path or an address may: it is longer than a phone is wide.
+const broken = page => page.$$eval('section:not([hidden]) :is(th, td)', cells => cells.flatMap(cell => {
+  const found = [];
+  const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const { currentNode: node } = walk;
+    for (const { 0: word, index } of node.data.matchAll(/\S+/g)) {
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      if (!/[/:]/.test(word) && new Set([...range.getClientRects()].map(box => box.top)).size > 1) found.push(word);
+    }
+  }
+  return found;
+}).join(' '));
 
 export default async function run(binary) {
   const server = await new Server(binary, { RATE_LIMIT_RPS: '1000', RATE_LIMIT_BURST: '100000' }).start();
@@ -91,6 +107,7 @@ export default async function run(binary) {
       await signIn(page);
       await step(`${name}: overview`, async () => {
         await page.waitForSelector('#sources td');
+        equal(await broken(page), '', 'words broken in a table');
         // Ten minutes of samples, on a clock that the page takes for the time.
         await page.evaluate(async () => {
           const { reset, update } = await import('/console/overview.js');
@@ -132,6 +149,7 @@ export default async function run(binary) {
         await page.click('nav a[href="#security"]');
         await page.waitForSelector('#locks tr');
         await page.waitForSelector('#cves tr');
+        equal(await broken(page), '', 'words broken in a table');
         await page.fill('#new', 'longenough');
         await fits();
         await accessible(page);
