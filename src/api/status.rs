@@ -10,6 +10,7 @@ use super::{Api, Caller, Outcome, cve};
 use crate::clock::ClockState;
 use crate::device::board::{Board, Throttling, disk, hostname};
 use crate::device::updates::Report;
+use crate::logs::NO_SOURCES;
 use crate::packed::unpacked;
 
 /// `GET /api/status`
@@ -27,6 +28,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
             let mut row = json!({
                 "name": source.name,
                 "kind": source.kind,
+                "place": source.place,
                 "state": source.state,
                 "entries": source.entries,
             });
@@ -54,6 +56,9 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         },
         "logs": {"boot": api.ring.boot(), "oldest": oldest, "newest": newest, "entries": newest + 1 - api.ring.first(), "sources": sources},
     });
+    if body["logs"]["sources"] == json!([]) {
+        body["logs"]["warning"] = json!(NO_SOURCES);
+    }
     body["updates"] = updates(&api.updates.report());
     body["advisories"] = cve::summary(&api.advisories.report());
     // What a board does not have is absent, never null or zero.

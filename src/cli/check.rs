@@ -6,6 +6,7 @@ use std::io;
 use super::usable::{Asked, usable};
 use super::{Console, SUCCESS};
 use crate::config::{Config, ConfigError, LogSource};
+use crate::logs::NO_SOURCES;
 
 pub(super) fn run(
     config: Result<Config, ConfigError>,
@@ -64,7 +65,13 @@ fn summary(config: &Config) -> String {
         ),
         ("trusted proxies", joined(&config.trusted_proxies)),
         ("allowed origins", joined(&config.cors_allowed_origins)),
-        ("log sources", joined(usable.map(source))),
+        (
+            "log sources",
+            match joined(usable.map(source)) {
+                none if config.log_sources.is_empty() => format!("{none}. {NO_SOURCES}"),
+                sources => sources,
+            },
+        ),
         (
             "connections",
             format!(

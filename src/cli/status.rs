@@ -74,6 +74,7 @@ fn table(status: &Value, health: &Value) -> String {
     {
         lines.push(("log source", Some(self::source(source))));
     }
+    lines.push(("log source", text(status, "/logs/warning")));
     let column = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
     lines
         .into_iter()
@@ -123,12 +124,12 @@ fn vulnerabilities(status: &Value) -> Option<String> {
 
 fn source(source: &Value) -> String {
     let word = |name| text(source, name).unwrap_or_default();
-    let mut line = format!(
-        "{}: {}, {} entries",
-        word("/name"),
-        word("/state"),
-        word("/entries")
-    );
+    let mut line = word("/name");
+    let place = word("/place");
+    if !place.is_empty() && place != line {
+        line.extend([" (", &place, ")"]);
+    }
+    line.extend([": ", &word("/state"), ", ", &word("/entries"), " entries"]);
     if let Some(files) = text(source, "/files") {
         line.extend([" of ", &files, " files"]);
     }
@@ -223,7 +224,7 @@ mod tests {
             "power": {"under_voltage": true, "throttled": false, "since_boot": {"under_voltage": true, "frequency_capped": true}}, "journal": {"bytes": 18_432, "records": 312, "writable": false},
             "logs": {"entries": 12, "sources": [
                 {"name": "all", "state": "following", "entries": 12, "files": 2},
-                {"name": "x", "state": "error", "entries": 0, "error": "no\u{1b}[2Jway"},
+                {"name": "x", "place": "file:/x.log", "state": "error", "entries": 0, "error": "no\u{1b}[2Jway"},
             ]},
         });
         let health = json!({"status": "degraded", "reasons": ["the journal cannot be written"]});
@@ -244,7 +245,7 @@ mod tests {
              journal           312 records, 18 KiB, cannot be written\n\
              log entries       12\n\
              log source        all: following, 12 entries of 2 files\n\
-             log source        x: error, 0 entries (no [2Jway)\n"
+             log source        x (file:/x.log): error, 0 entries (no [2Jway)\n"
         );
     }
 

@@ -95,6 +95,18 @@ fn check_tells_what_the_configuration_comes_to_without_secrets() {
 }
 
 #[test]
+fn check_says_that_no_log_is_followed() {
+    for (sources, followed) in [("", false), ("stdin", true)] {
+        let (status, out, _) = postern("check", &[HOME, ("LOG_SOURCES", sources)]);
+        assert_eq!(
+            (status, out.contains("No log is followed")),
+            (0, !followed),
+            "{out}"
+        );
+    }
+}
+
+#[test]
 fn check_looks_whether_certificate_and_key_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();

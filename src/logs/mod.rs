@@ -15,4 +15,4 @@ pub use entry::{Level, NewEntry};
 pub use filter::Filter;
 pub use hub::{Encoding, Hub, Subscription, Transport};
 pub use ring::{Entry, Ring};
-pub use source::{SourceState, Sources};
+pub use source::{NO_SOURCES, SourceState, Sources};

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::tls::Certificate;
+use crate::logs::NO_SOURCES;
 
 /// What there is to say.
 pub struct Banner<'a> {
@@ -23,6 +24,8 @@ pub struct Banner<'a> {
     pub local_socket: Option<&'a Path>,
     /// How this program was called.
     pub program: &'a str,
+    /// Whether any log is followed.
+    pub has_logs: bool,
 }
 
 impl Banner<'_> {
@@ -67,6 +70,9 @@ impl Banner<'_> {
         }
         if let Some(socket) = self.local_socket {
             line("local socket", &socket.display().to_string());
+        }
+        if !self.has_logs {
+            line("logs", NO_SOURCES);
         }
         let here = urls
             .iter()

@@ -292,6 +292,7 @@ impl Server {
             password_file,
             local_socket: self.local_socket.as_deref(),
             program: &program.to_string_lossy(),
+            has_logs: !self.api.sources.lock().states().is_empty(),
         }
         .text()
     }

@@ -135,6 +135,39 @@ fn a_source_that_cannot_be_read_does_not_keep_the_others_from_running() {
     assert_eq!(found[1]["state"], "error");
     let error = found[1]["error"].as_str().expect("an error");
     assert!(error.contains("Not a directory"), "{error}");
+    assert!(error.contains(&format!("{}/x", app.display())), "{error}");
     append(&app, "on\n");
     sources(&device, "its line", |sources| sources[2]["entries"] == 1);
+}
+
+#[test]
+fn a_missing_file_is_reported_with_its_path() {
+    crate::device::install_own_events();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("missing.log").display().to_string();
+    let device = Device::with(&[("LOG_SOURCES", &format!("file:{path}?name=app"))]);
+    let found = sources(&device, "it is waited for", |sources| {
+        sources[0]["state"] == "waiting for the file"
+    });
+    assert_eq!(found[0]["place"], format!("file:{path}"));
+    crate::eventually("the log says it", || {
+        entries(&device, "postern&limit=10000").iter().any(|entry| {
+            entry["fields"]["place"] == format!("file:{path}")
+                && entry["fields"]["state"] == "waiting for the file"
+        })
+    });
+    let logs = &get(&device, "/api/status")["logs"];
+    assert_eq!(logs.get("warning"), None);
+    assert!(!device.server().banner().contains("LOG_SOURCES"));
+}
+
+#[test]
+fn that_no_log_is_followed_is_said() {
+    let device = Device::start();
+    let logs = &get(&device, "/api/status")["logs"];
+    assert_eq!(logs["sources"], json!([]));
+    let warning = logs["warning"].as_str().expect("a warning");
+    assert!(warning.contains("LOG_SOURCES"), "{warning}");
+    let banner = device.server().banner();
+    assert!(banner.contains(warning), "{banner}");
 }

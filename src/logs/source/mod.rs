@@ -36,6 +36,8 @@ pub struct SourceState {
     pub name: String,
     /// The word that `LOG_SOURCES` begins it with; `unknown` for an entry there that means nothing.
     pub kind: &'static str,
+    /// What it reads: the entry of `LOG_SOURCES` without its options, so the path, pattern or address too.
+    pub place: String,
     /// `starting`, `following`, `following, by polling`, `listening`, `waiting for the file`, `waiting for a file`,
     /// `waiting to start journalctl again`,
     /// `not a regular file`, `ended`, `stopped` or `error`.
@@ -51,6 +53,10 @@ pub struct SourceState {
 /// The state of a source that has not said yet what it does.
 pub const STARTING: &str = "starting";
 
+/// What is said where there is none.
+pub const NO_SOURCES: &str =
+    "No log is followed. LOG_SOURCES says which, as LOG_SOURCES=file:/var/log/messages.";
+
 /// All sources that run.
 pub struct Sources {
     stop: Arc<Stop>,
@@ -63,6 +69,9 @@ impl Sources {
     /// # Errors
     /// The kernel gives no event counter or thread.
     pub fn start(specs: &[LogSource], ring: &Arc<Ring>, clock: &Arc<Clock>) -> io::Result<Self> {
+        if specs.is_empty() {
+            log::warn!("{NO_SOURCES}");
+        }
         let mut sources = Self {
             stop: Arc::new(Stop::new()?),
             running: Vec::new(),
@@ -97,7 +106,7 @@ impl Sources {
                 }
                 LogSource::Unusable { .. } => ("unknown", None),
             };
-            let shared = Arc::new(Shared::new(kind, spec.name()));
+            let shared = Arc::new(Shared::new(kind, spec.name(), spec.to_string()));
             let context = Context {
                 shared: shared.clone(),
                 ring: ring.clone(),
@@ -228,12 +237,14 @@ impl Context {
         if before.state == state && (error.is_none() || before.last_error == error) {
             return;
         }
-        let name = &*self.shared.name;
+        let (name, place) = (&*self.shared.name, self.shared.place.as_str());
         match &error {
             Some(error) => {
-                log::warn!(source = name, state = state, error = error.as_str(); "a log source has a problem");
+                log::warn!(source = name, place = place, state = state, error = error.as_str(); "a log source has a problem");
             }
-            None => log::info!(source = name, state = state; "a log source changed its state"),
+            None => {
+                log::info!(source = name, place = place, state = state; "a log source changed its state");
+            }
         }
         // Behind the line, so that whoever waits for the state finds the line there. Nobody else changes it.
         let mut status = self.shared.status.lock();
@@ -249,7 +260,7 @@ impl Context {
         let now = Timestamp::from_secs(1_800_000_000);
         let time = Arc::new(crate::clock::FakeTimeSource::new(now));
         Self {
-            shared: Arc::new(Shared::new(kind, kind)),
+            shared: Arc::new(Shared::new(kind, kind, kind.to_owned())),
             ring: Arc::new(Ring::new(1 << 20, "b".into())),
             clock: Arc::new(Clock::new(time, None)),
             stop: Arc::new(Stop::new().expect("an event counter")),
@@ -269,6 +280,7 @@ impl Context {
 struct Shared {
     name: Arc<str>,
     kind: &'static str,
+    place: String,
     status: Mutex<Status>,
     entries: AtomicU64,
 }
@@ -280,10 +292,11 @@ struct Status {
 }
 
 impl Shared {
-    fn new(kind: &'static str, name: &str) -> Self {
+    fn new(kind: &'static str, name: &str, place: String) -> Self {
         Self {
             name: name.into(),
             kind,
+            place,
             status: Mutex::new(Status {
                 state: STARTING,
                 files: None,
@@ -298,6 +311,7 @@ impl Shared {
         SourceState {
             name: self.name.to_string(),
             kind: self.kind,
+            place: self.place.clone(),
             state: status.state,
             files: status.files,
             entries: self.entries.load(Ordering::Acquire),

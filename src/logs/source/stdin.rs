@@ -82,7 +82,7 @@ mod tests {
     fn context() -> Context {
         let time = Arc::new(FakeTimeSource::new(Timestamp::default()));
         Context {
-            shared: Arc::new(Shared::new("stdin", "stdin")),
+            shared: Arc::new(Shared::new("stdin", "stdin", "stdin".to_owned())),
             ring: Arc::new(Ring::new(1 << 20, "b".into())),
             clock: Arc::new(Clock::new(time, None)),
             stop: Arc::new(Stop::new().unwrap()),

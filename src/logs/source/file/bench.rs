@@ -57,7 +57,7 @@ impl Bench {
                 ..FileSource::new(followed(folder.path()), Means::PollingAlone)
             },
             context: Context {
-                shared: Arc::new(Shared::new("file", "source")),
+                shared: Arc::new(Shared::new("file", "source", "file:source".into())),
                 ring: Arc::new(Ring::new(1 << 24, "b".into())),
                 clock: Arc::new(Clock::new(time.clone(), None)),
                 stop: Arc::new(Stop::new().unwrap()),

@@ -76,7 +76,10 @@ impl Followed for One {
             State::Waiting if self.is_between() => ("following", None),
             State::Waiting => ("waiting for the file", None),
             State::NotAFile => ("not a regular file", None),
-            State::Failed(error) => ("error", Some(error.clone())),
+            State::Failed(error) => {
+                let path = self.follower.path().display();
+                ("error", Some(format!("{path}: {error}")))
+            }
         };
         Report {
             state,
