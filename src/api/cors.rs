@@ -43,12 +43,17 @@ fn is_configured(api: &Api, origin: &str) -> bool {
         .any(|allowed| allowed.eq_ignore_ascii_case(origin))
 }
 
-/// A page of another origin must not change anything with the credentials a browser remembers. The same host at another
-/// port is another origin too, though browsers call it the same site.
+/// A page of another origin must not change anything with the credentials a browser remembers.
 pub(super) fn refuse_foreign_changes(api: &Api, request: &Request) -> Result<(), ApiError> {
-    if matches!(request.method, Method::Get | Method::Head | Method::Options) {
-        return Ok(());
+    match request.method {
+        Method::Get | Method::Head | Method::Options => Ok(()),
+        _ => refuse_foreign(api, request),
     }
+}
+
+/// Refuses what a browser sends on behalf of a page of another origin, unless that is a configured one. The same host at
+/// another port is another origin too, though browsers call it the same site.
+pub(super) fn refuse_foreign(api: &Api, request: &Request) -> Result<(), ApiError> {
     let configured = request
         .header("Origin")
         .is_some_and(|origin| is_configured(api, origin));
@@ -87,10 +92,7 @@ pub(super) fn options(methods: Option<&str>) -> Answer {
         Some(methods) => answer.with_header(header("Allow", methods)),
         // The same for every path, so that nobody can map the API by asking.
         None => answer
-            .with_header(header(
-                "Access-Control-Allow-Methods",
-                "GET, HEAD, POST, DELETE",
-            ))
+            .with_header(header("Access-Control-Allow-Methods", METHODS))
             .with_header(header(
                 "Access-Control-Allow-Headers",
                 "Authorization, Content-Type",
@@ -98,6 +100,9 @@ pub(super) fn options(methods: Option<&str>) -> Answer {
             .with_header(header("Access-Control-Max-Age", PREFLIGHT_SECONDS)),
     }
 }
+
+/// Whatever any route takes.
+pub(super) const METHODS: &str = "GET, HEAD, POST, DELETE";
 
 /// How long a browser may remember a preflight.
 const PREFLIGHT_SECONDS: &str = "600";

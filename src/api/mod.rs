@@ -234,6 +234,11 @@ impl Api {
             return Ok(call);
         }
         cors::refuse_foreign_changes(self, request)?;
+        if path == "*" {
+            // RFC 9110, section 9.3.7: the server as a whole. It says nothing of any path, so anybody may ask.
+            call.target = CallTarget::Options(Some(format!("{}, OPTIONS", cors::METHODS)));
+            return Ok(call);
+        }
         let (target, protected) = match route::find(&request.method, path) {
             Found::Route(route, parameter) => {
                 parameter.clone_into(&mut call.caller.parameter);

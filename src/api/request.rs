@@ -141,6 +141,15 @@ impl Target {
         &self.path
     }
 
+    /// Path and query as they were sent.
+    #[cfg(test)]
+    pub(crate) fn spelling(&self) -> String {
+        match &*self.query {
+            "" => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
+    }
+
     /// The first value of a query parameter, decoded.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {

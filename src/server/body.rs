@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::field::{is_text, parse_field, skip_blank, split_token};
 use super::head::BodyLength;
 
 /// Takes a body in as it arrives. Memory grows with what has arrived, never with what was announced.
@@ -11,6 +12,8 @@ pub struct BodyReader {
     length: usize,
     most: usize,
     is_kept: bool,
+    /// How many bytes of chunk extensions and trailers have been passed over.
+    passed: usize,
     state: State,
 }
 
@@ -40,8 +43,8 @@ enum State {
     Chunk(usize),
     /// The line end behind a chunk's data.
     ChunkEnd,
-    /// Trailer fields, of which so many bytes have been passed over.
-    Trailers(usize),
+    /// Trailer fields.
+    Trailers,
     Done,
 }
 
@@ -90,6 +93,7 @@ impl BodyReader {
             length: 0,
             most,
             is_kept,
+            passed: 0,
             state,
         })
     }
@@ -136,13 +140,17 @@ impl BodyReader {
                     let Some(line) = line(rest, MAX_SIZE_LINE)? else {
                         return Ok(used);
                     };
-                    let size = chunk_size(line, self.most)?;
+                    let (size, extensions) = chunk_size(line, self.most)?;
+                    self.passed += extensions;
                     if size > self.most - self.length {
                         return Err(BodyError::TooLarge(self.most));
                     }
+                    if self.passed > MAX_PASSED {
+                        return Err(BodyError::Malformed);
+                    }
                     used += line.len() + 2;
                     self.state = match size {
-                        0 => State::Trailers(0),
+                        0 => State::Trailers,
                         size => State::Chunk(size),
                     };
                 }
@@ -164,20 +172,20 @@ impl BodyReader {
                     [] | [b'\r'] => return Ok(used),
                     _ => return Err(BodyError::Malformed),
                 },
-                State::Trailers(passed) => {
-                    let Some(line) = line(rest, MAX_TRAILERS)? else {
+                State::Trailers => {
+                    let Some(line) = line(rest, MAX_PASSED)? else {
                         return Ok(used);
                     };
                     used += line.len() + 2;
-                    let passed = passed + line.len() + 2;
-                    if passed > MAX_TRAILERS {
+                    if line.is_empty() {
+                        self.state = State::Done;
+                        continue;
+                    }
+                    parse_field(line).map_err(|_| BodyError::Malformed)?;
+                    self.passed += line.len();
+                    if self.passed > MAX_PASSED {
                         return Err(BodyError::Malformed);
                     }
-                    self.state = if line.is_empty() {
-                        State::Done
-                    } else {
-                        State::Trailers(passed)
-                    };
                 }
             }
         }
@@ -206,21 +214,53 @@ fn line(input: &[u8], longest: usize) -> Result<Option<&[u8]>, BodyError> {
     }
 }
 
-/// RFC 9112, section 7.1: hexadecimal digits, then extensions, which are passed over.
-fn chunk_size(line: &[u8], most: usize) -> Result<usize, BodyError> {
-    let digits = line
-        .iter()
-        .position(|byte| !byte.is_ascii_hexdigit())
-        .unwrap_or(line.len());
-    let extension = line[digits..].trim_ascii_start();
-    if digits == 0 || !(extension.is_empty() || extension.starts_with(b";")) {
+/// RFC 9112, section 7.1: hexadecimal digits, as many zeros before them as there may be, then extensions. The size, and
+/// how many bytes the extensions take.
+fn chunk_size(line: &[u8], most: usize) -> Result<(usize, usize), BodyError> {
+    let digits = line.iter().position(|byte| !byte.is_ascii_hexdigit());
+    let (digits, extensions) = line.split_at(digits.unwrap_or(line.len()));
+    if digits.is_empty() || !are_extensions(extensions) {
         return Err(BodyError::Malformed);
     }
-    if digits > 8 {
-        return Err(BodyError::TooLarge(most));
+    let digits = std::str::from_utf8(digits).map_err(|_| BodyError::Malformed)?;
+    let size = usize::from_str_radix(digits, 16).map_err(|_| BodyError::TooLarge(most))?;
+    Ok((size, extensions.len()))
+}
+
+/// RFC 9112, section 7.1.1: `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`.
+fn are_extensions(mut rest: &[u8]) -> bool {
+    while !rest.is_empty() {
+        let Some(extension) = skip_blank(rest).strip_prefix(b";") else {
+            return false;
+        };
+        let (name, after) = split_token(skip_blank(extension));
+        if name.is_empty() {
+            return false;
+        }
+        rest = after;
+        if let Some(value) = skip_blank(after).strip_prefix(b"=") {
+            let Some(after) = skip_value(skip_blank(value)) else {
+                return false;
+            };
+            rest = after;
+        }
     }
-    let text = std::str::from_utf8(&line[..digits]).map_err(|_| BodyError::Malformed)?;
-    usize::from_str_radix(text, 16).map_err(|_| BodyError::TooLarge(most))
+    true
+}
+
+/// What follows on the token or quoted string (RFC 9110, section 5.6.4) that `text` begins with.
+fn skip_value(text: &[u8]) -> Option<&[u8]> {
+    let Some(mut quoted) = text.strip_prefix(b"\"") else {
+        let (token, rest) = split_token(text);
+        return (!token.is_empty()).then_some(rest);
+    };
+    loop {
+        quoted = match quoted {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', byte, rest @ ..] | [byte, rest @ ..] if is_text(*byte) => rest,
+            _ => return None,
+        }
+    }
 }
 
 /// A body of a caller who is known. A larger one is 413. The largest honest one, a password change, has some 200 bytes.
@@ -232,8 +272,8 @@ pub const MAX_STRANGERS_BODY: usize = 4 * 1024;
 /// Room for the size and a short extension.
 const MAX_SIZE_LINE: usize = 256;
 
-/// Trailers carry nothing that is used here.
-const MAX_TRAILERS: usize = 1024;
+/// Extensions and trailers carry nothing that is used here.
+const MAX_PASSED: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ mod banner;
 mod body;
 mod connection;
 mod doors;
+mod field;
 mod found;
 mod head;
 mod holder;
@@ -17,6 +18,8 @@ mod local;
 mod pool;
 mod pulse;
 mod render;
+#[cfg(test)]
+mod rfc9112_tests;
 mod secret_key;
 pub mod tls;
 mod transport;

@@ -33,6 +33,8 @@ fn malformed_heads_are_refused_in_words() {
         (b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
         (b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\x0c;a\r\n{}\r\n0\r\n\r\n", 400),
+        (b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nno colon\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         (b"GET /health HTTP/9.9\r\nHost: a\r\n\r\n", 505),
     ] {
@@ -283,6 +285,35 @@ fn a_wrong_method_is_405_for_those_who_may_know() {
 }
 
 #[test]
+fn options_asks_a_path_or_the_server_as_a_whole() {
+    let device = Device::start();
+    let mut client = device.connect();
+    for target in ["*", "https://localhost"] {
+        let response = client.request("OPTIONS", target, None, None);
+        assert_eq!(response.status, 204, "{target}");
+        assert_eq!(
+            response.header("allow"),
+            Some("GET, HEAD, POST, DELETE, OPTIONS")
+        );
+    }
+    assert_eq!(
+        client.request("OPTIONS", "/api/status", None, None).status,
+        401
+    );
+    let foreign = [
+        ("Origin", "https://evil.example"),
+        ("Access-Control-Request-Method", "GET"),
+    ];
+    assert_eq!(client.ask("OPTIONS", "*", &foreign, "").status, 403);
+    refused(&device, "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400);
+    refused(
+        &device,
+        "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
+        501,
+    );
+}
+
+#[test]
 fn head_answers_like_get_without_the_body() {
     let device = Device::start();
     let mut client = device.connect();
@@ -317,6 +348,12 @@ fn requests_may_be_pipelined_and_split_anywhere() {
     ));
     client.send(body);
     client.send("\r\n0\r\n\r\n");
+    assert_eq!(client.response_to("POST").status, 401);
+    // Zeros before a chunk's size are no size.
+    client.send(format!(
+        "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:015x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    ));
     assert_eq!(client.response_to("POST").status, 401);
     assert_eq!(client.request("GET", "/health", None, None).status, 200);
 }
