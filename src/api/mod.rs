@@ -391,6 +391,8 @@ impl Api {
         if !scheme.eq_ignore_ascii_case("Basic") {
             return Err(ApiError::Unauthenticated);
         }
+        // A browser adds Basic by itself, to an `<img>` of any site too: such a one is neither used nor counted.
+        cors::refuse_foreign(self, request)?;
         let Credentials { user, password } = parse_basic(rest).ok_or(ApiError::Unauthenticated)?;
         match self.auth.basic_quick(client, &user, &password) {
             Quick::Known(session) => call.caller.session = Some(session),

@@ -179,6 +179,58 @@ fn a_cached_basic_login_is_of_no_use_to_another_site() {
     assert_eq!(device.get("/api/status", Some(basic)).status, 200);
 }
 
+/// An `<img>` of any site: the browser adds what it remembers.
+#[test]
+fn a_browsers_own_basic_on_another_sites_request_is_neither_used_nor_counted() {
+    let device = device();
+    let (good, wrong) = (&*basic(USER, PASSWORD), &*basic(USER, "wrong"));
+    let token = &*device.login().bearer();
+    let ask = |headers: &[(&str, &str)], authorization: &str, path: &str| {
+        let mut headers = headers.to_vec();
+        headers.push(("Authorization", authorization));
+        let mut client = device.connect();
+        let get = client.ask("GET", path, &headers, "");
+        assert_eq!(client.ask("HEAD", path, &headers, "").status, get.status);
+        get
+    };
+    // Known to the server already, and remembered by the browser.
+    assert_eq!(device.get("/api/status", Some(good)).status, 200);
+    for foreign in [
+        &[("Sec-Fetch-Site", "cross-site")][..],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[("Origin", FOE)],
+        &[("Origin", "null")],
+        &[("Origin", "https://localhost:9443")],
+        // A link to it from elsewhere.
+        &[
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Sec-Fetch-Mode", "navigate"),
+            ("Sec-Fetch-Dest", "document"),
+        ],
+    ] {
+        for path in ["/api/status", "/metrics", "/api/nothing", "/api/ws/logs"] {
+            for authorization in [good, wrong, "Basic /w==", "Basic !"] {
+                let refused = ask(foreign, authorization, path);
+                assert_eq!(refused.status, 403, "{foreign:?} {path}");
+                refused.detail();
+            }
+        }
+        // No browser adds a token by itself. And the page, which needs no credential, opens by a link from anywhere.
+        assert_eq!(ask(foreign, token, "/api/status").status, 200, "{foreign:?}");
+        assert_eq!(ask(foreign, good, "/").status, 200, "{foreign:?}");
+        assert_eq!(ask(foreign, wrong, "/health").status, 200, "{foreign:?}");
+    }
+    let rows = device.get("/api/security/rate-limits", Some(token)).json();
+    assert_eq!(rows["data"], serde_json::json!([]), "nothing was counted");
+    for own in [
+        &[("Origin", FRIEND), ("Sec-Fetch-Site", "cross-site")][..],
+        &[("Origin", "https://localhost"), ("Sec-Fetch-Site", "same-origin")],
+        &[("Sec-Fetch-Site", "none")],
+    ] {
+        assert_eq!(ask(own, good, "/api/status").status, 200, "{own:?}");
+    }
+}
+
 #[test]
 fn the_hosts_own_page_and_configured_ones_may_change_things() {
     let device = device();
