@@ -12,6 +12,7 @@ pub mod entropy;
 pub mod files;
 pub mod histogram;
 pub mod journal;
+mod json;
 pub mod limits;
 pub mod logs;
 mod packed;

@@ -1,11 +1,14 @@
 //! A request as the handlers see it, whichever listener it came through.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use tiny_http::{Header, Method};
 
 use super::error::ApiError;
 use crate::journal::ClientKey;
+use crate::json;
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,11 +71,16 @@ impl Request {
                 "the request needs a body, a JSON object".into(),
             ));
         }
-        match serde_json::from_slice(&self.body) {
+        match json::parse(&self.body) {
             Ok(Value::Object(members)) => Ok(Members(members)),
             Ok(_) => Err(ApiError::BadRequest(
                 "the body must be a JSON object".into(),
             )),
+            Err(error) if error.is_data() => Err(ApiError::BadRequest(format!(
+                "the body gives a member twice: line {}, column {}",
+                error.line(),
+                error.column()
+            ))),
             // Only the place: the library's own words may quote what it found there, and that may be a password.
             Err(error) => Err(ApiError::BadRequest(format!(
                 "the body is not valid JSON: line {}, column {}",
@@ -150,6 +158,11 @@ impl Target {
         }
     }
 
+    /// The names of the query parameters, decoded.
+    pub fn query_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        form_urlencoded::parse(self.query.as_bytes()).map(|(name, _)| name)
+    }
+
     /// The first value of a query parameter, decoded.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
@@ -165,10 +178,7 @@ impl Target {
     pub fn query_number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         match self.query(name) {
             None => Ok(None),
-            Some(text) => text
-                .parse()
-                .map(Some)
-                .map_err(|_| ApiError::BadRequest(format!("'{name}' must be a whole number"))),
+            Some(text) => whole_number(name, &text).map(Some),
         }
     }
 
@@ -191,6 +201,18 @@ impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Target").field(&self.path).finish()
     }
+}
+
+/// The value of the query parameter `name` as a whole number.
+///
+/// # Errors
+/// [`ApiError::BadRequest`], naming the parameter.
+pub fn whole_number(name: &str, text: &str) -> Result<u64, ApiError> {
+    text.parse().map_err(|_| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let below = if digits { " below 2^64" } else { "" };
+        ApiError::BadRequest(format!("'{name}' must be a whole number{below}"))
+    })
 }
 
 /// Decodes one path segment, a route's parameter.

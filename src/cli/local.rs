@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::answer::{Framing, NoHead, head};
 use super::{Console, FAILURE, USELESS};
 use crate::config::{Config, ConfigError};
+use crate::json;
 
 /// The socket that was named, or the configuration's. If there is none, that is said and nothing returned.
 pub(super) fn socket(
@@ -216,7 +217,7 @@ fn understand(answer: &[u8]) -> Result<Reply, NoAnswer> {
         }
         Framing::Chunked | Framing::UntilClose => body,
     };
-    let body = serde_json::from_slice(body).map_err(|_| NoAnswer::NotOurs)?;
+    let body = json::parse(body).map_err(|_| NoAnswer::NotOurs)?;
     Ok(Reply {
         status: head.status,
         body,

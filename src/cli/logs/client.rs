@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::Timing;
@@ -20,6 +19,7 @@ use super::stop::Stop;
 use super::wire::Wire;
 use crate::cli::answer::head;
 use crate::config::SecretString;
+use crate::json;
 
 /// Which certificate is trusted, and why.
 #[derive(Debug, Clone)]
@@ -277,9 +277,7 @@ impl<'a> Answer<'a> {
         }
         let (board, status, retry_after) = (self.board.clone(), self.status, self.retry_after);
         let body = self.whole(MAX_SMALL, timing.answer);
-        let body = body
-            .ok()
-            .and_then(|body| serde_json::from_slice::<Value>(&body).ok());
+        let body = body.ok().and_then(|body| json::parse(&body).ok());
         let detail = body.as_ref().and_then(|body| body.get("detail")?.as_str());
         let mut reason = match detail {
             Some(detail) => format!("{board}: {}", plain(detail)),

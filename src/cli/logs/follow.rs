@@ -201,7 +201,7 @@ impl<'a> Follow<'a, '_> {
 
     fn parsed<'l>(&self, line: &'l [u8]) -> Result<(Value, &'l str), Failure> {
         let raw = std::str::from_utf8(line).map_err(|_| self.nonsense())?;
-        let value = serde_json::from_str(raw).map_err(|_| self.nonsense())?;
+        let value = crate::json::parse(line).map_err(|_| self.nonsense())?;
         Ok((value, raw))
     }
 

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::session::Session;
 use super::show::Show;
 use crate::cli::Console;
+use crate::json;
 
 /// Shows the last entries, or those of the time that was asked for.
 pub(super) fn run(
@@ -72,7 +73,7 @@ pub(super) fn begin(
 ) -> Result<SystemTime, Failure> {
     let status = client.get("/api/status", session.token())?;
     let status = status.whole(MAX_SMALL, client.timing.answer)?;
-    let status: Value = serde_json::from_slice(&status).unwrap_or_default();
+    let status = json::parse(&status).unwrap_or_default();
     let now = status.get("time").and_then(Value::as_str);
     let now = now.and_then(|now| humantime::parse_rfc3339(now).ok());
     let now =
@@ -107,7 +108,7 @@ fn each(
     let wrong = |_| Failure::Final(format!("{} answers with no log", client.board));
     let recent: Recent<'_> = serde_json::from_slice(&body).map_err(wrong)?;
     for raw in &recent.data {
-        let entry: Value = serde_json::from_str(raw.get()).map_err(wrong)?;
+        let entry = json::parse(raw.get().as_bytes()).map_err(wrong)?;
         take(&entry, raw.get())?;
     }
     Ok(recent.data.len())

@@ -15,6 +15,7 @@ use super::{Desk, Options, Timing};
 use crate::cli::Console;
 use crate::cli::prompt::secret_line;
 use crate::config::SecretString;
+use crate::json;
 
 /// A login. The access token is only ever in memory.
 pub(super) struct Session<'a> {
@@ -291,7 +292,7 @@ fn post(client: &Client<'_>, target: &str, members: &[(&str, &str)]) -> Result<P
         body: &body,
     })?;
     let answer = answer.whole(MAX_SMALL, client.timing.answer)?;
-    let mut answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let mut answer = json::parse(&answer).unwrap_or_default();
     let mut token = |name: &str| match answer.get_mut(name).map(Value::take) {
         Some(Value::String(token)) if is_token(&token) => Ok(SecretString::new(token)),
         _ => Err(Failure::Final(format!(

@@ -13,6 +13,7 @@ use super::severity::Severity;
 use super::{About, Broken, Found};
 use crate::config::{HttpsUrl, is_advisory};
 use crate::device::packages::Packages;
+use crate::json;
 
 /// What is read of each: enough to know that it is about nothing here, as nearly all are.
 #[derive(Deserialize)]
@@ -78,7 +79,7 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<Abou
 }
 
 fn judge_all(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<(), Broken> {
-    let entry: Value = serde_json::from_slice(bytes).map_err(|error| Broken::json(&error))?;
+    let entry = json::parse(bytes).map_err(|error| Broken::json(&error))?;
     match &entry["withdrawn"] {
         Value::Null => {}
         Value::String(when) if !when.is_empty() => return Ok(()),
