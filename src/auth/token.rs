@@ -157,6 +157,8 @@ impl Tokens {
             || not_yet
             || from_afar
             || subject != self.user
+            // For somebody else: there is no name by which this server is an audience (RFC 7519, section 4.1.3).
+            || claims.audiences.is_some()
             || claims.custom.kind != kind
         {
             return Err(Invalid);

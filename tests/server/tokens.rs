@@ -39,6 +39,30 @@ fn a_foreign_token_with_the_five_claims_is_as_good_as_our_own() {
     assert!(!device.accepts(&access));
 }
 
+/// RFC 7519, section 4.1.3: it is for somebody else.
+#[test]
+fn a_token_with_an_audience_is_refused() {
+    let device = device();
+    for audience in [
+        json!("postern"),
+        json!("https://localhost"),
+        json!(""),
+        json!([]),
+        json!(["postern", "other"]),
+        json!(5),
+    ] {
+        let access = token(KEY, &changed("aud", audience.clone()));
+        assert!(!device.accepts(&access), "{audience}");
+        let mut claims = claims("refresh", 3600);
+        claims["aud"] = audience.clone();
+        assert_eq!(
+            device.refresh(&token(KEY, &claims)).status,
+            401,
+            "{audience}"
+        );
+    }
+}
+
 #[test]
 fn a_foreign_token_can_be_logged_out_and_dies_with_the_password() {
     let device = device();
