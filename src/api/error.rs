@@ -19,6 +19,9 @@ pub enum ApiError {
     /// 401, naming the schemes that would do.
     #[error("authentication is required")]
     Unauthenticated,
+    /// 401 for an `Authorization` that could not be read, saying why.
+    #[error("{0}")]
+    BadAuthorization(&'static str),
     /// 401 for a user and password that do not match.
     #[error("the user name or the password is wrong")]
     BadCredentials,
@@ -75,6 +78,7 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => 400,
             Self::Unauthenticated
+            | Self::BadAuthorization(_)
             | Self::BadCredentials
             | Self::InvalidToken
             | Self::MissingTicket

@@ -6,7 +6,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::error::{Answer, ApiError, header, json_lines_answer};
 use super::request::{Peer, Request};
-use super::{Api, Caller, Outcome, Stream, cors};
+use super::{Api, Caller, Outcome, Stream, cors, route};
 use crate::auth::Session;
 use crate::logs::filter::Filter;
 use crate::logs::hub::Encoding;
@@ -109,6 +109,7 @@ pub(super) fn websocket(
     if !cors::is_allowed(api, request) {
         return Err(ApiError::ForeignOrigin);
     }
+    route::check_query("/api/ws/logs", &request.target)?;
     let key = handshake_key(request)?;
     let filter = filter(request)?;
     let place = place(request)?;

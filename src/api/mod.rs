@@ -331,7 +331,13 @@ impl Api {
             return Err(ApiError::InvalidToken);
         }
         match &call.target {
-            CallTarget::Route(route) => (route.handler)(self, request, &call.caller),
+            CallTarget::Route(route) => {
+                // Whoever comes with a ticket is not known yet: the handler asks once he is.
+                if route.access != Access::Ticket {
+                    route::check_query(route.path, &request.target)?;
+                }
+                (route.handler)(self, request, &call.caller)
+            }
             CallTarget::Refusal(error) => Err(error.clone()),
             CallTarget::Options(methods) => Ok(Outcome::Answer(cors::options(methods.as_deref()))),
         }
@@ -373,7 +379,8 @@ impl Api {
         let value = match (values.next(), values.next()) {
             (Some(value), None) => value,
             _ if call.caller.client.is_none() => "",
-            _ => return Err(ApiError::Unauthenticated),
+            (None, _) => return Err(ApiError::Unauthenticated),
+            _ => return Err(ApiError::BadAuthorization("'Authorization' is given twice")),
         };
         let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         let rest = rest.trim();
@@ -389,11 +396,14 @@ impl Api {
             return Ok(());
         };
         if !scheme.eq_ignore_ascii_case("Basic") {
-            return Err(ApiError::Unauthenticated);
+            return Err(ApiError::BadAuthorization(
+                "the scheme in 'Authorization' is neither Basic nor Bearer",
+            ));
         }
         // A browser adds Basic by itself, to an `<img>` of any site too: such a one is neither used nor counted.
         cors::refuse_foreign(self, request)?;
-        let Credentials { user, password } = parse_basic(rest).ok_or(ApiError::Unauthenticated)?;
+        let Credentials { user, password } =
+            parse_basic(rest).map_err(ApiError::BadAuthorization)?;
         match self.auth.basic_quick(client, &user, &password) {
             Quick::Known(session) => call.caller.session = Some(session),
             Quick::LockedOut(error) => return Err(error.into()),
@@ -410,11 +420,16 @@ impl Api {
 }
 
 /// RFC 7617, section 2: base64 of `user:password` in UTF-8, the user without a colon.
-fn parse_basic(text: &str) -> Option<Credentials> {
-    let bytes = zeroize::Zeroizing::new(STANDARD.decode(text).ok()?);
-    let text = std::str::from_utf8(&bytes).ok()?;
-    let (user, password) = text.split_once(':')?;
-    Some(Credentials {
+fn parse_basic(text: &str) -> Result<Credentials, &'static str> {
+    let bytes = STANDARD.decode(text).map(zeroize::Zeroizing::new);
+    let bytes = bytes.map_err(|_| "the Basic credential is not base64")?;
+    let text = std::str::from_utf8(&bytes).map_err(
+        |_| "the Basic credential is not UTF-8: user and password are sent in that encoding",
+    )?;
+    let (user, password) = text
+        .split_once(':')
+        .ok_or("the Basic credential has no colon between user and password")?;
+    Ok(Credentials {
         user: user.to_owned(),
         password: zeroize::Zeroizing::new(password.to_owned()),
     })

@@ -7,7 +7,8 @@ use super::{
     Api, Caller, Outcome, account, audit_log, console, cve, health, logs, metrics, rate_limits,
     status,
 };
-use crate::api::request::Request;
+use crate::api::request::{Request, Target};
+use crate::config::nearest::nearest;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +213,52 @@ impl Route {
     }
 }
 
+/// The query parameters of a route's path; [`FIELDS`] stands for all of that kind.
+#[must_use]
+pub fn parameters(path: &str) -> &'static [&'static str] {
+    match path {
+        "/api/logs" => &[
+            "limit", "since", "until", "boot", "source", "level", "q", FIELDS, "follow",
+        ],
+        "/api/ws/logs" => &["token", "since", "boot", "source", "level", "q", FIELDS],
+        "/api/audit-log" => &["limit", "before"],
+        "/api/security/cve" => &["limit"],
+        _ => &[],
+    }
+}
+
+/// Refuses a query parameter that this path of a route, if it is below `/api`, does not know: a misspelt filter would show
+/// everything.
+///
+/// # Errors
+/// [`ApiError::BadRequest`], naming the one that was probably meant.
+pub fn check_query(path: &str, target: &Target) -> Result<(), ApiError> {
+    if !path.starts_with("/api/") {
+        return Ok(());
+    }
+    let known = parameters(path);
+    let is_known = |name: &str| {
+        let is_field = name.len() > FIELD_PREFIX.len() && name.starts_with(FIELD_PREFIX);
+        known.contains(if is_field { &FIELDS } else { &name })
+    };
+    let Some(unknown) = target.query_names().find(|name| !is_known(name)) else {
+        return Ok(());
+    };
+    // What is like none of them is not repeated: a secret may have slipped there.
+    Err(ApiError::BadRequest(
+        match nearest(&unknown, known.iter().copied()) {
+            Some(name) => {
+                format!("the query parameter '{unknown}' is not known; did you mean '{name}'?")
+            }
+            None if known.is_empty() => "this path takes no query parameters".to_owned(),
+            None => format!(
+                "a query parameter is not known; known here: {}",
+                known.join(", ")
+            ),
+        },
+    ))
+}
+
 /// What the table says about a method and a path.
 pub enum Found<'p> {
     /// A row, and the value of its parameter.
@@ -230,6 +277,12 @@ pub fn row(method: &Method, path: &str) -> Option<usize> {
         .iter()
         .position(|route| route.method == *wanted && route.matches(path).is_some())
 }
+
+/// `field.NAME`, for an entry's field of any name.
+pub const FIELDS: &str = "field.NAME";
+
+/// What [`FIELDS`] begin with.
+pub const FIELD_PREFIX: &str = "field.";
 
 const fn wanted(method: &Method) -> &Method {
     match method {

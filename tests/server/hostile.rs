@@ -173,26 +173,37 @@ fn malformed_bodies_are_400_and_say_where() {
     login(&"[".repeat(4_000));
     login(&format!("{}1{}", "{\"a\":".repeat(600), "}".repeat(600)));
     login("\u{0}\u{1}");
+    // What is given twice is understood by nobody, however deep and however spelt.
+    for twice in [
+        r#"{"username":"admin","username":"other","password":"x"}"#,
+        r#"{"username":"admin","password":"x","p\u0061ssword":"x"}"#,
+        r#"{"username":"admin","password":"x","more":[{"a":1,"a":1}]}"#,
+    ] {
+        assert!(login(twice).contains("twice"), "{twice}");
+    }
     login("{\"username\":\"\\ud800\",\"password\":\"x\"}");
 }
 
 #[test]
 fn a_malformed_credential_is_401_and_no_attempt() {
     let device = Device::start();
-    for authorization in [
-        "Basic",
-        "Basic !!!",
-        "Basic bm9jb2xvbg==",
-        "Basic /w==",
-        "Bearer",
-        "Bearer a.b.c",
-        "Bearer ..",
-        "Digest username=\"admin\"",
-        "",
+    for (authorization, told) in [
+        ("Basic", "no colon"),
+        ("Basic !!!", "not base64"),
+        ("Basic bm9jb2xvbg==", "no colon"),
+        ("Basic /w==", "not UTF-8"),
+        ("Basic YWRtaW46cORzcw==", "not UTF-8"),
+        ("Bearer", "invalid, expired or revoked"),
+        ("Bearer a.b.c", "invalid, expired or revoked"),
+        ("Bearer ..", "invalid, expired or revoked"),
+        ("Digest username=\"admin\"", "neither Basic nor Bearer"),
+        ("", "neither Basic nor Bearer"),
     ] {
         for _ in 0..3 {
             let response = device.get("/api/status", Some(authorization));
             assert_eq!(response.status, 401, "{authorization}");
+            let detail = response.detail();
+            assert!(detail.contains(told), "{authorization}: {detail}");
             let schemes = response.header("www-authenticate").expect("schemes");
             assert!(
                 schemes.contains("Basic ") && schemes.contains("Bearer "),
@@ -210,6 +221,56 @@ fn a_malformed_credential_is_401_and_no_attempt() {
             .status,
         200
     );
+}
+
+#[test]
+fn an_unknown_query_parameter_is_400_and_the_nearest_known_one_named() {
+    let device = Device::start();
+    let token = device.login().bearer();
+    for (path, told) in [
+        ("/api/logs?limt=5", "did you mean 'limit'?"),
+        ("/api/logs?limit=5&sorce=app", "did you mean 'source'?"),
+        ("/api/logs?LEVEL=warn", "did you mean 'level'?"),
+        ("/api/logs?field.=x", "known here: limit, "),
+        ("/api/logs?follow=true&token=x", "known here: limit, "),
+        ("/api/ws/logs?limit=5", "known here: token, "),
+        ("/api/audit-log?befor=5", "did you mean 'before'?"),
+        ("/api/security/cve?limits=5", "did you mean 'limit'?"),
+        ("/api/status?a", "takes no query"),
+        ("/api/status?=x", "takes no query"),
+        ("/api/ws-token?x=y", "takes no query"),
+        ("/api/openapi.json?%6c%69mit=1", "takes no"),
+    ] {
+        let refused = device.get(path, Some(&token));
+        assert_eq!(refused.status, 400, "{path}");
+        let detail = refused.detail();
+        assert!(detail.contains(told), "{path}: {detail}");
+        // Whoever may not ask learns nothing of what could be asked.
+        assert_eq!(device.get(path, None).status, 401, "{path}");
+    }
+    // A credential that slipped into the wrong place is not repeated.
+    let secret = format!("/api/logs?{}=1", &token["Bearer ".len()..]);
+    let detail = device.get(&secret, Some(&token)).detail();
+    assert!(!detail.contains("eyJ"), "{detail}");
+    assert_eq!(device.get("/api/health?x", None).status, 400);
+    assert_eq!(
+        device
+            .request("POST", "/api/logout?x", Some(&token), None)
+            .status,
+        400
+    );
+    for fine in ["/health?x", "/readyz?x=y", "/?utm_source=x"] {
+        assert_eq!(device.get(fine, None).status, 200, "{fine}");
+    }
+    for fine in [
+        "/api/logs?",
+        "/api/logs?&",
+        "/api/logs?%6cimit=1",
+        "/api/status?",
+        "/metrics?x=y",
+    ] {
+        assert_eq!(device.get(fine, Some(&token)).status, 200, "{fine}");
+    }
 }
 
 #[test]
