@@ -157,7 +157,7 @@ fn stream(
         filter,
         since: place.since,
         boot: place.boot,
-        alive: Box::new(move || auth.is_alive(&session)),
+        alive: Box::new(move || auth.time_left(&session)),
     };
     Outcome::Stream(head, Box::new(stream))
 }

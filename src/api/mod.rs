@@ -36,7 +36,7 @@ use crate::journal::{ClientKey, CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
 use crate::limits::client::client_address;
 use crate::limits::standing::Holder;
-use crate::logs::hub::{Encoding, Hub};
+use crate::logs::hub::{Alive, Encoding, Hub};
 use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
@@ -134,8 +134,8 @@ pub struct Stream {
     pub since: Option<u64>,
     /// The run `since` belongs to.
     pub boot: Option<String>,
-    /// Whether the login it was opened under still holds.
-    pub alive: Box<dyn Fn() -> bool + Send>,
+    /// How long the login it was opened under still holds.
+    pub alive: Alive,
 }
 
 /// Who calls, as far as the head of the request tells.

@@ -33,7 +33,7 @@ pub use state::Durable;
 pub use unwritten::Unwritten;
 
 use crate::audit::{Audit, Event, JtiPrefix, Kind as Happened, Outcome, Token, User};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Moment, Timestamp};
 use crate::entropy::Entropy;
 use crate::journal::{ClientKey, Id, Journal, PasswordOrigin, Record};
 use crate::limits::proven::PROOF_LASTS;
@@ -151,6 +151,8 @@ pub struct Auth {
     initial_file: InitialFile,
     /// A password from the configuration that has not been compared with the stored one yet.
     configured: Mutex<Option<Zeroizing<String>>>,
+    /// When the wall clock was last seen to have been set, and what it said.
+    clock_seen: Mutex<(Moment, Timestamp)>,
     /// Held while a new password is committed, so that one change at a time sees the generation it replaces.
     changing: Mutex<()>,
     /// Held while a lock-out begins, is lifted or is put right: the journal gets these in the order in which memory did.
@@ -193,6 +195,7 @@ impl Auth {
             settings.max_attempt_clients,
             Arc::clone(&proven),
         );
+        let clock_seen = (clock.monotonic(), clock.wall());
         for (client, until) in durable.lock_outs() {
             let remaining = until.saturating_since(now);
             if !remaining.is_zero() {
@@ -233,6 +236,7 @@ impl Auth {
             clock,
             entropy,
             configured: Mutex::default(),
+            clock_seen: Mutex::new(clock_seen),
             changing: Mutex::default(),
             locking_out: Mutex::default(),
             on_end: OnceLock::new(),
@@ -240,8 +244,8 @@ impl Auth {
         }
     }
 
-    /// Sets what is called, with no lock held, after anything that ends logins: whoever serves a long-lived stream asks
-    /// [`Auth::is_alive`] again then. Only the first call counts.
+    /// Sets what is called, with no lock held, after anything that ends logins, or may have, as a clock that was set: whoever
+    /// serves a long-lived stream asks [`Auth::time_left`] again then. Only the first call counts.
     pub fn on_end(&self, call: Box<dyn Fn() + Send + Sync>) {
         let _ = self.on_end.set(call);
     }
@@ -265,25 +269,33 @@ impl Auth {
             .map(|token| self.session(token.proof()))
     }
 
-    /// Whether what the session rests on still holds: neither revoked nor overtaken by a password change. Whether a token
-    /// has expired meanwhile is not asked. Cheap.
+    /// Whether what the session rests on still holds: neither expired nor revoked nor overtaken by a password change. Cheap.
     pub fn is_alive(&self, session: &Session) -> bool {
-        match session.proof {
-            Proof::Local => true,
-            Proof::Basic { generation } => generation == self.durable.generation(),
+        self.time_left(session).is_some()
+    }
+
+    /// How long what the session rests on will hold if nobody ends it: [`Duration::MAX`] for what does not expire, `None`
+    /// if it is over. Cheap.
+    pub fn time_left(&self, session: &Session) -> Option<Duration> {
+        let (holds, left) = match session.proof {
+            Proof::Local => (true, Duration::MAX),
+            Proof::Basic { generation } => (generation == self.durable.generation(), Duration::MAX),
             Proof::Token {
                 id,
                 family,
                 generation,
                 issued,
+                expires,
                 ..
             } => {
-                !self.durable.revocations.is_revoked(id, family)
+                let holds = !self.durable.revocations.is_revoked(id, family)
                     && self.durable.with_account(|account| {
                         account.is_some_and(|a| a.accepts(id, generation, issued))
-                    })
+                    });
+                (holds, expires.saturating_since(self.clock.wall()))
             }
-        }
+        };
+        (holds && !left.is_zero()).then_some(left)
     }
 
     /// A ticket for the log stream, that stands for `session`. Cheap.
@@ -341,6 +353,7 @@ impl Auth {
         self.follow_clock_back();
         self.reconcile_lock_outs();
         self.reconcile_proofs();
+        self.heed_set_clock();
     }
 
     /// Forgets what is over. For the housekeeper, each minute or so, before the journal's tick.
@@ -372,6 +385,24 @@ impl Auth {
     /// Whether bcrypt is being run.
     pub fn is_computing(&self) -> bool {
         self.passwords.is_computing()
+    }
+
+    /// Whoever waits for a token's end does so by the monotonic clock. A wall clock that was set, or has slowly gone apart
+    /// from it, brings that end nearer or puts it off.
+    fn heed_set_clock(&self) {
+        let (at, wall) = (self.clock.monotonic(), self.clock.wall());
+        let mut seen = self.clock_seen.lock();
+        let expected = seen.1 + at.saturating_since(seen.0);
+        if wall
+            .saturating_since(expected)
+            .max(expected.saturating_since(wall))
+            < WORTH_A_LOOK
+        {
+            return;
+        }
+        *seen = (at, wall);
+        drop(seen);
+        self.logins_ended();
     }
 
     fn session(&self, proof: Proof) -> Session {
@@ -478,6 +509,9 @@ impl Account {
 fn whole_seconds_up(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }
+
+/// By how much the wall clock goes wrong before expiries are looked at again.
+const WORTH_A_LOOK: Duration = Duration::from_secs(1);
 
 /// How long a refresh token lives.
 pub const REFRESH_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);

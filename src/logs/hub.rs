@@ -30,7 +30,7 @@ mod transport;
 mod websocket;
 mod wire;
 
-pub use subscriber::Subscription;
+pub use subscriber::{Alive, Subscription};
 pub use transport::Transport;
 pub use wire::Encoding;
 

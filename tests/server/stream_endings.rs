@@ -2,6 +2,7 @@
 //! what postern itself says on it.
 
 use std::net::{Ipv4Addr, Shutdown};
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
@@ -178,6 +179,66 @@ fn a_follower_over_http_ends_with_its_login() {
     device.request("POST", "/api/logout", Some(&login.bearer()), None);
     assert_eq!(client.line(&mut body), None);
     device.wait_for_connections(0);
+}
+
+#[test]
+fn a_stream_ends_with_its_token() {
+    let device = Device::with(&[("JWT_EXPIRE_DURATION", "60s")]);
+    let login = device.login();
+    let by_bearer = Subscriber::open(&device, &login.bearer(), "");
+    let ticket = device.get("/api/ws-token", Some(&login.bearer())).json();
+    let target = format!(
+        "/api/ws/logs?token={}",
+        ticket["token"].as_str().expect("a ticket")
+    );
+    let (client, response) = crate::websocket::knock(&device, &target, &[]);
+    let by_ticket = Subscriber::after(client, &response);
+    let mut followers: Vec<_> = ["application/json", "text/event-stream"]
+        .into_iter()
+        .map(|accept| {
+            let mut client = device.connect();
+            let headers = [("Authorization", &*login.bearer()), ("Accept", accept)];
+            let response = client.ask("GET", "/api/logs?follow=true&source=app", &headers, "");
+            let body = crate::client::Body::of(&response);
+            (client, body)
+        })
+        .collect();
+    let mut by_password = Subscriber::open(&device, &basic(USER, PASSWORD), "");
+    let spare = device.get("/api/ws-token", Some(&login.bearer())).json();
+
+    let mut tokens = [by_bearer, by_ticket];
+    pass(&device, 59);
+    for subscriber in &mut tokens {
+        subscriber.is_served(&device);
+    }
+    pass(&device, 1);
+    for subscriber in &mut tokens {
+        assert_eq!(subscriber.close_code(), 1008);
+    }
+    for (client, body) in &mut followers {
+        while client.line(body).is_some() {}
+    }
+    by_password.is_served(&device);
+    // A ticket is good no longer than the token that it stands for.
+    let target = format!(
+        "/api/ws/logs?token={}",
+        spare["token"].as_str().expect("a ticket")
+    );
+    let (_, late) = crate::websocket::knock(&device, &target, &[]);
+    assert_eq!(late.status, 401);
+}
+
+#[test]
+fn a_clock_that_is_set_ends_the_streams_whose_time_that_makes_over() {
+    let device = Device::with(&[("JWT_EXPIRE_DURATION", "1h")]);
+    let mut subscriber = Subscriber::open(&device, &device.login().bearer(), "");
+    let now = device.server().api().clock.wall();
+    device.time.set_system(now + Duration::from_secs(3599));
+    device.server().api().auth.heed_clock();
+    subscriber.is_served(&device);
+    device.time.set_system(now + Duration::from_secs(3601));
+    device.server().api().auth.heed_clock();
+    assert_eq!(subscriber.close_code(), 1008);
 }
 
 /// Reads on to postern's own event of this text whose fields hold these.

@@ -12,6 +12,10 @@ use crate::clock::Moment;
 use crate::logs::filter::Filter;
 use crate::logs::ring::{Entry, Ring};
 
+/// How long a login still stands if nobody ends it; `None` once it has ended. Asked at [`recheck`](super::Hub::recheck) and
+/// when that time is over. Must not block.
+pub type Alive = Box<dyn Fn() -> Option<Duration> + Send>;
+
 /// A stream to be served.
 pub struct Subscription {
     /// The connection, non-blocking, after the response's head has been sent.
@@ -26,8 +30,8 @@ pub struct Subscription {
     pub since: Option<u64>,
     /// Of which run `since` is a number; `None`: as its size says.
     pub boot: Option<String>,
-    /// Whether the login this was opened under still stands; asked at [`recheck`](super::Hub::recheck). Must not block.
-    pub alive: Box<dyn Fn() -> bool + Send>,
+    /// How long the login this was opened under still stands.
+    pub alive: Alive,
     /// Dropped with the subscriber.
     pub keep: Box<dyn Any + Send>,
 }
@@ -35,7 +39,9 @@ pub struct Subscription {
 pub(super) struct Subscriber {
     wire: Wire,
     filter: Filter,
-    alive: Box<dyn Fn() -> bool + Send>,
+    alive: Alive,
+    /// When the login ends by itself, as far as is known.
+    ends: Moment,
     _keep: Box<dyn Any + Send>,
     /// The number of the entry to look at next.
     cursor: u64,
@@ -107,6 +113,7 @@ impl Subscriber {
             wire,
             filter: subscription.filter,
             alive: subscription.alive,
+            ends: now + Duration::MAX,
             _keep: subscription.keep,
             cursor,
             // Whatever the transport holds already, epoll will not announce it.
@@ -144,8 +151,9 @@ impl Subscriber {
 
     /// Closes it if the login it was opened under has ended.
     pub(super) fn recheck(&mut self, now: Moment) {
-        if !(self.alive)() {
-            self.close(Ending::LoginEnded, now + CLOSE_WAIT);
+        match (self.alive)() {
+            Some(left) => self.ends = now + left,
+            None => self.close(Ending::LoginEnded, now + CLOSE_WAIT),
         }
     }
 
@@ -186,14 +194,18 @@ impl Subscriber {
         } else if self.pending {
             self.progressed + SILENCE
         } else {
-            return self.next_keep_alive;
+            return self.next_keep_alive.min(self.ends);
         };
-        self.next_keep_alive.min(give_up)
+        self.next_keep_alive.min(give_up).min(self.ends)
     }
 
     fn expire(&mut self, now: Moment) -> Turn {
         if self.closing.is_some() {
             return Turn::Over;
+        }
+        if self.ends <= now {
+            // Unless the clock was set back meanwhile: then it has longer.
+            self.recheck(now);
         }
         let last = if self.wire.answers() {
             self.heard

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,8 @@ use tungstenite::{Error, Message};
 mod http;
 
 use super::subscriber::{CLOSE_WAIT, KEEP_ALIVE, SILENCE};
-use super::{Encoding, Hub, Subscription, Transport};
-use crate::clock::{FakeTimeSource, Timestamp};
+use super::{Alive, Encoding, Hub, Subscription, Transport};
+use crate::clock::{FakeTimeSource, SystemTimeSource, Timestamp};
 use crate::logs::{Filter, Level, NewEntry, Ring};
 
 type Client = WebSocket<UnixStream>;
@@ -65,7 +65,7 @@ impl Bench {
             filter: Filter::default(),
             since: None,
             boot: None,
-            alive: Box::new(|| true),
+            alive: Box::new(|| Some(Duration::MAX)),
             keep: Box::new(()),
         };
         change(&mut subscription);
@@ -355,11 +355,13 @@ fn the_end_of_a_login_closes_its_streams_alone_with_1008() {
     let bench = Bench::new(1 << 20);
     let alive = Arc::new(AtomicBool::new(true));
     let asked = alive.clone();
-    let mut ended = bench.greeted(|s| s.alive = Box::new(move || asked.load(Ordering::SeqCst)));
+    let mut ended = bench.greeted(|s| {
+        s.alive = Box::new(move || asked.load(Ordering::SeqCst).then_some(Duration::MAX))
+    });
     let mut other = bench.greeted(|_| {});
     let asked = alive.clone();
     let mut lines = bench.subscribe(Encoding::JsonLines { chunked: true }, |s| {
-        s.alive = Box::new(move || asked.load(Ordering::SeqCst));
+        s.alive = Box::new(move || asked.load(Ordering::SeqCst).then_some(Duration::MAX));
     });
     bench.hub.recheck();
     bench.push("still open");
@@ -373,9 +375,49 @@ fn the_end_of_a_login_closes_its_streams_alone_with_1008() {
     bench.until_subscribers(1);
     bench.push("for the other");
     assert_eq!(seqs(&mut other, 2), [1, 2]);
-    let mut late = bench.connect(|s| s.alive = Box::new(|| false));
+    let mut late = bench.connect(|s| s.alive = Box::new(|| None));
     assert_eq!(next(&mut late)["type"], "hello");
     assert_eq!(close_code(&mut late), CloseCode::Policy);
+}
+
+/// Nobody asks the hub here: it sleeps until the login's own end.
+#[test]
+fn a_login_that_runs_out_ends_its_streams_unless_the_clock_was_set_back() {
+    let ring = Arc::new(Ring::new(1 << 20, "b00t".into()));
+    let hub = Hub::start(ring.clone(), Arc::new(SystemTimeSource::new())).unwrap();
+    let time = Arc::new(FakeTimeSource::new(Timestamp::default()));
+    let bench = Bench { ring, time, hub };
+    let runs_out = || -> Alive {
+        let asked = AtomicBool::new(false);
+        Box::new(move || {
+            let first = !asked.swap(true, Ordering::SeqCst);
+            first.then_some(Duration::from_millis(20))
+        })
+    };
+    let mut socket = bench.connect(|s| s.alive = runs_out());
+    assert_eq!(next(&mut socket)["type"], "hello");
+    assert_eq!(close_code(&mut socket), CloseCode::Policy);
+    for encoding in [
+        Encoding::JsonLines { chunked: true },
+        Encoding::ServerSentEvents { chunked: true },
+    ] {
+        let mut body = bench.subscribe(encoding, |s| s.alive = runs_out());
+        let mut rest = String::new();
+        body.read_to_string(&mut rest).unwrap();
+        assert!(rest.ends_with("\r\n0\r\n\r\n"), "{rest}");
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let mut longer = bench.greeted(|s| {
+        s.alive = Box::new(move || match count.fetch_add(1, Ordering::SeqCst) {
+            0 => Some(Duration::from_millis(20)),
+            _ => Some(Duration::MAX),
+        });
+    });
+    wait_for(|| asked.load(Ordering::SeqCst) == 2);
+    bench.push("still open");
+    assert_eq!(next(&mut longer)["seq"], 1);
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "asked without a reason");
 }
 
 #[test]
@@ -383,7 +425,7 @@ fn a_peer_that_never_answers_our_close_is_dropped_after_a_few_seconds() {
     let bench = Bench::new(1 << 20);
     let kept = Arc::new(());
     let mut client = bench.connect(|s| {
-        s.alive = Box::new(|| false);
+        s.alive = Box::new(|| None);
         s.keep = guard(&kept);
     });
     assert_eq!(next(&mut client)["type"], "hello");
