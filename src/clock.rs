@@ -25,8 +25,8 @@ pub use source::{FakeTimeSource, Moment, SystemTimeSource, TimeSource, Timestamp
 /// What the guarded clock makes of the system's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockState {
-    /// The system's clock is followed.
-    Synchronised,
+    /// The system's clock is followed. Whether anybody sets that is another question.
+    Followed,
     /// The system's clock leapt ahead by this much; it is not believed yet.
     Held(Duration),
     /// The system's clock is this far behind the newest mark.
@@ -37,13 +37,13 @@ pub enum ClockState {
 
 impl ClockState {
     /// All names that [`ClockState::name`] gives.
-    pub const NAMES: [&str; 4] = ["synchronised", "held", "behind", "out_of_range"];
+    pub const NAMES: [&str; 4] = ["followed", "held", "behind", "out_of_range"];
 
     /// The state's name in `/api/status`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Synchronised => "synchronised",
+            Self::Followed => "followed",
             Self::Held(_) => "held",
             Self::Behind(_) => "behind",
             Self::OutOfRange => "out_of_range",
@@ -98,7 +98,7 @@ impl Clock {
                 leap: None,
                 leapt: None,
                 doubted_until: newest_mark.is_none().then(|| at + HOLD),
-                state: ClockState::Synchronised,
+                state: ClockState::Followed,
                 telling: false,
             }),
             source,
@@ -116,7 +116,7 @@ impl Clock {
         let state = line.state;
         drop(line);
         match state {
-            ClockState::Synchronised => {}
+            ClockState::Followed => {}
             ClockState::Held(leap) => Event::Held(leap).report(now),
             ClockState::Behind(by) => Event::Behind(by).report(now),
             ClockState::OutOfRange => Event::OutOfRange.report(now),
@@ -166,6 +166,12 @@ impl Clock {
         self.line.lock().state
     }
 
+    /// Whether its time can be gone by: nothing is wrong with the system's, and it is not before this release.
+    pub fn is_believed(&self) -> bool {
+        let now = self.now();
+        now >= RELEASE_EPOCH && self.state() == ClockState::Followed
+    }
+
     /// The system's time, if the first time that was ever believed has turned out to be a month ahead of it before it had stood for [`HOLD`]. To follow it there, [`Clock::set_back`].
     pub fn refuted(&self) -> Option<Timestamp> {
         self.now();
@@ -184,7 +190,7 @@ impl Clock {
             line.at = at;
             line.leapt = None;
             line.doubted_until = Some(at + HOLD);
-            line.state = ClockState::Synchronised;
+            line.state = ClockState::Followed;
         }
     }
 }
@@ -229,7 +235,7 @@ impl Line {
         }
         if self.has_stood(ahead) {
             self.leap_to(system);
-            self.state = ClockState::Synchronised;
+            self.state = ClockState::Followed;
             return Some(Event::Believed(ahead));
         }
         self.state = ClockState::Held(ahead);
@@ -238,8 +244,8 @@ impl Line {
 
     /// The system's clock is followed again, or still; then `otherwise` is what there is to say.
     fn followed(&mut self, otherwise: Option<Event>) -> Option<Event> {
-        match std::mem::replace(&mut self.state, ClockState::Synchronised) {
-            ClockState::Synchronised => otherwise,
+        match std::mem::replace(&mut self.state, ClockState::Followed) {
+            ClockState::Followed => otherwise,
             ClockState::Held(_) | ClockState::OutOfRange => Some(Event::TakenBack),
             ClockState::Behind(_) => Some(Event::CaughtUp),
         }

@@ -46,7 +46,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": uptime.as_secs(),
         "time": api.clock.wall().to_string(),
-        "clock": clock(api.clock.state()),
+        "clock": clock(api),
         "connections": api.connection_count(),
         "subscribers": api.hub.subscribers(),
         "journal": {
@@ -128,10 +128,17 @@ fn updates(report: &Report) -> Value {
     updates
 }
 
-fn clock(state: ClockState) -> Value {
-    let mut clock = json!({"state": state.name()});
+fn clock(api: &Api) -> Value {
+    let (state, believed) = (api.clock.state(), api.clock.is_believed());
+    let mut clock = json!({"state": state.name(), "believed": believed});
+    if let Some(synchronised) = api.board.clock_synchronised() {
+        // A time that cannot be true is nobody's, whatever a file from before says.
+        clock["synchronised"] = json!(synchronised && believed);
+    } else if !believed {
+        clock["synchronised"] = json!(false);
+    }
     match state {
-        ClockState::Synchronised | ClockState::OutOfRange => {}
+        ClockState::Followed | ClockState::OutOfRange => {}
         ClockState::Held(leap) => clock["leap_seconds"] = json!(leap.as_secs()),
         ClockState::Behind(by) => clock["behind_seconds"] = json!(by.as_secs()),
     }
@@ -160,7 +167,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::document;
-    use crate::api::route::ROUTES;
+    use crate::api::route::{ROUTES, parameters};
 
     #[test]
     fn the_openapi_document_names_every_route_and_no_other() {
@@ -181,5 +188,27 @@ mod tests {
             })
             .collect();
         assert_eq!(table, described);
+    }
+
+    #[test]
+    fn the_openapi_document_names_every_query_parameter_and_no_other() {
+        let shared = &document()["components"]["parameters"];
+        for route in ROUTES {
+            let method = route.method.as_str().to_lowercase();
+            let listed = &document()["paths"][route.path][method]["parameters"];
+            let described: BTreeSet<_> = listed
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|parameter| match parameter["$ref"].as_str() {
+                    Some(place) => &shared[place.rsplit('/').next().expect("a name")],
+                    None => parameter,
+                })
+                .filter(|parameter| parameter["in"] == "query")
+                .map(|parameter| parameter["name"].as_str().expect("a name"))
+                .collect();
+            let known: BTreeSet<_> = parameters(route.path).iter().copied().collect();
+            assert_eq!(known, described, "{}", route.path);
+        }
     }
 }

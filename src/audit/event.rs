@@ -171,7 +171,7 @@ impl Event<'_> {
         member(&mut body, "time", &time.to_string());
         if time < RELEASE_EPOCH {
             member(&mut body, "clock", "unset");
-        } else if state != ClockState::Synchronised {
+        } else if state != ClockState::Followed {
             member(&mut body, "clock", state.name());
         }
         member(&mut body, "event", kind.name());

@@ -47,7 +47,7 @@ fn table(status: &Value, health: &Value) -> String {
         ("board", text(status, "/model")),
         ("board up for", span(status, "/system_uptime_seconds")),
         ("time", text(status, "/time")),
-        ("clock", text(status, "/clock/state")),
+        ("clock", clock(status)),
         ("load", load(status)),
         ("memory", used(status, "/memory")),
         ("postern's memory", size(status, "/memory/resident_bytes")),
@@ -190,6 +190,25 @@ fn text(value: &Value, path: &str) -> Option<String> {
     }
 }
 
+/// What becomes of the system's clock, and whether anybody sets it.
+fn clock(status: &Value) -> Option<String> {
+    let flag = |name: &str, yes: &'static str, no: &'static str| {
+        let flag = status.pointer("/clock")?.get(name)?.as_bool()?;
+        Some(if flag { yes } else { no })
+    };
+    let words = [
+        flag("synchronised", "synchronised", "not synchronised"),
+        flag("believed", "believed", "not believed"),
+    ];
+    let state = text(status, "/clock/state")?;
+    Some(
+        words
+            .into_iter()
+            .flatten()
+            .fold(state, |all, word| all + ", " + word),
+    )
+}
+
 fn span(value: &Value, path: &str) -> Option<String> {
     let seconds = value.pointer(path)?.as_u64()?;
     Some(humantime::format_duration(Duration::from_secs(seconds)).to_string())
@@ -218,7 +237,7 @@ mod tests {
     #[test]
     fn what_a_board_says_is_a_line_a_matter_and_what_it_lacks_is_none() {
         let status = json!({
-            "version": "0.1.0", "advisories": {"state": "off", "advisories": 0, "packages": 0, "cves": 0}, "uptime_seconds": 90_061, "clock": {"state": "synchronised"}, "load": [0.5, 0.25, 0.125],
+            "version": "0.1.0", "advisories": {"state": "off", "advisories": 0, "packages": 0, "cves": 0}, "uptime_seconds": 90_061, "clock": {"state": "followed", "believed": true, "synchronised": false}, "load": [0.5, 0.25, 0.125],
             "memory": {"total_bytes": 436_000_000, "available_bytes": 272_000_000, "resident_bytes": 5_600_000},
             "temperature_celsius": 47.25, "connections": 3, "certificate": {"expires": "2036-11-20T00:00:00Z", "problem": "/c.pem: gone"},
             "power": {"under_voltage": true, "throttled": false, "since_boot": {"under_voltage": true, "frequency_capped": true}}, "journal": {"bytes": 18_432, "records": 312, "writable": false},
@@ -234,7 +253,7 @@ mod tests {
              version           0.1.0\n\
              vulnerabilities   not checked: there are no advisories; postern help cve says how to bring some\n\
              running for       1day 1h 1m 1s\n\
-             clock             synchronised\n\
+             clock             followed, not synchronised, believed\n\
              load              0.50 0.25 0.12\n\
              memory            259 MiB free of 415 MiB\n\
              postern's memory  5468 KiB\n\

@@ -27,7 +27,7 @@ fn time_never_runs_backwards() {
     assert!(clock.now() >= NOON);
     source.set_system(NOON + Duration::from_secs(5));
     assert_eq!(clock.now(), NOON + Duration::from_secs(5));
-    assert_eq!(clock.state(), ClockState::Synchronised);
+    assert_eq!(clock.state(), ClockState::Followed);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_leap_that_is_taken_back_leaves_no_trace() {
     source.advance(Duration::from_secs(60));
     source.set_system(NOON + Duration::from_secs(60));
     assert_eq!(clock.now(), NOON + Duration::from_secs(60));
-    assert_eq!(clock.state(), ClockState::Synchronised);
+    assert_eq!(clock.state(), ClockState::Followed);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_time_beyond_what_can_be_told_is_no_more_believed_than_1970() {
     assert_eq!(clock.state().name(), "out_of_range");
     source.set_system(NOON + HOLD * 2);
     assert_eq!(said(&source, &clock), Some(Event::TakenBack));
-    assert_eq!(clock.state(), ClockState::Synchronised);
+    assert_eq!(clock.state(), ClockState::Followed);
 
     // Nor at a first start, nor as a mark that an older version has made of it.
     for mark in [None, Some(beyond)] {
@@ -171,7 +171,7 @@ fn a_clock_at_the_edge_of_what_is_tolerated_does_not_flap() {
     let now = clock.now();
     source.set_system(now);
     assert_eq!(said(&source, &clock), Some(Event::CaughtUp));
-    assert_eq!(clock.state(), ClockState::Synchronised);
+    assert_eq!(clock.state(), ClockState::Followed);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn only_a_first_time_is_doubted_and_only_until_it_has_stood() {
     assert_eq!(clock.refuted(), Some(now));
     clock.set_back(now);
     assert_eq!((clock.now(), clock.refuted()), (now, None));
-    assert_eq!(clock.state(), ClockState::Synchronised);
+    assert_eq!(clock.state(), ClockState::Followed);
 
     for stands in [false, true] {
         let mark = (!stands).then_some(NOON + year);

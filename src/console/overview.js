@@ -9,7 +9,7 @@ const PERIOD = 5_000; // ms between two questions
 const MAX_SAMPLES = WINDOW / PERIOD + 2;
 const SVG = 'http://www.w3.org/2000/svg';
 const CLOCK = {
-  synchronised: 'in step with the system',
+  followed: 'in step with the system',
   held: 'leapt ahead, not believed yet',
   behind: 'the system’s clock is behind',
 };

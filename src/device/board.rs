@@ -36,6 +36,16 @@ impl Board {
             .filter(|text| !text.is_empty())
     }
 
+    /// Whether systemd-timesyncd has set the clock since the board was switched on; `None` where it does not run. The kernel's
+    /// own `STA_UNSYNC` would know of any daemon, but only adjtimex(2) tells it, for which there is no safe call.
+    #[must_use]
+    pub fn clock_synchronised(&self) -> Option<bool> {
+        let folder = self.root.join("run/systemd/timesync");
+        folder
+            .is_dir()
+            .then(|| folder.join("synchronized").exists())
+    }
+
     /// Seconds since the kernel started.
     #[must_use]
     pub fn uptime_seconds(&self) -> Option<u64> {
@@ -293,6 +303,16 @@ mod tests {
         assert!(board.uptime_seconds().is_some());
         let disk = disk(Path::new("/")).expect("disk");
         assert!(disk.available <= disk.total);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_has_set_is_not_synchronised() {
+        let synchronised = |files: &[(&str, &str)]| board(files).1.clock_synchronised();
+        assert_eq!(synchronised(&[]), None);
+        let clock = ("run/systemd/timesync/clock", "");
+        assert_eq!(synchronised(&[clock]), Some(false));
+        let set = ("run/systemd/timesync/synchronized", "");
+        assert_eq!(board(&[clock, set]).1.clock_synchronised(), Some(true));
     }
 
     /// A board that shows these files.

@@ -26,7 +26,7 @@ fn after_a_weekend_switched_off_a_login_lasts_and_what_expired_stays_expired() {
     let monday = device.login();
     assert!(device.accepts(&monday.access));
     device.advance(HOLD.as_secs() + 60);
-    assert_eq!(device.server().api().clock.state().name(), "synchronised");
+    assert_eq!(device.server().api().clock.state().name(), "followed");
     assert!(device.accepts(&monday.access));
     Tokens::of(&device.refresh(&monday.refresh));
 }
@@ -48,11 +48,18 @@ fn a_token_from_ten_years_ahead_dies_when_the_clock_is_right_again() {
     assert_eq!(device.refresh(&ahead.refresh).status, 401);
 }
 
-/// As a person sees it.
+/// As a person sees it. Whether this machine's own clock is synchronised is left out.
 fn clock_in_status(device: &Device) -> Value {
     let answer = device.get("/api/status", Some(&basic(USER, PASSWORD)));
     assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.json()["clock"].clone()
+    let mut clock = answer.json()["clock"].clone();
+    let believed = clock["believed"].as_bool().expect("whether it is believed");
+    let synchronised = clock
+        .as_object_mut()
+        .expect("an object")
+        .remove("synchronised");
+    assert!(believed || synchronised == Some(json!(false)), "{clock}");
+    clock
 }
 
 /// What the log says of the clock in a year that no other test lives in.
@@ -75,7 +82,10 @@ fn status_shows_what_the_clock_does_and_the_log_says_it_once() {
     device.time.set_system(another_year);
     device.boot();
     device.advance(HOLD.as_secs() + 60);
-    assert_eq!(clock_in_status(&device), json!({"state": "synchronised"}));
+    assert_eq!(
+        clock_in_status(&device),
+        json!({"state": "followed", "believed": true})
+    );
     device.restart();
     assert_eq!(told(&device, "2031-"), [""; 0]);
 
@@ -87,14 +97,20 @@ fn status_shows_what_the_clock_does_and_the_log_says_it_once() {
     };
     // A leap that is taken back.
     device.time.set_system(now() + DAY * 2);
-    ask(3, &json!({"state": "held", "leap_seconds": 2 * 86_400}));
+    ask(
+        3,
+        &json!({"state": "held", "believed": false, "leap_seconds": 2 * 86_400}),
+    );
     device.time.set_system(now());
-    ask(3, &json!({"state": "synchronised"}));
+    ask(3, &json!({"state": "followed", "believed": true}));
     // Behind, and caught up.
     device.time.set_system(now().saturating_sub(DAY));
-    ask(3, &json!({"state": "behind", "behind_seconds": 86_400}));
+    ask(
+        3,
+        &json!({"state": "behind", "believed": false, "behind_seconds": 86_400}),
+    );
     device.time.set_system(now());
-    ask(3, &json!({"state": "synchronised"}));
+    ask(3, &json!({"state": "followed", "believed": true}));
     let so_far = told(&device, "2031-");
     let words = ["leapt ahead", "taken back", "is behind", "caught up"];
     assert_eq!(so_far.len(), words.len(), "{so_far:?}");
@@ -103,9 +119,12 @@ fn status_shows_what_the_clock_does_and_the_log_says_it_once() {
     }
     // A leap that stands.
     device.time.set_system(now() + DAY * 2);
-    ask(1, &json!({"state": "held", "leap_seconds": 2 * 86_400}));
+    ask(
+        1,
+        &json!({"state": "held", "believed": false, "leap_seconds": 2 * 86_400}),
+    );
     device.advance(HOLD.as_secs());
-    ask(3, &json!({"state": "synchronised"}));
+    ask(3, &json!({"state": "followed", "believed": true}));
     assert_eq!(told(&device, "2031-").len(), 6);
 
     // What it does already when it starts is said too, where it can be read.
@@ -116,6 +135,28 @@ fn status_shows_what_the_clock_does_and_the_log_says_it_once() {
     let told = told(&device, "2031-");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("is behind"));
+}
+
+/// No clock chip, no network: nothing has told this board the time.
+#[test]
+fn a_clock_of_1970_is_followed_but_neither_believed_nor_synchronised() {
+    let mut device = Device::start();
+    device.stop();
+    std::fs::remove_dir_all(device.state("")).expect("no state");
+    device.time.set_system(Timestamp::from_secs(60));
+    device.boot();
+    let status = device
+        .get("/api/status", Some(&basic(USER, PASSWORD)))
+        .json();
+    assert_eq!(
+        status["clock"],
+        json!({"state": "followed", "believed": false, "synchronised": false})
+    );
+    device.time.set_system(TODAY);
+    assert_eq!(
+        clock_in_status(&device),
+        json!({"state": "followed", "believed": true})
+    );
 }
 
 #[test]
@@ -133,7 +174,10 @@ fn a_first_boot_ten_years_ahead_is_put_right_a_minute_later() {
     crate::eventually("the clock set back", || {
         device.server().api().clock.now() < days_later(1)
     });
-    assert_eq!(clock_in_status(&device), json!({"state": "synchronised"}));
+    assert_eq!(
+        clock_in_status(&device),
+        json!({"state": "followed", "believed": true})
+    );
     assert!(!device.accepts(&ahead.access));
     let now = device.login();
     // The first made it, the second takes the wrong time out.

@@ -128,7 +128,7 @@ fn the_clock_the_certificate_and_the_connections_are_told() {
     assert!(sample("postern_certificate_usable") > 0.5);
     let now = sample("postern_clock_timestamp_seconds");
     assert!(expires > now);
-    let states = ["synchronised", "held", "behind", "out_of_range"]
+    let states = ["followed", "held", "behind", "out_of_range"]
         .map(|state| sample(&format!("postern_clock_state{{state=\"{state}\"}}")));
     assert_eq!(states.map(|holds| holds > 0.5), [true, false, false, false]);
     assert!(sample("postern_connections") >= 1.0);

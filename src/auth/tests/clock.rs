@@ -200,7 +200,7 @@ fn a_first_boot_under_a_clock_far_ahead_is_set_back_and_its_logins_are_over_for_
         board.time.set_system(NOON);
         board.auth.heed_clock();
         assert_eq!(board.auth.clock.now(), NOON);
-        assert_eq!(board.auth.clock.state().name(), "synchronised");
+        assert_eq!(board.auth.clock.state().name(), "followed");
         assert!(!board.is_good(&ahead));
 
         let now = board.login();
