@@ -1,28 +1,43 @@
 //! The log: what the ring holds, and the live streams.
 
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tiny_http::{Method, Response, StatusCode};
 use tungstenite::handshake::derive_accept_key;
 
 use super::error::{Answer, ApiError, header, json_lines_answer};
-use super::request::{Peer, Request};
+use super::request::{Peer, Request, whole_number};
+use super::route::field_name;
 use super::{Api, Caller, Outcome, Stream, cors, route};
 use crate::auth::Session;
+use crate::clock::Timestamp;
 use crate::logs::filter::Filter;
 use crate::logs::hub::Encoding;
 
 /// `GET /api/logs`: recent entries, or with `follow=true` the live stream for curl and `EventSource`.
 pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
     let query = &request.target;
-    let filter = filter(request)?;
-    let Place { since, boot } = place(request)?;
+    let mut filter = filter(request)?;
+    let Place { since, boot } = place(request, &mut filter)?;
     match query.query("follow").as_deref() {
         None | Some("false" | "0") => {}
+        Some("true" | "1") if query.query("until").is_some() => {
+            return Err(ApiError::BadRequest(
+                "'until' does not go with 'follow': a stream has no end".into(),
+            ));
+        }
         Some("true" | "1") => return follow(api, request, caller, filter, Place { since, boot }),
         Some(_) => {
             return Err(ApiError::BadRequest(
                 "'follow' must be true or false".into(),
             ));
+        }
+    }
+    if let Some(until) = query.query("until") {
+        match point("until", &until)? {
+            Point::Entry(last) => filter.last = Some(last),
+            Point::Time(time) => filter.to = Some(time),
         }
     }
     let limit = match query.query_number("limit")? {
@@ -111,8 +126,8 @@ pub(super) fn websocket(
     }
     route::check_query("/api/ws/logs", &request.target)?;
     let key = handshake_key(request)?;
-    let filter = filter(request)?;
-    let place = place(request)?;
+    let mut filter = filter(request)?;
+    let place = place(request, &mut filter)?;
     let session = match (&caller.session, ticket) {
         (Some(session), _) => session.clone(),
         (None, Some(ticket)) => api
@@ -168,11 +183,47 @@ struct Place {
     boot: Option<String>,
 }
 
-fn place(request: &Request) -> Result<Place, ApiError> {
-    Ok(Place {
-        since: request.target.query_number("since")?,
-        boot: request.target.query("boot"),
+/// A time in place of a number stands for all that the ring holds, of which `filter` then shows what is young enough.
+fn place(request: &Request, filter: &mut Filter) -> Result<Place, ApiError> {
+    let boot = request.target.query("boot");
+    Ok(match request.target.query("since") {
+        None => Place { since: None, boot },
+        Some(since) => match point("since", &since)? {
+            Point::Entry(seq) => Place {
+                since: Some(seq),
+                boot,
+            },
+            Point::Time(time) => {
+                filter.from = Some(time);
+                Place {
+                    since: Some(0),
+                    boot: None,
+                }
+            }
+        },
     })
+}
+
+/// Where in the log `since` and `until` are.
+enum Point {
+    /// The number of an entry.
+    Entry(u64),
+    Time(Timestamp),
+}
+
+fn point(name: &str, text: &str) -> Result<Point, ApiError> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return whole_number(name, text).map(Point::Entry);
+    }
+    // A plus sign that was not encoded has become a space.
+    let time = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339).map_err(|_| {
+        ApiError::BadRequest(format!(
+            "'{name}' must be a whole number or a time such as 2026-11-23T14:32:10Z"
+        ))
+    })?;
+    let millis = time.unix_timestamp_nanos().div_euclid(1_000_000);
+    let millis = u64::try_from(millis.max(0)).unwrap_or(u64::MAX);
+    Ok(Point::Time(Timestamp::from_millis(millis)))
 }
 
 fn stream_head(status: u16) -> Answer {
@@ -217,6 +268,14 @@ fn filter(request: &Request) -> Result<Filter, ApiError> {
         query.query("level").as_deref(),
         query.query("q").as_deref(),
     )
+    .and_then(|filter| {
+        let mut fields = query
+            .parameters()
+            .filter_map(|(name, value)| Some((field_name(&name)?.to_owned(), value)));
+        fields.try_fold(filter, |filter, (name, value)| {
+            filter.with_field(&name, &value)
+        })
+    })
     .map_err(|error| ApiError::BadRequest(error.to_string()))
 }
 

@@ -158,15 +158,15 @@ impl Target {
         }
     }
 
-    /// The names of the query parameters, decoded.
-    pub fn query_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        form_urlencoded::parse(self.query.as_bytes()).map(|(name, _)| name)
+    /// The query parameters, name and value, decoded.
+    pub fn parameters(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.query.as_bytes())
     }
 
     /// The first value of a query parameter, decoded.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
-        form_urlencoded::parse(self.query.as_bytes())
+        self.parameters()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
     }

@@ -238,10 +238,14 @@ pub fn check_query(path: &str, target: &Target) -> Result<(), ApiError> {
     }
     let known = parameters(path);
     let is_known = |name: &str| {
-        let is_field = name.len() > FIELD_PREFIX.len() && name.starts_with(FIELD_PREFIX);
-        known.contains(if is_field { &FIELDS } else { &name })
+        known.contains(&if field_name(name).is_some() {
+            FIELDS
+        } else {
+            name
+        })
     };
-    let Some(unknown) = target.query_names().find(|name| !is_known(name)) else {
+    let mut names = target.parameters().map(|(name, _)| name);
+    let Some(unknown) = names.find(|name| !is_known(name)) else {
         return Ok(());
     };
     // What is like none of them is not repeated: a secret may have slipped there.
@@ -281,8 +285,13 @@ pub fn row(method: &Method, path: &str) -> Option<usize> {
 /// `field.NAME`, for an entry's field of any name.
 pub const FIELDS: &str = "field.NAME";
 
-/// What [`FIELDS`] begin with.
-pub const FIELD_PREFIX: &str = "field.";
+/// The field that a query parameter of the kind of [`FIELDS`] names.
+#[must_use]
+pub fn field_name(parameter: &str) -> Option<&str> {
+    parameter
+        .strip_prefix("field.")
+        .filter(|name| !name.is_empty())
+}
 
 const fn wanted(method: &Method) -> &Method {
     match method {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -114,6 +115,8 @@ pub struct NewEntry {
     pub level: Level,
     /// When it happened, or was read.
     pub timestamp: Timestamp,
+    /// When it was read, if it says that it happened over a day later: then nothing goes by what it says.
+    pub arrived: Option<Timestamp>,
     /// The text, without its line ending.
     pub message: String,
     /// What else is known, by name.
@@ -128,9 +131,17 @@ impl NewEntry {
             source,
             level,
             timestamp,
+            arrived: None,
             message,
             fields: Map::new(),
         }
+    }
+
+    /// Marks a time that lies over a day ahead of `now`, when it was read.
+    #[must_use]
+    pub fn read_at(mut self, now: Timestamp) -> Self {
+        self.arrived = (self.timestamp > now + MAX_AHEAD).then_some(now);
+        self
     }
 
     /// Cuts what is over the bounds and says so in the fields: `"truncated":true` and, unless the
@@ -181,6 +192,9 @@ fn fits(fields: &Map<String, Value>, limit: usize) -> bool {
     }
     serde_json::to_vec(fields).is_ok_and(|text| text.len() <= limit)
 }
+
+/// A remote clock may be in another zone, or a little wrong. A time further ahead than this is none.
+pub const MAX_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A message's bound, in bytes of UTF-8. A longer line is no line for a person; it is cut and marked.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;

@@ -128,6 +128,7 @@ fn entry(record: &Record<'_>, timestamp: Timestamp) -> NewEntry {
         source: SOURCE.into(),
         level: level_of(record.level()),
         timestamp,
+        arrived: None,
         message: record.args().to_string(),
         fields: fields.0,
     }

@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use serde_json::{Map, Value};
 use tungstenite::Utf8Bytes;
 
 use super::entry::{Level, NewEntry};
 use super::filter::Filter;
 use super::numbers::Span;
+use crate::clock::Timestamp;
 
 /// One numbered entry. A clone shares the text.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub struct Entry {
     pub source: Arc<str>,
     /// The whole entry as the stream's JSON object, on one line.
     pub json: Utf8Bytes,
+    /// When it happened; when it arrived, if its own time cannot be true.
+    pub when: Timestamp,
     /// Where in `json` the message stands, with its quotes.
     message: Range<usize>,
 }
@@ -40,6 +44,22 @@ impl Entry {
             return Cow::Owned(serde_json::from_str(quoted).unwrap_or_default());
         }
         Cow::Borrowed(quoted.trim_matches('"'))
+    }
+
+    /// Whether it has this field with this value: a text's own, or else the value's JSON.
+    #[must_use]
+    pub fn has_field(&self, name: &str, value: &str) -> bool {
+        let fields = self
+            .json
+            .get(self.message.end + FIELDS.len()..self.json.len() - 1);
+        let fields: Map<String, Value> = fields
+            .and_then(|fields| serde_json::from_str(fields).ok())
+            .unwrap_or_default();
+        match fields.get(name) {
+            None => false,
+            Some(Value::String(text)) => text == value,
+            Some(other) => other.to_string() == value,
+        }
     }
 
     /// What it weighs in the ring.
@@ -291,15 +311,19 @@ impl Inner {
         text.clear();
         let _ = write!(
             text,
-            r#"{{"type":"log","seq":{seq},"timestamp":"{}","source":"#,
+            r#"{{"type":"log","seq":{seq},"timestamp":"{}","#,
             new.timestamp
         );
+        if let Some(arrived) = new.arrived {
+            let _ = write!(text, r#""arrived":"{arrived}","#);
+        }
+        text.extend_from_slice(br#""source":"#);
         let _ = serde_json::to_writer(&mut *text, &*new.source);
         let _ = write!(text, r#","level":"{}","message":"#, new.level);
         let start = text.len();
         let _ = serde_json::to_writer(&mut *text, &new.message);
         let message = start..text.len();
-        text.extend_from_slice(br#","fields":"#);
+        text.extend_from_slice(FIELDS.as_bytes());
         let _ = serde_json::to_writer(&mut *text, &new.fields);
         text.push(b'}');
         // One allocation of the exact size; it is UTF-8 already, so this borrows.
@@ -312,10 +336,14 @@ impl Inner {
             level: new.level,
             source: new.source,
             json,
+            when: new.arrived.unwrap_or(new.timestamp),
             message,
         }
     }
 }
+
+/// What stands between the message and the fields.
+const FIELDS: &str = r#","fields":"#;
 
 /// What an entry costs beside its text: its place in the queue, which may be twice as large as it is full, and
 /// the allocator's and the shared buffer's own words.
@@ -336,7 +364,6 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::clock::Timestamp;
 
     fn new(message: &str) -> NewEntry {
         NewEntry::new(

@@ -216,7 +216,11 @@ fn a_browsers_own_basic_on_another_sites_request_is_neither_used_nor_counted() {
             }
         }
         // No browser adds a token by itself. And the page, which needs no credential, opens by a link from anywhere.
-        assert_eq!(ask(foreign, token, "/api/status").status, 200, "{foreign:?}");
+        assert_eq!(
+            ask(foreign, token, "/api/status").status,
+            200,
+            "{foreign:?}"
+        );
         assert_eq!(ask(foreign, good, "/").status, 200, "{foreign:?}");
         assert_eq!(ask(foreign, wrong, "/health").status, 200, "{foreign:?}");
     }
@@ -224,7 +228,10 @@ fn a_browsers_own_basic_on_another_sites_request_is_neither_used_nor_counted() {
     assert_eq!(rows["data"], serde_json::json!([]), "nothing was counted");
     for own in [
         &[("Origin", FRIEND), ("Sec-Fetch-Site", "cross-site")][..],
-        &[("Origin", "https://localhost"), ("Sec-Fetch-Site", "same-origin")],
+        &[
+            ("Origin", "https://localhost"),
+            ("Sec-Fetch-Site", "same-origin"),
+        ],
         &[("Sec-Fetch-Site", "none")],
     ] {
         assert_eq!(ask(own, good, "/api/status").status, 200, "{own:?}");

@@ -1,8 +1,10 @@
 //! `GET /api/logs`: what the ring holds, and the live stream for curl and `EventSource`.
 
 use std::fs;
+use std::time::Duration;
 
-use postern::logs::Level;
+use postern::clock::Timestamp;
+use postern::logs::{Level, NewEntry};
 use serde_json::{Value, json};
 
 use crate::client::{Body, Client, Response};
@@ -67,6 +69,71 @@ fn recent_entries_come_newest_last_limited_filtered_and_since() {
 }
 
 #[test]
+fn recent_entries_are_chosen_by_time_number_field_and_sources() {
+    let device = Device::start();
+    let begun = device.server().api().clock.wall();
+    let first = device.log("0");
+    for index in 1..4 {
+        device.advance(60);
+        device.log(&index.to_string());
+    }
+    device.log_as("squid", Level::Info, "proxy");
+    let at = |minutes: u64| (begun + Duration::from_secs(60 * minutes)).to_string();
+    let asked = |query: &str| texts(&get(&device, &format!("/api/logs?source=app&{query}")));
+    assert_eq!(asked(&format!("since={}", at(2))), ["2", "3"]);
+    assert_eq!(asked(&format!("until={}", at(1))), ["0", "1"]);
+    assert_eq!(
+        asked(&format!("since={}&until={}", at(1), at(2))),
+        ["1", "2"]
+    );
+    assert_eq!(
+        asked(&format!("since={first}&until={}", first + 2)),
+        ["1", "2"]
+    );
+    assert_eq!(asked("since=2099-01-01T00:00:00Z"), [""; 0]);
+    assert_eq!(asked("since=1969-12-31T23:59:59.999-01:00").len(), 4);
+    // The same time in another zone; a plus sign that curl does not encode is understood too.
+    let stamp = begun + Duration::from_secs(120 + 3600);
+    for plus in ["+", "%2B"] {
+        let zoned = format!(
+            "since={}",
+            stamp.to_string().replace('Z', &format!("{plus}01:00"))
+        );
+        assert_eq!(asked(&zoned), ["2", "3"], "{zoned}");
+    }
+    let several = get(&device, "/api/logs?source=squid,app&limit=2");
+    assert_eq!(texts(&several), ["3", "proxy"]);
+
+    let mut entry = NewEntry::new("app".into(), Level::Info, begun, "with a field".into());
+    entry.fields.insert("unit".into(), "ssh.service".into());
+    device.server().api().ring.push(entry);
+    assert_eq!(asked("field.unit=ssh.service"), ["with a field"]);
+    assert_eq!(asked("field.unit=ssh"), [""; 0]);
+    assert_eq!(asked("field.unit=ssh.service&field.pid=1"), [""; 0]);
+    // On a stream as well, which begins where the time says.
+    let query = format!("&source=app&field.unit=ssh.service&since={}", at(0));
+    let (mut client, _, mut body) = follow(&device, "HTTP/1.1", &query, "");
+    assert_eq!(object(client.line(&mut body))["type"], "hello");
+    assert_eq!(object(client.line(&mut body))["message"], "with a field");
+}
+
+/// A remote host whose clock says 2099.
+#[test]
+fn a_time_that_cannot_be_true_is_marked_and_does_not_count() {
+    let device = Device::start();
+    let now = device.server().api().clock.wall();
+    let far = now + Duration::from_secs(73 * 365 * 86_400);
+    let entry = NewEntry::new("remote".into(), Level::Info, far, "from afar".into());
+    device.server().api().ring.push(entry.read_at(now));
+    device.advance(600);
+    let asked = |since: Timestamp| get(&device, &format!("/api/logs?source=remote&since={since}"));
+    assert_eq!(texts(&asked(now + Duration::from_secs(300))), [""; 0]);
+    let shown = asked(now).json()["data"][0].clone();
+    assert_eq!(shown["timestamp"], far.to_string());
+    assert_eq!(shown["arrived"], now.to_string());
+}
+
+#[test]
 fn a_bad_parameter_is_400_and_named() {
     let device = Device::start();
     for (query, named) in [
@@ -76,7 +143,15 @@ fn a_bad_parameter_is_400_and_named() {
         ("limit=", "limit"),
         ("since=x", "since"),
         ("since=1.5", "since"),
-        ("since=99999999999999999999999", "since"),
+        (
+            "since=99999999999999999999999",
+            "since' must be a whole number below 2^64",
+        ),
+        ("since=2026-13-01T00:00:00Z", "since"),
+        ("since=2026-11-24", "since"),
+        ("since=", "since"),
+        ("until=soon", "until"),
+        ("until=18446744073709551616", "until"),
         ("level=loud", "level"),
         ("follow=perhaps", "follow"),
         (&format!("q={}", "x".repeat(300)), "q"),

@@ -83,7 +83,9 @@ pub(super) fn begin(
 
 /// Whether an entry is that young; one without a time that makes sense is shown rather than hidden.
 pub(super) fn is_since(entry: &Value, since: SystemTime) -> bool {
-    let time = entry.get("timestamp").and_then(Value::as_str);
+    // A time that cannot be true has the one of its arrival beside it.
+    let time = entry.get("arrived").or_else(|| entry.get("timestamp"));
+    let time = time.and_then(Value::as_str);
     time.and_then(|time| humantime::parse_rfc3339(time).ok())
         .is_none_or(|time| time >= since)
 }
@@ -141,5 +143,9 @@ mod tests {
             );
         }
         assert!(is_since(&json!({}), since));
+        let far =
+            |arrived: &str| json!({"timestamp": "2099-01-01T00:00:00.000Z", "arrived": arrived});
+        assert!(is_since(&far("2026-11-24T14:00:00.000Z"), since));
+        assert!(!is_since(&far("2026-11-24T13:00:00.000Z"), since));
     }
 }

@@ -27,6 +27,10 @@ impl Show {
             plain(member("source")),
             plain(member("message")),
         );
+        if let Some(arrived) = entry.get("arrived").and_then(Value::as_str) {
+            let arrived = format!("  (arrived {})", plain(arrived).replacen('T', " ", 1));
+            line.push_str(&self.painted(DIM, &arrived));
+        }
         let fields = entry.get("fields").and_then(Value::as_object);
         for (name, value) in fields.into_iter().flatten() {
             let value = match value {

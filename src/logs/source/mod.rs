@@ -212,13 +212,17 @@ struct Context {
 impl Context {
     fn push(&self, event: impl Into<Event>) {
         let event = event.into();
-        self.ring.push(NewEntry {
-            source: event.label.unwrap_or_else(|| self.shared.name.clone()),
-            level: event.level.unwrap_or(Level::Info),
-            timestamp: event.timestamp.unwrap_or_else(|| self.clock.wall()),
-            message: event.message,
+        let now = self.clock.wall();
+        let entry = NewEntry {
             fields: event.fields,
-        });
+            ..NewEntry::new(
+                event.label.unwrap_or_else(|| self.shared.name.clone()),
+                event.level.unwrap_or(Level::Info),
+                event.timestamp.unwrap_or(now),
+                event.message,
+            )
+        };
+        self.ring.push(entry.read_at(now));
         self.shared.entries.fetch_add(1, Ordering::Release);
     }
 
