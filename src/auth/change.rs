@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use zeroize::Zeroizing;
 
@@ -11,7 +12,7 @@ use super::{
     PasswordOrigin, Proof, Session,
 };
 use crate::audit::Origin;
-use crate::clock::TimeSource;
+use crate::clock::{TimeSource, Timestamp};
 use crate::files;
 use crate::journal::{ClientKey, CommitError, Record};
 
@@ -188,14 +189,20 @@ impl Auth {
                 return Err(AuthError::InvalidToken);
             }
         }
-        self.commit(vec![Record::Password {
+        let going_on = match by.map(|(_, session)| &session.proof) {
+            Some(Proof::Token { family, .. }) => Some(*family),
+            _ => None,
+        };
+        let change = vec![Record::Password {
             generation: generation.saturating_add(1),
             origin: PasswordOrigin::Changed,
-            at: self.clock.wall(),
+            at: self.superseding_time(),
             hash,
             spared,
-        }])
-        .map_err(|_| AuthError::NotDone)?;
+        }];
+        self.durable
+            .supersede(going_on, || self.commit(change))
+            .map_err(|_| AuthError::NotDone)?;
         drop(changing);
 
         self.passwords.forget();
@@ -215,13 +222,14 @@ impl Auth {
         let Some(account) = self.durable.account() else {
             return;
         };
-        let ended = self.commit(vec![Record::Password {
+        let change = vec![Record::Password {
             generation: account.generation.saturating_add(1),
             origin: account.origin,
             at: to,
             hash: account.hash.as_ref().to_owned(),
             spared: None,
-        }]);
+        }];
+        let ended = self.durable.supersede(None, || self.commit(change));
         // Without that the clock stays; it is tried again. A crash in between costs the logins only.
         if ended.is_err() {
             return;
@@ -232,6 +240,13 @@ impl Auth {
         // Takes the wrong time out of the journal.
         self.journal.tick();
         self.logins_ended();
+    }
+
+    /// When a new password begins to hold: now, or when the last of those foreign tokens says to have been issued that were
+    /// let in already. They name no generation, and must die with the old password all the same.
+    fn superseding_time(&self) -> Timestamp {
+        let newest = Timestamp::from_secs(self.newest_foreign.load(Ordering::Relaxed));
+        self.clock.wall().max(newest)
     }
 
     fn first_boot(
@@ -298,14 +313,16 @@ impl Auth {
             if self.durable.generation() != account.generation {
                 return Ok(false);
             }
-            self.commit(vec![Record::Password {
+            let change = vec![Record::Password {
                 generation: account.generation.saturating_add(1),
                 origin: PasswordOrigin::Initial,
-                at: self.clock.wall(),
+                at: self.superseding_time(),
                 hash,
                 spared: None,
-            }])
-            .map_err(|_| AuthError::NotDone)?;
+            }];
+            self.durable
+                .supersede(None, || self.commit(change))
+                .map_err(|_| AuthError::NotDone)?;
         }
         self.drop_initial_file();
         Ok(differs)

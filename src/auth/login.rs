@@ -197,19 +197,22 @@ impl Auth {
             id,
             jti,
             family,
+            generation,
             expires,
             ..
         } = session.proof
         else {
             return Ok(Unwritten::new(Vec::new(), |_, _| Ok(())));
         };
-        let mut records = vec![self.revoke_family(family, expires)?];
-        if family == id {
-            // A foreign token, which is its own login. If there is no room for both entries, that of the login suffices.
+        let mut records = Vec::with_capacity(2);
+        if generation.is_none() {
+            // A foreign token. The end of its login may be forgotten with the next password, its own may not.
             let revocations = &self.durable.revocations;
             let revoked = revocations.revoke_token(id, expires, self.clock.now());
-            records.extend(revoked.map(|()| Record::TokenRevoked { id, expires }));
+            revoked.map_err(|Full| AuthError::Full)?;
+            records.push(Record::TokenRevoked { id, expires });
         }
+        records.push(self.revoke_family(family, expires)?);
         self.logins_ended();
         Ok(Unwritten::new(records, move |auth, committed| {
             let durable = committed.is_ok();

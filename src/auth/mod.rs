@@ -19,6 +19,7 @@ mod token;
 mod unwritten;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -151,6 +152,8 @@ pub struct Auth {
     initial_file: InitialFile,
     /// A password from the configuration that has not been compared with the stored one yet.
     configured: Mutex<Option<Zeroizing<String>>>,
+    /// The latest `iat`, in seconds, of any token without a generation that was let in.
+    newest_foreign: AtomicU64,
     /// When the wall clock was last seen to have been set, and what it said.
     clock_seen: Mutex<(Moment, Timestamp)>,
     /// Held while a new password is committed, so that one change at a time sees the generation it replaces.
@@ -236,6 +239,7 @@ impl Auth {
             clock,
             entropy,
             configured: Mutex::default(),
+            newest_foreign: AtomicU64::new(0),
             clock_seen: Mutex::new(clock_seen),
             changing: Mutex::default(),
             locking_out: Mutex::default(),
@@ -423,6 +427,10 @@ impl Auth {
         let verified = self.tokens.verify(token, kind, now);
         let verified = verified.map_err(|_| AuthError::InvalidToken)?;
         if self.is_alive(&self.session(verified.proof())) {
+            if verified.generation.is_none() {
+                let issued = verified.issued.as_secs();
+                self.newest_foreign.fetch_max(issued, Ordering::Relaxed);
+            }
             Ok(verified)
         } else {
             Err(AuthError::InvalidToken)

@@ -184,6 +184,22 @@ impl Revocations {
         self.sweep_shards(&mut self.swept.lock(), now);
     }
 
+    /// Forgets what a new password has made pointless: the ends of logins, and used refresh tokens, for all of these are
+    /// dead by its generation. The login that goes on, if one does, may end all the same. Single tokens stay: they are
+    /// foreign ones, which name no generation.
+    ///
+    /// The new generation must be in force for whoever looks here from now on.
+    pub fn forget_superseded(&self, going_on: Option<Id>) {
+        for shard in &self.shards {
+            let mut shard = shard.write();
+            let before = shard.len();
+            shard.families.clear_but(going_on);
+            shard.used.clear_but(None);
+            self.len.fetch_sub(before - shard.len(), Ordering::Relaxed);
+        }
+        self.tell_of_room();
+    }
+
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
@@ -288,6 +304,10 @@ impl Revocations {
             shard.used.retain(|used| !used.expires.passed(now));
             self.len.fetch_sub(before - shard.len(), Ordering::Relaxed);
         }
+        self.tell_of_room();
+    }
+
+    fn tell_of_room(&self) {
         // A quarter, so that a table at its limit does not say so again and again.
         let much = self.len() <= self.capacity - self.capacity / 4;
         if much && self.refused.swap(false, Ordering::Relaxed) {

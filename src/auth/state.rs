@@ -22,6 +22,9 @@ pub struct Durable {
     /// Dead tokens.
     pub(super) revocations: Revocations,
     account: RwLock<Option<Account>>,
+    /// While the change to a new password is being committed: the login that goes on under it, if one does. Not so in a
+    /// replay, which does not know that login.
+    superseding: Mutex<Option<Option<Id>>>,
     lock_outs: Mutex<HashMap<ClientKey, Timestamp>>,
     proofs: Mutex<Proofs<Timestamp>>,
     /// The longest lifetime, in seconds, that tokens were ever given.
@@ -55,6 +58,7 @@ impl Durable {
         Self {
             revocations: Revocations::new(revocations),
             account: RwLock::default(),
+            superseding: Mutex::default(),
             lock_outs: Mutex::default(),
             proofs: Mutex::default(),
             longest: AtomicU64::new(0),
@@ -89,6 +93,15 @@ impl Durable {
     /// Looks at the account without a copy, for the way of every request.
     pub(super) fn with_account<R>(&self, look: impl FnOnce(Option<&Account>) -> R) -> R {
         look(self.account.read().as_ref())
+    }
+
+    /// Commits a new password by `commit`, and forgets at once what it makes pointless. `going_on` is the login that goes on
+    /// under it, if one does.
+    pub(super) fn supersede<T>(&self, going_on: Option<Id>, commit: impl FnOnce() -> T) -> T {
+        *self.superseding.lock() = Some(going_on);
+        let committed = commit();
+        *self.superseding.lock() = None;
+        committed
     }
 
     pub(super) fn lock_out(&self, client: ClientKey, until: Timestamp) {
@@ -152,6 +165,7 @@ impl State for Durable {
             } => {
                 let mut account = self.account.write();
                 if account.as_ref().is_none_or(|a| a.generation <= *generation) {
+                    let superseding = self.superseding.lock().take();
                     *account = Some(Account {
                         generation: *generation,
                         origin: *origin,
@@ -159,6 +173,11 @@ impl State for Durable {
                         hash: hash.as_str().into(),
                         spared: *spared,
                     });
+                    // Still under the lock of the account: nobody finds an old token neither revoked nor superseded, nor
+                    // has one of the new generation been revoked yet.
+                    if let Some(going_on) = superseding {
+                        self.revocations.forget_superseded(going_on);
+                    }
                 }
             }
             Record::LockOut { client, until } => self.lock_out(*client, *until),

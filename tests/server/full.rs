@@ -3,7 +3,7 @@
 use postern::journal::{MemoryStorage, Room};
 use serde_json::json;
 
-use crate::device::{Device, Tokens, install_own_events};
+use crate::device::{Device, PASSWORD, TODAY, Tokens, USER, install_own_events};
 
 #[test]
 fn a_full_table_of_revocations_refuses_says_so_once_and_recovers_when_entries_expire() {
@@ -53,6 +53,51 @@ fn a_full_table_of_revocations_refuses_says_so_once_and_recovers_when_entries_ex
     assert!(device.accepts(&tokens.access));
     assert_eq!(device.get("/readyz", None).status, 200);
     assert!(!device.accepts(&last.access) && !device.accepts(&others[0].access));
+}
+
+#[test]
+fn a_password_change_makes_room_in_a_full_table_at_once() {
+    let device = Device::with(&[("MAX_REVOCATIONS", "100")]);
+    let caller = device.login();
+    let (ended, open) = (device.login(), device.login());
+    let mut tokens = device.login();
+    let first = tokens.clone();
+    for _ in 0..87 {
+        tokens = Tokens::of(&device.refresh(&tokens.refresh));
+    }
+    let logout = |of: &Tokens| {
+        device
+            .post("/api/logout", Some(&of.bearer()), &json!({}))
+            .status
+    };
+    while logout(&device.login()) == 200 {}
+    assert_eq!(logout(&ended), 503);
+    assert_eq!(device.get("/readyz", None).status, 503);
+
+    let changed = device.change_password(&caller.bearer(), PASSWORD, "staple battery horse");
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert_eq!(device.get("/readyz", None).status, 200);
+    let login = || {
+        let body = json!({"username": USER, "password": "staple battery horse"});
+        Tokens::of(&device.post("/api/auth/login", None, &body))
+    };
+    let fresh = Tokens::of(&device.refresh(&login().refresh));
+    for _ in 0..50 {
+        assert_eq!(logout(&login()), 200);
+    }
+    let dead = [&ended, &open, &tokens, &first];
+    let after = device.copy_after_power_cut(TODAY);
+    for device in [&device, &after] {
+        assert!(device.accepts(&caller.access) && device.accepts(&fresh.access));
+        for old in dead {
+            assert!(!device.accepts(&old.access));
+            assert_eq!(device.refresh(&old.refresh).status, 401);
+        }
+    }
+    // The login that went on can end as well, and for good.
+    assert_eq!(logout(&caller), 200);
+    assert!(!device.accepts(&caller.access));
+    assert!(!device.copy_after_power_cut(TODAY).accepts(&caller.access));
 }
 
 /// Nobody asks for a commit.

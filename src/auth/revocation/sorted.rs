@@ -66,6 +66,12 @@ impl<V: Copy> Sorted<V> {
         }
     }
 
+    /// Forgets all but `id`.
+    pub fn clear_but(&mut self, id: Option<Id>) {
+        let kept = id.and_then(|id| Some((id, *self.at(self.find(id).ok()?))));
+        self.0 = kept.map(|kept| vec![vec![kept]]).unwrap_or_default();
+    }
+
     pub fn len(&self) -> usize {
         self.0.iter().map(Vec::len).sum()
     }

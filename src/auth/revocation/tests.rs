@@ -46,6 +46,34 @@ fn a_revocation_is_forgotten_only_after_the_expiry_of_what_it_forbids() {
 }
 
 #[test]
+fn a_new_password_frees_the_places_of_what_it_makes_pointless() {
+    let revocations = Revocations::new(16);
+    for n in 0..12 {
+        revocations.use_up(id(n), NOW, later(10)).unwrap();
+    }
+    revocations.revoke_token(id(20), later(10), NOW).unwrap();
+    revocations.revoke_family(id(30), later(10), NOW).unwrap();
+    revocations.revoke_family(id(31), later(10), NOW).unwrap();
+    revocations.revoke_family(id(32), later(10), NOW).unwrap();
+    assert_eq!(revocations.revoke_family(id(33), later(10), NOW), Err(Full));
+    assert!(revocations.is_full());
+
+    revocations.forget_superseded(Some(id(31)));
+    assert_eq!(revocations.len(), 2);
+    assert!(!revocations.is_full());
+    // A foreign token, and the login that goes on but was ended meanwhile.
+    assert!(revocations.is_revoked(id(20), id(99)));
+    assert!(revocations.is_revoked(id(99), id(31)));
+    assert!(!revocations.is_revoked(id(99), id(30)));
+    revocations.forget_superseded(None);
+    assert_eq!(revocations.len(), 1);
+    for n in 0..15 {
+        revocations.revoke_family(id(n), later(10), NOW).unwrap();
+    }
+    assert_eq!(revocations.revoke_family(id(33), later(10), NOW), Err(Full));
+}
+
+#[test]
 fn expiries_are_rounded_up_and_those_beyond_2106_are_never_forgotten() {
     let revocations = Revocations::new(100);
     let odd = NOW + Duration::from_millis(1);
