@@ -257,7 +257,10 @@ fn under_a_clock_beyond_all_times_a_login_works_and_the_status_says_why_it_is_of
     let device = Device::start();
     let before = device.login();
     device.time.set_system(Timestamp::from_secs(7_258_118_400));
-    assert_eq!(clock_in_status(&device), json!({"state": "out_of_range"}));
+    assert_eq!(
+        clock_in_status(&device),
+        json!({"state": "out_of_range", "believed": false})
+    );
     assert!(device.accepts(&before.access));
     let login = device.login();
     assert!(device.accepts(&login.access));
