@@ -100,10 +100,8 @@ pub(super) fn usage_of(command: &CommandRow) -> String {
 
 fn operand(operand: Operand) -> String {
     match operand {
-        Operand::Optional(name) | Operand::Path(name) | Operand::Clear(name) => {
-            format!(" [{name}]")
-        }
-        Operand::Board(name) => format!(" {name}"),
+        Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
+        Operand::Board(name) | Operand::Address(name) => format!(" {name}"),
         Operand::None | Operand::Refused(_) => String::new(),
     }
 }

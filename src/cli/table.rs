@@ -38,6 +38,8 @@ pub enum CommandId {
     Cve,
     /// The addresses with failed logins.
     Lockouts,
+    /// One of them may try again.
+    LockoutsClear,
     /// Another password.
     Passwd,
     /// Which certificate is shown.
@@ -62,6 +64,8 @@ pub enum CommandId {
     JournalRepair,
     /// What the program is made of.
     Sbom,
+    /// Tell the version.
+    Version,
     /// Explain a command.
     Help,
 }
@@ -75,8 +79,8 @@ pub enum Operand {
     Optional(&'static str),
     /// It is a path, and may be left out; the name is for the help.
     Path(&'static str),
-    /// It is `clear` and an address, or nothing; for the help.
-    Clear(&'static str),
+    /// It is an address, and must be given; the name is for the help.
+    Address(&'static str),
     /// It is a board, and must be given; the name is for the help. What else stands there is never shown.
     Board(&'static str),
     /// It is refused with this reason, and never shown: it may be a secret.
@@ -262,14 +266,24 @@ one. With --json the answer of GET /api/security/cve as it is.",
     CommandRow {
         id: CommandId::Lockouts,
         name: "lockouts",
-        summary: "list the addresses with failed logins, or let one try again",
+        summary: "list the addresses with failed logins",
         details: "\
 Over the Unix socket. The limits count whole addresses, a link-local one with its interface (fe80::1%eth0), and strangers \
 in an IPv6 /64 together as well: that account is listed, and cleared, as 2001:db8:1:2::/64.",
         flags: &[SOCKET],
-        operand: Operand::Clear("clear IP"),
+        operand: Operand::None,
+        statuses: &[(0, "listed"), REFUSED, NO_SERVER],
+    },
+    CommandRow {
+        id: CommandId::LockoutsClear,
+        name: "lockouts clear",
+        summary: "let an address with failed logins try again",
+        details: "\
+Over the Unix socket. IP is as postern lockouts lists it.",
+        flags: &[SOCKET],
+        operand: Operand::Address("IP"),
         statuses: &[
-            (0, "listed, or cleared"),
+            (0, "cleared"),
             (1, "refused, or there is nothing to clear"),
             NO_SERVER,
         ],
@@ -468,6 +482,15 @@ was built. Rust's own library is not in it. Asks no server and reads no file.",
         statuses: &[(0, "printed"), WRONG_USAGE],
     },
     CommandRow {
+        id: CommandId::Version,
+        name: "version",
+        summary: "print the version",
+        details: "The same as --version.",
+        flags: &[],
+        operand: Operand::None,
+        statuses: &[(0, "printed"), WRONG_USAGE],
+    },
+    CommandRow {
         id: CommandId::Help,
         name: "help",
         summary: "explain the program or a command",
@@ -547,13 +570,14 @@ const WRONG_USAGE: (u8, &str) = (2, "wrong usage");
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Command, parse};
 
     #[test]
     fn each_command_has_its_row_and_each_flag_one_meaning() {
         use CommandId::{
             Audit, AuditVerify, Cert, CertRenew, Check, Cve, HashPassword, Health, Help,
-            JournalCompact, JournalDump, JournalRepair, JournalStat, JournalVerify, Lockouts, Logs,
-            Passwd, Sbom, Serve, Status,
+            JournalCompact, JournalDump, JournalRepair, JournalStat, JournalVerify, Lockouts,
+            LockoutsClear, Logs, Passwd, Sbom, Serve, Status, Version,
         };
         for id in [
             Serve,
@@ -563,6 +587,7 @@ mod tests {
             Status,
             Cve,
             Lockouts,
+            LockoutsClear,
             Passwd,
             Cert,
             CertRenew,
@@ -575,9 +600,16 @@ mod tests {
             JournalCompact,
             JournalRepair,
             Sbom,
+            Version,
             Help,
         ] {
             assert_eq!(id.row().id, id);
+            // Whatever can be called can be explained.
+            let name = id.row().name;
+            for words in [format!("help {name}"), format!("{name} --help")] {
+                let invocation = parse(words.split(' ')).map(|invocation| invocation.command);
+                assert_eq!(invocation, Ok(Command::Help(Some(id))), "{words}");
+            }
         }
         for command in COMMANDS {
             for flag in command.flags {

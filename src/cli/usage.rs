@@ -10,6 +10,7 @@ use super::audit;
 use super::cert::CertAction;
 use super::generate::{DOCUMENTS, Document};
 use super::hash_password::{COSTS, DEFAULT_COST};
+use super::help::usage_of;
 use super::logs::{self, Options};
 use super::table::{
     COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, GROUP, Operand, PROGRAM_FLAGS,
@@ -177,8 +178,7 @@ struct Words {
     /// The first of a command's two words, until the second comes.
     group: Option<&'static str>,
     file: Option<PathBuf>,
-    clearing: bool,
-    clear: Option<ClientKey>,
+    address: Option<ClientKey>,
     json: bool,
     skip_certificate: bool,
     yes: bool,
@@ -236,7 +236,11 @@ impl Words {
                 self.file = Some(PathBuf::from(word));
                 Ok(())
             }
-            Operand::Clear(_) if self.clear.is_none() => self.clear(&name),
+            Operand::Address(_) if self.address.is_none() => {
+                let wrong = |_| UsageError(format!("{word:?} is not an IP address"));
+                self.address = Some(name.parse().map_err(wrong)?);
+                Ok(())
+            }
             Operand::Board(_) => self.logs.board(word).map_err(UsageError),
             Operand::Refused(reason) => Err(UsageError(reason.to_owned())),
             Operand::Optional(_) => {
@@ -250,34 +254,21 @@ impl Words {
                 });
                 Ok(())
             }
-            Operand::Path(_) | Operand::Clear(_) | Operand::None => {
+            Operand::Path(_) | Operand::Address(_) | Operand::None => {
                 let begins = format!("{} ", current.name);
-                let longer = COMMANDS
-                    .iter()
-                    .filter_map(|command| command.name.strip_prefix(&begins));
-                let hint = nearest(&name, longer)
-                    .map(|meant| format!("; did you mean {begins}{meant}?"))
-                    .unwrap_or_default();
+                let is_longer = |command: &&CommandRow| command.name.starts_with(&begins);
+                let longer = || COMMANDS.iter().filter(is_longer);
+                let words = longer().map(|command| &command.name[begins.len()..]);
+                let hint = match (nearest(&name, words), longer().next()) {
+                    (Some(meant), _) => format!("; did you mean {begins}{meant}?"),
+                    (None, Some(longer)) => format!("; there is postern {}", usage_of(longer)),
+                    (None, None) => String::new(),
+                };
                 Err(UsageError(format!(
                     "{begins}takes no argument {name:?}{hint}"
                 )))
             }
         }
-    }
-
-    fn clear(&mut self, word: &str) -> Result<(), UsageError> {
-        if !self.clearing {
-            self.clearing = word == "clear";
-            return self.clearing.then_some(()).ok_or_else(|| {
-                UsageError(format!(
-                    "lockouts takes no argument {word:?}; to clear one: postern lockouts clear IP"
-                ))
-            });
-        }
-        let address = word.parse();
-        let address = address.map_err(|_| UsageError(format!("{word:?} is not an IP address")))?;
-        self.clear = Some(address);
-        Ok(())
     }
 
     /// Whether the next word without a flag is a command's name.
@@ -342,9 +333,6 @@ impl Words {
             Command::Generate(document)
         } else if self.group.is_some() {
             return Err(incomplete());
-        } else if self.clearing && self.clear.is_none() {
-            let message = "lockouts clear wants an address: postern lockouts clear IP";
-            return Err(UsageError(message.to_owned()));
         } else {
             let (json, yes) = (self.json, self.yes);
             let journal = |action| Command::Journal {
@@ -372,8 +360,16 @@ impl Words {
                 },
                 CommandId::Lockouts => Command::Lockouts {
                     socket: self.socket,
-                    clear: self.clear,
+                    clear: None,
                 },
+                CommandId::LockoutsClear => {
+                    let missing = "lockouts clear wants an address: postern lockouts clear IP";
+                    let address = self.address.ok_or_else(|| UsageError(missing.to_owned()))?;
+                    Command::Lockouts {
+                        socket: self.socket,
+                        clear: Some(address),
+                    }
+                }
                 CommandId::Passwd => Command::Passwd {
                     socket: self.socket,
                 },
@@ -399,6 +395,7 @@ impl Words {
                 CommandId::JournalCompact => journal(JournalAction::Compact),
                 CommandId::JournalRepair => journal(JournalAction::Repair { yes }),
                 CommandId::Sbom => Command::Sbom,
+                CommandId::Version => Command::Version,
                 CommandId::Help => Command::Help(self.help_with),
             }
         };
@@ -594,6 +591,7 @@ mod tests {
             ("sbom", Command::Sbom),
             ("--version", Command::Version),
             ("-V", Command::Version),
+            ("version", Command::Version),
             ("serve -V", Command::Version),
             ("--generate man", Command::Generate(Document::Man)),
             (
@@ -632,7 +630,7 @@ mod tests {
             ("frobnicate", "there is no command \"frobnicate\""),
             (
                 "lockouts 10.0.0.7",
-                "lockouts takes no argument \"10.0.0.7\"; to clear one: postern lockouts clear IP",
+                "lockouts takes no argument \"10.0.0.7\"; there is postern lockouts clear IP",
             ),
             (
                 "lockouts clear",

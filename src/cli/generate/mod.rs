@@ -101,7 +101,6 @@ fn places() -> Vec<Place> {
             words: command.name.to_owned(),
             next: match command.operand {
                 Operand::Optional(_) => next_words(""),
-                Operand::Clear(_) => vec![("clear", "let an address try again".to_owned())],
                 _ => next_words(command.name),
             },
             flags: flags(command.flags, &[]),
