@@ -167,7 +167,8 @@ fn unquote(value: &str) -> Result<&str, &'static str> {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Letters, digits and `_`, not a digit first.
+pub(super) fn is_name(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
 }

@@ -21,6 +21,36 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// The candidate that `name` misses by a single slip: a letter too many, too few or another one, two letters in each other's
+/// place, small letters, or the `_` left out. For names among which others are at home: `LISTENER` and `SSL_CERT_FILE` mean something
+/// else.
+pub(crate) fn slip<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    if name.len() > MAX_LENGTH {
+        return None;
+    }
+    let name = name.to_ascii_uppercase();
+    candidates.into_iter().find(|candidate| {
+        let (a, b) = (name.as_bytes(), candidate.as_bytes());
+        distance(a, b) <= 1 || is_swap(a, b) || name.replace('_', "") == candidate.replace('_', "")
+    })
+}
+
+/// Whether two neighbours have changed places, and nothing else.
+fn is_swap(a: &[u8], b: &[u8]) -> bool {
+    let same_length = a.len() == b.len();
+    let first = a.iter().zip(b).position(|(x, y)| x != y);
+    let last = a.iter().zip(b).rposition(|(x, y)| x != y);
+    match (first, last) {
+        (Some(first), Some(last)) if same_length => {
+            last == first + 1 && a[first] == b[last] && a[last] == b[first]
+        }
+        _ => false,
+    }
+}
+
 /// Levenshtein's distance, one row of the table at a time.
 fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();

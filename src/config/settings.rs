@@ -1,12 +1,13 @@
 //! What was given for each variable, and from where; and the list of all that is wrong with it.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::env_file::EnvFile;
+use super::env_file::{EnvFile, is_name};
+use super::nearest::slip;
 use super::secret::SecretString;
 use super::variables::{LOCAL_SOCKET, LOG_SOURCES, Preset, VARIABLES, Variable};
 
@@ -59,6 +60,9 @@ impl Settings {
         for entry in file.entries {
             settings.put(entry.variable, entry.value, Some(entry.place));
         }
+        settings
+            .warnings
+            .extend(env.keys().filter_map(|name| misspelt(name, env)));
         for variable in VARIABLES {
             let Some(value) = env.get(variable.name.as_ref() as &std::ffi::OsStr) else {
                 continue;
@@ -126,4 +130,17 @@ impl Settings {
             None => variable.name.to_owned(),
         }
     }
+}
+
+/// What to say of a real variable that is probably one of ours with a slip in its name. A name with anything but letters,
+/// digits and `_` in it is not shown.
+fn misspelt(name: &OsStr, env: &BTreeMap<OsString, OsString>) -> Option<String> {
+    let name = name.to_str().filter(|name| is_name(name))?;
+    let known = VARIABLES.iter().map(|variable| variable.name);
+    let meant = slip(name, known)?;
+    // One that is set itself is not what was meant.
+    let is_set = env.contains_key(OsStr::new(meant));
+    (!is_set).then(|| {
+        format!("the environment has {name}, which postern does not know; did you mean {meant}?")
+    })
 }

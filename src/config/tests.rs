@@ -254,3 +254,58 @@ fn a_wrong_value_is_shown_on_one_line_and_not_without_end() {
     assert_eq!(text.lines().count(), 2);
     assert!(text.len() < 300 && !text.contains('\u{1b}'), "{text}");
 }
+
+#[test]
+fn a_misspelt_variable_in_the_environment_is_told_without_its_value() {
+    for (given, meant) in [
+        ("LISTN", "LISTEN"),
+        ("LSITEN", "LISTEN"),
+        ("listen", "LISTEN"),
+        ("WORKER", "WORKERS"),
+        ("LOG_SOURCE", "LOG_SOURCES"),
+        ("STATEDIR", "STATE_DIR"),
+        ("SECRET_KYE", "SECRET_KEY"),
+        ("BASIC_AUTH_PASWORD", "BASIC_AUTH_PASSWORD"),
+        ("TLS_CERTFILE", "TLS_CERT_FILE"),
+    ] {
+        let warnings = good(&[(given, "hunter22")]).warnings.join("\n");
+        for part in [given, &format!("did you mean {meant}?")] {
+            assert!(warnings.contains(part), "{given}: {warnings}");
+        }
+        assert!(!warnings.contains("hunter22"), "{warnings}");
+        let error = load(&[(given, "x"), ("MAX_TICKETS", "x")]).unwrap_err();
+        assert!(error.warnings.join("\n").contains(given), "{given}");
+    }
+    // The right one is there too.
+    assert_eq!(good(&[("WORKER", "4"), ("WORKERS", "4")]).warnings, [""; 0]);
+    // What is no name is not written to a terminal.
+    assert_eq!(good(&[("LISTE\u{1b}", "x")]).warnings, [""; 0]);
+}
+
+#[test]
+fn ordinary_environments_raise_no_warning() {
+    let environments = [
+        // A shell at a desk, over ssh, under sudo.
+        "SHELL PWD OLDPWD LOGNAME USER USERNAME HOME LANG LANGUAGE LC_ALL LC_TIME TERM COLORTERM PATH SHLVL EDITOR PAGER LESS \
+         LS_COLORS MAIL HOSTNAME HOSTTYPE OSTYPE DISPLAY WAYLAND_DISPLAY XAUTHORITY XDG_RUNTIME_DIR XDG_STATE_HOME \
+         XDG_SESSION_ID XDG_DATA_DIRS DBUS_SESSION_BUS_ADDRESS SSH_CLIENT SSH_CONNECTION SSH_TTY SSH_AUTH_SOCK SUDO_USER \
+         SUDO_UID SUDO_COMMAND TMPDIR TZ NO_COLOR _",
+        // systemd, with sockets and a watchdog; OpenRC; a container.
+        "INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID MAINPID MANAGERPID NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID LISTEN_FDS \
+         LISTEN_PID LISTEN_FDNAMES STATE_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY RUNTIME_DIRECTORY CONFIGURATION_DIRECTORY \
+         CREDENTIALS_DIRECTORY MEMORY_PRESSURE_WATCH RC_SVCNAME RC_RUNLEVEL SVCNAME container container_uuid \
+         KUBERNETES_SERVICE_HOST KUBERNETES_PORT PORT HOST",
+        // Other programs' settings beside ours.
+        "LISTENER LISTENERS LISTEN_ADDR LISTEN_PORT LOG_DIR LOG_FILE LOG_PATH LOG_FORMAT SOURCE_DATE_EPOCH SSL_CERT_FILE \
+         SSL_CERT_DIR SSL_KEY_FILE SECRET_KEY_BASE STATE CACHE_DIR DATA_DIR STATSD_DIR WORKER_ID WEB_CONCURRENCY MAX_WORKERS \
+         MAX_THREADS MAX_CONNS RATE_LIMIT TRUSTED_PROXY_IPS CORS_ORIGIN UPDATE UPDATES RUST_LOG RUST_BACKTRACE \
+         POSTERN_PASSWORD http_proxy HTTPS_PROXY no_proxy CURL_CA_BUNDLE REQUESTS_CA_BUNDLE",
+        // CI.
+        "CI GITHUB_ACTIONS GITHUB_TOKEN GITHUB_WORKSPACE RUNNER_OS RUNNER_TEMP CARGO_HOME CARGO_TARGET_DIR RUSTUP_HOME \
+         CARGO_MANIFEST_DIR NODE_ENV PYTHONPATH JAVA_HOME GOPATH DEBIAN_FRONTEND",
+    ];
+    for names in environments {
+        let env: Vec<_> = names.split_whitespace().map(|name| (name, "/x")).collect();
+        assert_eq!(good(&env).warnings, [""; 0]);
+    }
+}
