@@ -1,5 +1,6 @@
-//! How lock-outs, and proofs of who is no stranger, outlive a restart. In force they are by the monotonic clock, in [`Attempts`] and [`Proven`]; the journal can only keep
-//! until what time of day. So whenever the clock leaps, what it keeps is put right.
+//! How lock-outs, and proofs of who is no stranger, outlive a restart. In force they are by the monotonic clock, in
+//! [`Attempts`] and [`Proven`]; the journal can only keep until what time of day. So whenever the clock leaps, what it keeps
+//! is put right.
 //!
 //! [`Attempts`]: crate::limits::Attempts
 //! [`Proven`]: crate::limits::Proven

@@ -42,8 +42,8 @@ impl Interface {
     /// No interface.
     pub const NONE: Self = Self([0; Self::LONGEST]);
 
-    /// The interface of that name, if an interface may have it: printable ASCII without `/`, `:` and `%`, which is what `iproute2` and
-    /// udev give.
+    /// The interface of that name, if an interface may have it: printable ASCII without `/`, `:` and `%`, which is what
+    /// `iproute2` and udev give.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let is_sound = |byte: u8| byte.is_ascii_graphic() && !b"/:%".contains(&byte);
