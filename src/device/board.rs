@@ -150,9 +150,16 @@ impl Board {
 /// The host's name, without a domain.
 #[must_use]
 pub fn hostname() -> Option<String> {
+    let whole = whole_hostname()?;
+    let name = whole.split('.').next().unwrap_or_default();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The host's name, with its domain if it was given one.
+#[must_use]
+pub fn whole_hostname() -> Option<String> {
     let uname = rustix::system::uname();
     let name = uname.nodename().to_str().ok()?;
-    let name = name.split('.').next().unwrap_or_default();
     (!name.is_empty() && name != "(none)").then(|| name.to_owned())
 }
 

@@ -224,8 +224,9 @@ fn belongs(path: &Path, folder: &Path) -> Result<(), RenewError> {
 /// A key and a certificate, both PEM.
 fn generate(now: Timestamp) -> Result<(Zeroizing<String>, String), rcgen::Error> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    let whole = board::whole_hostname();
     let host = board::hostname().and_then(|name| dns_label(&name));
-    let mut params = CertificateParams::new(subject_names(host.as_deref()))?;
+    let mut params = CertificateParams::new(subject_names(whole.as_deref()))?;
     params.distinguished_name = rcgen::DistinguishedName::new();
     params
         .distinguished_name
@@ -247,12 +248,20 @@ fn generate(now: Timestamp) -> Result<(Zeroizing<String>, String), rcgen::Error>
     Ok((Zeroizing::new(key.serialize_pem()), certificate.pem()))
 }
 
-/// Every name a client on the LAN may use: host name, mDNS name, `localhost`, loopback and interface addresses.
+/// Every name a client on the LAN may use: host name, with its domain and without, mDNS name, `localhost`, loopback and
+/// interface addresses.
 fn subject_names(host: Option<&str>) -> Vec<String> {
     let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
-    if let Some(host) = host {
-        names.insert(host.to_owned());
-        names.insert(format!("{host}.local"));
+    let labels: Vec<_> = host.map_or(vec![], |host| host.split('.').map(dns_label).collect());
+    if let Some(Some(short)) = labels.first() {
+        names.insert(short.clone());
+        names.insert(format!("{short}.local"));
+    }
+    // A domain with something in it that DNS could not hold is left out.
+    if let Some(whole) = labels.into_iter().collect::<Option<Vec<_>>>()
+        && !whole.is_empty()
+    {
+        names.insert(whole.join("."));
     }
     for interface in if_addrs::get_if_addrs().unwrap_or_default() {
         match interface.ip() {

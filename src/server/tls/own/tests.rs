@@ -211,6 +211,24 @@ fn only_dns_names_become_names() {
     assert_eq!(dns_label("Board-7").as_deref(), Some("board-7"));
     assert_eq!(dns_label("two words"), None);
     assert_eq!(dns_label(""), None);
+    for (host, whole) in [
+        ("Board.Example.org", Some("board.example.org")),
+        ("board..org", None),
+        ("board.two words", None),
+        ("board.local", Some("board.local")),
+    ] {
+        let names = subject_names(Some(host));
+        for name in ["board", "board.local"].into_iter().chain(whole) {
+            assert!(names.contains(&name.to_owned()), "{name}: {names:?}");
+        }
+        let others = names.iter().filter(|name| name.starts_with("board"));
+        let expected = if whole == Some("board.example.org") {
+            3
+        } else {
+            2
+        };
+        assert_eq!(others.count(), expected, "{names:?}");
+    }
     let names = subject_names(Some("board"));
     for name in ["board", "board.local", "localhost", "127.0.0.1", "::1"] {
         assert!(names.iter().any(|n| n == name), "{name}");
