@@ -100,7 +100,7 @@ impl Banner<'_> {
         let mut text = format!(
             "\nIn a browser:\n\
              \n  {}/\n\
-             \nIt warns of the certificate, which nobody but this device vouches for. If the SHA-256 fingerprint that it shows is \
+             \nIt warns of the certificate, which nobody but this device vouches for. If the SHA-256 fingerprint that it shows is\
              \nthe one above, go on.\n\
              \nTry it here (curl asks for the password; the last line wants it in place of PASSWORD):\n\
              \n  curl {trust} {here}/health\

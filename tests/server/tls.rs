@@ -406,3 +406,23 @@ fn nobody_is_told_how_to_come_from_outside_to_where_nobody_can() {
         .any(|a| !a.is_loopback() && a.ip().is_ipv4());
     assert_eq!(open.contains("From another machine"), reached, "{open}");
 }
+
+#[test]
+fn the_banner_has_the_line_for_a_browser_and_trusts_no_certificate_unseen() {
+    let device = Device::start();
+    let banner = device.server().banner();
+    let browser = format!("\nIn a browser:\n\n  https://{}/\n", device.address());
+    assert!(banner.contains(&browser), "{banner}");
+    let own = device.state("tls-cert.pem").display().to_string();
+    let curls = |banner: &str| -> Vec<String> {
+        let lines = banner.lines().filter(|line| line.starts_with("  curl "));
+        lines.map(str::to_owned).collect()
+    };
+    let by_file = |line: &String| line.contains(&format!("curl --cacert {own} "));
+    assert!(curls(&banner).iter().all(by_file), "{banner}");
+    // The names in a given one are its owner's: its key is known under any.
+    let banner = Files::new().device().server().banner();
+    let by_key = |line: &String| line.contains("curl -k --pinnedpubkey 'sha256//");
+    let lines = curls(&banner);
+    assert!(lines.len() >= 4 && lines.iter().all(by_key), "{banner}");
+}

@@ -40,6 +40,16 @@ done < <(grep '^  curl ' "$out")
 # The fifth is for other machines; nobody comes from there to a server on the loopback address.
 that 'the banner has all its curl lines' test "$lines" -eq 4
 
+# On a terminal the log's lines stand there too. What comes later than the banner pushes it away.
+env -i PATH="$PATH" LISTEN=127.0.0.1:0 STATE_DIR="$tmp/told" LOG_SOURCES="file:$log" "$postern" --env-file /dev/null >"$tmp/told.out" 2>&1 &
+told=$!
+in_background $told
+that 'the banner is the last thing that a start says' within 15 has "$tmp/told.out" ' passwd --socket '
+sleep 0.3
+that '… behind the lines of the log' test -z "$(sed '1,/ is ready$/d' "$tmp/told.out" | grep ' info \| warn ')"
+that '… among them that of a log source' has "$tmp/told.out" 'a log source changed its state'
+kill "$told" && wait "$told" 2>/dev/null
+
 fingerprint=$(openssl x509 -in "$cacert" -noout -fingerprint -sha256 | sed 's/.*=//')
 that "the banner's fingerprint is the certificate's" has "$out" "SHA-256 $fingerprint"
 ask "https://localhost:$port/health"
