@@ -208,8 +208,8 @@ impl Shown<'_> {
             "Those that postern makes will be shorter in a later version; until then give one of your own (TLS_CERT_FILE)"
         };
         format!(
-            "this certificate is good for {days} days in all. Clients of today refuse more than {most} (Apple's do, Safari and \
-             curl on a Mac among them), even if they are told to trust it. {remedy}"
+            "this certificate is good for {days} days in all. Clients of today refuse more than {most} (Apple's do, Safari among them), \
+             even if they are told to trust it. {remedy}"
         )
     }
 
@@ -258,7 +258,7 @@ logs` (the board's line in known_boards), curl (--cacert, --pinnedpubkey), brows
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// What Apple's systems take at most, of private certificates too (support.apple.com/103769); others have no limit, or the
+/// What Apple's systems take at most, of private certificates too (HT210176); others have no limit, or the
 /// 398 days of public ones.
 const LONGEST: Duration = Duration::from_secs(825 * DAY);
 

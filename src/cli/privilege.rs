@@ -50,6 +50,39 @@ impl Looked {
         words: &[OsString],
         root_state_dir: &Path,
     ) -> Option<String> {
+        let line = || {
+            let words = words.iter().map(|word| shell_word(&word.to_string_lossy()));
+            words.fold("sudo postern".to_owned(), |line, word| line + " " + &word)
+        };
+        let advice = |barred: bool| {
+            let what = "the postern of this machine is another user's, whom this one may not ask";
+            barred.then(|| format!("{what}. As root: {}", line()))
+        };
+        let denied = |file: &Path| File::open(file).is_err_and(|e| e.kind() == PermissionDenied);
+        match command {
+            Command::Health { socket: Some(path) }
+            | Command::Status {
+                socket: Some(path), ..
+            }
+            | Command::Cve {
+                socket: Some(path), ..
+            }
+            | Command::Lockouts {
+                socket: Some(path), ..
+            }
+            | Command::Passwd { socket: Some(path) } => {
+                return advice(access(path, Access::WRITE_OK) == Err(Errno::ACCESS));
+            }
+            Command::Audit {
+                folder: Some(path), ..
+            }
+            | Command::Journal {
+                file: Some(path), ..
+            } => {
+                return advice(denied(path));
+            }
+            _ => {}
+        }
         let looked = self.0.borrow();
         let places = looked.as_ref()?;
         let closed = |error| match error {
@@ -65,7 +98,7 @@ impl Looked {
             }),
             None => false,
         };
-        let denied = || File::open(&places.env_file).is_err_and(|e| e.kind() == PermissionDenied);
+        let denied = || denied(&places.env_file);
         let barred = match command {
             Command::Check { .. } => denied(),
             Command::Health { .. }
@@ -78,11 +111,7 @@ impl Looked {
             }
             _ => false,
         };
-        let words = words.iter().map(|word| shell_word(&word.to_string_lossy()));
-        let line = words.fold("sudo postern".to_owned(), |line, word| line + " " + &word);
-        barred.then(|| {
-            format!("the postern of this machine is another user's, whom this one may not ask. As root: {line}")
-        })
+        advice(barred)
     }
 }
 
@@ -145,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn who_names_the_place_himself_is_told_nothing() {
+    fn where_nothing_was_looked_for_nothing_is_advised() {
         let command = Command::Cert {
             action: CertAction::Show,
             json: false,

@@ -128,13 +128,14 @@ impl Certificate {
                 good.keep(&last_good);
                 (good.served(Origin::Files, None)?, None)
             }
-            Err(problem) => match pair::load(&Files::given(&last_good, &last_good)) {
-                Ok(kept) => (kept.served(Origin::LastGood, None)?, Some(problem)),
-                Err(_) => {
-                    let own = own_pair(&own_files(state_dir), now)?;
-                    (own.served(Origin::Own, None)?, Some(problem))
-                }
-            },
+            Err(problem) => {
+                let served = if let Ok(kept) = pair::load(&Files::given(&last_good, &last_good)) {
+                    kept.served(Origin::LastGood, None)?
+                } else {
+                    own_pair(&own_files(state_dir), now)?.served(Origin::Own, None)?
+                };
+                (served, Some(problem))
+            }
         };
         Ok(Self {
             served: RwLock::new(served),

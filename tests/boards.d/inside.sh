@@ -66,7 +66,7 @@ owned() {
 # Who may not enter the service's folders is told what to type, word for word.
 advised() {
     local words said
-    for words in status 'status --json' health cve lockouts 'lockouts clear 192.0.2.1' passwd cert 'cert renew' audit 'audit verify' 'journal stat' check; do
+    for words in status 'status --json' health cve lockouts 'lockouts clear 192.0.2.1' passwd cert 'cert renew' audit 'audit verify' 'journal stat' check "status --socket $state/postern.sock" "journal stat $state/journal" "audit $state"; do
         # shellcheck disable=SC2086 # words are what is wanted
         said=$(setpriv --reuid nobody --regid nogroup --clear-groups env -i HOME=/nonexistent /usr/bin/postern $words 2>&1 </dev/null) &&
             { echo "$words: $said"; return 1; }
