@@ -307,6 +307,8 @@ fn server_config(key: &Arc<CertifiedKey>) -> Result<Arc<ServerConfig>, TlsError>
     config.ticketer = provider::Ticketer::new()?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 1;
+    // An attacker who meddles with the client's list must not choose.
+    config.ignore_client_order = true;
     Ok(Arc::new(config))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use postern::clock::Timestamp;
@@ -53,6 +54,29 @@ fn tls_1_3_and_1_2_are_spoken_and_sessions_resumed_by_ticket() {
                 Some(HandshakeKind::Resumed)
             );
         }
+    }
+}
+
+#[test]
+fn the_cipher_suite_is_the_servers_choice() {
+    let device = Device::start();
+    for version in [&TLS13, &TLS12] {
+        let chosen = [false, true].map(|is_reversed| {
+            let mut provider = rustls::crypto::ring::default_provider();
+            if is_reversed {
+                provider.cipher_suites.reverse();
+            }
+            let config = ClientConfig::builder_with_provider(Arc::new(provider))
+                .with_protocol_versions(&[version])
+                .expect("a version")
+                .with_root_certificates(crate::client::roots(&device.state("tls-cert.pem")))
+                .with_no_client_auth();
+            let mut client = Client::connect_with(device.address(), config).expect("TLS");
+            is_served(&mut client);
+            let suite = client.stream.conn.negotiated_cipher_suite();
+            suite.expect("a cipher suite").suite()
+        });
+        assert_eq!(chosen[0], chosen[1], "{version:?}");
     }
 }
 
