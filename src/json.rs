@@ -115,7 +115,7 @@ mod tests {
         ] {
             assert!(!parse(text.as_bytes()).unwrap_err().is_data(), "{text}");
         }
-        assert!(parse(&[b'['; 100_000]).is_err());
+        assert!(parse("[".repeat(100_000).as_bytes()).is_err());
     }
 
     #[test]

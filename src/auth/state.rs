@@ -4,6 +4,7 @@
 //! It is built before the journal, which replays into it, and so it knows no clock of its own.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,13 +23,23 @@ pub struct Durable {
     /// Dead tokens.
     pub(super) revocations: Revocations,
     account: RwLock<Option<Account>>,
-    /// While the change to a new password is being committed: the login that goes on under it, if one does. Not so in a
-    /// replay, which does not know that login.
-    superseding: Mutex<Option<Option<Id>>>,
+    superseding: Mutex<Superseding>,
     lock_outs: Mutex<HashMap<ClientKey, Timestamp>>,
     proofs: Mutex<Proofs<Timestamp>>,
     /// The longest lifetime, in seconds, that tokens were ever given.
     longest: AtomicU64,
+}
+
+/// What the password makes pointless that is being committed.
+#[derive(Clone, Copy, Default)]
+enum Superseding {
+    /// None is, or a replay gives it, which does not know the login that went on.
+    #[default]
+    Nothing,
+    /// All logins there were.
+    All,
+    /// All but the one that asks.
+    AllBut(Id),
 }
 
 /// The one account's password. The user's name is configuration.
@@ -98,9 +109,9 @@ impl Durable {
     /// Commits a new password by `commit`, and forgets at once what it makes pointless. `going_on` is the login that goes on
     /// under it, if one does.
     pub(super) fn supersede<T>(&self, going_on: Option<Id>, commit: impl FnOnce() -> T) -> T {
-        *self.superseding.lock() = Some(going_on);
+        *self.superseding.lock() = going_on.map_or(Superseding::All, Superseding::AllBut);
         let committed = commit();
-        *self.superseding.lock() = None;
+        *self.superseding.lock() = Superseding::Nothing;
         committed
     }
 
@@ -165,7 +176,7 @@ impl State for Durable {
             } => {
                 let mut account = self.account.write();
                 if account.as_ref().is_none_or(|a| a.generation <= *generation) {
-                    let superseding = self.superseding.lock().take();
+                    let superseding = mem::take(&mut *self.superseding.lock());
                     *account = Some(Account {
                         generation: *generation,
                         origin: *origin,
@@ -175,8 +186,12 @@ impl State for Durable {
                     });
                     // Still under the lock of the account: nobody finds an old token neither revoked nor superseded, nor
                     // has one of the new generation been revoked yet.
-                    if let Some(going_on) = superseding {
-                        self.revocations.forget_superseded(going_on);
+                    match superseding {
+                        Superseding::Nothing => {}
+                        Superseding::All => self.revocations.forget_superseded(None),
+                        Superseding::AllBut(login) => {
+                            self.revocations.forget_superseded(Some(login));
+                        }
                     }
                 }
             }

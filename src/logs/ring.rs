@@ -58,7 +58,10 @@ impl Entry {
         match fields.get(name) {
             None => false,
             Some(Value::String(text)) => text == value,
-            Some(other) => other.to_string() == value,
+            Some(other) => {
+                let json = other.to_string();
+                json == value
+            }
         }
     }
 

@@ -1,12 +1,17 @@
 //! When there is no room to remember another revocation: refused loudly, nothing forgotten, and over by itself.
 
+use parking_lot::Mutex;
 use postern::journal::{MemoryStorage, Room};
 use serde_json::json;
 
 use crate::device::{Device, PASSWORD, TODAY, Tokens, USER, install_own_events};
 
+/// What one device says of its table is heard by all in this process, and one test counts it.
+static ONE_TABLE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_full_table_of_revocations_refuses_says_so_once_and_recovers_when_entries_expire() {
+    let _alone = ONE_TABLE.lock();
     install_own_events();
     let device = Device::with(&[("MAX_REVOCATIONS", "100")]);
     let mut tokens = device.login();
@@ -57,6 +62,7 @@ fn a_full_table_of_revocations_refuses_says_so_once_and_recovers_when_entries_ex
 
 #[test]
 fn a_password_change_makes_room_in_a_full_table_at_once() {
+    let _alone = ONE_TABLE.lock();
     let device = Device::with(&[("MAX_REVOCATIONS", "100")]);
     let caller = device.login();
     let (ended, open) = (device.login(), device.login());

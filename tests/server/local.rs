@@ -169,8 +169,13 @@ fn what_is_no_request_is_answered_as_on_the_network() {
         ("GET /health HTTP/1.1\nHost: a\n\n", 400),
         ("GET /health HTTP/1.1\r\nHost: a\r\nTE: gzip\r\n\r\n", 200),
         (
-            "POST /api/logout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "POST /api/logout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
             501,
+        ),
+        // RFC 9112, section 6.3: without chunked at the end nobody knows where the body ends.
+        (
+            "POST /api/logout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+            400,
         ),
         ("GET /health\r\n", 400),
         ("\u{16}\u{3}\u{1}\r\n\r\n", 400),

@@ -356,7 +356,7 @@ fn the_end_of_a_login_closes_its_streams_alone_with_1008() {
     let alive = Arc::new(AtomicBool::new(true));
     let asked = alive.clone();
     let mut ended = bench.greeted(|s| {
-        s.alive = Box::new(move || asked.load(Ordering::SeqCst).then_some(Duration::MAX))
+        s.alive = Box::new(move || asked.load(Ordering::SeqCst).then_some(Duration::MAX));
     });
     let mut other = bench.greeted(|_| {});
     let asked = alive.clone();
