@@ -94,9 +94,10 @@ impl Connection {
     /// A fresh connection.
     #[must_use]
     pub fn new(link: Link, peer: Peer, place: Place, now: Instant) -> Self {
-        let (phase, limit) = match link.is_handshaking() {
-            true => (Phase::Handshake, HANDSHAKE),
-            false => (Phase::Head(HeadReader::default()), IDLE),
+        let (phase, limit) = if link.is_handshaking() {
+            (Phase::Handshake, HANDSHAKE)
+        } else {
+            (Phase::Head(HeadReader::default()), IDLE)
         };
         Self {
             link,

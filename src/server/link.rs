@@ -12,6 +12,7 @@ use super::transport::TlsTransport;
 use crate::logs::hub::Transport;
 
 /// One client's bytes.
+#[expect(clippy::struct_excessive_bools, reason = "facts, each on its own")]
 pub(super) struct Link {
     carrier: Carrier,
     /// Whether any byte has come.

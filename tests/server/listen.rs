@@ -47,7 +47,7 @@ fn none_at_all_stops_the_start_and_each_is_named() {
     let mut device = Device::start();
     device.stop();
     device.set("LISTEN", &format!("{taken},{NOWHERE}"));
-    let refused = device.try_boot().err().expect("a refusal").to_string();
+    let refused = device.try_boot().expect_err("a refusal").to_string();
     assert!(refused.starts_with("LISTEN: "), "{refused}");
     assert!(
         refused.contains("in use by") && refused.contains("not an address of this machine"),
