@@ -1,78 +1,98 @@
 //! The few files beside the journal: written whole or not at all, private, read with a bound.
+//!
+//! What lies in a state folder is opened by descriptor, without following a link, and only if nobody but root and the
+//! process's own user could have put it there (the functions whose name ends in `own`, and all that write): a folder that a
+//! service owns may hold what somebody who broke into the service left for root to find. That root does not work there at
+//! all, but hands over to the folder's owner, is [`privileges`](crate::privileges)' part.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+mod walk;
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fstat, linkat, openat, renameat, statat,
+    unlinkat,
+};
+use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
 /// Makes the directory (and those above it) if need be, and closes it to everybody else (0700).
 ///
 /// # Errors
-/// The file system's; [`io::ErrorKind::InvalidInput`] for a directory that everybody shares, like `/tmp` or `/`.
-pub fn prepare_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let mode = fs::metadata(path)?.permissions().mode();
-    if mode & STICKY != 0 || path.canonicalize()?.parent().is_none() {
+/// The file system's; [`io::ErrorKind::InvalidInput`] for a directory that everybody shares, like `/tmp` or `/`, or that
+/// `is_ours` refuses after a look at the names in it; [`io::ErrorKind::PermissionDenied`] for somebody else's. It is as it was
+/// then.
+pub fn prepare_dir(path: &Path, is_ours: impl FnOnce(&[String]) -> bool) -> io::Result<()> {
+    let folder = walk::make(path)?;
+    let there = fstat(&folder)?;
+    let mode = Mode::from_raw_mode(there.st_mode);
+    let above = statat(&folder, "..", AtFlags::empty())?;
+    let is_root = (above.st_dev, above.st_ino) == (there.st_dev, there.st_ino);
+    let not_ours = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
+    if mode.contains(Mode::SVTX) || is_root {
         let shared = "everybody shares this folder; name one of postern's own";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, shared));
+        return Err(not_ours(shared.to_owned()));
     }
-    if mode & 0o777 != 0o700 {
-        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    ours_alone(&there, path)?;
+    let folder = walk::reopen(folder.as_fd())?;
+    let names = names(&folder)?;
+    if !is_ours(&names) {
+        let example = names.first().map_or("", String::as_str);
+        return Err(not_ours(format!(
+            "it is not empty, and what is in it (as {example:?}) is not postern's; it is left as it is. Name an empty \
+             folder, or one that is not there yet"
+        )));
+    }
+    if mode != Mode::RWXU {
+        fchmod(&folder, Mode::RWXU)?;
     }
     Ok(())
 }
 
-/// Replaces a file's contents atomically and durably; the file is 0600, and its owner's as before.
+/// What is in a folder, by name; those of folders end in `/`.
+fn names(folder: &OwnedFd) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        match name.as_str() {
+            "." | ".." => {}
+            _ if entry.file_type() == FileType::Directory => names.push(name + "/"),
+            _ => names.push(name),
+        }
+    }
+    Ok(names)
+}
+
+/// Replaces a file's contents atomically and durably; the file is 0600.
 ///
 /// A crash before the rename leaves the old file, and a `.new` that the next call overwrites; one after it may still show
 /// the old file, until the directory is synced. At no instant is there half a file.
 ///
 /// # Errors
-/// The file system's.
+/// The file system's; [`io::ErrorKind::PermissionDenied`] in a folder that is somebody else's.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
+    let (folder, name) = own_folder(path)?;
+    let mut beside = name.to_owned();
     beside.push(".new");
-    let beside = PathBuf::from(beside);
     // Removed first: an old one might have other permissions, or be a link.
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)?;
-    inherit_owner(&file, path);
+    gone(unlinkat(&folder, &beside, AtFlags::empty()))?;
+    let mut file = create_at(&folder, &beside, OFlags::WRONLY)?;
     let written = file
         .write_all(contents)
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&beside, path));
+        .and_then(|()| Ok(renameat(&folder, &beside, &folder, name)?));
     if written.is_err() {
         // Half a file on a full card would keep it full.
-        let _ = fs::remove_file(&beside);
+        let _ = unlinkat(&folder, &beside, AtFlags::empty());
     }
     written?;
-    sync_parent(path)
-}
-
-/// Gives a new file the owner of the one whose place it takes, or else the folder's. Root may put something right in a
-/// service's folder, and the service has to be able to use it afterwards. Nobody else can, nor needs to.
-pub fn inherit_owner(file: &File, path: &Path) {
-    if !geteuid().is_root() {
-        return;
-    }
-    let model = fs::metadata(path).or_else(|_| fs::metadata(parent(path)));
-    let (Ok(model), Ok(own)) = (model, file.metadata()) else {
-        return;
-    };
-    if (model.uid(), model.gid()) != (own.uid(), own.gid()) {
-        // Some file systems have no owners. It is no reason not to go on.
-        let _ = fchown(file, Some(model.uid()), Some(model.gid()));
-    }
+    sync(&folder)
 }
 
 /// Says whose a file is that may not be used, and the way out, if that is what is wrong.
@@ -82,8 +102,8 @@ pub fn whose(path: &Path, error: io::Error) -> io::Error {
         return error;
     }
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
-    match fs::metadata(path) {
-        Ok(there) if there.uid() != user => io::Error::new(
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.uid() != user && error.raw_os_error().is_some() => io::Error::new(
             error.kind(),
             format!(
                 "{error}: it belongs to user {}, and postern runs as user {user}. As root: chown {user}:{group} {}",
@@ -98,16 +118,44 @@ pub fn whose(path: &Path, error: io::Error) -> io::Error {
 /// Removes a file durably; one that is not there is no error.
 ///
 /// # Errors
-/// The file system's.
+/// As [`replace`].
 pub fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Ok(()) => sync_parent(path),
+    let (folder, name) = own_folder(path)?;
+    match unlinkat(&folder, name, AtFlags::empty()) {
+        Ok(()) => sync(&folder),
         // A read-only file system refuses without a look.
-        Err(error) => match fs::symlink_metadata(path) {
-            Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
+        Err(error) => match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(()),
+            _ => Err(error.into()),
         },
     }
+}
+
+/// Removes a file, if it is there. A crash may undo it.
+///
+/// # Errors
+/// As [`replace`].
+pub fn unlink(path: &Path) -> io::Result<()> {
+    let (folder, name) = own_folder(path)?;
+    gone(unlinkat(&folder, name, AtFlags::empty()))
+}
+
+/// Gives a file another name in its folder, in place of what has that name.
+///
+/// # Errors
+/// As [`replace`].
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let (folder, name) = own_folder(from)?;
+    Ok(renameat(&folder, name, &folder, last(to)?)?)
+}
+
+/// Gives a file a second name in its folder.
+///
+/// # Errors
+/// As [`replace`]; if the name is taken.
+pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    let (folder, name) = own_folder(from)?;
+    Ok(linkat(&folder, name, &folder, last(to)?, AtFlags::empty())?)
 }
 
 /// Makes what was done to the names in a file's folder survive a crash.
@@ -115,7 +163,47 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The file system's.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
-    File::open(parent(path))?.sync_all()
+    sync(&walk::open(parent(path))?)
+}
+
+fn sync(folder: &OwnedFd) -> io::Result<()> {
+    File::from(walk::reopen(folder.as_fd())?).sync_all()
+}
+
+/// Opens a folder for a lock on it.
+///
+/// # Errors
+/// The file system's; [`io::ErrorKind::PermissionDenied`] if it is somebody else's.
+pub fn open_folder(path: &Path) -> io::Result<File> {
+    let folder = walk::open(path)?;
+    ours_alone(&fstat(&folder)?, path)?;
+    Ok(walk::reopen(folder.as_fd())?.into())
+}
+
+/// Makes a folder (0700) and those above it, if they are not there.
+///
+/// # Errors
+/// The file system's.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    walk::make(path).map(drop)
+}
+
+/// Whose a folder is: user and group.
+///
+/// # Errors
+/// The file system's.
+pub fn owner(folder: &Path) -> io::Result<(u32, u32)> {
+    let there = fstat(walk::open(folder)?)?;
+    Ok((there.st_uid, there.st_gid))
+}
+
+/// What is known of a file, or of the link that has its name.
+///
+/// # Errors
+/// The file system's.
+pub fn stat(path: &Path) -> io::Result<Stat> {
+    let folder = walk::open(parent(path))?;
+    Ok(statat(&folder, last(path)?, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// The folder that a file is in.
@@ -125,36 +213,37 @@ pub fn parent(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-/// Reads a regular file of at most [`MAX_FILE`] bytes.
+/// Reads a regular file of at most [`MAX_FILE`] bytes, also behind a link: one that the configuration names.
 ///
 /// # Errors
 /// The file system's; [`io::ErrorKind::InvalidData`] for something that is no regular file,
 /// [`io::ErrorKind::FileTooLarge`] for what is too large.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    read_up_to(path, MAX_FILE)
+    contents(&open_regular(path)?, MAX_FILE)
 }
 
-/// Reads a regular file of at most so many bytes. What is larger is refused before any of it is read.
+/// Reads a file of postern's own, or one that root left for it: no link, and nobody else can change it meanwhile.
+///
+/// # Errors
+/// As [`read`], and as [`open_own`].
+pub fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    read_own_up_to(path, MAX_FILE)
+}
+
+/// The same, of at most so many bytes. What is larger is refused before any of it is read.
+///
+/// # Errors
+/// As [`read_own`].
+pub fn read_own_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    contents(&open_own(path, OFlags::RDONLY)?, limit)
+}
+
+/// Reads a regular file of at most so many bytes, whoever's it is and wherever it lies, behind links or not.
 ///
 /// # Errors
 /// As [`read`].
 pub fn read_up_to(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     contents(&open_regular(path)?, limit)
-}
-
-/// Reads a file that another program left for postern: no link, and root's or postern's own, so that nobody else can
-/// change it meanwhile.
-///
-/// # Errors
-/// As [`read`]; [`io::ErrorKind::PermissionDenied`] for somebody else's file.
-pub fn read_left(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open_no_link(path)?;
-    let owner = file.metadata()?.uid();
-    if owner != 0 && owner != geteuid().as_raw() {
-        let message = format!("it belongs to user {owner}, who is neither root nor postern's");
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-    }
-    contents(&file, limit)
 }
 
 /// Reads a regular file of at most so many bytes, whoever's it is, by a path that does not end in a link.
@@ -170,28 +259,118 @@ pub fn read_no_link(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// The file system's; [`io::ErrorKind::InvalidData`] for something that is no regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    open_with(path, OFlags::NONBLOCK)
-}
-
-/// The same, of a path that does not end in a link.
-///
-/// # Errors
-/// As [`open_regular`].
-pub fn open_no_link(path: &Path) -> io::Result<File> {
-    open_with(path, OFlags::NONBLOCK | OFlags::NOFOLLOW)
-}
-
-fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
+        .custom_flags(i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0))
         .open(path)?;
-    if !file.metadata()?.is_file() {
-        let message = "this is no regular file";
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-    }
+    regular(file)
+}
+
+/// The same, of a path that does not end in a link, nor leads through one that somebody else made.
+///
+/// # Errors
+/// As [`open_regular`]; [`io::ErrorKind::InvalidData`] for a link, too.
+pub fn open_no_link(path: &Path) -> io::Result<File> {
+    open_at(&walk::open(parent(path))?, last(path)?, OFlags::RDONLY)
+}
+
+/// Opens a file in a folder of postern's own. File and folder are root's or ours, and neither is reached through a link
+/// that somebody else made; the file itself is no link at all.
+///
+/// # Errors
+/// As [`open_no_link`]; [`io::ErrorKind::PermissionDenied`] for what is somebody else's.
+pub fn open_own(path: &Path, flags: OFlags) -> io::Result<File> {
+    let (folder, name) = own_folder(path)?;
+    let file = open_at(&folder, name, flags)?;
+    ours_alone(&fstat(&file)?, path)?;
     Ok(file)
 }
+
+/// Makes a new, private file in a folder of postern's own.
+///
+/// # Errors
+/// The file system's; [`io::ErrorKind::PermissionDenied`] in somebody else's folder.
+pub fn create_own(path: &Path, flags: OFlags) -> io::Result<File> {
+    let (folder, name) = own_folder(path)?;
+    create_at(&folder, name, flags)
+}
+
+/// Opens a file of postern's own as [`open_own`], or makes it as [`create_own`].
+///
+/// # Errors
+/// As those.
+pub fn open_or_create(path: &Path, flags: OFlags) -> io::Result<File> {
+    match open_own(path, flags) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    match create_own(path, flags) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open_own(path, flags),
+        made => made,
+    }
+}
+
+/// The folder that a file of ours is in, and its name there.
+fn own_folder(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
+    let parent = parent(path);
+    let folder = walk::open(parent)?;
+    ours_alone(&fstat(&folder)?, parent)?;
+    Ok((folder, last(path)?))
+}
+
+fn last(path: &Path) -> io::Result<&OsStr> {
+    path.file_name()
+        .ok_or_else(|| io::ErrorKind::InvalidFilename.into())
+}
+
+fn open_at(folder: &OwnedFd, name: &OsStr, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let refused = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    match openat(folder, name, flags, Mode::empty()) {
+        Ok(file) => regular(file.into()),
+        Err(Errno::LOOP) => refused("this is a link, which is not followed"),
+        // A socket, or a FIFO that nobody reads (`open(2)`).
+        Err(Errno::NXIO) => refused(NOT_REGULAR),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn create_at(folder: &OwnedFd, name: &OsStr, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    Ok(openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+}
+
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, NOT_REGULAR))
+}
+
+/// Fails for what somebody else owns, and so can change at any time.
+fn ours_alone(there: &Stat, path: &Path) -> io::Result<()> {
+    if walk::is_trusted(there) {
+        return Ok(());
+    }
+    let (owner, user, group) = (there.st_uid, geteuid().as_raw(), getegid().as_raw());
+    let message = format!(
+        "{path} belongs to user {owner}, and postern runs as user {user}. Run it as that user (postern --user {owner} …), \
+         or as root: chown {user}:{group} {path}",
+        path = path.display()
+    );
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+}
+
+/// What is not there need not be removed.
+fn gone(removed: Result<(), Errno>) -> io::Result<()> {
+    match removed {
+        Err(Errno::NOENT) | Ok(()) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+const NOT_REGULAR: &str = "this is no regular file";
 
 /// Enough of a file's metadata to notice that it was replaced or rewritten.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -222,96 +401,8 @@ fn contents(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
-/// The mode bit of folders in which everybody may write (`inode(7)`).
-const STICKY: u32 = 0o1000;
-
 /// Keys, certificate chains and passwords are far smaller.
 const MAX_FILE: u64 = 1024 * 1024;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_replaced_whole_and_is_private() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("secret");
-        replace(&path, b"one").expect("written");
-        // A leftover of a crashed replacement is no obstacle.
-        fs::write(dir.path().join("secret.new"), b"half").expect("written");
-        replace(&path, b"two").expect("replaced");
-        assert_eq!(read(&path).expect("read"), b"two");
-        assert_eq!(
-            fs::metadata(&path).expect("there").permissions().mode() & 0o777,
-            0o600
-        );
-        assert!(!dir.path().join("secret.new").exists());
-        remove(&path).expect("removed");
-        remove(&path).expect("removed twice");
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn the_state_folder_is_closed_to_others() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("a/b");
-        fs::create_dir_all(&path).expect("made");
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("opened");
-        prepare_dir(&path).expect("prepared");
-        assert_eq!(
-            fs::metadata(&path).expect("there").permissions().mode() & 0o777,
-            0o700
-        );
-    }
-
-    #[test]
-    fn who_may_not_use_a_file_is_told_whose_it_is_and_the_way_out() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("journal");
-        fs::write(&path, "").expect("written");
-        if !geteuid().is_root() || std::os::unix::fs::chown(&path, Some(1234), None).is_err() {
-            return;
-        }
-        let said = whose(&path, io::ErrorKind::PermissionDenied.into()).to_string();
-        assert!(said.contains("belongs to user 1234"), "{said}");
-        assert!(said.contains("chown 0:"), "{said}");
-        let other = whose(&path, io::ErrorKind::StorageFull.into());
-        assert_eq!(other.kind(), io::ErrorKind::StorageFull);
-        assert!(!other.to_string().contains("belongs"));
-    }
-
-    #[test]
-    fn a_replacement_that_fails_leaves_nothing_beside() {
-        let dir = tempfile::tempdir().expect("a directory");
-        // A folder cannot be replaced by a file.
-        let path = dir.path().join("taken");
-        fs::create_dir(&path).expect("made");
-        assert!(replace(&path, b"anew").is_err());
-        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
-    }
-
-    #[test]
-    fn a_folder_that_everybody_shares_is_not_closed_to_them() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let mode = || {
-            fs::metadata(dir.path())
-                .expect("there")
-                .permissions()
-                .mode()
-                & 0o7777
-        };
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).expect("opened");
-        assert!(prepare_dir(dir.path()).is_err());
-        assert_eq!(mode(), 0o1777);
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).expect("closed");
-    }
-
-    #[test]
-    fn what_is_no_small_regular_file_is_refused() {
-        let dir = tempfile::tempdir().expect("a directory");
-        assert!(read(dir.path()).is_err());
-        let large = dir.path().join("large");
-        fs::write(&large, vec![0; 1024 * 1024 + 1]).expect("written");
-        assert!(read(&large).is_err());
-    }
-}
+mod tests;

@@ -16,4 +16,5 @@ mod json;
 pub mod limits;
 pub mod logs;
 mod packed;
+pub mod privileges;
 pub mod server;

@@ -6,14 +6,17 @@ use std::{env, io};
 
 use postern::cli::{self, Console};
 use postern::config::Config;
+use postern::privileges;
 
 fn main() -> ExitCode {
+    privileges::forbid_dumps();
     // Handles, not locks: the server's threads write to these too.
     let mut console = Console {
         input_is_terminal: io::stdin().is_terminal(),
         input: &mut io::stdin(),
         out: &mut io::stdout(),
         err: &mut io::stderr(),
+        hands_over: true,
     };
     let status = cli::run(
         env::args_os().skip(1),

@@ -69,18 +69,11 @@ impl InitialFile {
 
     /// The password in it, if there is one.
     pub fn read(&self) -> io::Result<Option<GeneratedPassword>> {
-        let bytes = match files::read(&self.path()) {
+        let bytes = match files::read_own(&self.path()) {
             Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            // Too large or no file at all: not what was written here.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge
-                ) =>
-            {
-                return Ok(None);
-            }
+            // Not what was written here.
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Ok(None),
             Err(error) => return Err(error),
         };
         let text = std::str::from_utf8(&bytes).ok();

@@ -6,6 +6,7 @@ mod cert;
 mod check;
 mod cve;
 mod generate;
+mod hand_over;
 mod hash_password;
 mod health;
 pub mod help;
@@ -49,6 +50,8 @@ pub struct Console<'a> {
     pub out: &'a mut dyn Write,
     /// Standard error: questions, warnings and what went wrong.
     pub err: &'a mut dyn Write,
+    /// Whether root's rights are given up where they should be: by starting the program anew, with the same words.
+    pub hands_over: bool,
 }
 
 /// Does what the words behind the program's name say, and returns the exit status.
@@ -66,7 +69,7 @@ pub fn run<W: Into<OsString>>(
         Ok(invocation) => {
             let (looked, command) = (Looked::default(), invocation.command.clone());
             let load = |env_file: Option<&Path>| looked.note(env_file, load(env_file));
-            let done = dispatch(invocation, console, load, serve);
+            let done = dispatch(invocation, &words, console, load, serve);
             match done {
                 Ok(status) if status != SUCCESS && !geteuid().is_root() => looked
                     .advice(&command, &words, root_state_dir())
@@ -93,11 +96,14 @@ pub fn run<W: Into<OsString>>(
 
 fn dispatch(
     invocation: Invocation,
+    words: &[OsString],
     console: &mut Console<'_>,
     load: impl FnOnce(Option<&Path>) -> Result<Config, ConfigError>,
     serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> io::Result<u8> {
+    hand_over::to_user(&invocation, words, console)?;
     let load = || load(invocation.env_file.as_deref());
+    let load = hand_over::to_owner(&invocation, words, console, load)?;
     let text = match invocation.command {
         Command::Serve => return serve::run(load(), console, serve),
         Command::Check { certificate } => return check::run(load(), certificate, console),

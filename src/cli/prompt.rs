@@ -138,6 +138,7 @@ mod tests {
                 input_is_terminal: true,
                 out: &mut io::sink(),
                 err: &mut io::sink(),
+                hands_over: false,
             };
             let answer = yes(&mut console, "?", || Ok(())).unwrap();
             assert_eq!(answer, expected, "{typed:?}");
@@ -147,6 +148,7 @@ mod tests {
             input_is_terminal: true,
             out: &mut io::sink(),
             err: &mut io::sink(),
+            hands_over: false,
         };
         let stopped = || Err(io::ErrorKind::ConnectionAborted.into());
         assert!(!yes(&mut console, "?", stopped).unwrap());
@@ -160,6 +162,7 @@ mod tests {
             input_is_terminal: true,
             out: &mut io::sink(),
             err: &mut err,
+            hands_over: false,
         };
         let stopped = || Err(io::ErrorKind::ConnectionAborted.into());
         let line = secret_line(&mut console, "Password: ", stopped);

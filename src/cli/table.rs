@@ -121,6 +121,8 @@ pub enum FlagId {
     Yes,
     /// One of the desk client's.
     Logs(logs::Flag),
+    /// Whose rights to have.
+    User,
     /// Explain.
     Help,
     /// Tell the version.
@@ -154,14 +156,23 @@ pub const COMMON_FLAGS: &[FlagRow] = &[
     },
 ];
 
-/// Flags that stand alone, without a command.
-pub const PROGRAM_FLAGS: &[FlagRow] = &[FlagRow {
-    id: FlagId::Generate,
-    long: "generate",
-    short: None,
-    argument: Some("WHAT"),
-    help: "print the man page (man), or the completion for a shell (complete-bash, complete-zsh, complete-fish)",
-}];
+/// Flags that stand before a command, or alone; behind some command one of them has another meaning.
+pub const PROGRAM_FLAGS: &[FlagRow] = &[
+    FlagRow {
+        id: FlagId::User,
+        long: "user",
+        short: None,
+        argument: Some("NAME"),
+        help: "before the command, as root: do it with NAME's rights alone",
+    },
+    FlagRow {
+        id: FlagId::Generate,
+        long: "generate",
+        short: None,
+        argument: Some("WHAT"),
+        help: "print the man page (man), or the completion for a shell (complete-bash, complete-zsh, complete-fish)",
+    },
+];
 
 /// All commands, in the order they are explained in.
 pub const COMMANDS: &[CommandRow] = &[
@@ -365,6 +376,7 @@ With --json the lines are the board's own: logs and gaps, and a hello where the 
         summary: "show the audit log's last entries: who came in, tried to, and changed what",
         details: "\
 Of FOLDER, or of STATE_DIR. The server may be running; it writes an entry within a second, a wrong password within ten. \
+What repeats is folded: `and 12 more like it` counts those since the entry before. \
 With --json the lines as they stand in the files. Times are the board's, in UTC.",
         flags: &[
             FlagRow {
@@ -613,8 +625,7 @@ mod tests {
         }
         for command in COMMANDS {
             for flag in command.flags {
-                let mut others = COMMON_FLAGS.iter().chain(PROGRAM_FLAGS);
-                assert!(others.all(|other| other.long != flag.long));
+                assert!(COMMON_FLAGS.iter().all(|other| other.long != flag.long));
             }
         }
     }

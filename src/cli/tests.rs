@@ -16,6 +16,7 @@ pub(super) fn with_console(
         input_is_terminal: false,
         out: &mut out,
         err: &mut err,
+        hands_over: false,
     });
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status, text(out), text(err))
@@ -371,6 +372,7 @@ fn a_reader_that_has_gone_is_no_error() {
         input_is_terminal: false,
         out: &mut Gone,
         err: &mut err,
+        hands_over: false,
     };
     let load = |_: Option<&Path>| unreachable!();
     assert_eq!(run(["--help"], &mut console, load, |_| Ok(())), 0);

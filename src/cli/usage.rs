@@ -24,6 +24,8 @@ use crate::limits::ClientKey;
 pub struct Invocation {
     /// The env file named, if one is.
     pub env_file: Option<PathBuf>,
+    /// Whose rights to have, if that is said.
+    pub user: Option<String>,
     /// The command, with its arguments.
     pub command: Command,
 }
@@ -184,6 +186,7 @@ struct Words {
     yes: bool,
     help_with: Option<CommandId>,
     env_file: Option<PathBuf>,
+    user: Option<String>,
     socket: Option<PathBuf>,
     cost: Option<u32>,
     lines: Option<u32>,
@@ -282,6 +285,7 @@ impl Words {
             FlagId::Help => self.help = true,
             FlagId::Version => self.version = true,
             FlagId::EnvFile => self.env_file = Some(PathBuf::from(argument)),
+            FlagId::User => self.user = Some(argument.to_string_lossy().into_owned()),
             FlagId::Socket => self.socket = Some(PathBuf::from(argument)),
             FlagId::Json => self.json = true,
             FlagId::SkipCertificate => self.skip_certificate = true,
@@ -301,6 +305,12 @@ impl Words {
 
     fn unknown_flag(&self, shown: &str) -> UsageError {
         let name = shown.trim_start_matches('-');
+        let user = |flag: &FlagRow| flag.id == FlagId::User && flag.long == name;
+        if PROGRAM_FLAGS.iter().any(user) {
+            return UsageError(format!(
+                "{shown} stands before the command, as in postern {shown} …"
+            ));
+        }
         let owner = COMMANDS
             .iter()
             .find(|command| command.flags.iter().any(|flag| flag.long == name));
@@ -401,6 +411,7 @@ impl Words {
         };
         Ok(Invocation {
             env_file: self.env_file,
+            user: self.user,
             command,
         })
     }
@@ -621,6 +632,15 @@ mod tests {
             let expected = Command::Check { certificate: true };
             assert_eq!(invocation.command, expected, "{words}");
         }
+    }
+
+    #[test]
+    fn a_user_before_the_command_is_whose_rights_to_have_and_behind_logs_whose_login() {
+        let words = "--user postern logs board --user admin";
+        let invocation = parse(words.split_whitespace()).unwrap();
+        assert_eq!(invocation.user.as_deref(), Some("postern"));
+        let refused = parse(["status", "--user", "postern"]).unwrap_err();
+        assert!(refused.to_string().contains("before the command"));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! A damaged journal written anew from all that is whole in it. The damaged file stays beside it.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -48,8 +47,8 @@ pub struct Leave {
     pub own: bool,
 }
 
-/// Repairs the journal at `path`, or the one that a link there points to. One by the name of `journal` is a server's: its
-/// folder's lock is held while anything is changed.
+/// Repairs the journal at `path`; a link is not followed. One by the name of `journal` is a server's: its folder's lock is held
+/// while anything is changed.
 ///
 /// # Errors
 /// [`OpenError::Locked`] while a server runs; [`OpenError::Unreadable`] for one of a newer version;
@@ -59,39 +58,30 @@ pub fn repair(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<Outcom
         location: path.display().to_string(),
         source,
     };
-    let real = fs::canonicalize(path).map_err(located)?;
     // Before the lock: where nothing is to be done, nothing is made.
-    if let Plan::Nothing(outcome) = plan(&real, entropy, leave)? {
+    if let Plan::Nothing(outcome) = plan(path, entropy, leave)? {
         return Ok(outcome);
     }
-    let locks = locks(path, &real)?;
-    let done = plan(&real, entropy, leave).and_then(|plan| match plan {
+    let lock = lock(path)?;
+    let done = plan(path, entropy, leave).and_then(|plan| match plan {
         Plan::Nothing(outcome) => Ok(outcome),
-        Plan::Replace { bytes, by } => replace(&real, &bytes, by).map_err(located),
+        Plan::Replace { bytes, by } => replace(path, &bytes, by).map_err(located),
     });
     if done.is_err() {
-        locks.into_iter().for_each(FileStorage::leave);
+        lock.into_iter().for_each(FileStorage::leave);
     }
     done
 }
 
-/// The locks of the servers whose journal it may be: where it is looked for, and where it lies.
+/// The lock of the server whose journal it may be.
 ///
 /// # Errors
-/// [`OpenError::Locked`] while one of them runs; [`OpenError::Storage`].
-pub fn locks(path: &Path, real: &Path) -> Result<Vec<FileStorage>, OpenError> {
-    let mut folders: Vec<PathBuf> = Vec::new();
-    for path in [path, real] {
-        let is_journal = path.file_name().is_some_and(|name| name == FILE_NAME);
-        let folder = fs::canonicalize(files::parent(path)).unwrap_or_default();
-        if is_journal && !folders.contains(&folder) {
-            folders.push(folder);
-        }
-    }
-    folders
-        .iter()
-        .map(|folder| FileStorage::open(folder))
-        .collect()
+/// [`OpenError::Locked`] while it runs; [`OpenError::Storage`].
+pub fn lock(path: &Path) -> Result<Option<FileStorage>, OpenError> {
+    let is_journal = path.file_name().is_some_and(|name| name == FILE_NAME);
+    is_journal
+        .then(|| FileStorage::open(files::parent(path)))
+        .transpose()
 }
 
 /// What there is to do.

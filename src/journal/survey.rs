@@ -70,7 +70,7 @@ impl Survey {
 /// As for any file: [`io::ErrorKind::InvalidData`] for something that is no regular one, and
 /// [`io::ErrorKind::FileTooLarge`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    files::read_up_to(path, MAX_FILE as u64)
+    files::read_no_link(path, MAX_FILE as u64)
 }
 
 /// Looks through a file. Every record, every gap and a torn tail go to `sink`, in the order in which they lie.

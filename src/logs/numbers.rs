@@ -122,7 +122,7 @@ fn write(path: &Path, next: u64) -> io::Result<()> {
 }
 
 fn read(path: &Path) -> io::Result<Span> {
-    let text = files::read(path)?;
+    let text = files::read_own(path)?;
     let words = std::str::from_utf8(&text).unwrap_or_default();
     let numbers: Option<Vec<u64>> = words
         .split_ascii_whitespace()

@@ -21,6 +21,7 @@ mod render;
 #[cfg(test)]
 mod rfc9112_tests;
 mod secret_key;
+mod state_dir;
 pub mod tls;
 mod transport;
 mod watchdog;

@@ -22,7 +22,7 @@ pub fn load_or_generate(
     forgotten: bool,
 ) -> Result<Zeroizing<Vec<u8>>, (PathBuf, io::Error)> {
     let path = state_dir.join(FILE);
-    match files::read(&path).map(Zeroizing::new) {
+    match files::read_own(&path).map(Zeroizing::new) {
         Ok(text) => match URL_SAFE_NO_PAD
             .decode(text.trim_ascii())
             .map(Zeroizing::new)

@@ -129,7 +129,7 @@ impl Certificate {
                 (good.served(Origin::Files, None)?, None)
             }
             Err(problem) => {
-                let served = if let Ok(kept) = pair::load(&Files::given(&last_good, &last_good)) {
+                let served = if let Ok(kept) = pair::load(&Files::kept(&last_good, &last_good)) {
                     kept.served(Origin::LastGood, None)?
                 } else {
                     own_pair(&own_files(state_dir), now)?.served(Origin::Own, None)?

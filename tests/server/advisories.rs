@@ -122,6 +122,7 @@ fn command(device: &Device, flags: &[&str]) -> (u8, String) {
             input_is_terminal: false,
             out: &mut out,
             err: &mut err,
+            hands_over: false,
         },
         |_| unreachable!("the socket is named"),
         |_| unreachable!("nothing is served"),

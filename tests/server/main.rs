@@ -30,6 +30,7 @@ mod process;
 mod program;
 mod refresh;
 mod secrets;
+mod state_folder;
 mod stop;
 mod stream_endings;
 mod streams;

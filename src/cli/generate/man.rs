@@ -228,6 +228,10 @@ const FILES: &[(&str, &str)] = &[
         "STATE_DIR/audit.log, STATE_DIR/audit.log.1",
         "and so on up to 3: who came in, tried to, and changed what; looked at with `postern audit`",
     ),
+    (
+        "STATE_DIR/audit.log.kept",
+        "what is rare in those that were rotated away: password changes, starts and the like",
+    ),
     ("STATE_DIR/secret-key", "signs the tokens"),
     (
         "STATE_DIR/tls-cert.pem, STATE_DIR/tls-key.pem",

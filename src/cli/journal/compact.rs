@@ -1,6 +1,5 @@
 //! `postern journal compact`: what nobody needs any more goes, while the server is stopped.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,29 +9,24 @@ use crate::auth::Durable;
 use crate::cli::{Console, FAILURE, SUCCESS};
 use crate::clock::SystemTimeSource;
 use crate::files;
-use crate::journal::repair::locks;
-use crate::journal::survey::{FILE_NAME, survey};
+use crate::journal::repair::lock;
+use crate::journal::survey::survey;
 use crate::journal::{FileStorage, Journal, OpenError};
 
 pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
-    let real = fs::canonicalize(path)?;
     let refusal = match survey(bytes, &mut |_| ()) {
         Err(reason) => return unreadable(path, &reason, console),
         Ok(survey) if !survey.whole() => {
             Some("it is not whole; `postern journal verify` says what to do".to_owned())
         }
         // Under another name the new file would not take its place.
-        Ok(_) if real.file_name().is_none_or(|name| name != FILE_NAME) => Some(format!(
-            "this is a link to {}, which is not called {FILE_NAME}",
-            real.display()
-        )),
         Ok(_) => None,
     };
     if let Some(refusal) = refusal {
         writeln!(console.err, "postern: {}: {refusal}", path.display())?;
         return Ok(FAILURE);
     }
-    match compact(path, &real) {
+    match compact(path) {
         Ok((before, Some(after))) => {
             writeln!(console.out, "compacted: {before} bytes before, {after} now")?;
             Ok(SUCCESS)
@@ -61,9 +55,9 @@ pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::R
 }
 
 /// The file's bytes before, and after if it could be done.
-fn compact(path: &Path, real: &Path) -> Result<(u64, Option<u64>), OpenError> {
-    let _locks = locks(path, real)?;
-    let storage = FileStorage::unguarded(files::parent(real));
+fn compact(path: &Path) -> Result<(u64, Option<u64>), OpenError> {
+    let _lock = lock(path)?;
+    let storage = FileStorage::unguarded(files::parent(path));
     let state = Arc::new(Durable::new());
     let time = Arc::new(SystemTimeSource::new());
     let (journal, replayed) = Journal::open(Box::new(storage), state, time)?;

@@ -2,13 +2,12 @@
 //! where two commands at once could undo each other's work.
 
 use std::env;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::stop::Stop;
@@ -50,10 +49,10 @@ impl Keep {
 
     /// Makes the folder, and those in it that `name` stands in.
     pub(super) fn prepare(&self, name: &str) -> io::Result<PathBuf> {
-        files::prepare_dir(&self.0)?;
+        files::prepare_dir(&self.0, |_| true)?;
         let path = self.path(name);
         if let Some(parent) = path.parent() {
-            files::prepare_dir(parent)?;
+            files::prepare_dir(parent, |_| true)?;
         }
         Ok(path)
     }
@@ -62,12 +61,7 @@ impl Keep {
     pub(super) fn lock(&self, name: &str, stop: &Stop) -> io::Result<Lock> {
         // A file beside it: the file itself is replaced, and a lock on the old one would hold nobody.
         let path = self.prepare(&format!("{name}.lock"))?;
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)?;
+        let file = files::open_or_create(&path, OFlags::WRONLY)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -81,7 +81,7 @@ pub(super) struct Known {
 pub(super) fn look_up(keep: &Keep, board: &Board) -> Result<Option<Known>, String> {
     let file = keep.path(FILE);
     let failed = |error: &dyn fmt::Display| format!("{}: {error}", file.display());
-    let text = match files::read(&file) {
+    let text = match files::read_own(&file) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|_| failed(&"this is no text"))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
@@ -112,7 +112,7 @@ pub(super) fn keep(
 ) -> io::Result<()> {
     let _lock = keep.lock(FILE, stop)?;
     let file = keep.prepare(FILE)?;
-    let before = match files::read(&file) {
+    let before = match files::read_own(&file) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),

@@ -44,7 +44,7 @@ impl Saved {
 
     /// The certificate and the token, if they are there and make sense.
     pub(super) fn read(&self) -> Option<(Fingerprint, SecretString)> {
-        let bytes = Zeroizing::new(files::read(&self.path()).ok()?);
+        let bytes = Zeroizing::new(files::read_own(&self.path()).ok()?);
         let text = std::str::from_utf8(&bytes).ok()?;
         let (fingerprint, token) = text.split_once('\n')?;
         let fingerprint = fingerprint.parse().ok()?;

@@ -39,10 +39,10 @@ fn mark(path: &Path) -> Result<Mark, io::ErrorKind> {
 /// # Errors
 /// [`Failure`].
 pub fn read(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Release>, Failure> {
-    let bytes = files::read_left(&folder.join(FILE), MAX_BODY).map_err(Failure::File)?;
+    let bytes = files::read_own_up_to(&folder.join(FILE), MAX_BODY).map_err(Failure::File)?;
     if let Some(key) = key {
         let beside = folder.join(SIGNATURE);
-        let signature = match files::read_left(&beside, signature::MAX_SIGNATURE) {
+        let signature = match files::read_own_up_to(&beside, signature::MAX_SIGNATURE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             other => Some(other.map_err(Failure::File)?),
         };

@@ -1,14 +1,15 @@
 //! The journal's files in a folder of the real file system.
 //!
 //! ```text
-//! STATE_DIR/lock   held by flock(2) for as long as the storage lives; empty, never removed
+//! STATE_DIR/lock   held by flock(2) for as long as the storage lives; never removed. Empty, until an audit log is
+//!                  written in the folder
 //! ```
 //!
 //! The lock is a file of its own since a replacement gives `journal` a new inode, and a lock sits on the inode.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -18,7 +19,6 @@ use rustix::io::Errno;
 use super::{LEAST_ROOM, Room, Storage, StorageFile, too_large};
 use crate::files;
 use crate::journal::OpenError;
-use crate::journal::survey::FILE_NAME;
 
 /// A folder that this process alone uses.
 #[derive(Debug)]
@@ -41,13 +41,9 @@ impl FileStorage {
             location: path.display().to_string(),
             source,
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(FOLDER_MODE)
-            .create(folder)
-            .map_err(|error| failed(folder, error))?;
+        files::make_folder(folder).map_err(|error| failed(folder, error))?;
         let path = folder.join(LOCK);
-        let made = !path.exists();
+        let made = files::stat(&path).is_err();
         match take_lock(&path) {
             Ok(lock) => Ok(Self {
                 folder: folder.to_owned(),
@@ -75,7 +71,7 @@ impl FileStorage {
     pub fn leave(self) {
         if self.made {
             // Still held: who has opened it meanwhile sees that it has lost its name, and makes another.
-            let _ = fs::remove_file(self.path(LOCK));
+            let _ = files::remove(&self.path(LOCK));
         }
     }
 
@@ -92,8 +88,8 @@ impl FileStorage {
         let mut lock = lock.lock();
         let path = self.path(LOCK);
         let held = lock.metadata()?;
-        let is_held = fs::metadata(&path)
-            .is_ok_and(|there| there.dev() == held.dev() && there.ino() == held.ino());
+        let is_held = files::stat(&path)
+            .is_ok_and(|there| there.st_dev == held.dev() && there.st_ino == held.ino());
         if !is_held {
             *lock = take_lock(&path)?;
         }
@@ -108,15 +104,21 @@ impl Storage for FileStorage {
 
     fn open(&self, name: &str) -> io::Result<Option<Box<dyn StorageFile>>> {
         let path = self.path(name);
-        if !is_file(&path)? {
-            return Ok(None);
-        }
-        let mut options = OpenOptions::new();
-        options.read(true);
-        let file = match options.append(true).open(&path) {
+        let file = match files::open_own(&path, OFlags::RDWR | OFlags::APPEND) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             // What is in it has to be in force on a file system that cannot be written to as well; `writable` tells.
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-                return Ok(Some(Box::new(options.append(false).open(&path)?)));
+                return Ok(Some(Box::new(files::open_own(&path, OFlags::RDONLY)?)));
+            }
+            // What is not understood must not pass for a first start.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory
+                ) =>
+            {
+                let message = format!("{error}; move it away, or put back a copy of the journal");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
             }
             opened => opened.map_err(|error| files::whose(&path, error))?,
         };
@@ -128,33 +130,24 @@ impl Storage for FileStorage {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
         self.keep_lock()?;
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create_new(true)
-            .mode(FILE_MODE)
-            .open(self.path(name))?;
-        files::inherit_owner(&file, &self.path(FILE_NAME));
-        Ok(Box::new(file))
+        let flags = OFlags::RDWR | OFlags::APPEND;
+        Ok(Box::new(files::create_own(&self.path(name), flags)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path(from), self.path(to))
+        files::rename(&self.path(from), &self.path(to))
     }
 
     fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::hard_link(self.path(from), self.path(to))
+        files::link(&self.path(from), &self.path(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.path(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        files::unlink(&self.path(name))
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        files::sync_parent(&self.path(LOCK))
     }
 
     fn room(&self) -> io::Result<Room> {
@@ -217,24 +210,6 @@ impl StorageFile for File {
     }
 }
 
-/// Whether there is a file. Something else in its place is an error: what is not understood must not pass for a first
-/// start.
-fn is_file(path: &Path) -> io::Result<bool> {
-    let refused = |what: &str| {
-        let message = format!("{what}; move it away, or put back a copy of the journal");
-        Err(io::Error::new(io::ErrorKind::InvalidData, message))
-    };
-    match fs::metadata(path) {
-        Ok(there) if there.is_file() => Ok(true),
-        Ok(_) => refused("this is no regular file"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
-            Ok(_) => refused("this is a link to a file that is not there"),
-            Err(_) => Ok(false),
-        },
-        Err(error) => Err(files::whose(path, error)),
-    }
-}
-
 /// [`io::ErrorKind::WouldBlock`] if somebody else has it.
 fn take_lock(path: &Path) -> io::Result<File> {
     loop {
@@ -248,19 +223,8 @@ fn take_lock(path: &Path) -> io::Result<File> {
 
 fn try_lock(path: &Path) -> io::Result<File> {
     // For reading, which is all a lock needs: a read-only file system has locks too.
-    let lock = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let lock = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(FILE_MODE)
-                .open(path)?;
-            files::inherit_owner(&lock, &path.with_file_name(FILE_NAME));
-            lock
-        }
-        opened => opened.map_err(|error| files::whose(path, error))?,
-    };
+    let lock =
+        files::open_or_create(path, OFlags::RDONLY).map_err(|error| files::whose(path, error))?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => Err(io::ErrorKind::WouldBlock.into()),
         locked => locked.map(|()| lock).map_err(io::Error::from),
@@ -272,10 +236,12 @@ pub const LOCK: &str = "lock";
 
 /// Password hashes are for nobody else to read.
 const FILE_MODE: u32 = 0o600;
-const FOLDER_MODE: u32 = 0o700;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -332,30 +298,48 @@ mod tests {
     }
 
     #[test]
-    fn what_root_makes_in_a_services_folder_is_the_services() {
+    fn root_touches_nothing_in_a_services_folder() {
         if !rustix::process::geteuid().is_root() {
             return;
         }
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("state");
-        fs::create_dir(&folder).unwrap();
-        std::os::unix::fs::chown(&folder, Some(1234), Some(2345)).unwrap();
-        let owner = |name: &str| {
-            let there = fs::metadata(folder.join(name)).unwrap();
-            (there.uid(), there.gid())
-        };
         let storage = FileStorage::open(&folder).unwrap();
-        storage.create("journal.new").unwrap();
-        for name in ["lock", "journal.new"] {
-            assert_eq!(owner(name), (1234, 2345), "{name}");
-        }
-        // The journal's own owner counts, if there is one.
-        storage.rename("journal.new", "journal").unwrap();
-        std::os::unix::fs::chown(folder.join("journal"), Some(1235), Some(2346)).unwrap();
-        storage.create("journal.new").unwrap();
-        assert_eq!(owner("journal.new"), (1235, 2346));
-        files::replace(&folder.join("journal"), b"anew").unwrap();
-        assert_eq!(owner("journal"), (1235, 2346));
+        storage.create("journal").unwrap();
+        fs::remove_file(folder.join("lock")).unwrap();
+        std::os::unix::fs::chown(&folder, Some(1234), Some(2345)).unwrap();
+        let refused = FileStorage::open(&folder).unwrap_err();
+        assert!(refused.to_string().contains("--user 1234"), "{refused}");
+        assert!(storage.open("journal").is_err());
+        assert!(storage.rename("journal", "journal.new").is_err());
+        assert!(storage.link("journal", "journal.damaged.1").is_err());
+        assert!(storage.remove("journal").is_err());
+        let names: Vec<_> = fs::read_dir(&folder).unwrap().flatten().collect();
+        assert!(names.len() == 1 && names[0].file_name() == "journal");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_lock_or_the_journal_makes_and_changes_nothing_elsewhere() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("state");
+        fs::create_dir(&folder).unwrap();
+        let target = outer.path().join("target");
+        std::os::unix::fs::symlink(&target, folder.join("lock")).unwrap();
+        let refused = FileStorage::open(&folder).unwrap_err();
+        assert!(refused.to_string().contains("link"), "{refused}");
+        assert!(!target.exists());
+        fs::remove_file(folder.join("lock")).unwrap();
+
+        fs::write(&target, "theirs").unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink(&target, folder.join("journal")).unwrap();
+        let storage = FileStorage::open(&folder).unwrap();
+        assert!(storage.open("journal").is_err());
+        let mode = fs::metadata(&target).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode, fs::read(&target).unwrap().as_slice()),
+            (0o644, &b"theirs"[..])
+        );
     }
 
     #[test]

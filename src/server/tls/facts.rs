@@ -42,7 +42,7 @@ impl Facts {
     /// # Errors
     /// When the file cannot be read, or holds no certificate that makes sense.
     pub fn read(file: &Path) -> Result<Self, TlsError> {
-        let chain = chain(file)?;
+        let chain = chain(file, false)?;
         let first = chain.first().map_or(&[][..], |der| der.as_ref());
         Self::of(first).map_err(|error| TlsError::Content {
             path: file.to_owned(),

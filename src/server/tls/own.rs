@@ -13,10 +13,9 @@
 //! A lock on the folder itself keeps two of these apart. It needs no file, so root makes none in another user's folder.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,6 +38,7 @@ pub fn own_files(state_dir: &Path) -> Files {
         cert: state_dir.join(CERT),
         key: state_dir.join(KEY),
         next_key: Some(state_dir.join(NEXT_KEY)),
+        own: true,
     }
 }
 
@@ -55,7 +55,7 @@ pub fn renew(state_dir: &Path, now: Timestamp) -> Result<(), RenewError> {
         let path = path.to_owned();
         move |error| RenewError::File { path, error }
     };
-    match fs::metadata(&own.cert) {
+    match files::stat(&own.cert) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(RenewError::NeverMade(own.cert));
         }
@@ -69,16 +69,8 @@ pub fn renew(state_dir: &Path, now: Timestamp) -> Result<(), RenewError> {
         io::ErrorKind::WouldBlock => RenewError::Busy(state_dir.to_owned()),
         _ => at(state_dir)(error),
     })?;
-    for path in [&own.cert, &own.key] {
-        belongs(path, state_dir)?;
-    }
     settle_in_turn(&own).map_err(at(state_dir))?;
-    make(&own, now, |key| {
-        belongs(key, state_dir).map_err(|error| match error {
-            RenewError::Owner { folder, .. } => RenewError::NotGiven(folder),
-            other => other,
-        })
-    })
+    Ok(make(&own, now)?)
 }
 
 /// Why there is no new certificate.
@@ -94,22 +86,6 @@ pub enum RenewError {
     /// Another one is at it.
     #[error("{}: the certificate is being made anew by somebody else", .0.display())]
     Busy(PathBuf),
-    /// A file that is not the folder's owner's, so that neither would be the one in its place.
-    #[error("{}: this belongs to user {owner}, but STATE_DIR to user {folder}, who runs postern; nothing is changed. \
-             As root: chown {folder} {}", path.display(), path.display())]
-    Owner {
-        /// Which file.
-        path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-        /// Whose the folder is.
-        folder: u32,
-    },
-    /// The new key would not be the folder's owner's, and the server could not read it.
-    #[error(
-        "the new key cannot be given to user {0}, to whom STATE_DIR belongs; nothing is changed. Run this as that user"
-    )]
-    NotGiven(u32),
     /// A file, or the folder.
     #[error("{}: {error}", path.display())]
     File {
@@ -125,7 +101,8 @@ pub enum RenewError {
 
 /// Finishes, or clears away, what a crash left of a new pair. Whether it can or not, the pair is whole.
 pub(super) fn settle(own: &Files) {
-    if own.next_key.as_ref().is_none_or(|next| !next.exists()) {
+    let next = own.next_key.as_ref();
+    if next.is_none_or(|next| files::stat(next).is_err()) {
         return;
     }
     let settled = turn(files::parent(&own.cert)).and_then(|_turn| settle_in_turn(own));
@@ -135,14 +112,15 @@ pub(super) fn settle(own: &Files) {
 }
 
 fn settle_in_turn(own: &Files) -> io::Result<()> {
-    let Some(next) = own.next_key.as_ref().filter(|next| next.exists()) else {
+    let next = own.next_key.as_ref();
+    let Some(next) = next.filter(|next| files::stat(next).is_ok()) else {
         return Ok(());
     };
-    let with = |key: &Path| load(&Files::given(&own.cert, key));
+    let with = |key: &Path| load(&Files::kept(&own.cert, key));
     if with(&own.key).is_ok() {
         files::remove(next)
     } else if with(next).is_ok() {
-        fs::rename(next, &own.key)?;
+        files::rename(next, &own.key)?;
         files::sync_parent(&own.key)
     } else {
         // Neither can be used, perhaps only not read just now.
@@ -154,43 +132,33 @@ fn settle_in_turn(own: &Files) -> io::Result<()> {
 pub(super) fn make_first(own: &Files, now: Timestamp) -> Result<(), TlsError> {
     // A board without its door is worse than two who make the pair at once.
     let _turn = turn(files::parent(&own.cert));
-    make(own, now, |_| Ok(()))
+    make(own, now)
 }
 
-/// Makes key and certificate. `approve` sees the new key's file before anything depends on it.
-fn make<E: From<TlsError>>(
-    own: &Files,
-    now: Timestamp,
-    approve: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
+/// Makes key and certificate.
+fn make(own: &Files, now: Timestamp) -> Result<(), TlsError> {
     let (key, certificate) = generate(now).map_err(TlsError::Generate)?;
     let at = |path: &Path| {
         let path = path.to_owned();
         move |error| TlsError::File { path, error }
     };
     let next = own.next_key.as_ref().unwrap_or(&own.key);
-    // An old one might have another owner, which the new one would inherit.
-    files::remove(next).map_err(at(next))?;
     files::replace(next, key.as_bytes()).map_err(at(next))?;
     // A crash here, or a refusal, leaves the old pair.
-    let put = approve(next).and_then(|()| {
-        files::replace(&own.cert, certificate.as_bytes())
-            .map_err(|error| at(&own.cert)(error).into())
-    });
-    if let Err(error) = put {
+    if let Err(error) = files::replace(&own.cert, certificate.as_bytes()) {
         // Unless the new certificate is there all the same, and only its folder could not be synced.
         let _ = settle_in_turn(own);
-        return Err(error);
+        return Err(at(&own.cert)(error));
     }
     // A crash here leaves the new certificate, and its key in `next`.
-    fs::rename(next, &own.key)
+    files::rename(next, &own.key)
         .and_then(|()| files::sync_parent(&own.key))
-        .map_err(|error| at(&own.key)(error).into())
+        .map_err(at(&own.key))
 }
 
 /// The only one who makes or moves these files, for as long as the answer is kept.
 fn turn(folder: &Path) -> io::Result<File> {
-    let folder = File::open(folder)?;
+    let folder = files::open_folder(folder)?;
     let until = Instant::now() + PATIENCE;
     loop {
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
@@ -198,26 +166,6 @@ fn turn(folder: &Path) -> io::Result<File> {
             Err(Errno::WOULDBLOCK) if Instant::now() < until => thread::sleep(RETRY),
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-/// Fails where a file is there that the folder's owner, and so the server, does not own.
-fn belongs(path: &Path, folder: &Path) -> Result<(), RenewError> {
-    let owner = |path: &Path| fs::metadata(path).map(|meta| meta.uid());
-    let at = |path: &Path, error| RenewError::File {
-        path: path.to_owned(),
-        error,
-    };
-    let folder = owner(folder).map_err(|error| at(folder, error))?;
-    match owner(path) {
-        Ok(owner) if owner == folder => Ok(()),
-        Ok(owner) => Err(RenewError::Owner {
-            path: path.to_owned(),
-            owner,
-            folder,
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(at(path, error)),
     }
 }
 

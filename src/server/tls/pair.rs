@@ -23,6 +23,8 @@ pub struct Files {
     pub key: PathBuf,
     /// Where the key is while it is about to take the old one's place.
     pub(super) next_key: Option<PathBuf>,
+    /// Whether they are in the state folder, where no link is followed.
+    pub(super) own: bool,
 }
 
 impl Files {
@@ -33,6 +35,15 @@ impl Files {
             cert: cert.to_owned(),
             key: key.to_owned(),
             next_key: None,
+            own: false,
+        }
+    }
+
+    /// Of the state folder.
+    pub(super) fn kept(cert: &Path, key: &Path) -> Self {
+        Self {
+            own: true,
+            ..Self::given(cert, key)
         }
     }
 }
@@ -67,7 +78,7 @@ impl Pair {
     /// Keeps it in one file, so that key and certificate can never be torn apart. A file that already holds it is left
     /// alone: flash wears.
     pub fn keep(&self, file: &Path) {
-        if files::read(file)
+        if files::read_own(file)
             .is_ok_and(|kept| Zeroizing::new(kept).as_slice() == self.pem.as_bytes())
         {
             return;
@@ -109,7 +120,7 @@ pub(super) fn expired(
 
 /// Reads a pair, expired or not.
 pub(super) fn load(files: &Files) -> Result<Pair, TlsError> {
-    let chain = chain(&files.cert)?;
+    let chain = chain(&files.cert, files.own)?;
     fitting(chain.clone(), files, &files.key).or_else(|problem| {
         // While a new pair is put in place, or after a crash in its midst.
         let next = files.next_key.as_deref();
@@ -119,8 +130,8 @@ pub(super) fn load(files: &Files) -> Result<Pair, TlsError> {
 }
 
 /// The certificates in a file, one at least.
-pub(super) fn chain(cert_file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(cert_file)?)
+pub(super) fn chain(cert_file: &Path, own: bool) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(cert_file, own)?)
         .collect::<Result<_, _>>()
         .map_err(|error| content(cert_file, format!("not a PEM certificate: {error}")))?;
     if chain.is_empty() {
@@ -135,7 +146,7 @@ fn fitting(
     files: &Files,
     key_file: &Path,
 ) -> Result<Pair, TlsError> {
-    let key = Zeroizing::new(read(key_file)?);
+    let key = Zeroizing::new(read(key_file, files.own)?);
     let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|_| content(key_file, "there is no PEM private key in it".into()))?;
     let not_after = chain
@@ -185,8 +196,9 @@ fn pem(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> Zeroizing<Strin
     text
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    files::read(path).map_err(|error| TlsError::File {
+fn read(path: &Path, own: bool) -> Result<Vec<u8>, TlsError> {
+    let read = if own { files::read_own } else { files::read };
+    read(path).map_err(|error| TlsError::File {
         path: path.to_owned(),
         error,
     })

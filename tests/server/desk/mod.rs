@@ -149,6 +149,7 @@ fn shown(options: &Options, desk: &Desk, typed: Option<&str>, out: &Screen, err:
         input_is_terminal: typed.is_some(),
         out: &mut out.clone(),
         err: &mut err.clone(),
+        hands_over: false,
     };
     run(options, desk, &mut console).expect("a console that takes everything")
 }

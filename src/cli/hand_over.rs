@@ -1,0 +1,126 @@
+//! Before a command touches anything: whose rights it is done with. Root becomes the user that is named, or the owner of the
+//! folder that the command works in.
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use rustix::process::geteuid;
+
+use super::{Command, Console, Invocation};
+use crate::config::{Config, ConfigError};
+use crate::files;
+use crate::privileges::Identity;
+
+/// Goes on as the user who is named before the command; comes back if that is so already, or if nobody is.
+///
+/// # Errors
+/// When that cannot be.
+pub(super) fn to_user(
+    invocation: &Invocation,
+    words: &[OsString],
+    console: &Console<'_>,
+) -> io::Result<()> {
+    let Some(typed) = &invocation.user else {
+        return Ok(());
+    };
+    let identity = Identity::find(typed).map_err(io::Error::other)?;
+    if identity.is_in_force()? {
+        return Ok(());
+    }
+    // Where root's own postern would keep its state, that user's is meant, not a folder of root's home.
+    let given = ["STATE_DIR", STATE]
+        .iter()
+        .any(|name| env::var_os(name).is_some());
+    let state: &[_] = if given {
+        &[]
+    } else {
+        &[(STATE, Path::new(SERVICE))]
+    };
+    start(identity, words, state, console)
+}
+
+/// Goes on as the owner of the folder that the command works in, if root runs it and somebody else owns that. Comes back if
+/// it is so already, with the way to the configuration.
+///
+/// # Errors
+/// When that cannot be.
+pub(super) fn to_owner<'a>(
+    invocation: &Invocation,
+    words: &[OsString],
+    console: &mut Console<'_>,
+    load: impl FnOnce() -> Result<Config, ConfigError> + 'a,
+) -> io::Result<Box<dyn FnOnce() -> Result<Config, ConfigError> + 'a>> {
+    let named = match &invocation.command {
+        Command::Journal {
+            file: Some(file), ..
+        } => Some(files::parent(file)),
+        Command::Audit {
+            folder: Some(folder),
+            ..
+        } => Some(folder.as_path()),
+        Command::Serve
+        | Command::Check { .. }
+        | Command::Passwd { socket: None }
+        | Command::Cert { .. }
+        | Command::Audit { .. }
+        | Command::Journal { .. } => None,
+        _ => return Ok(Box::new(load)),
+    };
+    if let Some(folder) = named {
+        become_owner(folder, words, &[], console)?;
+        return Ok(Box::new(load));
+    }
+    let config = load();
+    let folder = match &config {
+        Ok(config) => &config.state_dir,
+        Err(error) => &error.rest.state_dir,
+    };
+    // Where it lies is not known to that user: root's home is not his.
+    become_owner(folder, words, &[("STATE_DIR", folder)], console)?;
+    Ok(Box::new(move || config))
+}
+
+fn become_owner(
+    folder: &Path,
+    words: &[OsString],
+    env: &[(&str, &Path)],
+    console: &mut Console<'_>,
+) -> io::Result<()> {
+    if !console.hands_over || !geteuid().is_root() || folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let shown = folder.display();
+    let owner = Identity::of_owner(folder)
+        .map_err(|error| io::Error::new(error.kind(), format!("{shown}: {error}")))?;
+    let Some(owner) = owner else { return Ok(()) };
+    if words.is_empty() || words.iter().any(|word| word == "serve") {
+        // A server without root's rights may not read what it is expected to.
+        let user = owner.user();
+        writeln!(
+            console.err,
+            "warning: {shown} belongs to user {user}: postern goes on as that user, not as root"
+        )?;
+    }
+    start(owner, words, env, console)
+}
+
+/// Comes back only with an error, or in a test.
+fn start(
+    identity: Identity,
+    words: &[OsString],
+    env: &[(&str, &Path)],
+    console: &Console<'_>,
+) -> io::Result<()> {
+    if console.hands_over {
+        return Err(identity.start(words, env));
+    }
+    Ok(())
+}
+
+/// Where systemd says that the state is.
+const STATE: &str = "STATE_DIRECTORY";
+
+/// Where an installed service has it.
+const SERVICE: &str = "/var/lib/postern";
