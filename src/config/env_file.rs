@@ -7,14 +7,15 @@
 //!
 //! Messages name the file and the line, but never show the line: it may hold a secret.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::{Problem, Variable, nearest::nearest, variables};
+use crate::files;
 
 /// What an env file says.
 #[derive(Default)]
@@ -37,7 +38,7 @@ impl EnvFile {
     /// Reads the file at `path`. `None` if there is no such file.
     pub fn read(path: &Path) -> Option<Self> {
         let place = path.display().to_string();
-        let (text, everybody) = match read_bounded(path) {
+        let (text, there) = match read_bounded(path) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -63,11 +64,23 @@ impl EnvFile {
             ]
             .contains(&entry.variable.name)
         });
-        if let (true, Some(entry)) = (everybody, secret) {
+        if let (true, Some(entry)) = (there.mode & 0o004 != 0, secret) {
             file.warnings.push(format!(
-                "{place} holds {} and everybody on this machine can read it: chmod 600 {place}",
+                "{place} holds {} and everybody on this machine can read it: chmod o= {place}",
                 entry.variable.name
             ));
+        }
+        // Elsewhere it may be a user's own, for a server of that user's.
+        if path.starts_with(SYSTEM) {
+            let folder = files::parent(path);
+            let above = fs::metadata(folder).ok().map(|above| Rights::of(&above));
+            if !there.is_roots_alone() || above.is_some_and(|above| !above.is_roots_alone()) {
+                let folder = folder.display();
+                file.warnings.push(format!(
+                    "{place} is for root to change and for postern to read, and for nobody else. As root: chown root:postern \
+                     {folder} {place} && chmod 750 {folder} && chmod 640 {place}"
+                ));
+            }
         }
         Some(file)
     }
@@ -184,11 +197,35 @@ fn unknown(name: &str, place: &str) -> String {
     format!("{place}: postern does not know {shown}{hint}")
 }
 
-/// The text, and whether everybody may read the file.
-fn read_bounded(path: &Path) -> io::Result<(Zeroizing<String>, bool)> {
+/// Who may do what with a file or folder.
+#[derive(Clone, Copy)]
+struct Rights {
+    owner: u32,
+    group: u32,
+    /// `rwxrwxrwx`.
+    mode: u32,
+}
+
+impl Rights {
+    fn of(there: &Metadata) -> Self {
+        Self {
+            owner: there.uid(),
+            group: there.gid(),
+            mode: there.mode() & 0o777,
+        }
+    }
+
+    /// Whether nobody but root may change it, and no stranger read it.
+    fn is_roots_alone(self) -> bool {
+        let for_group = if self.group == 0 { 0 } else { 0o020 };
+        self.owner == 0 && self.mode & (0o007 | for_group) == 0
+    }
+}
+
+/// The text, and whose the file is.
+fn read_bounded(path: &Path) -> io::Result<(Zeroizing<String>, Rights)> {
     let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let everybody = metadata.is_file() && metadata.permissions().mode() & 0o004 != 0;
+    let there = Rights::of(&file.metadata()?);
     let mut bytes = Zeroizing::new(Vec::new());
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
@@ -200,8 +237,11 @@ fn read_bounded(path: &Path) -> io::Result<(Zeroizing<String>, bool)> {
         let message = format!("line {line} is not UTF-8");
         io::Error::new(io::ErrorKind::InvalidData, message)
     })?;
-    Ok((Zeroizing::new(text.to_owned()), everybody))
+    Ok((Zeroizing::new(text.to_owned()), there))
 }
+
+/// Settings below this are the system's.
+const SYSTEM: &str = "/etc";
 
 /// The whole table, commented, takes some 4 KB; whoever names a log file by mistake is told so.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -211,6 +251,8 @@ const MAX_NAME: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn value_of(line: &str) -> Option<String> {
@@ -290,6 +332,29 @@ mod tests {
         let file = EnvFile::parse("WORKERS=2 # two\nLISTEN='a # b'", "f");
         assert_eq!(*file.entries[0].value, "2 # two");
         assert_eq!(file.warnings.len(), 1, "{:?}", file.warnings);
+    }
+
+    #[test]
+    fn settings_are_roots_and_only_postern_reads_them_besides() {
+        let rights = |owner, group, mode| Rights { owner, group, mode };
+        for good in [
+            rights(0, 990, 0o640),
+            rights(0, 990, 0o750),
+            rights(0, 0, 0o600),
+            rights(0, 0, 0o660),
+        ] {
+            assert!(good.is_roots_alone(), "{:o}", good.mode);
+        }
+        for bad in [
+            rights(990, 990, 0o600),
+            rights(0, 990, 0o660),
+            rights(0, 990, 0o770),
+            rights(0, 0, 0o644),
+            rights(0, 0, 0o755),
+            rights(0, 0, 0o602),
+        ] {
+            assert!(!bad.is_roots_alone(), "{} {:o}", bad.owner, bad.mode);
+        }
     }
 
     #[test]
