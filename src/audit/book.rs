@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, Kind};
 use super::line::{self, MAX_LINE, NONE_BEFORE};
-use super::queue::Queue;
+use super::queue::{Entry, Queue};
 use super::read::Page;
 use super::shelf::{MAX_BATCH, NAME, NotWritten, Shelf, Tail};
 use crate::clock::Clock;
@@ -27,9 +27,11 @@ pub struct Book {
     /// Events without an entry, and when they will have one for all of them.
     omitted: u64,
     omitted_due: Option<Instant>,
+    /// When the queue has an entry for what it counts.
+    counted_due: Option<Instant>,
     /// Why nothing can be written, as it was logged.
     problem: Option<String>,
-    /// Whether there should be a log already.
+    /// Whether there should be a log already, of which word was left.
     used_before: bool,
     /// Whether nobody else was seen to write here.
     ours: bool,
@@ -55,6 +57,7 @@ impl Book {
             due: None,
             omitted: 0,
             omitted_due: None,
+            counted_due: None,
             problem: None,
             used_before,
             ours: true,
@@ -88,6 +91,8 @@ impl Book {
         if let Tail::Entries { damaged: 1.., .. } = behind {
             notes.extend(found(&behind, None));
         }
+        // Numbers are never given twice.
+        let kept = self.shelf.newest_kept();
         let chain = match (behind, aside) {
             (Tail::Entries { seq, hash, .. }, None) => Chain { seq, hash },
             // What was in the file that cannot be read is not known: a new chain, that can be told from a first one.
@@ -97,9 +102,9 @@ impl Book {
                 if self.used_before {
                     notes.push("there is none, though postern has run here before".to_owned());
                 }
-                Chain::new(0)
+                Chain::new(kept)
             }
-            (Tail::Nothing(_) | Tail::Foreign, _) => Chain::new(1),
+            (Tail::Nothing(_) | Tail::Foreign, _) => Chain::new(kept.max(1)),
         };
         Ok((chain, notes))
     }
@@ -110,7 +115,16 @@ impl Book {
         if self.due.is_some_and(|due| due <= now) {
             self.write(now);
         }
-        [self.due, self.omitted_due].into_iter().flatten().min()
+        let dues = [self.due, self.omitted_due, self.counted_due];
+        dues.into_iter().flatten().min()
+    }
+
+    /// Writes the first entries of all at once, so that from then on there is word of a log.
+    pub fn begin(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) {
+        if !self.used_before {
+            self.take(queue, now);
+            self.write(now);
+        }
     }
 
     /// Takes and writes everything: the last thing that is done.
@@ -152,10 +166,19 @@ impl Book {
             // It stays in the queue, which has its own bound.
             return;
         }
-        let Queue { entries, omitted } = queue();
+        let Queue {
+            entries,
+            omitted,
+            due,
+        } = queue();
+        self.counted_due = due;
         self.omitted += omitted;
-        for (body, delay) in entries {
-            if self.add(&body) {
+        for Entry { body, delay, rare } in entries {
+            // A burst does not fit in here at once; a disk that works makes room.
+            if !self.has_room(rare) && self.problem.is_none() {
+                self.write(now);
+            }
+            if self.add(&body, rare) {
                 self.due_by(now + delay);
             } else {
                 self.omitted += 1;
@@ -167,14 +190,20 @@ impl Book {
         self.tell_omitted(now);
     }
 
+    /// A quarter is for what is rare, so that a flood during a failure leaves it some.
+    fn has_room(&self, rare: bool) -> bool {
+        let room = if rare { self.room } else { self.room / 4 * 3 };
+        self.waiting.len() + MAX_LINE < room
+    }
+
     /// Gives a body its number and its place behind the last line, if there is room for it to wait.
-    fn add(&mut self, body: &str) -> bool {
+    fn add(&mut self, body: &str, rare: bool) -> bool {
+        if !self.has_room(rare) {
+            return false;
+        }
         let Some(chain) = &mut self.chain else {
             return false;
         };
-        if self.waiting.len() + MAX_LINE >= self.room {
-            return false;
-        }
         chain.seq = chain.seq.saturating_add(1);
         let line = line::line(chain.seq, body, &chain.hash);
         chain.hash = line::hash(line.as_bytes());
@@ -189,7 +218,7 @@ impl Book {
         }
         let mut body = Event::default().body(Kind::Omitted, &self.clock);
         line::raw_member(&mut body, "omitted", &self.omitted.to_string());
-        if self.add(&body) {
+        if self.add(&body, false) {
             self.omitted = 0;
             self.omitted_due = None;
             self.due_by(now);
@@ -227,12 +256,18 @@ impl Book {
         match written {
             Ok(()) => {
                 self.waiting = Vec::new();
+                // If this fails it is done at the next write.
+                self.used_before = self.used_before || self.shelf.leave_word().is_ok();
                 if self.problem.take().is_some() {
                     log::info!("the audit log can be written again");
                 }
             }
             Err(NotWritten::Failed(error)) => self.failed(&error, now),
             Err(NotWritten::Changed) => self.failed(&io::Error::other("it keeps changing"), now),
+        }
+        if let Some(note) = self.shelf.note.take() {
+            self.ours = false;
+            notes.push(note);
         }
         self.recovered(&notes, now);
     }
@@ -246,7 +281,7 @@ impl Book {
                 ..Event::default()
             };
             let body = event.body(Kind::Recovered, &self.clock);
-            if self.add(&body) {
+            if self.add(&body, true) {
                 self.due_by(now);
             } else {
                 self.omitted += 1;

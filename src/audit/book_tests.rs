@@ -126,11 +126,16 @@ impl Fixture {
         let first = self.recorded;
         self.recorded += count;
         let mut entries: Vec<_> = (first..self.recorded)
-            .map(|n| (format!("\"event\":\"login\",\"n\":{n}"), Duration::ZERO))
+            .map(|n| Entry {
+                body: format!("\"event\":\"login\",\"n\":{n}"),
+                delay: Duration::ZERO,
+                rare: false,
+            })
             .collect();
         let mut queue = || Queue {
             entries: std::mem::take(&mut entries),
             omitted: 0,
+            due: None,
         };
         self.book.work(&mut queue, self.now);
     }
@@ -499,4 +504,129 @@ fn what_somebody_does_to_the_file_of_a_running_server_is_told_and_shows() {
             "{index}"
         );
     }
+}
+
+impl Fixture {
+    /// So many logins of as many users, and one rare event among them.
+    fn burst(&mut self, logins: u64, rare: &str) {
+        let entry = |body: String, rare| Entry {
+            body,
+            delay: Duration::ZERO,
+            rare,
+        };
+        let mut entries: Vec<_> = (0..logins)
+            .map(|n| entry(format!("\"event\":\"login\",\"user\":\"{n}\""), false))
+            .collect();
+        let middle = entries.len() / 2;
+        entries.insert(middle, entry(format!("\"event\":\"{rare}\""), true));
+        let mut queue = || Queue {
+            entries: std::mem::take(&mut entries),
+            ..Queue::default()
+        };
+        self.book.work(&mut queue, self.now);
+        while self.work().is_some_and(|next| next <= self.now) {}
+    }
+
+    fn events(&self, event: &str) -> Vec<Value> {
+        let mut entries = self.entries();
+        entries.retain(|entry| entry["event"] == event);
+        entries
+    }
+}
+
+#[test]
+fn neither_a_burst_nor_any_number_of_rotations_costs_what_is_rare() {
+    let mut f = Fixture::new();
+    f.burst(300, "password_change");
+    for _ in 0..20 {
+        f.burst(300, "start");
+        f.is_whole();
+    }
+    assert_eq!(f.events("omitted").len(), 0, "a disk that works takes all");
+    assert!(f.book.ours());
+    assert_eq!(f.events("password_change").len(), 1);
+    let starts: u64 = f
+        .events("start")
+        .iter()
+        .map(|start| 1 + start["repeated"].as_u64().unwrap_or(0))
+        .sum();
+    assert_eq!(starts, 20);
+    let report = verify(f.folder.path()).unwrap();
+    assert!(report.kept > 0, "{report:?}");
+    // In the order of their numbers, each once, page by page.
+    let (mut before, mut numbers) = (u64::MAX, Vec::new());
+    loop {
+        let page = f.book.page(before, 7).unwrap();
+        let Some(first) = page.first() else { break };
+        let seq = |line: &String| line::Link::of(line.as_bytes()).unwrap().seq;
+        before = seq(first);
+        numbers.splice(0..0, page.iter().map(seq));
+    }
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+    assert_eq!(numbers.len(), f.entries().len());
+    // Also by a restart, and by one that has lost the log itself.
+    let last = *numbers.last().unwrap();
+    let mut f = f.restarted();
+    for number in 0..4 {
+        fs::remove_file(f.file(number)).unwrap();
+    }
+    f.record(1);
+    assert_eq!(f.events("password_change").len(), 1);
+    let newest = f.entries().last().unwrap()["seq"].as_u64().unwrap();
+    let kept = verify(f.folder.path()).unwrap().kept;
+    assert!(newest > kept && newest <= last, "{newest}");
+}
+
+#[test]
+fn what_is_rare_and_was_changed_is_found_out_and_set_aside() {
+    let mut f = Fixture::new();
+    let count = |path: &Path| fs::read_to_string(path).map_or(0, |text| text.lines().count());
+    while count(&f.file(4)) < 3 {
+        f.burst(40, "password_change");
+    }
+    let kept = f.file(4);
+    let text = fs::read_to_string(&kept).unwrap();
+    fs::write(&kept, text.replacen("password_change", "certificate", 1)).unwrap();
+    let report = verify(f.folder.path()).unwrap();
+    assert_eq!(report.problem_count, 1, "{report:?}");
+    assert_eq!(report.problems[0].file, "audit.log.kept");
+    for _ in 0..20 {
+        f.burst(40, "certificate");
+    }
+    assert!(!f.book.ours());
+    assert!(f.details().iter().any(|text| text.contains("kept.damaged")));
+    assert!(f.folder.path().join("audit.log.kept.damaged").exists());
+    f.is_whole();
+}
+
+#[test]
+fn a_kill_between_any_two_steps_of_a_rotation_leaves_what_is_rare() {
+    for step in 0..16 {
+        let mut f = Fixture::new();
+        f.burst(5, "password_change");
+        while !f.file(3).exists() {
+            f.record(1);
+        }
+        f.calls.fail_from(step, 0);
+        f.record(60);
+        let mut f = f.restarted();
+        f.recorded = 1000;
+        for _ in 0..100 {
+            f.record(1);
+        }
+        assert_eq!(f.events("password_change").len(), 1, "step {step}");
+        f.is_whole();
+    }
+}
+
+#[test]
+fn word_of_a_log_is_left_once_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = folder.path().join("lock");
+    fs::write(&lock, "").unwrap();
+    let mut f = Fixture::at(folder);
+    f.work();
+    assert_eq!(fs::metadata(&lock).unwrap().len(), 0);
+    f.record(1);
+    assert!(fs::metadata(&lock).unwrap().len() > 0);
 }

@@ -48,6 +48,22 @@ impl Kind {
         Self::Stop,
     ];
 
+    /// Whether what has this name seldom happens and matters for long: such an entry is never dropped for the sake of others,
+    /// neither in a burst nor when the log is full.
+    #[must_use]
+    pub fn is_rare(name: &str) -> bool {
+        const RARE: [Kind; 7] = [
+            Kind::RefreshReuse,
+            Kind::PasswordChange,
+            Kind::LockOutCleared,
+            Kind::Certificate,
+            Kind::Start,
+            Kind::Stop,
+            Kind::Recovered,
+        ];
+        RARE.iter().any(|kind| kind.name() == name)
+    }
+
     /// Its name in `"event"`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -164,6 +180,19 @@ pub struct Event<'a> {
 }
 
 impl Event<'_> {
+    /// What two events have in common of which one repeats the other: kind, principal, address, and all else but the token.
+    pub(super) fn likeness(&self, kind: Kind) -> String {
+        let Self {
+            origin,
+            user,
+            outcome,
+            by,
+            token: _,
+            more,
+        } = self;
+        format!("{kind:?} {origin:?} {user:?} {outcome:?} {by:?} {more:?}")
+    }
+
     /// The entry's members between its number and the hash.
     pub(super) fn body(&self, kind: Kind, clock: &Clock) -> String {
         let mut body = String::with_capacity(256);

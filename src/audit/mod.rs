@@ -8,6 +8,7 @@
 mod book;
 mod check;
 mod event;
+mod kept;
 mod line;
 mod queue;
 mod read;
@@ -84,7 +85,8 @@ impl Audit {
         calls: Box<dyn Calls>,
     ) -> io::Result<Self> {
         let now = Instant::now();
-        let limit = bytes / FILES as u64;
+        // The share of what is rare is as large as a file.
+        let limit = bytes / (FILES as u64 + 1);
         let shelf = Shelf::new(folder, limit, calls);
         let shared = Arc::new(Shared {
             entrance: Mutex::new(Entrance::new(now)),
@@ -123,14 +125,10 @@ impl Audit {
             // Whoever comes in by the new one is somebody else.
             self.lately.lock().clear();
         }
+        // Before the lock: telling the time may take its own, for it may log.
+        let body = event.body(kind, &shared.clock);
         let mut entrance = shared.entrance.lock();
-        if entrance.admits(kind, now) {
-            // Telling the time may take its own: it may log.
-            drop(entrance);
-            let body = event.body(kind, &shared.clock);
-            entrance = shared.entrance.lock();
-            entrance.put(kind, body);
-        }
+        entrance.put(kind, event.likeness(kind), body, now);
         if entrance.news {
             shared.news.notify_one();
         }
@@ -159,8 +157,9 @@ impl Audit {
     /// # Errors
     /// The file system's.
     pub fn page(&self, before: u64, limit: usize) -> io::Result<Vec<String>> {
+        let now = Instant::now();
         let mut book = self.shared.book.lock();
-        book.take(&mut || self.shared.entrance.lock().take(), Instant::now());
+        book.take(&mut || self.shared.entrance.lock().take(now, now), now);
         book.page(before, limit)
     }
 
@@ -184,6 +183,14 @@ impl Audit {
     #[must_use]
     pub fn intact(&self) -> bool {
         self.shared.ours.load(Ordering::Relaxed) && self.shared.check.whole()
+    }
+
+    /// Writes what waits, if it is the first that is ever written here: from then on it is known that a server has run. Waits
+    /// for the disk then.
+    pub fn begin(&self) {
+        let now = Instant::now();
+        let mut book = self.shared.book.lock();
+        book.begin(&mut || self.shared.entrance.lock().take(now, now), now);
     }
 
     /// Writes all that waits. What happens later is not recorded any more. Waits for the disk.
@@ -236,7 +243,7 @@ impl Shared {
         if self.closed.load(Ordering::Acquire) {
             return None;
         }
-        let next = book.work(&mut || self.entrance.lock().take(), now);
+        let next = book.work(&mut || self.entrance.lock().take(now, now), now);
         self.healthy.store(book.healthy(), Ordering::Relaxed);
         self.ours.store(book.ours(), Ordering::Relaxed);
         next
@@ -245,7 +252,9 @@ impl Shared {
     fn finish(&self) {
         let mut book = self.book.lock();
         if !self.closed.swap(true, Ordering::AcqRel) {
-            book.finish(&mut || self.entrance.lock().take(), Instant::now());
+            let now = Instant::now();
+            let all = now + queue::REFILL;
+            book.finish(&mut || self.entrance.lock().take(now, all), now);
         }
     }
 }

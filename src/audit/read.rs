@@ -12,6 +12,8 @@ pub struct Page {
     before: u64,
     limit: usize,
     lines: Vec<String>,
+    /// The smallest number that was seen: what is kept of older files may still stand in them.
+    smallest: u64,
 }
 
 impl Page {
@@ -21,6 +23,7 @@ impl Page {
             before,
             limit,
             lines: Vec::new(),
+            smallest: u64::MAX,
         }
     }
 
@@ -42,7 +45,10 @@ impl Page {
     /// # Errors
     /// The file system's.
     pub fn take_files(&mut self, folder: &Path, newest: u64) -> io::Result<()> {
-        for number in 0..FILES {
+        for number in 0..=FILES {
+            if number == FILES {
+                self.before = self.before.min(self.smallest);
+            }
             let (file, len) = match open(&path(folder, number)) {
                 Err(error)
                     if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) =>
@@ -95,7 +101,11 @@ impl Page {
         if self.is_full() {
             return;
         }
-        if Link::of(line).is_none_or(|link| link.seq >= self.before) {
+        let Some(Link { seq, .. }) = Link::of(line) else {
+            return;
+        };
+        self.smallest = self.smallest.min(seq);
+        if seq >= self.before {
             return;
         }
         // It stands in other JSON as it is.

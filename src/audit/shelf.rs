@@ -4,17 +4,22 @@
 //!
 //! - **Append**: write, `fdatasync`. A crash leaves whole lines and at most one that is torn; nobody had been told that
 //!   any of these was kept. The next start cuts what is torn.
-//! - **Rotate**, a file that is cut to its whole lines: `.2` becomes `.3`, `.1` becomes `.2`, `audit.log` becomes `.1`, a new one is made, the folder is synced;
+//! - **Rotate**: what is rare in `.3` goes into `audit.log.kept` ([`kept`](super::kept)), which is replaced whole; a crash leaves
+//!   it in both. Then, of files that are cut to their whole lines, `.2` becomes `.3`, `.1` becomes `.2`, `audit.log` becomes `.1`, a new one is made, the folder is synced;
 //!   only then is anything appended. A crash leaves a number, or `audit.log`, missing. Whoever reads takes the files that
 //!   there are in their order, and the chain goes on from one to the next all the same.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
+use super::kept::Kept;
 use super::line::{Link, MAX_LINE, hash};
 use crate::files;
+use crate::journal::storage::LOCK;
 
 /// The calls of a file system that may fail, so that tests can have them do so.
 pub trait Calls: Send {
@@ -47,7 +52,7 @@ pub trait Calls: Send {
     /// # Errors
     /// The file system's.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        files::rename(from, to)
     }
 
     /// Opens the growing file, and makes it if there is none.
@@ -55,15 +60,8 @@ pub trait Calls: Send {
     /// # Errors
     /// The file system's; of what is a link above all.
     fn open(&self, path: &Path) -> io::Result<File> {
-        let mut options = unfollowed();
-        match options.append(true).open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            other => return other.map_err(|error| files::whose(path, error)),
-        }
-        let file = options.create_new(true).mode(0o600).open(path)?;
-        // Root may be the first to write into a service's folder.
-        files::inherit_owner(&file, files::parent(path));
-        Ok(file)
+        let flags = OFlags::WRONLY | OFlags::APPEND;
+        files::open_or_create(path, flags).map_err(|error| files::whose(path, error))
     }
 }
 
@@ -82,6 +80,8 @@ pub struct Shelf {
     file: Option<File>,
     /// How much of the growing file is whole lines on the disk. What is behind that is cut before more is written.
     len: u64,
+    /// What was found in a rotation, and is not told yet.
+    pub note: Option<String>,
 }
 
 /// What a file ends in.
@@ -130,6 +130,7 @@ impl Shelf {
             calls,
             file: None,
             len: 0,
+            note: None,
         }
     }
 
@@ -210,7 +211,7 @@ impl Shelf {
         }
         if self.len == 0 {
             // It may be new. What is appended to a file without a durable name is gone after a power cut.
-            self.calls.sync(&File::open(&self.folder)?)?;
+            self.calls.sync(&files::open_folder(&self.folder)?)?;
         }
         Ok(file)
     }
@@ -221,9 +222,10 @@ impl Shelf {
             return Ok(true);
         };
         let own = file.metadata()?;
-        match fs::symlink_metadata(path(&self.folder, 0)) {
+        match files::stat(&path(&self.folder, 0)) {
             Ok(named) => {
-                Ok((named.dev(), named.ino(), named.len()) == (own.dev(), own.ino(), self.len))
+                let len = u64::try_from(named.st_size).unwrap_or(u64::MAX);
+                Ok((named.st_dev, named.st_ino, len) == (own.dev(), own.ino(), self.len))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             // A card that does not answer for a moment: nobody's hand.
@@ -231,7 +233,62 @@ impl Shelf {
         }
     }
 
+    /// The number of the newest entry among those that are kept when their files are gone; 0: there is none.
+    pub fn newest_kept(&self) -> u64 {
+        Kept::read(&self.folder).map_or(0, |kept| kept.newest())
+    }
+
+    /// Leaves word, in the lock's file, that there is a log here: one that is missing at a start was taken away then. A crash
+    /// before leaves no word, and so no false alarm.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn leave_word(&self) -> io::Result<()> {
+        let mut lock = files::open_own(&self.folder.join(LOCK), OFlags::WRONLY)?;
+        lock.write_all(USED)?;
+        lock.sync_all()
+    }
+
+    /// Puts aside what is rare in the file that is about to go.
+    fn keep_what_is_rare(&mut self) -> io::Result<()> {
+        let mut text = Vec::new();
+        match open(&path(&self.folder, FILES - 1)) {
+            Ok((file, len)) => file.take(len).read_to_end(&mut text)?,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let place = path(&self.folder, FILES);
+        let mut kept = match Kept::read(&self.folder) {
+            Ok(kept) if kept.whole => kept,
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    ErrorKind::InvalidData | ErrorKind::FileTooLarge
+                ) =>
+            {
+                return Err(error);
+            }
+            changed => {
+                let mut aside = place.clone().into_os_string();
+                aside.push(".damaged");
+                self.calls.rename(&place, Path::new(&aside))?;
+                self.note = Some(format!(
+                    "{NAME}.kept was changed or damaged, and is now {NAME}.kept.damaged"
+                ));
+                // What can be read of it is not lost for that.
+                changed.unwrap_or_default()
+            }
+        };
+        if kept.add(&text) || self.note.is_some() {
+            files::replace(&place, kept.text(self.limit).as_bytes())?;
+        }
+        Ok(())
+    }
+
     fn rotate(&mut self) -> io::Result<()> {
+        self.keep_what_is_rare()?;
         for number in (0..FILES - 1).rev() {
             let (from, to) = (path(&self.folder, number), path(&self.folder, number + 1));
             match self.calls.rename(&from, &to) {
@@ -250,7 +307,7 @@ impl Shelf {
             let name = format!("{NAME}.damaged.{number}");
             let to = self.folder.join(&name);
             // Nobody else makes such names here, or the folder is not ours.
-            if fs::symlink_metadata(&to).is_err() {
+            if files::stat(&to).is_err() {
                 self.calls.rename(&from, &to)?;
                 return Ok(name);
             }
@@ -260,10 +317,11 @@ impl Shelf {
     }
 }
 
-/// Where a file of the log is: the growing one is number 0.
+/// Where a file of the log is: the growing one is number 0, and behind the oldest one stands what is kept of those before it.
 pub fn path(folder: &Path, number: usize) -> PathBuf {
     match number {
         0 => folder.join(NAME),
+        FILES => folder.join(format!("{NAME}.kept")),
         _ => folder.join(format!("{NAME}.{number}")),
     }
 }
@@ -274,13 +332,7 @@ pub fn path(folder: &Path, number: usize) -> PathBuf {
 /// The file system's; [`ErrorKind::InvalidData`] for anything else.
 pub fn open(path: &Path) -> io::Result<(File, u64)> {
     let file = match files::open_no_link(path) {
-        // A link, or a socket (open(2)).
-        Err(error)
-            if error.kind() == ErrorKind::InvalidData
-                || matches!(error.raw_os_error(), Some(LOOP | NO_DEVICE)) =>
-        {
-            return Err(not_ours());
-        }
+        Err(error) if error.kind() == ErrorKind::InvalidData => return Err(not_ours()),
         other => other?,
     };
     let metadata = file.metadata()?;
@@ -349,14 +401,6 @@ fn tail_of(bytes: &[u8], begin: u64) -> Tail {
     Tail::Foreign
 }
 
-/// Never through a link, and without waiting for who writes into a pipe.
-fn unfollowed() -> OpenOptions {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let mut options = OpenOptions::new();
-    options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
-    options
-}
-
 fn not_ours() -> io::Error {
     io::Error::new(ErrorKind::InvalidData, "this is no audit log")
 }
@@ -366,6 +410,9 @@ pub const NAME: &str = "audit.log";
 
 /// How many files there are, the growing one included: what is thrown away at a time is a quarter.
 pub const FILES: usize = 4;
+
+/// What stands in the lock's file where a log was written.
+const USED: &[u8] = b"used\n";
 
 /// Bytes that are appended at once at most, and so torn at most.
 pub const MAX_BATCH: u64 = 64 * 1024;
@@ -378,10 +425,6 @@ const TAIL: u64 = MAX_BATCH + 16 * MAX_LINE as u64;
 
 /// How many files that are no logs are kept beside. It takes bad luck to have one.
 const MOST_ASIDE: usize = 4;
-
-/// `ELOOP` and `ENXIO`, as `std` has no names for them.
-const LOOP: i32 = rustix::io::Errno::LOOP.raw_os_error();
-const NO_DEVICE: i32 = rustix::io::Errno::NXIO.raw_os_error();
 
 #[cfg(test)]
 #[path = "shelf_tests.rs"]

@@ -1,5 +1,7 @@
 //! What is made of a file's end.
 
+use std::fs;
+
 use super::*;
 use crate::audit::line::{NONE_BEFORE, line};
 

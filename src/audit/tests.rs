@@ -132,13 +132,15 @@ fn a_flood_of_failures_costs_a_few_lines_and_is_counted() {
     }
     audit.stop();
     let entries = read(&audit);
-    let of = |kind: &str| {
-        entries
-            .iter()
-            .filter(|entry| entry["event"] == kind)
-            .count() as u64
+    // One with a count stands for the others too.
+    let of = |kind: &str| -> u64 {
+        let of_kind = entries.iter().filter(|entry| entry["event"] == kind);
+        of_kind
+            .map(|entry| 1 + entry["repeated"].as_u64().unwrap_or(0))
+            .sum()
     };
-    assert_eq!((of("login"), of("omitted")), (10, 1));
+    assert_eq!(of("login"), 10);
+    assert!(entries.len() < 100, "{}", entries.len());
     let omitted: u64 = entries
         .iter()
         .filter_map(|entry| entry["omitted"].as_u64())
@@ -216,10 +218,15 @@ fn pages_go_backwards(bytes: u64) {
     // Several runs, as each is written whole at its end; the last one's waits.
     let audit = loop {
         let audit = Audit::open(folder.path(), bytes, clock(), false).unwrap();
-        for _ in 0..100 {
-            audit.record(Kind::Login, &Event::default());
+        for n in 0..40 {
+            // Each another's, so that none is folded.
+            let event = Event {
+                origin: client(n),
+                ..Event::default()
+            };
+            audit.record(Kind::Login, &event);
         }
-        recorded += 100;
+        recorded += 40;
         if path(folder.path(), FILES - 1).exists() {
             break audit;
         }

@@ -28,6 +28,8 @@ pub struct Report {
     /// The newest line's hash: as long as that line is not rotated away it must stand in the log as a `prev`, or be the
     /// newest.
     pub head: Option<String>,
+    /// Entries of files that are gone, kept because they are rare. They have a chain of their own.
+    pub kept: u64,
     /// Bytes at the newest file's end that are no whole line.
     pub torn: u64,
     /// What is wrong, the oldest first; of many, the first [`MOST_SHOWN`].
@@ -61,13 +63,26 @@ impl Report {
 /// The file system's; [`ErrorKind::NotFound`] if there is none.
 pub fn verify(folder: &Path) -> io::Result<Report> {
     let files = all(folder)?;
-    if files.is_empty() {
+    if files.iter().all(|(number, _)| *number == FILES) {
         let none = format!("there is no {NAME}");
         return Err(io::Error::new(ErrorKind::NotFound, none));
     }
     let mut walk = Walk::default();
     for (number, file) in files.into_iter().rev() {
         walk.file(number, file)?;
+        if number == FILES {
+            // Another chain than that of the log.
+            let report = Report {
+                kept: walk.report.entries,
+                problems: walk.report.problems,
+                problem_count: walk.report.problem_count,
+                ..Report::default()
+            };
+            walk = Walk {
+                report,
+                ..Walk::default()
+            };
+        }
     }
     walk.report.head = walk.before;
     Ok(walk.report)
@@ -78,7 +93,7 @@ fn all(folder: &Path) -> io::Result<Vec<(usize, File)>> {
     let mut last = Vec::new();
     for _ in 0..ATTEMPTS {
         let mut files = Vec::new();
-        for number in 0..FILES {
+        for number in 0..=FILES {
             match open(&path(folder, number)) {
                 Ok((file, _)) => files.push((number, file)),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -162,7 +177,11 @@ impl Walk {
         self.report.first.get_or_insert(seq);
         self.report.last = Some(seq);
         let fits = before.as_deref().is_none_or(|before| before == prev);
+        // What is kept has gaps, and a beginning that is none of the log's.
+        let kept = self.place.0 == FILES;
         let what = match expected {
+            _ if kept && prev == NONE_BEFORE && before.is_none() => return,
+            Some(expected) if kept && seq > expected && fits => return,
             _ if prev == NONE_BEFORE && (seq != 1 || before.is_some()) => {
                 format!("a new chain begins with entry {seq}: what was before could not be read")
             }
@@ -191,6 +210,7 @@ impl Walk {
             let (number, line) = self.place;
             let file = match number {
                 0 => NAME.to_owned(),
+                FILES => format!("{NAME}.kept"),
                 _ => format!("{NAME}.{number}"),
             };
             self.report.problems.push(Problem { file, line, what });

@@ -79,6 +79,10 @@ fn entries(lines: &[String], json: bool) -> String {
             if ["seq", "time", "event", "outcome", "prev"].contains(&name.as_str()) {
                 continue;
             }
+            if name == "repeated" {
+                let _ = write!(text, " (and {} more like it)", plain(&value.to_string()));
+                continue;
+            }
             let value = match value {
                 Value::String(value) => plain(value),
                 Value::Null => "(unknown)".to_owned(),
@@ -98,6 +102,7 @@ fn verdict(report: &Report, json: bool) -> String {
         first,
         last,
         head,
+        kept,
         torn,
         problems,
         problem_count,
@@ -110,6 +115,7 @@ fn verdict(report: &Report, json: bool) -> String {
         ("entries", entries.to_string()),
         ("first", or_null(first)),
         ("last", or_null(last)),
+        ("kept", kept.to_string()),
         ("torn_bytes", torn.to_string()),
         ("problem_count", problem_count.to_string()),
     ];
@@ -150,7 +156,7 @@ fn verdict(report: &Report, json: bool) -> String {
         text.push_str("The last line is torn: a write that was broken off, or is under way.\n");
     }
     if first.is_some_and(|first| first > 1) {
-        text.push_str("Entries before the first were rotated away, or taken.\n");
+        text.push_str("Entries before the first were rotated away, or taken. The rare ones of them are kept.\n");
     }
     text
 }

@@ -9,7 +9,7 @@ use semver::Version;
 use zeroize::Zeroizing;
 
 use super::found::Found;
-use super::{StartError, World, secret_key};
+use super::{StartError, World, secret_key, state_dir};
 use crate::api::Api;
 use crate::api::metrics::Metrics;
 use crate::audit::Audit;
@@ -47,12 +47,12 @@ pub fn assemble(
         ..
     } = world;
     let state_dir = config.state_dir.clone();
-    files::prepare_dir(&state_dir).map_err(|error| StartError::StateDir {
+    files::prepare_dir(&state_dir, state_dir::is_ours).map_err(|error| StartError::StateDir {
         path: state_dir.clone(),
         error,
     })?;
-    // Nobody ever removes it, so that it tells a folder that was in use from a new one.
-    let used_before = state_dir.join(LOCK).exists();
+    // Nobody ever removes it; once an audit log has been written beside it, it says so. A start that failed does not count.
+    let used_before = files::stat(&state_dir.join(LOCK)).is_ok_and(|lock| lock.st_size > 0);
     // The lock in it is what makes everything below ours alone.
     let storage = storage(&state_dir)?;
     let durable = Arc::new(Durable::with_capacity(config.max_revocations));
@@ -157,7 +157,7 @@ pub fn assemble(
 /// [`ResetError::NeverStarted`].
 pub fn can_reset(config: &Config) -> Result<(), ResetError> {
     let journal = config.state_dir.join(FILE_NAME);
-    match journal.metadata() {
+    match files::stat(&journal) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(ResetError::NeverStarted(journal))

@@ -243,6 +243,7 @@ impl Server {
             ..Event::default()
         };
         api.audit.record(Kind::Start, &event);
+        api.audit.begin();
         Ok(Self {
             api: api.clone(),
             addresses,

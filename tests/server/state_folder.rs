@@ -127,7 +127,10 @@ fn what_a_link_in_the_state_folder_points_to_stays_as_it_is() {
             symlink(&target, &place).expect("linked");
             for words in ["passwd", "journal compact", "journal repair", "cert renew"] {
                 let (status, said) = board.run(words);
-                if ["lock", "journal"].contains(&name) && !words.starts_with("cert") {
+                // Where nothing is to be repaired the lock is not needed.
+                let untouched =
+                    words.starts_with("cert") || (name, words) == ("lock", "journal repair");
+                if ["lock", "journal"].contains(&name) && !untouched {
                     assert_ne!(status, Some(0), "{name}, {words}");
                     assert!(said.contains("this is a link"), "{name}, {words}: {said}");
                 }

@@ -1,0 +1,235 @@
+//! `audit.log.kept`: what rarely happens and matters for long, kept when the rest of its file is thrown away. No flood of
+//! logins pushes a password change out.
+//!
+//! Before the oldest file makes room, its rare entries ([`Kind::is_rare`]) are put here, each with the number it has; a crash
+//! in between leaves some in both, and whoever reads takes the numbers that are smaller than the log's. The file is replaced
+//! whole, and its lines are chained anew. It has a bound, too: when it is full, the oldest entry of the kind that has most
+//! goes, and is counted (`"repeated"`) in the next one of that kind. So a server that starts over and over only ever takes
+//! the place of its own starts.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use super::event::Kind;
+use super::line::{Link, MAX_LINE, NONE_BEFORE, hash, line, raw_member};
+use super::shelf::{FILES, path};
+use crate::files;
+
+/// The entries, the oldest first.
+#[derive(Default)]
+pub struct Kept {
+    entries: Vec<Entry>,
+    /// Whether their chain was as it had been written.
+    pub whole: bool,
+}
+
+struct Entry {
+    seq: u64,
+    /// The members between number and hash, without [`REPEATED`].
+    body: String,
+    /// How many before it have no line any more.
+    repeated: u64,
+}
+
+impl Kept {
+    /// Those of a folder.
+    ///
+    /// # Errors
+    /// The file system's, but for what is not there; [`ErrorKind::InvalidData`] and [`ErrorKind::FileTooLarge`] for what
+    /// cannot be ours.
+    pub fn read(folder: &Path) -> io::Result<Self> {
+        let text = match files::read_own_up_to(&path(folder, FILES), 2 * MOST_BYTES) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            other => other?,
+        };
+        let mut kept = Self {
+            entries: Vec::new(),
+            whole: text.is_empty() || text.ends_with(b"\n"),
+        };
+        let mut before: Option<String> = None;
+        for line in text.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let prev = before.replace(hash(line));
+            match (Link::of(line), Entry::of(line)) {
+                (Some(link), Some(entry)) => {
+                    kept.whole &= entry.seq > kept.newest() || kept.entries.is_empty();
+                    kept.whole &= link.prev == prev.as_deref().unwrap_or(NONE_BEFORE);
+                    kept.entries.push(entry);
+                }
+                _ => kept.whole = false,
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The newest entry's number; 0: there is none.
+    pub fn newest(&self) -> u64 {
+        self.entries.last().map_or(0, |entry| entry.seq)
+    }
+
+    /// Adds what is rare in a file of the log, and says whether there was any that is not here yet.
+    pub fn add(&mut self, text: &[u8]) -> bool {
+        let newest = self.newest();
+        let before = self.entries.len();
+        let lines = text.split(|b| *b == b'\n');
+        let rare = lines
+            .filter(|line| Link::of(line).is_some())
+            .filter_map(Entry::of);
+        self.entries
+            .extend(rare.filter(|entry| entry.seq > newest && Kind::is_rare(entry.event())));
+        self.entries.len() > before
+    }
+
+    /// The file, of at most so many bytes, if each kind has but a few.
+    pub fn text(mut self, limit: u64) -> String {
+        let limit = usize::try_from(limit.min(MOST_BYTES)).unwrap_or(0);
+        let mut bytes: usize = self.entries.iter().map(Entry::bytes).sum();
+        while bytes > limit && self.fold() {
+            bytes = self.entries.iter().map(Entry::bytes).sum();
+        }
+        let mut text = String::with_capacity(bytes);
+        let mut prev = NONE_BEFORE.to_owned();
+        for entry in &self.entries {
+            let line = line(entry.seq, &entry.whole_body(), &prev);
+            prev = hash(line.as_bytes());
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Counts the oldest entry of the kind that has most in the next one of it. Says whether there was any.
+    fn fold(&mut self) -> bool {
+        let mut counts: HashMap<&str, (usize, usize)> = HashMap::new();
+        for (at, entry) in self.entries.iter().enumerate().rev() {
+            let (count, oldest) = counts.entry(entry.event()).or_default();
+            *count += 1;
+            *oldest = at;
+        }
+        let most = counts.into_values().max();
+        let Some((2.., oldest)) = most else {
+            return false;
+        };
+        let gone = self.entries.remove(oldest);
+        let next = self.entries[oldest..].iter_mut();
+        if let Some(next) = next.into_iter().find(|next| next.event() == gone.event()) {
+            next.repeated = next
+                .repeated
+                .saturating_add(gone.repeated)
+                .saturating_add(1);
+        }
+        true
+    }
+}
+
+impl Entry {
+    fn of(line: &[u8]) -> Option<Self> {
+        let Link { seq, .. } = Link::of(line)?;
+        let text = std::str::from_utf8(line).ok()?;
+        let (_, body) = text.split_once(',')?;
+        // Quotes within a text are escaped: these stand nowhere but between members.
+        let (body, _) = body.rsplit_once(",\"prev\":\"")?;
+        let (body, repeated) = match body.rsplit_once(REPEATED_BEGIN) {
+            Some((body, count)) => (body, count.parse().ok()?),
+            None => (body, 0),
+        };
+        Some(Self {
+            seq,
+            body: body.to_owned(),
+            repeated,
+        })
+    }
+
+    fn event(&self) -> &str {
+        let begins = self.body.split_once("\"event\":\"");
+        let name = begins.and_then(|(_, rest)| rest.split('"').next());
+        name.unwrap_or_default()
+    }
+
+    fn whole_body(&self) -> String {
+        let mut body = self.body.clone();
+        if self.repeated > 0 {
+            raw_member(&mut body, REPEATED, &self.repeated.to_string());
+        }
+        body
+    }
+
+    /// As many as its line may have.
+    fn bytes(&self) -> usize {
+        (self.body.len() + OVERHEAD).min(MAX_LINE)
+    }
+}
+
+/// The last member of a body, where there is one: how many events like it, since the one before, have no entry of their own.
+pub const REPEATED: &str = "repeated";
+
+const REPEATED_BEGIN: &str = ",\"repeated\":";
+
+/// Number, hash, count, and the names of these.
+const OVERHEAD: usize = 150;
+
+/// A thousand entries, however large the log is: it is written anew each time.
+const MOST_BYTES: u64 = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(entries: &[(u64, &str)]) -> Vec<u8> {
+        let mut text = Vec::new();
+        for (seq, event) in entries {
+            let body = format!("\"event\":\"{event}\",\"user\":\"x\"");
+            text.extend(line(*seq, &body, NONE_BEFORE).into_bytes());
+            text.push(b'\n');
+        }
+        text
+    }
+
+    #[test]
+    fn what_is_rare_is_kept_once_and_the_rest_is_not() {
+        let mut kept = Kept::default();
+        let first = lines(&[(1, "start"), (2, "login"), (3, "password_change")]);
+        assert!(kept.add(&first));
+        assert!(
+            !kept.add(&first),
+            "a crash before the rotation leaves it there"
+        );
+        assert!(!kept.add(&lines(&[(4, "login"), (5, "failure"), (6, "omitted")])));
+        let numbers: Vec<_> = kept.entries.iter().map(|entry| entry.seq).collect();
+        assert_eq!(numbers, [1, 3]);
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_takes_its_own_places_only_and_is_counted() {
+        let mut kept = Kept::default();
+        kept.add(&lines(&[(1, "password_change"), (2, "lock_out_cleared")]));
+        for seq in 3..2003 {
+            kept.add(&lines(&[(
+                seq,
+                if seq % 2 == 0 { "start" } else { "stop" },
+            )]));
+        }
+        let limit = 4096;
+        let text = kept.text(limit);
+        assert!(text.len() as u64 <= limit, "{}", text.len());
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(path(folder.path(), FILES), &text).unwrap();
+        let kept = Kept::read(folder.path()).unwrap();
+        assert!(kept.whole);
+        assert_eq!(kept.newest(), 2002);
+        let of = |event: &str| {
+            let entries = kept.entries.iter().filter(|entry| entry.event() == event);
+            entries.map(|entry| 1 + entry.repeated).sum::<u64>()
+        };
+        assert_eq!((of("password_change"), of("lock_out_cleared")), (1, 1));
+        assert_eq!(
+            (of("start"), of("stop")),
+            (1000, 1000),
+            "none is lost uncounted"
+        );
+        // What somebody changed shows.
+        let changed = text.replacen("\"x\"", "\"y\"", 1);
+        std::fs::write(path(folder.path(), FILES), changed).unwrap();
+        assert!(!Kept::read(folder.path()).unwrap().whole);
+    }
+}
