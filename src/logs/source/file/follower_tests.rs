@@ -135,7 +135,7 @@ fn what_a_late_writer_adds_to_the_renamed_file_is_read_beside_the_new_one() {
     assert_eq!(bench.lines(), ["new"]);
     // Each of them begins the wait anew.
     for n in 0..3 {
-        bench.pass(LEFT_QUIET - POLL);
+        bench.pass(LEFT_QUIET.saturating_sub(POLL));
         late.write_all(format!("late {n}\n").as_bytes()).unwrap();
         bench.append(format!("new {n}\n"));
         let mut seen = bench.lines();
