@@ -240,7 +240,7 @@ impl Words {
                 Ok(())
             }
             Operand::Address(_) if self.address.is_none() => {
-                let wrong = |_| UsageError(format!("{word:?} is not an IP address"));
+                let wrong = |_| UsageError(format!("{name:?} is not an IP address"));
                 self.address = Some(name.parse().map_err(wrong)?);
                 Ok(())
             }
