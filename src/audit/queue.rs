@@ -75,21 +75,20 @@ impl Entrance {
     /// Takes an event: it gets an entry, or is counted. `likeness` is what it has in common with those that it repeats.
     pub fn put(&mut self, kind: Kind, likeness: String, body: String, now: Instant) {
         let known = self.likes.iter().position(|like| like.likeness == likeness);
-        let mut like = match known {
-            Some(at) => self.likes.remove(at),
-            None => {
-                if self.likes.len() >= MOST_LIKES {
-                    let oldest = self.likes.remove(0);
-                    self.tell(oldest, now);
-                }
-                Like {
-                    likeness,
-                    kind,
-                    allowance: Allowance::new(ALIKE, now),
-                    folded: 0,
-                    body: String::new(),
-                    due: now,
-                }
+        let mut like = if let Some(at) = known {
+            self.likes.remove(at)
+        } else {
+            if self.likes.len() >= MOST_LIKES {
+                let oldest = self.likes.remove(0);
+                self.tell(oldest, now);
+            }
+            Like {
+                likeness,
+                kind,
+                allowance: Allowance::new(ALIKE, now),
+                folded: 0,
+                body: String::new(),
+                due: now,
             }
         };
         if like.allowance.take(now) {

@@ -76,11 +76,7 @@ fn entries(lines: &[String], json: bool) -> String {
             let _ = write!(text, "{:width$} ", plain(word));
         }
         for (name, value) in entry.as_object().into_iter().flatten() {
-            if ["seq", "time", "event", "outcome", "prev"].contains(&name.as_str()) {
-                continue;
-            }
-            if name == "repeated" {
-                let _ = write!(text, " (and {} more like it)", plain(&value.to_string()));
+            if ["seq", "time", "event", "outcome", "prev", "repeated"].contains(&name.as_str()) {
                 continue;
             }
             let value = match value {
@@ -89,6 +85,9 @@ fn entries(lines: &[String], json: bool) -> String {
                 other => plain(&other.to_string()),
             };
             let _ = write!(text, " {}={value}", plain(name));
+        }
+        if let Some(others) = entry.get("repeated") {
+            let _ = write!(text, " (and {} more like it)", plain(&others.to_string()));
         }
         text.push('\n');
     }
@@ -178,6 +177,16 @@ mod tests {
         with_console(b"", |console| {
             run(lines, json, folder, || unreachable!(), console).unwrap()
         })
+    }
+
+    #[test]
+    fn what_was_folded_is_told_behind_the_entry_that_stands_for_it() {
+        let line = r#"{"seq":7,"time":"t","event":"login","outcome":"ok","user":"admin","repeated":311,"prev":"x"}"#;
+        let text = entries(&[line.to_owned()], false);
+        assert_eq!(
+            text,
+            "t login            ok  user=admin (and 311 more like it)\n"
+        );
     }
 
     /// A log of two entries, as the server writes them.
