@@ -557,10 +557,11 @@ fn neither_a_burst_nor_any_number_of_rotations_costs_what_is_rare() {
     let (mut before, mut numbers) = (u64::MAX, Vec::new());
     loop {
         let page = f.book.page(before, 7).unwrap();
-        let Some(first) = page.first() else { break };
         let seq = |line: &String| line::Link::of(line.as_bytes()).unwrap().seq;
-        before = seq(first);
-        numbers.splice(0..0, page.iter().map(seq));
+        let found: Vec<_> = page.iter().map(seq).collect();
+        let Some(first) = found.first() else { break };
+        before = *first;
+        numbers.splice(0..0, found);
     }
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
     assert_eq!(numbers.len(), f.entries().len());

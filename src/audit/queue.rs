@@ -278,14 +278,9 @@ mod tests {
         put(&mut entrance, Kind::Login, "admin 10.0.0.6", begin);
         put(&mut entrance, Kind::PasswordChange, "change", begin);
         let taken = entrance.take(begin, begin);
-        assert_eq!(taken.entries.len(), ALIKE as usize + 2);
+        assert_eq!(taken.entries.len() as u64, u64::from(ALIKE) + 2);
         let due = taken.due.expect("the others are told of");
-        assert!(
-            entrance
-                .take(due, due - Duration::from_secs(1))
-                .entries
-                .is_empty()
-        );
+        assert!(entrance.take(due, begin).entries.is_empty());
         let taken = entrance.take(due, due);
         assert_eq!(taken.entries.len(), 1);
         assert!(
