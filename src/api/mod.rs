@@ -282,19 +282,19 @@ impl Api {
     ///
     /// # Errors
     /// The call back, if only [`Api::run`] can finish it.
-    pub fn run_at_once(&self, mut call: Call, request: &Request) -> Result<Outcome, Call> {
+    pub fn run_at_once(&self, mut call: Call, request: &Request) -> Result<Outcome, Box<Call>> {
         match call.cost() {
             Cost::Cheap => Ok(self.run(&mut call, request)),
             Cost::Password if call.is_login() => {
                 let origin = request.header("Origin");
                 let answer = match account::login_at_once(self, request, &call.caller) {
                     Ok(Some(answer)) => answer,
-                    Ok(None) => return Err(call),
+                    Ok(None) => return Err(Box::new(call)),
                     Err(error) => error.answer(),
                 };
                 Ok(Outcome::Answer(cors::decorate(self, origin, answer)))
             }
-            _ => Err(call),
+            _ => Err(Box::new(call)),
         }
     }
 

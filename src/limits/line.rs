@@ -86,7 +86,7 @@ impl<T> Line<T> {
             })
             .min_by_key(|(order, _)| *order);
         let (_, holder) = next?;
-        self.to_the_end(holder);
+        self.send_to_the_end(holder);
         let client = self.clients.get_mut(&key(holder))?;
         client.taken += 1;
         self.waiting -= 1;
@@ -97,14 +97,14 @@ impl<T> Line<T> {
     /// A job of this holder's, which was taken, is over.
     pub fn done(&mut self, holder: Holder) {
         // Once more: whoever came meanwhile is before its next job.
-        self.to_the_end(holder);
+        self.send_to_the_end(holder);
         if let Some(client) = self.clients.get_mut(&key(holder)) {
             client.taken = client.taken.saturating_sub(1);
         }
         self.let_go(holder);
     }
 
-    fn to_the_end(&mut self, holder: Holder) {
+    fn send_to_the_end(&mut self, holder: Holder) {
         self.turns += 1;
         if let Some(client) = self.clients.get_mut(&key(holder)) {
             client.turn = self.turns;

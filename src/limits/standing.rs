@@ -57,9 +57,9 @@ impl Holdings {
 
     /// The holder has so much less.
     pub fn remove(&mut self, holder: Holder, amount: usize) {
-        take_from(&mut self.clients, holder.client, amount);
+        take_from(&mut self.clients, &holder.client, amount);
         if let Some(network) = holder.network() {
-            take_from(&mut self.networks, network, amount);
+            take_from(&mut self.networks, &network, amount);
         }
     }
 
@@ -130,12 +130,12 @@ impl Standing {
     }
 }
 
-fn take_from<K: Eq + std::hash::Hash>(table: &mut HashMap<K, usize>, key: K, amount: usize) {
-    if let Some(held) = table.get_mut(&key) {
+fn take_from<K: Eq + std::hash::Hash>(table: &mut HashMap<K, usize>, key: &K, amount: usize) {
+    if let Some(held) = table.get_mut(key) {
         *held = held.saturating_sub(amount);
         // Kept to those who hold something: the table never outgrows what there is to hold.
         if *held == 0 {
-            table.remove(&key);
+            table.remove(key);
         }
     }
 }

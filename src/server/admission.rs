@@ -262,9 +262,10 @@ impl Admission {
             let (signed_in, rank, since) = self.look(seat, judge, now)?;
             let standing = table.standing(seat, judge);
             let from = seat.is_counted.then_some(seat.holder);
-            let after = match is_counted {
-                true => table.places.standing_with(newcomer, 1, from),
-                false => Standing::of_one(),
+            let after = if is_counted {
+                table.places.standing_with(newcomer, 1, from)
+            } else {
+                Standing::of_one()
             };
             // Equals change places only where nobody is being served.
             let is_patient = matches!(rank, Rank::Idle | Rank::Suspect);

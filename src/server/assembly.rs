@@ -14,6 +14,7 @@ use crate::api::Api;
 use crate::api::metrics::Metrics;
 use crate::audit::Audit;
 use crate::auth::{self, Auth, AuthError, Durable, FirstPassword};
+use crate::clock::Clock;
 use crate::config::{Config, SecretString};
 use crate::device::advisories::{self, Advisories};
 use crate::device::board::Board;
@@ -111,15 +112,6 @@ pub fn assemble(
         Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo refuses any other"),
         clock.clone(),
     ));
-    let advisories = Advisories::new(
-        advisories::Settings {
-            is_given: config.advisory_dir.is_some(),
-            place: (config.advisory_dir.clone()).unwrap_or_else(|| state_dir.join("advisories")),
-            ignored: config.advisory_ignore.clone(),
-        },
-        world.root.clone(),
-        clock.clone(),
-    );
     let proven = auth.proven().clone();
     let api = Api {
         auth: Arc::new(auth),
@@ -136,13 +128,13 @@ pub fn assemble(
         journal,
         audit,
         started: clock.monotonic(),
-        clock,
         connections,
         missing_doors: parking_lot::Mutex::default(),
         trusted_proxies: config.trusted_proxies.clone(),
         allowed_origins: config.cors_allowed_origins.clone(),
         updates,
-        advisories: Arc::new(advisories),
+        advisories: Arc::new(advisories(config, world, &clock)),
+        clock,
         state_dir,
         board: Board::default(),
         metrics: Metrics::default(),
@@ -168,6 +160,20 @@ pub fn can_reset(config: &Config) -> Result<(), ResetError> {
         }
         .into()),
     }
+}
+
+/// What the device is held against.
+fn advisories(config: &Config, world: &World, clock: &Arc<Clock>) -> Advisories {
+    let place = config.advisory_dir.clone();
+    Advisories::new(
+        advisories::Settings {
+            is_given: place.is_some(),
+            place: place.unwrap_or_else(|| config.state_dir.join("advisories")),
+            ignored: config.advisory_ignore.clone(),
+        },
+        world.root.clone(),
+        clock.clone(),
+    )
 }
 
 /// Sets another password in the state folder of a server that is stopped; all logins end. Starts nothing, and makes no

@@ -372,13 +372,12 @@ impl Connection {
             Method::Get | Method::Head | Method::Options
         );
         let keep = match &verdict {
-            Err(_) => Keep::Nothing,
             // A password that waits for bcrypt makes nobody known.
             Ok(call) if call.session().is_none() && self.peer != Peer::Local => {
                 Keep::UpTo(MAX_STRANGERS_BODY)
             }
             Ok(_) if takes_body => Keep::UpTo(MAX_BODY),
-            Ok(_) => Keep::Nothing,
+            Err(_) | Ok(_) => Keep::Nothing,
         };
         let body = match BodyReader::new(head.body, keep) {
             Ok(body) => body,
@@ -461,7 +460,7 @@ impl Connection {
             Ok(outcome) => outcome,
             Err(call) => {
                 self.deadline = now + WAITING;
-                return Step::Turn(Turn::Dispatch(Box::new((call, request))));
+                return Step::Turn(Turn::Dispatch(Box::new((*call, request))));
             }
         };
         match self.finish(api, outcome, now) {

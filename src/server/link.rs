@@ -307,9 +307,10 @@ fn decrypt(
             }
         };
         let plain = state.plaintext_bytes_to_read();
-        let (most, is_over) = match was_handshaking {
-            true => (MAX_FLIGHT, !tls.is_handshaking()),
-            false => (MAX_RECORD, false),
+        let (most, is_over) = if was_handshaking {
+            (MAX_FLIGHT, !tls.is_handshaking())
+        } else {
+            (MAX_RECORD, false)
         };
         if plain > 0 || state.tls_bytes_to_write() > 0 || is_over {
             *undigested = 0;

@@ -332,9 +332,9 @@ impl Worker {
         // Out of descriptors or memory: room is made, if that is possible. If not, the listener is ready all the same,
         // and without a pause this would spin.
         let shared = self.shared.clone();
-        let spared = (shared.admission.spare(&*shared.api, now))
+        let victim = (shared.admission.spare(&*shared.api, now))
             .or_else(|| shared.local_admission.spare(&*shared.api, now));
-        match spared {
+        match victim {
             Some(victim) => self.close(victim),
             None => thread::sleep(ACCEPT_PAUSE),
         }

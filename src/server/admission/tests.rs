@@ -55,7 +55,7 @@ impl Server {
         self.tokens += 1;
         self.now += Duration::from_millis(1);
         let number = SeatNumber {
-            worker: self.tokens as usize % 3,
+            worker: usize::from(self.tokens.to_le_bytes()[0]) % 3,
             token: self.tokens,
         };
         let (place, victim) =
@@ -120,7 +120,8 @@ fn the_owner_stays_and_comes_in_whoever_floods() {
         let open = server.signed_in(OWNER);
         let mut new = Vec::new();
         for n in 0..2000_u32 {
-            if let Ok((token, _)) = server.enter(stranger((n % strangers) as u8)) {
+            let number = u8::try_from(n % strangers).unwrap();
+            if let Ok((token, _)) = server.enter(stranger(number)) {
                 server.is(token, conduct);
             }
             if n % 50 == 49 {
