@@ -89,7 +89,7 @@ fn a_body_of_somebody_unknown_over_4_kib_is_413() {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: a\r\n{credential}Content-Length: {length}\r\n\r\n"
         );
-        let answer = client.raw(&format!("{head}{}", " ".repeat(length)));
+        let answer = client.raw(format!("{head}{}", " ".repeat(length)));
         (answer.status, answer.text().contains("larger than 4 KiB"))
     };
     // A password that bcrypt would have to check makes nobody known.
@@ -123,7 +123,7 @@ fn the_body_of_a_refused_request_is_passed_over_and_the_next_one_is_found() {
 fn a_client_hello_over_16_kib_ends_the_connection() {
     let device = Device::start();
     // One of 60 KB, in records of 1 KiB.
-    let hello = [&[1, 0, 0xea, 0x60][..], &[3; 60_000]].concat();
+    let hello = [&[1, 0, 0xea, 0x60][..], &vec![3; 60_000]].concat();
     let mut socket = tcp(device.address());
     let mut sent = 0;
     for part in hello.chunks(1024) {

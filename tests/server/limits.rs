@@ -174,9 +174,9 @@ fn a_recognised_credential_waits_behind_nobody_not_even_oneself() {
     let runs = device.server().api().auth.bcrypt_runs();
     let (mut recognised, mut guessers) = (clients.remove(0), clients);
     for (n, guesser) in guessers.iter_mut().enumerate() {
-        guesser.send(&login_text(&format!("guess number {n}")));
+        guesser.send(login_text(&format!("guess number {n}")));
     }
-    let answer = recognised.raw(&login_text(PASSWORD));
+    let answer = recognised.raw(login_text(PASSWORD));
     assert_eq!(answer.status, 200, "{}", answer.text());
     // Nor does what is no credential at all.
     let nothing = request_text("POST", "/api/auth/login", &[], "{}");
@@ -187,7 +187,7 @@ fn a_recognised_credential_waits_behind_nobody_not_even_oneself() {
     }
     // The lock-out comes first, all the same.
     fail(&device, 2);
-    assert_locked(&recognised.raw(&login_text(PASSWORD)), "300");
+    assert_locked(&recognised.raw(login_text(PASSWORD)), "300");
 }
 
 #[test]
@@ -210,10 +210,10 @@ fn a_proven_address_is_served_before_a_crowd_of_guessers_and_never_refused() {
         .collect();
     let runs = device.server().api().auth.bcrypt_runs();
     for (n, guesser) in guessers.iter_mut().enumerate() {
-        guesser.send(&login_text(&format!("guess number {n}")));
+        guesser.send(login_text(&format!("guess number {n}")));
     }
     // A password that only bcrypt can refuse. 128 may wait; who has no place is told so.
-    assert_eq!(owner.raw(&login_text("not this one")).status, 401);
+    assert_eq!(owner.raw(login_text("not this one")).status, 401);
     assert!(device.server().api().auth.bcrypt_runs() - runs < 100);
     let answers: Vec<u16> = (guessers.iter_mut())
         .map(|guesser| guesser.response_to("POST").status)

@@ -287,8 +287,7 @@ fn clients_that_do_not_finish_or_do_nothing_leave_the_door_to_the_watchdog() {
         let mut client = door(&device);
         match index % 4 {
             0 => {
-                let head = "POST /api/logout HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n";
-                client.send(head);
+                client.send("POST /api/logout HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n");
             }
             1 => client.send("GET /hea"),
             _ => {}
