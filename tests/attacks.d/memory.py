@@ -8,7 +8,8 @@ import time
 from board import OWNER, Board, door, strangers, trusting
 
 PEAK = 32 * 1024  # KiB
-LEFT = 2 * 1024  # KiB above what it was, after RECOVERY
+LEFT = 2 * 1024  # KiB above what it was, after RECOVERY; of the boards' programs, which are musl's
+INTERPRETER = b"/ld-linux"  # of a program for glibc, whose malloc keeps what lies between blocks in use
 RECOVERY = 10  # seconds, at most
 HELD = 1.5  # seconds for which all is held
 SENDERS = 16  # threads of an address
@@ -122,6 +123,10 @@ def attack(binary: str, folder: pathlib.Path, long: bool) -> list[str]:
     board = Board(
         binary, folder / "memory", MAX_CONNECTIONS=str(4 * 256), MAX_CONNECTIONS_PER_IP="256", BCRYPT_COST="10"
     )
+    with open(binary, "rb") as program:
+        gives_back = INTERPRETER not in program.read(4096)
+    if not gives_back:
+        print("attacks: memory: glibc keeps freed memory, so only the most is judged", flush=True)
     broken = []
     try:
         # The server as it is once it has been used.
@@ -148,7 +153,7 @@ def attack(binary: str, folder: pathlib.Path, long: bool) -> list[str]:
             )
             if peak >= PEAK:
                 broken.append(f"{what}: {peak / 1024:.1f} MB were resident, and may be {PEAK // 1024}")
-            if after > before + LEFT:
+            if gives_back and after > before + LEFT:
                 broken.append(f"{what}: {(after - before) / 1024:.1f} MB were not given back")
         if not board.health():
             broken.append(f"the server does not answer afterwards: {board.last_words()}")
