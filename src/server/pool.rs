@@ -113,17 +113,18 @@ impl Lane {
         self.stirred.notify_all();
     }
 
-    /// How many steps its threads have made, or none while one of them is free.
+    /// How many steps its threads have made, or none while one of them is free and nothing waits.
     fn progress(&self) -> Option<u64> {
         // In this order, so that no job is over before it was begun.
         let done = self.done.load(Ordering::Acquire);
         let begun = self.begun.load(Ordering::Acquire);
-        (begun - done >= self.threads).then_some(begun + done)
+        let is_short = begun - done >= self.threads || !self.queue.lock().line.is_empty();
+        is_short.then_some(begun + done)
     }
 }
 
 impl Threads {
-    /// The lanes, each of which has got on if a job of its has, or if it has a thread to spare. On a small board a check of
+    /// The lanes, each of which has got on if a job of its has, or if it has a thread to spare and nothing waits. On a small board a check of
     /// a password may take its only thread longer than any watchdog waits; but that is computing, and cannot hang.
     pub fn parts(&self, api: &Arc<Api>) -> [Part; 2] {
         let (passwords, general) = (self.passwords.clone(), self.general.clone());
