@@ -147,11 +147,9 @@ impl Auth {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let generation = self.durable.generation();
         let token = self.live_token(token, Kind::Refresh, wall)?;
-        match self
-            .durable
-            .revocations
-            .use_up(token.id, now, token.expires)
-        {
+        // Ours expire then. That a foreign one is shorter must not make it look older.
+        let expires = token.expires.max(token.issued + REFRESH_TTL);
+        match self.durable.revocations.use_up(token.id, now, expires) {
             Ok(Use::First) => {}
             Ok(Use::Again(used)) => return self.used_again(client, &token, used),
             Err(Full) => return Err(AuthError::Full),
@@ -159,7 +157,7 @@ impl Auth {
         let used = Record::RefreshUsed {
             id: token.id,
             used: now,
-            expires: token.expires,
+            expires,
         };
         Ok(Unwritten::new(vec![used], move |auth, committed| {
             if let Err(CommitError) = committed {
@@ -184,10 +182,11 @@ impl Auth {
     }
 
     /// Ends the login that the session's token descends from: every token of it is dead from now on, and for good once
-    /// that is durable. Does nothing for the local socket and for Basic, which have none. `client` asks. Cheap.
+    /// that is durable. Does nothing for the local socket and for Basic, which have none. If the table of revocations is
+    /// full, the oldest sessions end too. `client` asks. Cheap.
     ///
     /// # Errors
-    /// [`AuthError::Full`]: not in force; of the commit [`AuthError::NotDurable`]: in force, but a power cut would undo it.
+    /// [`AuthError::Full`]: not in force, and no session is old enough; of the commit [`AuthError::NotDurable`]: in force, but a power cut would undo it.
     pub fn begin_logout(
         &self,
         client: Option<ClientKey>,
@@ -198,24 +197,29 @@ impl Auth {
             jti,
             family,
             generation,
+            issued,
             expires,
-            ..
         } = session.proof
         else {
             return Ok(Unwritten::new(Vec::new(), |_, _| Ok(())));
         };
-        let mut records = Vec::with_capacity(2);
-        if generation.is_none() {
-            // A foreign token. The end of its login may be forgotten with the next password, its own may not.
-            let revocations = &self.durable.revocations;
-            let revoked = revocations.revoke_token(id, expires, self.clock.now());
-            revoked.map_err(|Full| AuthError::Full)?;
-            records.push(Record::TokenRevoked { id, expires });
-        }
-        records.push(self.revoke_family(family, expires)?);
+        let records = self.with_oldest_ended(|| {
+            let mut records = Vec::with_capacity(3);
+            if generation.is_none() {
+                // A foreign token. The end of its login may be forgotten with the next password, its own may not.
+                let revocations = &self.durable.revocations;
+                let revoked = revocations.revoke_token(id, expires, self.clock.now());
+                revoked.map_err(|Full| AuthError::Full)?;
+                records.push(Record::TokenRevoked { id, expires });
+            }
+            records.push(self.revoke_family(family, issued, expires)?);
+            Ok(records)
+        })?;
         self.logins_ended();
+        let first = records.first().cloned();
         Ok(Unwritten::new(records, move |auth, committed| {
             let durable = committed.is_ok();
+            auth.tell_of_oldest(first.as_ref(), Outcome::of_commit(durable));
             log::info!(user:% = auth.user, token:? = id, durable; "logged out");
             let event = Event {
                 token: Some(Token { jti, login: family }),
@@ -304,7 +308,7 @@ impl Auth {
         }
         // One of two holders of this token has stolen it. Which one cannot be told: both lose the login.
         log::warn!(user:% = self.user, token:? = token.id; "refresh token reused: the login is revoked");
-        let revoked = self.revoke_family(token.family, token.expires);
+        let revoked = self.revoke_family(token.family, token.issued, token.expires);
         self.logins_ended();
         let reused = Some(token.told());
         let tell = move |auth: &Self, outcome| {
@@ -329,9 +333,15 @@ impl Auth {
     }
 
     /// Revokes a login in memory; gives the record to commit.
-    fn revoke_family(&self, family: Id, expires: Timestamp) -> Result<Record, AuthError> {
+    fn revoke_family(
+        &self,
+        family: Id,
+        issued: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Record, AuthError> {
         // No token of the login issued until now lives longer than this.
-        let expires = expires.max(self.clock.wall() + self.settings.longest);
+        let latest = self.clock.wall().max(issued);
+        let expires = expires.max(latest + self.settings.longest);
         let revocations = &self.durable.revocations;
         let revoked = revocations.revoke_family(family, expires, self.clock.now());
         revoked.map_err(|Full| AuthError::Full)?;

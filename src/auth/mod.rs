@@ -11,6 +11,7 @@ mod initial;
 mod lock_out;
 mod login;
 mod notorious;
+mod oldest;
 mod password;
 mod revocation;
 mod state;
@@ -158,6 +159,8 @@ pub struct Auth {
     clock_seen: Mutex<(Moment, Timestamp)>,
     /// Held while a new password is committed, so that one change at a time sees the generation it replaces.
     changing: Mutex<()>,
+    /// Held while the oldest sessions end; the last second in which none were old enough.
+    ending_oldest: Mutex<Option<u64>>,
     /// Held while a lock-out begins, is lifted or is put right: the journal gets these in the order in which memory did.
     locking_out: Mutex<()>,
     on_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -242,6 +245,7 @@ impl Auth {
             newest_foreign: AtomicU64::new(0),
             clock_seen: Mutex::new(clock_seen),
             changing: Mutex::default(),
+            ending_oldest: Mutex::default(),
             locking_out: Mutex::default(),
             on_end: OnceLock::new(),
             audit: OnceLock::new(),
@@ -294,7 +298,10 @@ impl Auth {
             } => {
                 let holds = !self.durable.revocations.is_revoked(id, family)
                     && self.durable.with_account(|account| {
-                        account.is_some_and(|a| a.accepts(id, generation, issued))
+                        account.is_some_and(|a| {
+                            a.accepts(id, generation, issued)
+                                && !self.durable.is_ended(a.generation, issued)
+                        })
                     });
                 (holds, expires.saturating_since(self.clock.wall()))
             }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::REFRESH_TTL;
 use crate::clock::Timestamp;
 use crate::journal::{Id, Record};
 use sorted::Sorted;
@@ -200,6 +201,36 @@ impl Revocations {
         self.tell_of_room();
     }
 
+    /// Before when all tokens must have been issued that are to die at once, so that an eighth of the entries becomes
+    /// pointless, the oldest; more, where many are of one second. It is not later than now. `None` if there is no such time:
+    /// all is too new, or single tokens, of which nobody knows when they were issued.
+    pub fn oldest_eighth(&self, now: Timestamp) -> Option<Timestamp> {
+        let (mut issued, mut looked_at) = (Vec::new(), 0);
+        for shard in &self.shards {
+            let (tokens, families, used) = shard.read().copy();
+            looked_at += tokens.len() + families.len() + used.len();
+            issued.extend(families.into_iter().map(|(_, e)| e.issued()));
+            issued.extend(used.into_iter().map(|(_, u)| u.issued()));
+            // The hash has dealt them out at random: so many tell the eighth of a million well enough.
+            if looked_at >= SAMPLE {
+                break;
+            }
+        }
+        let last = issued.len().checked_sub(1)?;
+        let eighth = (looked_at / 8).saturating_sub(1).min(last);
+        let (older, youngest, _) = issued.select_nth_unstable(eighth);
+        let before = Seconds(youngest.0.saturating_add(1)).min(Seconds::down(now));
+        let oldest = older.iter().min().map_or(*youngest, |oldest| *oldest);
+        (oldest < before).then(|| before.timestamp())
+    }
+
+    /// Forgets what is pointless once every token is dead that was issued before then. That must be in force for whoever
+    /// looks here from now on.
+    pub fn forget_issued_before(&self, before: Timestamp) {
+        let before = Seconds::down(before);
+        self.retain(|_| true, |e| e.issued() >= before, |u| u.issued() >= before);
+    }
+
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
@@ -287,8 +318,8 @@ impl Revocations {
         if entered.is_err() && !self.refused.swap(true, Ordering::Relaxed) {
             log::error!(
                 entries = self.len(), capacity = self.capacity;
-                "the table of revocations is full: logins cannot be refreshed, nor ended once the last eighth is used up \
-                 too, until entries expire; see MAX_REVOCATIONS"
+                "the table of revocations is full: logins cannot be refreshed until entries expire, and once the last eighth \
+                 is used up too, each logout that finds no room ends the oldest sessions; see MAX_REVOCATIONS"
             );
         }
         entered
@@ -296,12 +327,23 @@ impl Revocations {
 
     fn sweep_shards(&self, swept: &mut Timestamp, now: Timestamp) {
         *swept = now;
+        let counts = |expires: Seconds| !expires.passed(now);
+        self.retain(counts, counts, |used| counts(used.expires));
+    }
+
+    /// Keeps what these say of revoked tokens, revoked logins and used refresh tokens.
+    fn retain(
+        &self,
+        token: impl Fn(Seconds) -> bool,
+        family: impl Fn(Seconds) -> bool,
+        used: impl Fn(Used) -> bool,
+    ) {
         for shard in &self.shards {
             let mut shard = shard.write();
             let before = shard.len();
-            shard.tokens.retain(|expires| !expires.passed(now));
-            shard.families.retain(|expires| !expires.passed(now));
-            shard.used.retain(|used| !used.expires.passed(now));
+            shard.tokens.retain(&token);
+            shard.families.retain(&family);
+            shard.used.retain(&used);
             self.len.fetch_sub(before - shard.len(), Ordering::Relaxed);
         }
         self.tell_of_room();
@@ -340,6 +382,11 @@ impl Used {
         }
     }
 
+    /// No later than this was it issued, nor were the tokens that were given for it.
+    fn issued(self) -> Seconds {
+        self.at.max(self.expires.issued())
+    }
+
     fn at(self) -> Timestamp {
         Timestamp::from_millis(u64::from(self.at.0) * 1000 + u64::from(self.at_millis))
     }
@@ -361,10 +408,19 @@ impl Seconds {
         Timestamp::from_secs(u64::from(self.0))
     }
 
+    /// If a login was ended, no later than this were its tokens issued: it is remembered for [`REFRESH_TTL`] at least.
+    fn issued(self) -> Self {
+        let least = u32::try_from(REFRESH_TTL.as_secs()).unwrap_or(0);
+        Self(self.0.saturating_sub(least))
+    }
+
     fn passed(self, now: Timestamp) -> bool {
         self != Self::NEVER && self.timestamp() <= now
     }
 }
+
+/// So many entries are looked at to find the oldest: a quarter of a megabyte.
+const SAMPLE: usize = 65_536;
 
 /// A full table has four thousand entries in each, which are gone through in some ten microseconds; empty they take 20 KB
 /// together.

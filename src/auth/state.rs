@@ -28,6 +28,8 @@ pub struct Durable {
     proofs: Mutex<Proofs<Timestamp>>,
     /// The longest lifetime, in seconds, that tokens were ever given.
     longest: AtomicU64,
+    /// The newest [`Record::SessionsEnded`]: above the generation, below the second.
+    ended: AtomicU64,
 }
 
 /// What the password makes pointless that is being committed.
@@ -73,12 +75,47 @@ impl Durable {
             lock_outs: Mutex::default(),
             proofs: Mutex::default(),
             longest: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
         }
     }
 
     /// The longest that tokens were ever given to live, as far as the journal knows.
     pub(super) fn longest(&self) -> Duration {
         Duration::from_secs(self.longest.load(Ordering::Relaxed))
+    }
+
+    /// Whether a token is dead because it is one of the oldest, under the password of this generation. To be asked after
+    /// the revocations: some of them go once this is in force.
+    pub(super) fn is_ended(&self, generation: u32, issued: Timestamp) -> bool {
+        let (under, before) = self.ended();
+        under == generation && issued < before
+    }
+
+    fn ended(&self) -> (u32, Timestamp) {
+        let ended = self.ended.load(Ordering::Relaxed);
+        let (generation, before) = (ended >> 32, ended & u64::from(u32::MAX));
+        (
+            u32::try_from(generation).unwrap_or(0),
+            Timestamp::from_secs(before),
+        )
+    }
+
+    /// A new password makes it pointless. If that came with a clock that was set back, it would even be in the future.
+    pub(super) fn end_sessions(&self, generation: u32, before: Timestamp) {
+        // The clock goes no further than 2100.
+        let seconds = u32::try_from(before.as_secs()).unwrap_or(0);
+        let ended = u64::from(generation) << 32 | u64::from(seconds);
+        let known = self.ended.fetch_max(ended, Ordering::Relaxed);
+        if known < ended && generation == self.generation() {
+            self.revocations.forget_issued_before(before);
+        }
+    }
+
+    fn ended_live(&self, sink: &mut dyn FnMut(&Record)) {
+        let (generation, before) = self.ended();
+        if generation > 0 && generation == self.generation() {
+            sink(&Record::SessionsEnded { generation, before });
+        }
     }
 
     /// How many revocations are kept.
@@ -210,16 +247,23 @@ impl State for Durable {
             Record::Lifetime { longest } => {
                 self.longest.fetch_max(longest.as_secs(), Ordering::Relaxed);
             }
+            Record::SessionsEnded { generation, before } => {
+                self.end_sessions(*generation, *before);
+            }
             _ => {}
         }
     }
 
-    /// The account, the lock-outs and the proven addresses, then one for each shard of the revocations.
+    /// The account, the lock-outs and the proven addresses, then one for each shard of the revocations, and what takes the
+    /// place of some: that last, or a revocation that goes meanwhile would be in neither.
     fn parts(&self) -> usize {
-        1 + revocation::SHARDS
+        1 + revocation::SHARDS + 1
     }
 
     fn live_part(&self, part: usize, now: Timestamp, sink: &mut dyn FnMut(&Record)) {
+        if part > revocation::SHARDS {
+            return self.ended_live(sink);
+        }
         if let Some(shard) = part.checked_sub(1) {
             return self.revocations.live_shard(shard, now, sink);
         }
@@ -236,6 +280,8 @@ impl State for Durable {
         if !longest.is_zero() {
             sink(&Record::Lifetime { longest });
         }
+        // It is kept far from its other copy.
+        self.ended_live(sink);
         for (client, until) in self.lock_outs() {
             if until > now {
                 sink(&Record::LockOut { client, until });

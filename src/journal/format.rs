@@ -35,6 +35,7 @@
 //!  7 Mark            at:u40                                                           5
 //!  8 Lifetime        seconds:u40                                                      5
 //!  9 Proven          until:u40  n:u8  client[n]  account, to the end                  6 + 4 to 32 + 1 to 64
+//! 10 SessionsEnded   generation:u32  before:u40                                       9
 //!
 //!  client: its length tells which                                                  bytes
 //!                    an IPv4 address                                                    4
@@ -61,6 +62,8 @@
 //!
 //! - A `Password` is written twice, with one sync: the one frame says which password works and that every token before it is
 //!   dead, so that a lost bit or sector must not cost both. In a rewritten file one copy is at the head and one at the end.
+//!   So is a `SessionsEnded`, which stands for many logouts. A postern that does not know it carries it along; the logouts
+//!   that it replaced are undone for as long as that one runs.
 //!
 //! A logout is one `FamilyRevoked`: 28 bytes.
 
@@ -118,6 +121,10 @@ const LOCK_OUT_CLEARED: u8 = 6;
 const MARK: u8 = 7;
 const LIFETIME: u8 = 8;
 const PROVEN: u8 = 9;
+const SESSIONS_ENDED: u8 = 10;
+
+/// Counts passwords.
+const GENERATION_LEN: usize = 4;
 
 /// An interface's name, as in the kernel's `IFNAMSIZ`.
 const INTERFACE_LEN: usize = 16;
@@ -272,6 +279,10 @@ impl<'a> Frame<'a> {
             LIFETIME => Record::Lifetime {
                 longest: Duration::from_secs(take_time(&mut rest)?.as_secs()),
             },
+            SESSIONS_ENDED => Record::SessionsEnded {
+                generation: u32::from_le_bytes(take(&mut rest)?),
+                before: take_time(&mut rest)?,
+            },
             PROVEN => {
                 let until = take_time(&mut rest)?;
                 let [length] = take(&mut rest)?;
@@ -377,6 +388,11 @@ pub fn encode(record: &Record, salt: Salt, out: &mut Vec<u8>) -> Result<(), TooL
             put_time(out, Timestamp::from_secs(longest.as_secs()));
             LIFETIME
         }
+        Record::SessionsEnded { generation, before } => {
+            out.extend_from_slice(&generation.to_le_bytes());
+            put_time(out, *before);
+            SESSIONS_ENDED
+        }
     };
     let Ok(length) = u8::try_from(out.len() - start - FRAME_HEAD_LEN) else {
         out.truncate(start);
@@ -399,7 +415,7 @@ pub(super) fn encode_copies(record: &Record, salt: Salt, out: &mut Vec<u8>) -> R
 /// How many frames are written of a record.
 pub(super) const fn copies(record: &Record) -> usize {
     match record {
-        Record::Password { .. } => 2,
+        Record::Password { .. } | Record::SessionsEnded { .. } => 2,
         _ => 1,
     }
 }
@@ -427,6 +443,7 @@ pub fn frame_len(record: &Record) -> usize {
             ..
         } => TIME_LEN + 1 + client(whom) + account.len(),
         Record::Mark { .. } | Record::Lifetime { .. } => TIME_LEN,
+        Record::SessionsEnded { .. } => GENERATION_LEN + TIME_LEN,
     };
     FRAME_OVERHEAD + payload
 }
@@ -445,6 +462,7 @@ pub(super) fn is_payload_len(kind: u8, length: u8) -> bool {
         // A client and a name.
         PROVEN => length > 5 + 1 + 4 && usize::from(length) <= 5 + 1 + 32 + MAX_NAME,
         MARK | LIFETIME => length == 5,
+        SESSIONS_ENDED => length == 4 + 5,
         _ => true,
     }
 }
@@ -454,7 +472,7 @@ pub(super) fn is_payload_len(kind: u8, length: u8) -> bool {
 pub(super) fn is_known_shape(bytes: &[u8]) -> bool {
     match bytes {
         [MARKER, PASSWORD, ..] => true,
-        [MARKER, kind, length, ..] => *kind <= PROVEN && is_payload_len(*kind, *length),
+        [MARKER, kind, length, ..] => *kind <= SESSIONS_ENDED && is_payload_len(*kind, *length),
         _ => false,
     }
 }
@@ -634,6 +652,10 @@ pub(super) fn samples() -> Vec<Record> {
         Record::Lifetime {
             longest: Duration::from_secs(604_800),
         },
+        Record::SessionsEnded {
+            generation: 1,
+            before: at,
+        },
     ]
 }
 
@@ -733,7 +755,12 @@ mod tests {
                 let record = Frame { kind, payload }.record();
                 let known = matches!(
                     (kind, length),
-                    (1 | 3, 21) | (2, 26) | (5, 9 | 13 | 21) | (6, 4 | 8 | 16) | (7 | 8, 5)
+                    (1 | 3, 21)
+                        | (2, 26)
+                        | (5, 9 | 13 | 21)
+                        | (6, 4 | 8 | 16)
+                        | (7 | 8, 5)
+                        | (10, 9)
                 );
                 assert_eq!(record.is_some(), known, "type {kind}, {length} bytes");
             }

@@ -150,6 +150,13 @@ pub enum Record {
         /// Whole seconds.
         longest: Duration,
     },
+    /// Every token of the account that was issued earlier is dead: one record in the place of many ends of logins.
+    SessionsEnded {
+        /// The password's generation under which this holds. A new password ends all of them anyway.
+        generation: u32,
+        /// Issued before this. Whole seconds, and never later than it was.
+        before: Timestamp,
+    },
 }
 
 impl Record {
@@ -177,6 +184,7 @@ impl Record {
             Self::LockOut { until, .. } | Self::Proven { until, .. } => *until = up(*until),
             Self::LockOutCleared { .. } | Self::Lifetime { .. } => {}
             Self::Mark { at } => *at = down(*at),
+            Self::SessionsEnded { before, .. } => *before = down(*before),
         }
         self
     }
@@ -192,7 +200,9 @@ impl Record {
     pub fn newest_mark(&self, newest: Option<Timestamp>) -> Option<Timestamp> {
         match self {
             Self::Mark { at } => newest.max(Some(*at)),
-            Self::RefreshUsed { used: at, .. } => nearby(*at, newest),
+            Self::RefreshUsed { used: at, .. } | Self::SessionsEnded { before: at, .. } => {
+                nearby(*at, newest)
+            }
             // It is rounded up: what had been reached is the second before.
             Self::Password { at, .. } => nearby(at.saturating_sub(Duration::from_secs(1)), newest),
             _ => newest,
@@ -236,6 +246,9 @@ impl fmt::Debug for Record {
             } => write!(f, "Proven({client:?} by {account} until {until})"),
             Self::Mark { at } => write!(f, "Mark({at})"),
             Self::Lifetime { longest } => write!(f, "Lifetime({longest:?})"),
+            Self::SessionsEnded { generation, before } => {
+                write!(f, "SessionsEnded({generation}, before {before})")
+            }
         }
     }
 }
@@ -301,6 +314,10 @@ mod tests {
                 at: made,
                 hash: String::new(),
                 spared: None,
+            },
+            Record::SessionsEnded {
+                generation: 1,
+                before: made,
             },
         ] {
             let mark = record.in_whole_seconds().newest_mark(None);

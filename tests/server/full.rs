@@ -21,6 +21,16 @@ fn a_full_table_of_revocations_refuses_says_so_once_and_recovers_when_entries_ex
     for _ in 0..88 {
         tokens = Tokens::of(&device.refresh(&tokens.refresh));
     }
+    let health = || device.get("/health", None).json();
+    assert_eq!(health()["status"], "healthy");
+    for other in &others[..12] {
+        let logout = device.post("/api/logout", Some(&other.bearer()), &json!({}));
+        assert_eq!(logout.status, 200);
+    }
+    // All of it is of this very second: nothing is old enough to make room.
+    let last = &others[12];
+    let logout = device.post("/api/logout", Some(&last.bearer()), &json!({}));
+    assert_eq!(logout.status, 503);
     for _ in 0..5 {
         device.advance(1);
         let refused = device.refresh(&tokens.refresh);
@@ -28,21 +38,12 @@ fn a_full_table_of_revocations_refuses_says_so_once_and_recovers_when_entries_ex
         assert_eq!(refused.detail(), "the table of revocations is full");
         assert!(refused.header("retry-after").is_some());
     }
-    let health = device.get("/health", None).json();
-    assert_eq!(health["status"], "degraded");
+    assert_eq!(health()["status"], "degraded");
     assert_eq!(
-        health["reasons"],
+        health()["reasons"],
         json!(["the table of revocations is full"])
     );
     assert_eq!(device.get("/readyz", None).status, 503);
-
-    for other in &others[..12] {
-        let logout = device.post("/api/logout", Some(&other.bearer()), &json!({}));
-        assert_eq!(logout.status, 200);
-    }
-    let last = &others[12];
-    let logout = device.post("/api/logout", Some(&last.bearer()), &json!({}));
-    assert_eq!(logout.status, 503);
     assert!(device.accepts(&last.access), "nothing was done");
     assert!(others[..12].iter().all(|o| !device.accepts(&o.access)));
     assert_eq!(device.refresh(&first.refresh).status, 401);
@@ -58,6 +59,56 @@ fn a_full_table_of_revocations_refuses_says_so_once_and_recovers_when_entries_ex
     assert!(device.accepts(&tokens.access));
     assert_eq!(device.get("/readyz", None).status, 200);
     assert!(!device.accepts(&last.access) && !device.accepts(&others[0].access));
+}
+
+#[test]
+fn a_logout_in_a_full_table_is_done_and_ends_the_oldest_sessions() {
+    let _alone = ONE_TABLE.lock();
+    let device = Device::with(&[("MAX_REVOCATIONS", "100")]);
+    let logout = |of: &Tokens| {
+        device
+            .post("/api/logout", Some(&of.bearer()), &json!({}))
+            .status
+    };
+    let idle = device.login();
+    device.advance(1);
+    let mut ended = Vec::new();
+    let mut login_and_out = || {
+        let tokens = device.login();
+        assert_eq!(logout(&tokens), 200);
+        ended.push(tokens);
+        device.advance(1);
+    };
+    for _ in 0..50 {
+        login_and_out();
+    }
+    let living = device.login();
+    let last = device.login();
+    let descendant = Tokens::of(&device.refresh(&last.refresh));
+    for _ in 0..49 {
+        login_and_out();
+    }
+    assert!(device.accepts(&idle.access));
+    assert_eq!(device.refresh(&living.refresh).status, 503);
+    assert_eq!(logout(&last), 200);
+    let later = device.login();
+    let me = device.login().bearer();
+    let audit = device.get("/api/audit-log?limit=20", Some(&me));
+    assert!(
+        audit.text().contains(r#""by":"full table""#),
+        "{}",
+        audit.text()
+    );
+
+    let after = device.copy_after_power_cut(TODAY);
+    for device in [&device, &after] {
+        for dead in ended.iter().chain([&last, &descendant, &idle]) {
+            assert!(!device.accepts(&dead.access));
+            assert_eq!(device.refresh(&dead.refresh).status, 401);
+        }
+        // Neither is among the oldest.
+        assert!(device.accepts(&living.access) && device.accepts(&later.access));
+    }
 }
 
 #[test]

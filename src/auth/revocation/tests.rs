@@ -74,6 +74,77 @@ fn a_new_password_frees_the_places_of_what_it_makes_pointless() {
 }
 
 #[test]
+fn the_oldest_eighth_is_told_by_when_its_tokens_were_issued() {
+    let ended = |at: Timestamp| at + REFRESH_TTL;
+    let now = later(1000);
+    let revocations = Revocations::new(100);
+    assert_eq!(revocations.oldest_eighth(now), None);
+    for n in 0..16 {
+        let at = later(n.into());
+        revocations.revoke_family(id(n), ended(at), NOW).unwrap();
+        revocations.use_up(id(100 + n), at, ended(at)).unwrap();
+    }
+    for n in 200..208 {
+        revocations.revoke_token(id(n), later(2000), NOW).unwrap();
+    }
+    // Forty entries: five of them, and the other one of their second.
+    assert_eq!(revocations.oldest_eighth(now), Some(later(3)));
+    revocations.forget_issued_before(later(3));
+    assert_eq!(revocations.len(), 40 - 6);
+    assert!(!revocations.is_revoked(id(0), id(2)) && revocations.is_revoked(id(0), id(3)));
+    assert_eq!(
+        revocations.use_up(id(103), now, later(9)),
+        Ok(Use::Again(later(3)))
+    );
+    assert!((200..208).all(|n| revocations.is_revoked(id(n), id(0))));
+    // Not later than now, and nothing of now.
+    assert_eq!(revocations.oldest_eighth(later(4)), Some(later(4)));
+    assert_eq!(revocations.oldest_eighth(later(3)), None);
+    assert_eq!(revocations.oldest_eighth(NOW), None);
+}
+
+#[test]
+fn of_many_entries_of_one_second_all_go_or_none() {
+    let revocations = Revocations::new(100);
+    for n in 0..100 {
+        revocations
+            .revoke_family(id(n), NOW + REFRESH_TTL, NOW)
+            .unwrap();
+    }
+    assert_eq!(revocations.oldest_eighth(NOW), None);
+    let half = NOW + Duration::from_millis(500);
+    assert_eq!(revocations.oldest_eighth(half), None);
+    assert_eq!(revocations.oldest_eighth(later(1)), Some(later(1)));
+    revocations.forget_issued_before(later(1));
+    assert_eq!(revocations.len(), 0);
+}
+
+#[test]
+fn no_entry_looks_older_than_it_is() {
+    let revocations = Revocations::new(100);
+    // Ended within a second, whose tokens may be of it; remembered for longer than a week, as tokens lived longer once;
+    // used by a clock behind the one it was issued by; not forgotten at all.
+    let half = NOW + Duration::from_millis(500);
+    revocations
+        .revoke_family(id(1), half + REFRESH_TTL, NOW)
+        .unwrap();
+    revocations
+        .revoke_family(id(2), later(30 * 86_400), NOW)
+        .unwrap();
+    revocations
+        .use_up(id(3), NOW, later(60) + REFRESH_TTL)
+        .unwrap();
+    revocations.use_up(id(4), later(60), later(10)).unwrap();
+    let never = Timestamp::from_millis(u64::MAX);
+    revocations.revoke_family(id(5), never, NOW).unwrap();
+    assert_eq!(revocations.oldest_eighth(later(1)), None);
+    assert_eq!(revocations.oldest_eighth(later(600)), Some(later(2)));
+    revocations.forget_issued_before(later(60));
+    assert!(!revocations.is_revoked(id(0), id(1)));
+    assert_eq!(revocations.len(), 4);
+}
+
+#[test]
 fn expiries_are_rounded_up_and_those_beyond_2106_are_never_forgotten() {
     let revocations = Revocations::new(100);
     let odd = NOW + Duration::from_millis(1);

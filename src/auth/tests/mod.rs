@@ -4,6 +4,7 @@ mod clock;
 mod durability;
 mod lock_outs;
 mod logins;
+mod oldest;
 mod passwords;
 mod proven;
 mod spellings;

@@ -96,6 +96,11 @@ enum Line {
         offset: usize,
         seconds: u64,
     },
+    SessionsEnded {
+        offset: usize,
+        generation: u32,
+        before: String,
+    },
     /// Of a newer version.
     Unknown {
         offset: usize,
@@ -206,6 +211,11 @@ fn line(piece: Piece<'_>) -> Line {
         Some(Record::Lifetime { longest }) => Line::Lifetime {
             offset,
             seconds: longest.as_secs(),
+        },
+        Some(Record::SessionsEnded { generation, before }) => Line::SessionsEnded {
+            offset,
+            generation,
+            before: time(before),
         },
     }
 }

@@ -138,14 +138,15 @@ fn kind(record: Option<&Record>) -> usize {
         Some(Record::Mark { .. }) => MARK,
         Some(Record::Lifetime { .. }) => 7,
         Some(Record::Proven { .. }) => 8,
-        None => 9,
+        Some(Record::SessionsEnded { .. }) => 9,
+        None => 10,
     }
 }
 
 const MARK: usize = 6;
 
 /// As `dump` calls them.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "token_revoked",
     "refresh_used",
     "family_revoked",
@@ -155,5 +156,6 @@ const KINDS: [&str; 10] = [
     "mark",
     "lifetime",
     "proven",
+    "sessions_ended",
     "unknown",
 ];

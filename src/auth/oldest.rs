@@ -1,0 +1,80 @@
+//! What a log-out does that finds the table of revocations full: one mark for the oldest sessions takes the place of many
+//! entries.
+//!
+//! The entries that go were about tokens issued before the mark. All such tokens are dead by it, those that lived too: the
+//! price, paid by whoever has not refreshed for longest. A refresh does not do this: it must cost nobody else the session.
+
+use super::{Auth, AuthError, Event, Happened, Outcome};
+use crate::audit::Origin;
+use crate::journal::Record;
+
+impl Auth {
+    /// Revokes by `revoke`, which gives the records to commit, and if the table is full, once more after the oldest
+    /// sessions have ended. Their record is the first then. Cheap, but for a walk over the table now and then.
+    ///
+    /// # Errors
+    /// [`AuthError::Full`], if there is nothing old enough.
+    pub(super) fn with_oldest_ended(
+        &self,
+        revoke: impl Fn() -> Result<Vec<Record>, AuthError>,
+    ) -> Result<Vec<Record>, AuthError> {
+        let revoked = revoke();
+        if !matches!(revoked, Err(AuthError::Full)) {
+            return revoked;
+        }
+        let mut tried = self.ending_oldest.lock();
+        // Another one may have made room meanwhile.
+        let revoked = revoke();
+        if !matches!(revoked, Err(AuthError::Full)) {
+            return revoked;
+        }
+        let second = self.clock.now().as_secs();
+        if *tried == Some(second) {
+            return revoked;
+        }
+        let Some(ended) = self.end_oldest() else {
+            *tried = Some(second);
+            return revoked;
+        };
+        match revoke() {
+            Ok(mut records) => {
+                records.insert(0, ended);
+                Ok(records)
+            }
+            Err(error) => {
+                // It is in force all the same. Should this fail, the entries that went are in the journal as before.
+                self.journal.submit(vec![ended], Box::new(|_| ()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Tells that the oldest sessions have ended, if they have, once it is known whether that is durable.
+    pub(super) fn tell_of_oldest(&self, ended: Option<&Record>, outcome: Outcome) {
+        if let Some(Record::SessionsEnded { before, .. }) = ended {
+            let event = Event {
+                origin: Origin::Server,
+                by: Some("full table"),
+                more: Some(("issued_before", &before.to_string())),
+                ..self.event(None, outcome)
+            };
+            self.audit(Happened::Logout, &event);
+        }
+    }
+
+    fn end_oldest(&self) -> Option<Record> {
+        // A change of the password spares a session by what the revocations say of it now. None may go until the new
+        // password is in force.
+        let _unchanged = self.changing.try_lock()?;
+        let generation = self.durable.generation();
+        // By the guarded time, which no token will be issued before: a leap that is taken back cannot leave the mark in
+        // the future.
+        let before = self.durable.revocations.oldest_eighth(self.clock.now())?;
+        self.durable.end_sessions(generation, before);
+        log::warn!(
+            user:% = self.user, issued_before:% = before, entries = self.durable.revocations();
+            "the table of revocations was full at a logout: the oldest sessions have ended, to make room"
+        );
+        Some(Record::SessionsEnded { generation, before })
+    }
+}
