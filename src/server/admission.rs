@@ -220,7 +220,7 @@ impl Admission {
         let seats = table.seats.iter();
         let spared = seats.filter_map(|(number, seat)| {
             let (signed_in, rank, since) = self.look(seat, judge, now)?;
-            let standing = table.standing(seat, judge);
+            let standing = seat.standing(&table.places, judge);
             let can_go = !standing.is_proven() || rank != Rank::Busy;
             let order = (!signed_in, standing, rank, std::cmp::Reverse(since));
             can_go.then_some((order, *number))
@@ -260,7 +260,7 @@ impl Admission {
         });
         let spared = candidates.filter_map(|(number, seat)| {
             let (signed_in, rank, since) = self.look(seat, judge, now)?;
-            let standing = table.standing(seat, judge);
+            let standing = seat.standing(&table.places, judge);
             let from = seat.is_counted.then_some(seat.holder);
             let after = if is_counted {
                 table.places.standing_with(newcomer, 1, from)
@@ -328,17 +328,20 @@ enum Scope {
     All,
 }
 
-impl Table {
-    fn standing(&self, seat: &Seat, judge: &dyn Judge) -> Standing {
-        if !seat.is_counted {
+impl Seat {
+    /// Where it stands by what is held of one thing.
+    fn standing(&self, holdings: &Holdings, judge: &dyn Judge) -> Standing {
+        if !self.is_counted {
             return Standing::of_one();
         }
         // It may have been proven since it came.
-        let client = seat.holder.client;
+        let client = self.holder.client;
         let is_proven = client.is_none_or(|client| judge.is_proven(client));
-        self.places.standing(Holder { client, is_proven })
+        holdings.standing(Holder { client, is_proven })
     }
+}
 
+impl Table {
     /// Takes a connection's place and its bytes from it.
     fn free(&mut self, number: SeatNumber) -> bool {
         let Some(seat) = self.seats.remove(&number) else {
@@ -409,9 +412,7 @@ impl Place {
         while table.total_bytes > self.admission.max_bytes {
             let holding = table.seats.iter().filter(|(_, seat)| seat.bytes > 0);
             let worst = holding.max_by_key(|(number, seat)| {
-                let client = seat.holder.client;
-                let is_proven = client.is_none_or(|client| judge.is_proven(client));
-                let standing = table.bytes.standing(Holder { client, is_proven });
+                let standing = seat.standing(&table.bytes, judge);
                 (standing, seat.bytes, **number == self.number)
             });
             let (&worst, _) = worst.ok_or(Full)?;
@@ -422,6 +423,13 @@ impl Place {
             gone.push(worst);
         }
         Ok(gone)
+    }
+
+    /// Whether the connection has not lost it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        let table = self.admission.table.lock();
+        table.seats.contains_key(&self.number)
     }
 
     /// Makes it a stream's, which keeps it for as long as the client likes. Returns whether there may be one more.

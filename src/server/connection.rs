@@ -500,6 +500,8 @@ impl Connection {
             let busy = ApiError::Busy(RETRY_STREAMS).answer();
             return self.answer(api, busy, LAST_WORDS, now);
         }
+        // By a ticket too.
+        self.is_known = true;
         self.count(api, head.status_code().0);
         // Writing to memory does not fail; if it did, the client finds its connection closed.
         let head = render_head(head, stream.encoding);

@@ -464,7 +464,13 @@ impl Worker {
         match connection.report(&*self.shared.api) {
             Ok(gone) => gone.into_iter().for_each(|victim| self.close(victim)),
             // All that strangers may hold is held, and nobody holds more than this one.
-            Err(Full) => return self.shed(token),
+            Err(Full) => {
+                // What it did is in force all the same, and has to be written.
+                if let Turn::Commit(commit) = turn {
+                    self.commit(token, commit);
+                }
+                return self.shed(token);
+            }
         }
         match turn {
             Turn::Parked => {}
@@ -498,6 +504,10 @@ impl Worker {
             return;
         };
         let (transport, leftover, place) = connection.into_stream();
+        // A stream is not shed. One that lost its place before it was one must not live outside the limit.
+        if !place.is_held() {
+            return;
+        }
         self.shared.api.hub.subscribe(Subscription {
             transport,
             encoding: stream.encoding,

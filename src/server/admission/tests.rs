@@ -228,6 +228,54 @@ fn one_address_gets_its_share_and_sheds_its_own() {
 }
 
 #[test]
+fn a_proxys_connections_hold_bytes_for_one_each_not_for_one_stranger() {
+    let mut server = Server::new(64, 64);
+    let judge = Known::default();
+    let mut through_proxy = Vec::new();
+    for token in 1000..1020 {
+        let number = SeatNumber { worker: 0, token };
+        let entered = server
+            .admission
+            .enter(number, Some(stranger(9)), false, &judge, server.now);
+        let (mut place, _) = entered.expect("room");
+        assert_eq!(place.hold(16 * 1024, &judge), Ok(vec![]));
+        through_proxy.push(place);
+    }
+    // Somebody else fills what is left, and is the one who gives way.
+    let mut refused = 0;
+    for _ in 0..20 {
+        let token = server.entered(stranger(2));
+        if server.place(token).hold(16 * 1024, &judge).is_err() {
+            server.places.retain(|number, _| number.token != token);
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 20 - (512 - 20 * 16) / 16);
+    assert!(through_proxy.iter().all(Place::is_held));
+}
+
+#[test]
+fn who_has_lost_the_place_knows_it_before_becoming_a_stream() {
+    let mut server = Server::new(1, 1);
+    let first = server.entered(stranger(1));
+    let now = server.now;
+    server.place(first).tell(Conduct::Idle, now);
+    assert!(server.place(first).is_held());
+    server.judge.0.insert(OWNER);
+    let number = SeatNumber {
+        worker: 7,
+        token: 7,
+    };
+    let entered = server
+        .admission
+        .enter(number, Some(OWNER), true, &server.judge, server.now);
+    let (owner, victim) = entered.expect("room");
+    assert_eq!(victim.map(|victim| victim.token), Some(first));
+    assert!(!server.place(first).is_held());
+    assert!(owner.is_held());
+}
+
+#[test]
 fn who_holds_most_before_signing_in_loses_it_and_the_proven_last() {
     let mut server = Server::new(64, 64);
     assert_eq!(server.admission.max_bytes, LEAST_BYTES);
