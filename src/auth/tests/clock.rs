@@ -228,6 +228,37 @@ fn a_first_boot_under_a_clock_far_ahead_is_set_back_and_its_logins_are_over_for_
 }
 
 #[test]
+fn a_clock_that_is_set_back_frees_no_foreign_token_that_was_used_or_ended() {
+    let wild = NOON + DAY * 3652;
+    let board = Board::first_boot(wild);
+    let foreign = |kind: &str, jti: &str| {
+        let (iat, exp) = (wild.as_secs(), (wild + DAY).as_secs());
+        let claims =
+            format!(r#"{{"sub":"admin","iat":{iat},"exp":{exp},"jti":"{jti}","type":"{kind}"}}"#);
+        sign(HEADER, &claims)
+    };
+    let (used, ended) = (foreign("refresh", "1"), foreign("access", "2"));
+    board.auth.refresh(&used).unwrap();
+    let session = board.auth.bearer(&ended).unwrap();
+    board.auth.logout(&session).unwrap();
+    let entries = board.auth.durable.revocations();
+    board.time.set_system(NOON);
+    board.auth.heed_clock();
+    assert_eq!(board.auth.clock.now(), NOON);
+    assert_eq!(board.auth.durable.revocations(), entries);
+
+    let cut = board.power_cut(wild, |_| ());
+    // That time comes.
+    board.time.set_system(wild);
+    for board in [&board, &cut] {
+        run(board, 1);
+        assert!(board.auth.bearer(&foreign("access", "3")).is_ok());
+        assert!(board.auth.refresh(&used).is_err());
+        assert!(board.auth.bearer(&ended).is_err());
+    }
+}
+
+#[test]
 fn an_idle_hour_writes_six_marks_and_nothing_else() {
     let board = Board::first_boot(NOON);
     let (ended, live) = (board.login(), board.login());
