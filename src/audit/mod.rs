@@ -28,7 +28,7 @@ pub use event::{Event, JtiPrefix, Kind, Origin, Outcome, Token, User};
 #[cfg(test)]
 use line::Link;
 pub(crate) use line::{member, raw_member};
-pub use shelf::{FILES, NAME};
+pub use shelf::{FILES, MOST_ASIDE, NAME};
 pub use verify::{Problem, Report, verify};
 
 use crate::clock::Clock;

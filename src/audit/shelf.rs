@@ -424,7 +424,7 @@ pub const MAX_FILE: u64 = 16 * 1024 * 1024;
 const TAIL: u64 = MAX_BATCH + 16 * MAX_LINE as u64;
 
 /// How many files that are no logs are kept beside. It takes bad luck to have one.
-const MOST_ASIDE: usize = 4;
+pub const MOST_ASIDE: usize = 4;
 
 #[cfg(test)]
 #[path = "shelf_tests.rs"]

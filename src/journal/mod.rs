@@ -7,7 +7,7 @@
 mod compaction;
 mod files;
 pub mod format;
-mod keep;
+pub mod keep;
 mod record;
 pub mod repair;
 pub mod replay;

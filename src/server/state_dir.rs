@@ -3,29 +3,33 @@
 
 use crate::audit;
 use crate::auth::INITIAL_PASSWORD_FILE;
+use crate::journal::keep::MOST_KEPT;
 use crate::journal::storage::LOCK;
 use crate::journal::survey::FILE_NAME;
 
 /// Whether a folder is postern's, by the names in it, of which those of folders end in `/`: an empty one; one in which there is
-/// nothing but what postern makes or a person puts there for it; or one with two such files, the lock and a journal say,
-/// whatever else is there.
+/// nothing but what postern makes or a person puts there for it; or one with its lock and its journal, whatever else is there.
+/// What a journal holds does not count: its beginning may be damaged.
 pub fn is_ours(names: &[String]) -> bool {
-    let known = |name: &&String| {
-        let name = name.as_str();
-        FOLDERS.contains(&name)
-            || FILES.iter().any(|file| {
-                let rest = name.strip_prefix(file);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            })
-    };
-    let files = names
-        .iter()
-        .filter(known)
-        .filter(|name| !name.ends_with('/'));
-    names.iter().all(|name| known(&name)) || files.count() >= ENOUGH
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    names.iter().all(|name| is_known(name)) || (has(LOCK) && has(FILE_NAME))
 }
 
-/// With or without something behind a dot.
+fn is_known(name: &str) -> bool {
+    // What `files::replace` writes on, and a pulled plug leaves.
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    let numbered = |(stem, most): &(&str, usize)| {
+        let number = name.strip_prefix(stem);
+        number.is_some_and(|number| (1..=*most).any(|known| known.to_string() == number))
+    };
+    FOLDERS.contains(&name)
+        || FILES.contains(&name)
+        || NUMBERED.iter().any(numbered)
+        || name
+            .strip_prefix(audit::NAME)
+            .is_some_and(|rest| [".kept", ".kept.damaged"].contains(&rest))
+}
+
 const FILES: &[&str] = &[
     LOCK,
     FILE_NAME,
@@ -35,23 +39,29 @@ const FILES: &[&str] = &[
     "log-sequence",
     "tls-cert.pem",
     "tls-key.pem",
+    "tls-key.pem.next",
     "tls-last-good.pem",
     "postern.sock",
     "update.json",
+    "update.json.minisig",
+];
+
+/// With a number behind them, from 1 on.
+const NUMBERED: &[(&str, usize)] = &[
+    ("journal.damaged.", MOST_KEPT),
+    ("audit.log.", audit::FILES - 1),
+    ("audit.log.damaged.", audit::MOST_ASIDE),
 ];
 
 /// A fresh file system has a `lost+found`.
 const FOLDERS: &[&str] = &["advisories/", "lost+found/"];
-
-/// One name may be a coincidence.
-const ENOUGH: usize = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_ours_if_nothing_else_is_in_it_or_two_of_our_files_are() {
+    fn a_folder_is_ours_if_nothing_else_is_in_it_or_lock_and_journal_are() {
         let ours = |names: &str| {
             let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
             is_ours(&names)
@@ -63,6 +73,9 @@ mod tests {
             "initial-password",
             "tls-cert.pem tls-key.pem",
             "journal journal.damaged.1 audit.log.3 secret-key.new postern.sock",
+            "lock journal.new initial-password.new log-sequence.new journal.damaged.8",
+            "audit.log audit.log.1 audit.log.kept audit.log.kept.damaged audit.log.damaged.4",
+            "tls-cert.pem tls-key.pem.next tls-key.pem.next.new tls-last-good.pem.new",
             "lock journal notes.txt old/",
         ] {
             assert!(ours(names), "{names}");
@@ -71,6 +84,14 @@ mod tests {
             ".bashrc",
             "x/",
             "journal/",
+            "journal.md journal.2023.md",
+            "journal.damaged.0 journal.damaged.01 journal.damaged.9",
+            "audit.log.4",
+            "lock.bak",
+            "journal x",
+            "secret-key tls-key.pem initial-password x",
+            "journal.md lock x",
+            "journal lock/ x",
             "lock x",
             "journal/ lock/ x",
             "advisories/ lost+found/ x",
