@@ -191,6 +191,13 @@ mod tests {
     }
 
     #[test]
+    fn the_openapi_document_excepts_no_route_from_the_local_socket() {
+        let text = document().to_string().to_lowercase();
+        assert!(text.contains("the same routes are served as plain http on a unix socket"));
+        assert!(!text.contains("not served on the local socket"));
+    }
+
+    #[test]
     fn the_openapi_document_names_every_query_parameter_and_no_other() {
         let shared = &document()["components"]["parameters"];
         for route in ROUTES {
