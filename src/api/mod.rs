@@ -46,6 +46,15 @@ use metrics::Metrics;
 use request::{Peer, Request};
 use route::{Access, Cost, Found, Route};
 
+/// What clients should come in by and can not.
+#[derive(Debug, Clone)]
+pub struct MissingDoor {
+    /// For everybody, in `/health`: nothing of addresses, other programs or the system.
+    pub reason: &'static str,
+    /// For whoever is logged in, in `/api/status`.
+    pub problem: String,
+}
+
 /// Everything that handlers need. One for the whole server.
 pub struct Api {
     /// Who is who.
@@ -70,8 +79,8 @@ pub struct Api {
     pub started: Moment,
     /// How many connections the TLS listeners have.
     pub connections: Arc<AtomicUsize>,
-    /// What clients should come in by and can not, in words. Kept by the server; `/health` shows it.
-    pub missing_doors: Mutex<Vec<String>>,
+    /// What clients should come in by and can not. Kept by the server.
+    pub missing_doors: Mutex<Vec<MissingDoor>>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Which other origins a browser may call from.

@@ -59,6 +59,11 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     if body["logs"]["sources"] == json!([]) {
         body["logs"]["warning"] = json!(NO_SOURCES);
     }
+    let doors = api.missing_doors.lock().clone();
+    if !doors.is_empty() {
+        let problems: Vec<_> = doors.into_iter().map(|door| door.problem).collect();
+        body["listen"] = json!(problems);
+    }
     body["updates"] = updates(&api.updates.report());
     body["advisories"] = cve::summary(&api.advisories.report());
     // What a board does not have is absent, never null or zero.

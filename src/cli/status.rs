@@ -66,6 +66,10 @@ fn table(status: &Value, health: &Value) -> String {
         ("journal", journal(status)),
         ("log entries", text(status, "/logs/entries")),
     ];
+    let problems = status.pointer("/listen").and_then(Value::as_array);
+    for problem in problems.into_iter().flatten() {
+        lines.push(("missing", problem.as_str().map(str::to_owned)));
+    }
     for source in status
         .pointer("/logs/sources")
         .and_then(Value::as_array)
@@ -239,7 +243,7 @@ mod tests {
         let status = json!({
             "version": "0.1.0", "advisories": {"state": "off", "advisories": 0, "packages": 0, "cves": 0}, "uptime_seconds": 90_061, "clock": {"state": "followed", "believed": true, "synchronised": false}, "load": [0.5, 0.25, 0.125],
             "memory": {"total_bytes": 436_000_000, "available_bytes": 272_000_000, "resident_bytes": 5_600_000},
-            "temperature_celsius": 47.25, "connections": 3, "certificate": {"expires": "2036-11-20T00:00:00Z", "problem": "/c.pem: gone"},
+            "temperature_celsius": 47.25, "connections": 3, "listen": ["LISTEN: 192.0.2.1:8443 is in use"], "certificate": {"expires": "2036-11-20T00:00:00Z", "problem": "/c.pem: gone"},
             "power": {"under_voltage": true, "throttled": false, "since_boot": {"under_voltage": true, "frequency_capped": true}}, "journal": {"bytes": 18_432, "records": 312, "writable": false},
             "logs": {"entries": 12, "sources": [
                 {"name": "all", "state": "following", "entries": 12, "files": 2},
@@ -263,6 +267,7 @@ mod tests {
              connections       3\n\
              journal           312 records, 18 KiB, cannot be written\n\
              log entries       12\n\
+             missing           LISTEN: 192.0.2.1:8443 is in use\n\
              log source        all: following, 12 entries of 2 files\n\
              log source        x (file:/x.log): error, 0 entries (no [2Jway)\n"
         );

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::listen::{Listener, Missing, listen};
 use super::local::Door;
 use super::worker::Mailbox;
-use crate::api::Api;
+use crate::api::{Api, MissingDoor};
 
 /// What the housekeeper looks after.
 pub struct Doors {
     /// The local socket, as long as its file is there.
     local: Option<Arc<Door>>,
     /// Why there is none, if there should be one.
-    no_local: Option<String>,
+    no_local: Option<MissingDoor>,
     /// Addresses of `LISTEN` that are not listened on.
     missing: Vec<Missing>,
     /// Who serves what is opened yet.
@@ -26,7 +26,7 @@ impl Doors {
     pub fn new(
         api: &Api,
         local: Option<Arc<Door>>,
-        no_local: Option<String>,
+        no_local: Option<MissingDoor>,
         missing: Vec<Missing>,
         workers: Vec<Arc<Mailbox>>,
     ) -> Self {
@@ -50,16 +50,21 @@ impl Doors {
         let gone = |door: &mut Arc<Door>| matches!(door.is_there(), Ok(false));
         if self.local.take_if(gone).is_some() {
             // It is not made anew: whoever replaced it may have meant to.
-            let reason = "the local socket is gone: its file was removed or replaced; a restart makes it anew";
-            log::error!("{reason}");
-            self.no_local = Some(reason.to_owned());
+            let problem = "the local socket is gone: its file was removed or replaced; a restart makes it anew";
+            log::error!("{problem}");
+            self.no_local = Some(MissingDoor {
+                reason: "the local socket is gone",
+                problem: problem.to_owned(),
+            });
         }
         let workers = &self.workers;
         self.missing.retain_mut(|missing| {
             let listener = match listen(missing.address) {
                 Ok(listener) => Listener::Tls(Arc::new(listener)),
                 Err(error) => {
-                    missing.error = error;
+                    if missing.failed_again(&error) {
+                        log::warn!("LISTEN: {missing}");
+                    }
                     return true;
                 }
             };
@@ -74,10 +79,10 @@ impl Doors {
     }
 
     fn tell(&self, api: &Api) {
-        let missing = self
-            .missing
-            .iter()
-            .map(|missing| format!("LISTEN: {missing}"));
+        let missing = self.missing.iter().map(|missing| MissingDoor {
+            reason: "an address of LISTEN is not there",
+            problem: format!("LISTEN: {missing}"),
+        });
         *api.missing_doors.lock() = self.no_local.iter().cloned().chain(missing).collect();
     }
 }

@@ -118,27 +118,48 @@ pub struct Missing {
     /// Which.
     pub address: SocketAddr,
     /// What the system said the last time.
-    pub error: io::Error,
+    errno: Option<i32>,
+    /// In words.
+    problem: String,
 }
 
-/// With what can be done about it.
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, error } = self;
-        match error.raw_os_error().map(Errno::from_raw_os_error) {
+impl Missing {
+    /// With what can be done about it. Looks at all processes, if another program has it.
+    fn new(address: SocketAddr, error: &io::Error) -> Self {
+        let problem = match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::ADDRNOTAVAIL) => {
-                write!(f, "{address} is not an address of this machine, or not yet")
+                format!("{address} is not an address of this machine, or not yet")
             }
-            Some(Errno::ADDRINUSE) => match holder::of(*address) {
-                Some(holder) => write!(f, "{address} is in use by {holder}"),
-                None => write!(f, "{address} is in use by another program (see `ss -ltnp`)"),
+            Some(Errno::ADDRINUSE) => match holder::of(address) {
+                Some(holder) => format!("{address} is in use by {holder}"),
+                None => format!("{address} is in use by another program (see `ss -ltnp`)"),
             },
-            Some(Errno::ACCESS) => write!(
-                f,
+            Some(Errno::ACCESS) => format!(
                 "{address} may not be listened on: ports under 1024 want a socket unit or CAP_NET_BIND_SERVICE"
             ),
-            _ => write!(f, "{address} cannot be listened on: {error}"),
+            _ => format!("{address} cannot be listened on: {error}"),
+        };
+        Self {
+            address,
+            errno: error.raw_os_error(),
+            problem,
         }
+    }
+
+    /// Another try has failed. Says whether otherwise than the last one: only then are the words found anew, which is too
+    /// much work for every few seconds.
+    pub(super) fn failed_again(&mut self, error: &io::Error) -> bool {
+        let changed = self.errno != error.raw_os_error();
+        if changed {
+            *self = Self::new(self.address, error);
+        }
+        changed
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
     }
 }
 
@@ -163,7 +184,7 @@ pub fn open_all(config: &Config, world: &World) -> Result<Opened, StartError> {
     for address in config.listen.iter().map(|listen| listen.addr) {
         match listen(address) {
             Ok(listener) => listeners.push(Arc::new(listener)),
-            Err(error) => missing.push(Missing { address, error }),
+            Err(error) => missing.push(Missing::new(address, &error)),
         }
     }
     if listeners.is_empty() {
@@ -305,11 +326,8 @@ mod tests {
     #[test]
     fn what_is_said_fits_the_error() {
         let said = |errno: Errno, address: &str| {
-            let missing = Missing {
-                address: address.parse().expect("an address"),
-                error: errno.into(),
-            };
-            missing.to_string()
+            let address = address.parse().expect("an address");
+            Missing::new(address, &errno.into()).to_string()
         };
         assert!(
             said(Errno::ADDRNOTAVAIL, "192.0.2.1:8443").contains("not an address of this machine")
@@ -321,6 +339,21 @@ mod tests {
         let own = format!("process {}", std::process::id());
         let text = said(Errno::ADDRINUSE, &address.to_string());
         assert!(text.contains(&own), "{text}");
+    }
+
+    #[test]
+    fn who_has_an_address_is_looked_up_once_until_the_error_changes() {
+        let listener = listen("127.0.0.1:0".parse().expect("an address")).expect("listening");
+        let address = listener.local_addr().expect("bound");
+        let mut missing = Missing::new(address, &Errno::ADDRINUSE.into());
+        let first = missing.to_string();
+        // Whoever looked again would find nobody.
+        drop(listener);
+        assert!(!missing.failed_again(&Errno::ADDRINUSE.into()));
+        assert_eq!(missing.to_string(), first);
+        assert!(missing.failed_again(&Errno::ADDRNOTAVAIL.into()));
+        assert!(missing.failed_again(&Errno::ADDRINUSE.into()));
+        assert!(missing.to_string().contains("another program"), "{missing}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::api::Api;
+use crate::api::{Api, MissingDoor};
 use crate::audit::{Event, Kind};
 use crate::auth::{self, FirstPassword, InitialiseError};
 use crate::config::Config;
@@ -395,12 +395,15 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
 
 /// The local socket, or in words why there is none. What lies there and is somebody else's stops the start; that the system
 /// has none to give is not worth leaving a board without its only other door.
-fn open_door(path: &Path) -> Result<Result<(Door, Arc<UnixListener>), String>, StartError> {
+fn open_door(path: &Path) -> Result<Result<(Door, Arc<UnixListener>), MissingDoor>, StartError> {
     match Door::open(path) {
         Ok(opened) => Ok(Ok(opened)),
         Err(DoorError::System(error)) => {
             log::error!(path:% = path.display(), error:% = error; "the local socket cannot be opened{}", elsewhere(&error));
-            Ok(Err(format!("the local socket cannot be opened: {error}")))
+            Ok(Err(MissingDoor {
+                reason: "the local socket cannot be opened",
+                problem: format!("the local socket cannot be opened: {error}"),
+            }))
         }
         Err(taken) => Err(StartError::Door(taken)),
     }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::device::Device;
@@ -10,8 +10,14 @@ use crate::device::Device;
 /// Documentation's (RFC 5737): no machine has it.
 const NOWHERE: &str = "192.0.2.1:8443";
 
+/// What everybody may know.
 fn reasons(device: &Device) -> Value {
     device.get("/health", None).json()["reasons"].take()
+}
+
+/// What only the administrator may.
+fn problems(device: &Device, bearer: &str) -> String {
+    device.get("/api/status", Some(bearer)).json()["listen"].to_string()
 }
 
 #[test]
@@ -19,7 +25,12 @@ fn what_is_there_is_served_and_the_rest_once_it_comes() {
     let holder = TcpListener::bind("127.77.0.1:0").expect("an address");
     let late = holder.local_addr().expect("bound");
     let device = Device::with(&[("LISTEN", &format!("127.0.0.1:0,{late},{NOWHERE}"))]);
-    let said = reasons(&device).to_string();
+    assert_eq!(
+        reasons(&device),
+        json!(["an address of LISTEN is not there"])
+    );
+    let bearer = device.login().bearer();
+    let said = problems(&device, &bearer);
     assert!(said.contains(&format!("{late} is in use by")), "{said}");
     assert!(said.contains(&std::process::id().to_string()), "{said}");
     assert!(
@@ -30,14 +41,18 @@ fn what_is_there_is_served_and_the_rest_once_it_comes() {
 
     drop(holder);
     crate::eventually("the other address", || {
-        !reasons(&device).to_string().contains(&late.to_string())
+        !problems(&device, &bearer).contains(&late.to_string())
     });
     // All workers take clients in there.
     for _ in 0..8 {
         let mut client = Client::connect_named(late, &device.state("tls-cert.pem"), "localhost");
         assert_eq!(client.request("GET", "/health", None, None).status, 200);
     }
-    assert!(reasons(&device).to_string().contains(NOWHERE));
+    assert!(problems(&device, &bearer).contains(NOWHERE));
+    assert_eq!(
+        reasons(&device),
+        json!(["an address of LISTEN is not there"])
+    );
 }
 
 #[test]
