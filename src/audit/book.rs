@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, Kind};
 use super::line::{self, MAX_LINE, NONE_BEFORE};
-use super::queue::{Entry, Queue};
+use super::queue::{Entry, Queue, fold_rare};
 use super::read::Page;
 use super::shelf::{MAX_BATCH, NAME, NotWritten, Shelf, Tail};
 use crate::clock::Clock;
@@ -20,6 +20,8 @@ pub struct Book {
     chain: Option<Chain>,
     /// Lines, each with its end.
     waiting: Vec<u8>,
+    /// What is rare and had no room among them: it has no number yet.
+    held: Vec<Entry>,
     /// Bytes that may wait.
     room: usize,
     /// When they are to be written.
@@ -52,6 +54,7 @@ impl Book {
             clock,
             chain: None,
             waiting: Vec::new(),
+            held: Vec::new(),
             // A file never has more than one batch too many: none.
             room: usize::try_from(limit.min(MAX_BATCH)).unwrap_or(0),
             due: None,
@@ -115,7 +118,9 @@ impl Book {
         if self.due.is_some_and(|due| due <= now) {
             self.write(now);
         }
-        let dues = [self.due, self.omitted_due, self.counted_due];
+        // There is room again.
+        let held = (self.healthy() && !self.held.is_empty()).then_some(now);
+        let dues = [self.due, self.omitted_due, self.counted_due, held];
         dues.into_iter().flatten().min()
     }
 
@@ -136,7 +141,8 @@ impl Book {
         }
         self.write(now);
         if self.healthy() {
-            // What was found out while that was written.
+            // What was found out while that was written, and what there is room for now.
+            self.take(queue, now);
             self.write(now);
         }
     }
@@ -173,15 +179,20 @@ impl Book {
         } = queue();
         self.counted_due = due;
         self.omitted += omitted;
-        for Entry { body, delay, rare } in entries {
+        let held = std::mem::take(&mut self.held);
+        for entry in held.into_iter().chain(entries) {
+            let rare = entry.is_rare();
             // A burst does not fit in here at once; a disk that works makes room.
             if !self.has_room(rare) && self.problem.is_none() {
                 self.write(now);
             }
-            if self.add(&body, rare) {
-                self.due_by(now + delay);
+            if self.add(&entry.whole_body(), rare) {
+                self.due_by(now + entry.delay);
+            } else if rare {
+                self.held.push(entry);
+                fold_rare(&mut self.held);
             } else {
-                self.omitted += 1;
+                self.omitted = self.omitted.saturating_add(entry.others).saturating_add(1);
             }
         }
         if self.omitted > 0 && self.omitted_due.is_none() {
@@ -284,7 +295,13 @@ impl Book {
             if self.add(&body, true) {
                 self.due_by(now);
             } else {
-                self.omitted += 1;
+                self.held.push(Entry {
+                    kind: Kind::Recovered,
+                    body,
+                    others: 0,
+                    delay: Duration::ZERO,
+                });
+                fold_rare(&mut self.held);
             }
         }
     }

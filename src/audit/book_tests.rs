@@ -129,7 +129,8 @@ impl Fixture {
             .map(|n| Entry {
                 body: format!("\"event\":\"login\",\"n\":{n}"),
                 delay: Duration::ZERO,
-                rare: false,
+                kind: Kind::Login,
+                others: 0,
             })
             .collect();
         let mut queue = || Queue {
@@ -509,16 +510,21 @@ fn what_somebody_does_to_the_file_of_a_running_server_is_told_and_shows() {
 impl Fixture {
     /// So many logins of as many users, and one rare event among them.
     fn burst(&mut self, logins: u64, rare: &str) {
-        let entry = |body: String, rare| Entry {
+        let entry = |body: String, kind| Entry {
+            kind,
             body,
+            others: 0,
             delay: Duration::ZERO,
-            rare,
         };
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == rare);
         let mut entries: Vec<_> = (0..logins)
-            .map(|n| entry(format!("\"event\":\"login\",\"user\":\"{n}\""), false))
+            .map(|n| entry(format!("\"event\":\"login\",\"user\":\"{n}\""), Kind::Login))
             .collect();
         let middle = entries.len() / 2;
-        entries.insert(middle, entry(format!("\"event\":\"{rare}\""), true));
+        entries.insert(
+            middle,
+            entry(format!("\"event\":\"{rare}\""), kind.unwrap()),
+        );
         let mut queue = || Queue {
             entries: std::mem::take(&mut entries),
             ..Queue::default()
@@ -576,6 +582,29 @@ fn neither_a_burst_nor_any_number_of_rotations_costs_what_is_rare() {
     let newest = f.entries().last().unwrap()["seq"].as_u64().unwrap();
     let kept = verify(f.folder.path()).unwrap().kept;
     assert!(newest > kept && newest <= last, "{newest}");
+}
+
+#[test]
+fn what_is_rare_outlasts_a_disk_that_takes_nothing_for_long() {
+    let mut f = Fixture::new();
+    f.record(1);
+    f.calls.fail_from(0, 0);
+    f.now += RETRY;
+    for _ in 0..500 {
+        f.burst(1, "certificate");
+    }
+    f.burst(1, "password_change");
+    f.calls.work_again();
+    f.now += RETRY;
+    while f.work().is_some_and(|next| next <= f.now) {}
+    assert_eq!(f.events("password_change").len(), 1);
+    let certificates: u64 = f
+        .events("certificate")
+        .iter()
+        .map(|it| 1 + it["repeated"].as_u64().unwrap_or(0))
+        .sum();
+    assert_eq!(certificates, 500);
+    f.is_whole();
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! A guesser may make as many events as he likes. He must neither wear the flash nor push what really happened out of a log of
 //! bounded size. So whatever repeats (one kind, one user, one address) has a few entries of its own, and then one in five
 //! minutes that counts the others; failures and lock-outs, which come from any number of addresses, have an allowance
-//! besides, and what is beyond it is counted without an address. What is rare has places of its own.
+//! besides, and what is beyond it is counted without an address. What is rare has an entry each, and places of its own:
+//! whoever can cause it has the password or is the machine, and has paid for it with a sync of the journal, or a start.
 
 use std::time::{Duration, Instant};
 
@@ -25,12 +26,54 @@ pub struct Queue {
 /// What will be an entry.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its members, but for number and hash.
+    /// What happened.
+    pub kind: Kind,
+    /// Its members, but for number, count and hash.
     pub body: String,
+    /// How many others it stands for.
+    pub others: u64,
     /// How long it may wait.
     pub delay: Duration,
+}
+
+impl Entry {
     /// Whether it is rare ([`Kind::is_rare`]).
-    pub rare: bool,
+    pub fn is_rare(&self) -> bool {
+        Kind::is_rare(self.kind.name())
+    }
+
+    /// Its members with the count.
+    pub fn whole_body(&self) -> String {
+        let mut body = self.body.clone();
+        if self.others > 0 {
+            raw_member(&mut body, REPEATED, &self.others.to_string());
+        }
+        body
+    }
+}
+
+/// Leaves at most [`MOST_RARE`] rare ones: beyond it the kind that has most counts its oldest in its next, as in the kept file.
+/// So the newest of each stays, and none takes the last place of another.
+pub fn fold_rare(entries: &mut Vec<Entry>) {
+    while entries.len() > MOST_RARE {
+        let mut kinds: Vec<(usize, usize, Kind)> = Vec::new();
+        for (at, entry) in entries.iter().enumerate().filter(|(_, it)| it.is_rare()) {
+            match kinds.iter_mut().find(|(_, _, kind)| *kind == entry.kind) {
+                Some((count, ..)) => *count += 1,
+                None => kinds.push((1, at, entry.kind)),
+            }
+        }
+        let rare: usize = kinds.iter().map(|(count, ..)| count).sum();
+        let fullest = kinds.into_iter().max_by_key(|(count, ..)| *count);
+        let Some((2.., oldest, kind)) = fullest.filter(|_| rare > MOST_RARE) else {
+            return;
+        };
+        let gone = entries.remove(oldest);
+        let mut later = entries[oldest..].iter_mut();
+        if let Some(next) = later.find(|next| next.kind == kind) {
+            next.others = next.others.saturating_add(gone.others).saturating_add(1);
+        }
+    }
 }
 
 /// The queue's entrance.
@@ -74,6 +117,10 @@ impl Entrance {
 
     /// Takes an event: it gets an entry, or is counted. `likeness` is what it has in common with those that it repeats.
     pub fn put(&mut self, kind: Kind, likeness: String, body: String, now: Instant) {
+        if Kind::is_rare(kind.name()) {
+            // Not one waits in memory for its like: the plug may be pulled.
+            return self.admit(kind, body, 0, now);
+        }
         let known = self.likes.iter().position(|like| like.likeness == likeness);
         let mut like = if let Some(at) = known {
             self.likes.remove(at)
@@ -136,31 +183,39 @@ impl Entrance {
     }
 
     /// Puts an entry in, that stands for so many others too; or counts all of them.
-    fn admit(&mut self, kind: Kind, mut body: String, others: u64, now: Instant) {
-        let rare = Kind::is_rare(kind.name());
-        let most = if rare { MOST + MOST_RARE } else { MOST };
-        let admitted = self.queue.entries.len() < most
-            && match kind {
-                Kind::Failure => self.failures.take(now),
-                Kind::LockOut => self.lock_outs.take(now),
-                _ => true,
-            };
+    fn admit(&mut self, kind: Kind, body: String, others: u64, now: Instant) {
+        let entries = &mut self.queue.entries;
+        let admitted = match kind {
+            _ if Kind::is_rare(kind.name()) => true,
+            _ if is_full(entries) => false,
+            Kind::Failure => self.failures.take(now),
+            Kind::LockOut => self.lock_outs.take(now),
+            _ => true,
+        };
         if !admitted {
             // In a flood the writer is not woken by each.
             self.news |= self.queue.omitted == 0;
             self.queue.omitted = self.queue.omitted.saturating_add(others).saturating_add(1);
             return;
         }
-        if others > 0 {
-            raw_member(&mut body, REPEATED, &others.to_string());
-        }
         let delay = match kind {
             Kind::Failure => LAZY,
             _ => SOON,
         };
-        self.queue.entries.push(Entry { body, delay, rare });
+        entries.push(Entry {
+            kind,
+            body,
+            others,
+            delay,
+        });
+        fold_rare(entries);
         self.news = true;
     }
+}
+
+/// Whether as many wait as may, of those that are not rare.
+fn is_full(entries: &[Entry]) -> bool {
+    entries.len() >= MOST && entries.iter().filter(|entry| !entry.is_rare()).count() >= MOST
 }
 
 /// A bucket of entries, that fills again with time.
@@ -218,8 +273,8 @@ pub const REFILL: Duration = Duration::from_secs(5 * 60);
 /// Entries that may wait to be taken, 250 bytes each: while a disk cannot be read, or hangs.
 const MOST: usize = 256;
 
-/// And so many rare ones, though all of those places are taken.
-const MOST_RARE: usize = 64;
+/// And so many rare ones besides, in places of their own.
+const MOST_RARE: usize = 128;
 
 /// All else is on the disk so soon: what comes within that time shares a write. A lock-out takes its failures along.
 const SOON: Duration = Duration::from_secs(1);
@@ -228,90 +283,5 @@ const SOON: Duration = Duration::from_secs(1);
 const LAZY: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn put(entrance: &mut Entrance, kind: Kind, likeness: &str, now: Instant) {
-        entrance.put(kind, likeness.to_owned(), "\"x\":1".to_owned(), now);
-    }
-
-    /// How many events the entries stand for.
-    fn events(queue: &Queue) -> u64 {
-        let of = |entry: &Entry| {
-            let others = entry.body.rsplit_once("\"repeated\":");
-            1 + others.map_or(0, |(_, count)| count.parse::<u64>().unwrap())
-        };
-        queue.entries.iter().map(of).sum::<u64>() + queue.omitted
-    }
-
-    #[test]
-    fn a_flood_gets_its_allowance_and_one_entry_in_five_minutes_and_everybody_else_all_of_theirs() {
-        let begin = Instant::now();
-        let mut entrance = Entrance::new(begin);
-        let (mut entries, mut all) = (0, 0);
-        for second in 0..86_400_u64 {
-            let now = begin + Duration::from_secs(second);
-            for client in 0..10 {
-                put(&mut entrance, Kind::Failure, &format!("{client}"), now);
-            }
-            let taken = entrance.take(now, now);
-            entries += taken.entries.len();
-            all += events(&taken);
-        }
-        let late = begin + Duration::from_secs(86_400);
-        all += events(&entrance.take(late, late + REFILL));
-        assert_eq!(all, 864_000, "each is in an entry, or counted");
-        assert!((300..=320).contains(&entries), "{entries}");
-        for kind in [Kind::Login, Kind::LockOut] {
-            put(&mut entrance, kind, "somebody", late);
-        }
-        assert_eq!(entrance.take(late, late).entries.len(), 2);
-    }
-
-    #[test]
-    fn what_repeats_has_a_few_entries_and_then_one_in_five_minutes_that_counts() {
-        let begin = Instant::now();
-        let mut entrance = Entrance::new(begin);
-        for _ in 0..320 {
-            put(&mut entrance, Kind::Login, "admin 10.0.0.5", begin);
-        }
-        put(&mut entrance, Kind::Login, "admin 10.0.0.6", begin);
-        put(&mut entrance, Kind::PasswordChange, "change", begin);
-        let taken = entrance.take(begin, begin);
-        assert_eq!(taken.entries.len() as u64, u64::from(ALIKE) + 2);
-        let due = taken.due.expect("the others are told of");
-        assert!(entrance.take(due, begin).entries.is_empty());
-        let taken = entrance.take(due, due);
-        assert_eq!(taken.entries.len(), 1);
-        assert!(
-            taken.entries[0].body.ends_with("\"repeated\":311"),
-            "{taken:?}"
-        );
-        assert!(taken.due.is_none());
-        // That was the one of these five minutes.
-        put(&mut entrance, Kind::Login, "admin 10.0.0.5", due);
-        assert!(entrance.take(due, due).entries.is_empty());
-        let soon = due + REFILL;
-        put(&mut entrance, Kind::Login, "admin 10.0.0.5", soon);
-        let taken = entrance.take(soon, soon);
-        assert!(
-            taken.entries[0].body.ends_with("\"repeated\":1"),
-            "{taken:?}"
-        );
-    }
-
-    #[test]
-    fn what_waits_is_bounded_and_the_rest_is_counted_but_what_is_rare_has_places_of_its_own() {
-        let now = Instant::now();
-        let mut entrance = Entrance::new(now);
-        for client in 0..10_000 {
-            put(&mut entrance, Kind::Login, &format!("{client}"), now);
-        }
-        put(&mut entrance, Kind::PasswordChange, "admin", now);
-        let taken = entrance.take(now, now);
-        assert_eq!(taken.entries.len(), MOST + 1);
-        assert!(taken.entries.last().is_some_and(|entry| entry.rare));
-        assert_eq!(events(&taken), 10_001);
-        assert!(entrance.likes.len() <= MOST_LIKES);
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

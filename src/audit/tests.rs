@@ -155,6 +155,33 @@ fn a_flood_of_failures_costs_a_few_lines_and_is_counted() {
 }
 
 #[test]
+fn each_of_a_hundred_password_changes_is_in_the_file_after_one_write() {
+    for changes in [9, 100] {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = Audit::open(folder.path(), 16 * SMALLEST, clock(), false).unwrap();
+        let event = Event {
+            origin: client(1),
+            user: User::Account("admin"),
+            ..Event::default()
+        };
+        // The writer waits: all of them are there at once.
+        let mut book = audit.shared.book.lock();
+        for _ in 0..changes {
+            audit.record(Kind::PasswordChange, &event);
+        }
+        // What the writer does within a second. It is not the end, at which whatever waits is written.
+        let now = Instant::now();
+        let mut take = || audit.shared.entrance.lock().take(now, now);
+        book.work(&mut take, now);
+        book.work(&mut take, now + Duration::from_secs(1));
+        drop(book);
+        let lines = recent(folder.path(), usize::MAX).unwrap();
+        assert_eq!(lines.len(), changes);
+        assert!(lines.iter().all(|line| !line.contains("repeated")));
+    }
+}
+
+#[test]
 fn a_name_that_stays_in_is_news_once_an_hour_and_after_a_password_change() {
     let folder = tempfile::tempdir().unwrap();
     let audit = opened(&folder);
