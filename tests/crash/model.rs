@@ -27,6 +27,9 @@ pub struct Model {
     open: BTreeMap<Fact, Open>,
     /// All that was ever asked for: a disk that lies may bring back what a power cut seemed to have taken.
     asked_for: BTreeSet<Fact>,
+    /// The password that worked when it was asked for. Under a newer one all tokens of before are dead anyway, and the end
+    /// of their logins may be forgotten.
+    under: BTreeMap<Fact, Value>,
 }
 
 /// A change of which no answer has said that it is durable.
@@ -50,6 +53,8 @@ impl Model {
     /// Somebody asks for `fact` to become `value`. If he gets no answer, it will be `in_force`.
     pub fn ask(&mut self, fact: &Fact, value: &Value, in_force: Value) {
         self.asked_for.insert(fact.clone());
+        let password = self.answered.get(&Fact::Password).cloned().flatten();
+        self.under.insert(fact.clone(), password);
         let mut possible = self.possible(fact);
         possible.push(value.clone());
         let settles_as = in_force;
@@ -110,11 +115,17 @@ impl Model {
         for fact in facts.chain(found.keys()) {
             let value = found.get(fact).cloned();
             let possible = self.possible(fact);
+            let may_be_gone = || is_over(fact) || self.is_superseded(fact, found);
             assert!(
-                possible.contains(&value) || (value.is_none() && is_over(fact)),
+                possible.contains(&value) || (value.is_none() && may_be_gone()),
                 "{fact:?} is {value:?} and must be one of {possible:?}"
             );
         }
+    }
+
+    fn is_superseded(&self, fact: &Fact, found: &BTreeMap<Fact, String>) -> bool {
+        let under = self.under.get(fact).and_then(Option::as_ref);
+        matches!(fact, Fact::Ended(_) | Fact::Used(_)) && found.get(&Fact::Password) != under
     }
 
     /// Whether this is nothing that was never asked for.

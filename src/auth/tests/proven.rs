@@ -134,7 +134,10 @@ fn an_address_in_use_costs_a_write_an_hour() {
     for minute in 0..6 * 60 {
         f.auth.basic(owner(), "admin", RIGHT).unwrap();
         f.auth.basic_quick(owner(), "admin", RIGHT);
+        // Behind what nobody waited for: the housekeeper writes whatever is not there yet.
+        f.auth.journal.tick();
         f.auth.heed_clock();
+        f.auth.journal.tick();
         let written = f.written().len();
         assert!(written <= 1 + minute / 60, "{written} after {minute} min");
         f.pass(60);
