@@ -461,16 +461,16 @@ impl Worker {
             self.deadlines.remove(&(deadline_before, token));
             self.deadlines.insert((deadline, token));
         }
-        match connection.report(&*self.shared.api) {
-            Ok(gone) => gone.into_iter().for_each(|victim| self.close(victim)),
-            // All that strangers may hold is held, and nobody holds more than this one.
-            Err(Full) => {
-                // What it did is in force all the same, and has to be written.
-                if let Turn::Commit(commit) = turn {
-                    self.commit(token, commit);
-                }
-                return self.shed(token);
+        let Ok(gone) = connection.report(&*self.shared.api) else {
+            // All that strangers may hold is held, and nobody holds more than this one. What it did is in force all the
+            // same, and has to be written.
+            if let Turn::Commit(commit) = turn {
+                self.commit(token, commit);
             }
+            return self.shed(token);
+        };
+        for victim in gone {
+            self.close(victim);
         }
         match turn {
             Turn::Parked => {}
