@@ -11,7 +11,7 @@ here_on() { "$postern" "$@" --socket "$state/postern.sock" >"$tmp/here.out" 2>"$
 login keeper
 that 'postern status' here_on status
 that '… says how it is' grep -qE '^health +healthy$' "$tmp/here.out"
-that '… and what is followed' grep -qE '^log source +board: following' "$tmp/here.out"
+that '… and what is followed' grep -qE '^log source +board \(file:[^)]+\): following' "$tmp/here.out"
 that '… --json is the answer itself' here_on status --json
 that '… as JSON' jq -e '.status == "success" and .logs.entries > 0' "$tmp/here.out"
 
