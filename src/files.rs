@@ -25,9 +25,9 @@ use rustix::process::{getegid, geteuid};
 ///
 /// # Errors
 /// The file system's; [`io::ErrorKind::InvalidInput`] for a directory that everybody shares, like `/tmp` or `/`, or that
-/// `is_ours` refuses after a look at the names in it; [`io::ErrorKind::PermissionDenied`] for somebody else's. It is as it was
+/// `is_ours` refuses after a look at the names in it, and at whether it was closed already; [`io::ErrorKind::PermissionDenied`] for somebody else's. It is as it was
 /// then.
-pub fn prepare_dir(path: &Path, is_ours: impl FnOnce(&[String]) -> bool) -> io::Result<()> {
+pub fn prepare_dir(path: &Path, is_ours: impl FnOnce(&[String], bool) -> bool) -> io::Result<()> {
     let folder = walk::make(path)?;
     let there = fstat(&folder)?;
     let mode = Mode::from_raw_mode(there.st_mode);
@@ -41,7 +41,7 @@ pub fn prepare_dir(path: &Path, is_ours: impl FnOnce(&[String]) -> bool) -> io::
     ours_alone(&there, path)?;
     let folder = walk::reopen(folder.as_fd())?;
     let names = names(&folder)?;
-    if !is_ours(&names) {
+    if !is_ours(&names, mode == Mode::RWXU) {
         let example = names.first().map_or("", String::as_str);
         return Err(not_ours(format!(
             "it is not empty, and what is in it (as {example:?}) is not postern's; it is left as it is. Name an empty \

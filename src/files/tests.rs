@@ -28,7 +28,7 @@ fn the_state_folder_is_closed_to_others() {
     let path = dir.path().join("a/b");
     fs::create_dir_all(&path).expect("made");
     fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("opened");
-    prepare_dir(&path, |_| true).expect("prepared");
+    prepare_dir(&path, |_, _| true).expect("prepared");
     assert_eq!(
         fs::metadata(&path).expect("there").permissions().mode() & 0o777,
         0o700
@@ -72,7 +72,7 @@ fn a_folder_that_everybody_shares_is_not_closed_to_them() {
             & 0o7777
     };
     fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).expect("opened");
-    assert!(prepare_dir(dir.path(), |_| true).is_err());
+    assert!(prepare_dir(dir.path(), |_, _| true).is_err());
     assert_eq!(mode(), 0o1777);
     fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).expect("closed");
 }
@@ -92,7 +92,8 @@ fn a_folder_that_is_not_ours_stays_as_it_is() {
     fs::write(dir.path().join("letter"), "").expect("written");
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("opened");
     let mut seen = Vec::new();
-    let refused = prepare_dir(dir.path(), |names| {
+    let refused = prepare_dir(dir.path(), |names, is_private| {
+        assert!(!is_private);
         seen = names.to_vec();
         false
     })
@@ -125,7 +126,7 @@ fn a_link_is_followed_on_the_way_to_a_folder_only_if_it_is_roots_or_ours() {
         remove(&path),
         rename(&path, &link.join("other")),
         make_folder(&link.join("new")),
-        prepare_dir(&link, |_| true),
+        prepare_dir(&link, |_, _| true),
     ] {
         let refused = refused.expect_err("a refusal").to_string();
         assert!(refused.contains("a link that user 1234 made"), "{refused}");

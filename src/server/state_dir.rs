@@ -9,10 +9,13 @@ use crate::journal::survey::FILE_NAME;
 
 /// Whether a folder is postern's, by the names in it, of which those of folders end in `/`: an empty one; one in which there is
 /// nothing but what postern makes or a person puts there for it; or one with its lock and its journal, whatever else is there.
-/// What a journal holds does not count: its beginning may be damaged.
-pub fn is_ours(names: &[String]) -> bool {
+/// What a journal holds does not count: its beginning may be damaged. One that was closed to everybody else before is as its
+/// owner wants it, and nothing about it changes; but a home, which its dot files tell, is no place for postern's files.
+pub fn is_ours(names: &[String], is_private: bool) -> bool {
     let has = |wanted: &str| names.iter().any(|name| name == wanted);
-    names.iter().all(|name| is_known(name)) || (has(LOCK) && has(FILE_NAME))
+    names.iter().all(|name| is_known(name))
+        || (has(LOCK) && has(FILE_NAME))
+        || (is_private && !names.iter().any(|name| name.starts_with('.')))
 }
 
 fn is_known(name: &str) -> bool {
@@ -61,10 +64,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_ours_if_nothing_else_is_in_it_or_lock_and_journal_are() {
-        let ours = |names: &str| {
+    fn a_folder_is_ours_by_what_is_in_it_or_if_it_was_private_and_no_home() {
+        let ours = |names: &str, is_private| {
             let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
-            is_ours(&names)
+            is_ours(&names, is_private)
         };
         for names in [
             "",
@@ -78,7 +81,7 @@ mod tests {
             "tls-cert.pem tls-key.pem.next tls-key.pem.next.new tls-last-good.pem.new",
             "lock journal notes.txt old/",
         ] {
-            assert!(ours(names), "{names}");
+            assert!(ours(names, false) && ours(names, true), "{names}");
         }
         for names in [
             ".bashrc",
@@ -97,7 +100,9 @@ mod tests {
             "advisories/ lost+found/ x",
             "journalist lockouts x",
         ] {
-            assert!(!ours(names), "{names}");
+            assert!(!ours(names, false), "{names}");
+            // Closed before, it is left to its owner, unless it is a home.
+            assert_eq!(ours(names, true), names != ".bashrc", "{names}");
         }
     }
 }

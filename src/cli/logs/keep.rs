@@ -49,10 +49,10 @@ impl Keep {
 
     /// Makes the folder, and those in it that `name` stands in.
     pub(super) fn prepare(&self, name: &str) -> io::Result<PathBuf> {
-        files::prepare_dir(&self.0, |_| true)?;
+        files::prepare_dir(&self.0, |_, _| true)?;
         let path = self.path(name);
         if let Some(parent) = path.parent() {
-            files::prepare_dir(parent, |_| true)?;
+            files::prepare_dir(parent, |_, _| true)?;
         }
         Ok(path)
     }
