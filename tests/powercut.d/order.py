@@ -114,13 +114,13 @@ def faults(calls: list[Call], settled: int) -> tuple[list[str], int, int]:
         return next((call for call in calls if call.began >= after and wanted(call)), None)
 
     for call in calls:
-        if call.began >= settled and call.writes() and call.on("journal") and not call.result.startswith("-1"):
+        if call.writes() and call.on("journal") and not call.result.startswith("-1"):
             commits += 1
             sync = first(call.returned, lambda c: c.name == "fdatasync" and c.on("journal"))
             answer = first(call.began, Call.answers)
             if not sync or sync.result != "0":
                 wrong.append(f"line {call.began}: a write to the journal that is not followed by fdatasync")
-            elif answer and answer.began < sync.returned:
+            elif call.began >= settled and answer and answer.began < sync.returned:
                 wrong.append(f"line {answer.began}: an answer before fdatasync has returned in line {sync.returned}")
         if call.name.startswith("rename") and re.search(r'["/]journal\.new"', call.arguments):
             rewrites += 1
