@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
+use serde_json::json;
+
 use crate::client::tcp;
 use crate::device::{Device, USER, basic};
 
@@ -387,6 +389,37 @@ fn head_answers_like_get_without_the_body() {
         401
     );
     assert_eq!(client.request("GET", "/health", None, None).status, 200);
+}
+
+/// All that strangers may hold together is held, and nobody holds more than whoever refreshes.
+#[test]
+fn a_refresh_on_a_connection_that_is_shed_at_once_is_written_all_the_same() {
+    let mut device = Device::with(&[("MAX_CONNECTIONS", "64"), ("MAX_CONNECTIONS_PER_IP", "64")]);
+    let tokens = device.login();
+    let padded = |path: &str, length: usize| {
+        let padding = "x".repeat(7000);
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nX: {padding}\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    // 512 KiB are for 64 places.
+    let holders: Vec<_> = (0..47)
+        .map(|_| {
+            let mut client = device.connect();
+            client.send(padded("/api/auth/login", 4096) + &"x".repeat(4000));
+            client
+        })
+        .collect();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut client = device.connect();
+    let body = json!({"refresh_token": tokens.refresh}).to_string();
+    let refresh = padded("/api/auth/refresh", body.len()) + &body;
+    client.send(refresh + "GET /health HTTP/1.1\r\nX: " + &"x".repeat(7000));
+    assert!(client.is_closed(), "it was not shed");
+    assert!(holders.len() == 47);
+    drop(holders);
+    device.restart();
+    assert_eq!(device.refresh(&tokens.refresh).status, 401);
 }
 
 #[test]
