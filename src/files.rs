@@ -25,13 +25,36 @@ use rustix::process::{getegid, geteuid};
 ///
 /// # Errors
 /// The file system's; [`io::ErrorKind::InvalidInput`] for a directory that everybody shares, like `/tmp` or `/`, or that
-/// `is_ours` refuses after a look at the names in it, and at whether it was closed already; [`io::ErrorKind::PermissionDenied`] for somebody else's. It is as it was
-/// then.
+/// `is_ours` refuses after a look at the names in it, and at whether it was closed already;
+/// [`io::ErrorKind::PermissionDenied`] for somebody else's. It is as it was then.
 pub fn prepare_dir(path: &Path, is_ours: impl FnOnce(&[String], bool) -> bool) -> io::Result<()> {
-    let folder = walk::make(path)?;
-    let there = fstat(&folder)?;
+    let (folder, mode) = judged(&walk::make(path)?, path, is_ours)?;
+    if mode != Mode::RWXU {
+        fchmod(&folder, Mode::RWXU)?;
+    }
+    Ok(())
+}
+
+/// Whether [`prepare_dir`] would take a directory as it is now; one that is not there yet it would make. Changes nothing.
+///
+/// # Errors
+/// Those of [`prepare_dir`].
+pub fn check_dir(path: &Path, is_ours: impl FnOnce(&[String], bool) -> bool) -> io::Result<()> {
+    match walk::open(path) {
+        Ok(folder) => judged(&folder, path, is_ours).map(drop),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn judged(
+    folder: &OwnedFd,
+    path: &Path,
+    is_ours: impl FnOnce(&[String], bool) -> bool,
+) -> io::Result<(OwnedFd, Mode)> {
+    let there = fstat(folder)?;
     let mode = Mode::from_raw_mode(there.st_mode);
-    let above = statat(&folder, "..", AtFlags::empty())?;
+    let above = statat(folder, "..", AtFlags::empty())?;
     let is_root = (above.st_dev, above.st_ino) == (there.st_dev, there.st_ino);
     let not_ours = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
     if mode.contains(Mode::SVTX) || is_root {
@@ -48,10 +71,7 @@ pub fn prepare_dir(path: &Path, is_ours: impl FnOnce(&[String], bool) -> bool) -
              folder, or one that is not there yet"
         )));
     }
-    if mode != Mode::RWXU {
-        fchmod(&folder, Mode::RWXU)?;
-    }
-    Ok(())
+    Ok((folder, mode))
 }
 
 /// What is in a folder, by name; those of folders end in `/`.

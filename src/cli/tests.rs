@@ -108,6 +108,40 @@ fn check_says_that_no_log_is_followed() {
 }
 
 #[test]
+fn check_refuses_the_places_that_a_start_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(path("photos")).unwrap();
+    std::fs::write(path("photos/.one"), "").unwrap();
+    std::fs::write(path("photos/two"), "").unwrap();
+    std::fs::write(path("notes"), "kept").unwrap();
+    let (photos, notes, new) = (path("photos"), path("notes"), path("new"));
+    for (state, socket, wrong) in [
+        (&new, path("sock"), None),
+        (&photos, path("sock"), Some("STATE_DIR: ")),
+        (&notes, path("sock"), Some("STATE_DIR: ")),
+        (&new, notes.clone(), Some("LOCAL_SOCKET: ")),
+        (&new, photos.clone(), Some("LOCAL_SOCKET: ")),
+    ] {
+        let env = [("STATE_DIR", state.as_str()), ("LOCAL_SOCKET", &socket)];
+        for words in ["check", "check --skip-certificate"] {
+            let (status, _, err) = postern(words, &env);
+            assert_eq!(status, u8::from(wrong.is_some()), "{err}");
+            assert!(err.contains(wrong.unwrap_or_default()), "{err}");
+            assert!(!err.contains("put it back"), "{err}");
+        }
+    }
+    assert!(!folder.path().join("new").exists());
+    assert_eq!(std::fs::read_to_string(notes).unwrap(), "kept");
+    // A server that runs is in nobody's way.
+    let socket = std::os::unix::net::UnixListener::bind(path("sock")).unwrap();
+    let env = [("STATE_DIR", path("new")), ("LOCAL_SOCKET", path("sock"))];
+    let env = [0, 1].map(|at| (env[at].0, env[at].1.as_str()));
+    assert_eq!(postern("check", &env).0, 0);
+    drop(socket);
+}
+
+#[test]
 fn check_looks_whether_certificate_and_key_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();

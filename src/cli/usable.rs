@@ -1,11 +1,16 @@
-//! What is wrong with a configuration beyond its words: a certificate that cannot be used, a password that breaks a rule.
+//! What is wrong with a configuration beyond its words: a state folder or a local socket that a start would refuse, a
+//! certificate that cannot be used, a password that breaks a rule.
 //! Added to the problems that were found in the words, so that one message lists them all.
 
 use std::io::ErrorKind::NotFound;
+use std::path::Path;
 
 use super::cert;
 use crate::auth::check_rules;
 use crate::config::{Config, ConfigError, Problem};
+use crate::files;
+use crate::server::local::obstacle;
+use crate::server::state_dir;
 use crate::server::tls::TlsError;
 
 /// Who wants to know.
@@ -31,9 +36,18 @@ pub(super) fn usable(
         Err(error) => (*error.rest, error.problems, Some(error.warnings)),
     };
     let others = !problems.is_empty();
-    if others || asked == (Asked::ByCheck { certificate: true }) {
+    let places = if others || asked != Asked::ByStart {
+        places(&config)
+    } else {
+        Vec::new()
+    };
+    // The certificate that lies in a folder which is not ours is of no interest.
+    if (others || asked == (Asked::ByCheck { certificate: true }))
+        && (config.tls_files.is_some() || places.is_empty())
+    {
         problems.extend(certificate(&config));
     }
+    problems.extend(places);
     if others || asked != Asked::ByStart {
         problems.extend(password(&config));
     }
@@ -45,6 +59,21 @@ pub(super) fn usable(
         warnings: warnings.unwrap_or_else(|| config.warnings.clone()),
         rest: Box::new(config),
     })
+}
+
+/// What lies where the state folder and the local socket are to be, in the way.
+fn places(config: &Config) -> Vec<Problem> {
+    let problem = |name: &str, path: &Path, why: String| Problem {
+        subject: name.to_owned(),
+        message: format!("{}: {why}", path.display()),
+    };
+    let folder = &config.state_dir;
+    let folder = files::check_dir(folder, state_dir::is_ours)
+        .err()
+        .map(|error| problem("STATE_DIR", folder, error.to_string()));
+    let socket = config.local_socket.as_deref();
+    let socket = socket.and_then(|path| Some(problem("LOCAL_SOCKET", path, obstacle(path)?)));
+    folder.into_iter().chain(socket).collect()
 }
 
 fn certificate(config: &Config) -> Option<Problem> {

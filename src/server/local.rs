@@ -121,16 +121,19 @@ fn identity(found: &Metadata) -> Identity {
     (found.dev(), found.ino())
 }
 
+/// Why no server could ever open its door there, whether one runs already or not. Changes nothing.
+#[must_use]
+pub fn obstacle(path: &Path) -> Option<String> {
+    match look(path) {
+        Ok(found) => why_not_a_socket_of_ours(&found?),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
 /// Whether it is anything else than a socket that a killed run of ours left.
 fn why_not_ours(address: &SocketAddrUnix, found: &Metadata) -> Option<String> {
-    if !found.file_type().is_socket() {
-        return Some("this is no socket; move it away, or give LOCAL_SOCKET another name".into());
-    }
-    if found.uid() != geteuid().as_raw() {
-        return Some(format!(
-            "this socket is another user's (number {}); remove it if nobody needs it, or give LOCAL_SOCKET another name",
-            found.uid()
-        ));
+    if let Some(why) = why_not_a_socket_of_ours(found) {
+        return Some(why);
     }
     match knock(address) {
         Err(Errno::CONNREFUSED) => None,
@@ -142,6 +145,19 @@ fn why_not_ours(address: &SocketAddrUnix, found: &Metadata) -> Option<String> {
             "whether a server answers there is not known: {error}"
         )),
     }
+}
+
+fn why_not_a_socket_of_ours(found: &Metadata) -> Option<String> {
+    if !found.file_type().is_socket() {
+        return Some("this is no socket; move it away, or give LOCAL_SOCKET another name".into());
+    }
+    if found.uid() != geteuid().as_raw() {
+        return Some(format!(
+            "this socket is another user's (number {}); remove it if nobody needs it, or give LOCAL_SOCKET another name",
+            found.uid()
+        ));
+    }
+    None
 }
 
 /// Whether anybody listens. Waits for nothing.
