@@ -8,11 +8,7 @@ const SHORTEST = 60_000; // ms that it shows at least
 const PERIOD = 5_000; // ms between two questions
 const MAX_SAMPLES = WINDOW / PERIOD + 2;
 const SVG = 'http://www.w3.org/2000/svg';
-const CLOCK = {
-  followed: 'in step with the system',
-  held: 'leapt ahead, not believed yet',
-  behind: 'the system’s clock is behind',
-};
+const CLOCK = { followed: 'the system’s', held: 'leapt ahead' };
 
 // Values over the last minutes, as one line with an area below it.
 class Plot {
@@ -131,7 +127,7 @@ export async function update() {
     ['Disk', disk && `${bytes(disk.available_bytes)} free of ${bytes(disk.total_bytes)}`],
     ['Journal', `${number(journal.records)} records, ${bytes(journal.bytes)}${journal.writable ? '' : ', cannot be written'}`],
     ['Time', new Date(status.time).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' })],
-    ['Clock', CLOCK[clock.state] ?? clock.state],
+    ['Clock', (CLOCK[clock.state] ?? clock.state) + (clock.believed ? '' : ', not believed') + (clock.synchronised === false ? ', not synchronised' : '')],
     ['Ahead by', clock.leap_seconds && duration(clock.leap_seconds)],
     ['Behind by', clock.behind_seconds && duration(clock.behind_seconds)],
   ]);

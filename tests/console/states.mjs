@@ -124,6 +124,15 @@ export default async function run(binary) {
         await accessible(page);
         await shot(page, `overview-${name}`);
       });
+      await step(`${name}: a clock that nobody keeps set`, async () => {
+        const nobody = { state: 'followed', believed: false, synchronised: false };
+        await page.route('**/api/status', async route => {
+          const response = await route.fetch();
+          await route.fulfill({ response, json: { ...await response.json(), clock: nobody } });
+        }, { times: 1 });
+        await page.evaluate(async () => (await import('/console/overview.js')).update());
+        await page.waitForFunction(() => document.querySelector('#storage').textContent.includes('the system’s, not believed, not synchronised'));
+      });
       await step(`${name}: log`, async () => {
         await page.click('nav a[href="#log"]');
         await page.waitForSelector('#stream[data-state=live]');
