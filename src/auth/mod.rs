@@ -18,6 +18,7 @@ mod state;
 mod ticket;
 mod token;
 mod unwritten;
+mod verified;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,6 +70,8 @@ pub struct Settings {
     pub max_attempt_clients: usize,
     /// Unused tickets at a time.
     pub max_tickets: usize,
+    /// Access tokens that need not be read again when they come again; 0 reads each one each time.
+    pub max_cached_tokens: usize,
     /// The cost of new hashes, 4 to 31; measured on the first boot if it is not given.
     pub bcrypt_cost: Option<u32>,
     /// How many threads may run bcrypt at once: 2, or 1 on a single core.
@@ -217,6 +220,7 @@ impl Auth {
                     .as_ref()
                     .map(|key| key.as_slice()),
                 longest,
+                settings.max_cached_tokens,
                 Arc::clone(&entropy),
             ),
             passwords: Passwords::new(

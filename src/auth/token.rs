@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::verified::VerifiedTokens;
 use crate::audit::JtiPrefix;
 use crate::clock::{MAX_LEAP, Timestamp};
 use crate::entropy::Entropy;
@@ -28,6 +29,7 @@ pub struct Tokens {
     /// No token of a login lives longer than this.
     longest: Duration,
     entropy: Arc<dyn Entropy>,
+    kept: VerifiedTokens,
 }
 
 /// What a token is for.
@@ -57,6 +59,15 @@ pub struct Verified {
     pub expires: Timestamp,
 }
 
+/// What a token of ours says, its signature and spelling being good. None of it ever changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Claims {
+    kind: Kind,
+    /// `nbf`
+    not_before: Option<Timestamp>,
+    token: Verified,
+}
+
 /// The token is not good. Why not is nobody's business but the test's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid or expired token")]
@@ -83,16 +94,18 @@ struct Header<'a> {
 
 impl Tokens {
     /// Tokens of `user` under `key` (32 bytes or more). `longest` is the longest lifetime that is ever given to
-    /// [`Tokens::issue`].
+    /// [`Tokens::issue`]; what so many access tokens say is kept.
     #[must_use]
     pub fn new(
         user: String,
         key: &[u8],
         previous: Option<&[u8]>,
         longest: Duration,
+        most_kept: usize,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self {
+            kept: VerifiedTokens::new(most_kept, entropy.as_ref()),
             user,
             key: HS256Key::from_bytes(key),
             previous: previous.map(HS256Key::from_bytes),
@@ -141,6 +154,26 @@ impl Tokens {
     /// # Errors
     /// [`Invalid`], for whatever reason.
     pub fn verify(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Verified, Invalid> {
+        if token.len() > MAX_LENGTH {
+            return Err(Invalid);
+        }
+        // Only access tokens come again and again.
+        let fingerprint = (kind == Kind::Access)
+            .then(|| self.kept.fingerprint(token))
+            .flatten();
+        if let Some(claims) = fingerprint.and_then(|fingerprint| self.kept.get(fingerprint)) {
+            return claims.accepted(kind, now);
+        }
+        let claims = self.read(token, now)?;
+        let verified = claims.accepted(kind, now)?;
+        if let Some(fingerprint) = fingerprint {
+            self.kept.keep(fingerprint, claims);
+        }
+        Ok(verified)
+    }
+
+    /// What a token says, if it is one of ours.
+    fn read(&self, token: &str, now: Timestamp) -> Result<Claims, Invalid> {
         require_canonical(token)?;
         let claims = self.authenticated(token, now)?;
 
@@ -149,18 +182,8 @@ impl Tokens {
         let issued = claims.issued_at.map(time);
         let id = claims.jwt_id.filter(|jti| !jti.is_empty()).ok_or(Invalid)?;
         let (id, jti) = (id_of(&id), prefix_of(&id));
-        // The library was told to leave these to us: it would accept a token in the very second of its expiry.
-        let not_yet = claims.invalid_before.is_some_and(|from| time(from) > now);
-        // Issued while the clock had wildly leapt ahead: good for years otherwise, once it is right again.
-        let from_afar = issued.is_some_and(|issued| issued > now + MAX_LEAP);
-        if expires <= now
-            || not_yet
-            || from_afar
-            || subject != self.user
-            // For somebody else: there is no name by which this server is an audience (RFC 7519, section 4.1.3).
-            || claims.audiences.is_some()
-            || claims.custom.kind != kind
-        {
+        // For somebody else: there is no name by which this server is an audience (RFC 7519, section 4.1.3).
+        if subject != self.user || claims.audiences.is_some() {
             return Err(Invalid);
         }
         let family = match claims.custom.sid {
@@ -175,13 +198,17 @@ impl Tokens {
                 parse_family(&sid)?
             }
         };
-        Ok(Verified {
-            id,
-            jti,
-            family,
-            generation: claims.custom.generation,
-            issued: issued.unwrap_or_default(),
-            expires,
+        Ok(Claims {
+            kind: claims.custom.kind,
+            not_before: claims.invalid_before.map(time),
+            token: Verified {
+                id,
+                jti,
+                family,
+                generation: claims.custom.generation,
+                issued: issued.unwrap_or_default(),
+                expires,
+            },
         })
     }
 
@@ -208,11 +235,47 @@ impl Tokens {
     }
 }
 
+impl Claims {
+    /// Whether a token that says this is taken for that now.
+    fn accepted(&self, kind: Kind, now: Timestamp) -> Result<Verified, Invalid> {
+        let Self {
+            kind: own,
+            not_before,
+            token,
+        } = *self;
+        // The library was told to leave these to us: it would accept a token in the very second of its expiry.
+        let not_yet = not_before.is_some_and(|from| from > now);
+        // Issued while the clock had wildly leapt ahead: good for years otherwise, once it is right again.
+        let from_afar = token.issued > now + MAX_LEAP;
+        if own != kind || token.expires <= now || not_yet || from_afar {
+            return Err(Invalid);
+        }
+        Ok(token)
+    }
+}
+
+#[cfg(test)]
+impl Claims {
+    /// Of some token that expires then.
+    pub fn sample(expires: Timestamp) -> Self {
+        let token = Verified {
+            id: Id([0; 16]),
+            jti: JtiPrefix::default(),
+            family: Id([0; 16]),
+            generation: None,
+            issued: Timestamp::default(),
+            expires,
+        };
+        Self {
+            kind: Kind::Access,
+            not_before: None,
+            token,
+        }
+    }
+}
+
 /// Three segments, each in its one spelling, under a header that asks for HS256 and nothing out of the ordinary.
 fn require_canonical(token: &str) -> Result<(), Invalid> {
-    if token.len() > MAX_LENGTH {
-        return Err(Invalid);
-    }
     let mut segments = token.split('.');
     let mut segment = || {
         let text = segments.next().ok_or(Invalid)?;

@@ -82,11 +82,12 @@ fn summary(config: &Config) -> String {
         (
             "remembers",
             format!(
-                "{} revocations, {} clients' requests, {} clients' attempts, {} tickets at most",
+                "{} revocations, {} clients' requests, {} clients' attempts, {} tickets, {} access tokens at most",
                 config.max_revocations,
                 config.max_tracked_clients,
                 config.max_attempt_clients,
-                config.max_tickets
+                config.max_tickets,
+                config.max_cached_tokens
             ),
         ),
         (

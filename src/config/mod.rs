@@ -97,6 +97,8 @@ pub struct Config {
     pub max_attempt_clients: usize,
     /// Unused tickets to the log stream (`MAX_TICKETS`), 16 to 10,000.
     pub max_tickets: usize,
+    /// Access tokens whose reading is kept (`MAX_CACHED_TOKENS`), 0 to 65,536.
+    pub max_cached_tokens: usize,
     /// Bytes of log entries kept in memory (`LOG_BUFFER_BYTES`), 16 KiB to 1 GiB.
     pub log_buffer_bytes: usize,
     /// Where news of a newer postern comes from.

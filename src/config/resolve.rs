@@ -13,11 +13,11 @@ use super::settings::Settings;
 use super::variables::{
     ADVISORY_DIR, ADVISORY_IGNORE, AUDIT_LOG_BYTES, BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME,
     BCRYPT_COST, CORS_ALLOWED_ORIGINS, JWT_EXPIRE_DURATION, LISTEN, LOCAL_SOCKET, LOG_BUFFER_BYTES,
-    LOG_LEVEL, LOG_SOURCES, MAX_ATTEMPT_CLIENTS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_IP,
-    MAX_LOGIN_ATTEMPTS, MAX_REVOCATIONS, MAX_TICKETS, MAX_TRACKED_CLIENTS, RATE_LIMIT_BURST,
-    RATE_LIMIT_RPS, RATE_LIMIT_WINDOW_SECONDS, REFRESH_REUSE_GRACE_SECONDS, SECRET_KEY,
-    SECRET_KEY_PREVIOUS, STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES, UPDATE_CA_FILE,
-    UPDATE_PUBLIC_KEY, UPDATE_URL, Variable, WORKERS, WS_TOKEN_TTL_SECONDS,
+    LOG_LEVEL, LOG_SOURCES, MAX_ATTEMPT_CLIENTS, MAX_CACHED_TOKENS, MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_IP, MAX_LOGIN_ATTEMPTS, MAX_REVOCATIONS, MAX_TICKETS, MAX_TRACKED_CLIENTS,
+    RATE_LIMIT_BURST, RATE_LIMIT_RPS, RATE_LIMIT_WINDOW_SECONDS, REFRESH_REUSE_GRACE_SECONDS,
+    SECRET_KEY, SECRET_KEY_PREVIOUS, STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES,
+    UPDATE_CA_FILE, UPDATE_PUBLIC_KEY, UPDATE_URL, Variable, WORKERS, WS_TOKEN_TTL_SECONDS,
 };
 use super::{
     Config, LogSource, Machine, SecretBytes, TlsFiles, UpdateSettings, key, sources, values,
@@ -70,6 +70,7 @@ pub(super) fn resolve(
         max_attempt_clients: number(settings, &MAX_ATTEMPT_CLIENTS, &ATTEMPT_CLIENTS)
             .unwrap_or_default(),
         max_tickets: number(settings, &MAX_TICKETS, &TICKETS).unwrap_or_default(),
+        max_cached_tokens: number(settings, &MAX_CACHED_TOKENS, &CACHED_TOKENS).unwrap_or_default(),
         log_buffer_bytes: number(settings, &LOG_BUFFER_BYTES, &BUFFER_BYTES)
             .unwrap_or_else(|| machine.log_buffer_bytes()),
         updates: updates(settings),
@@ -316,6 +317,7 @@ pub(crate) const MOST_ATTEMPT_CLIENTS: u64 = 10_000;
 
 /// All are looked through whenever one is issued or used.
 const TICKETS: RangeInclusive<u64> = 16..=10_000;
+const CACHED_TOKENS: RangeInclusive<u64> = 0..=65_536;
 
 /// From some hundred short lines to as much memory as the larger boards have.
 const BUFFER_BYTES: RangeInclusive<u64> = 16_384..=1 << 30;

@@ -62,6 +62,7 @@ fn without_any_variable_the_documented_defaults_hold() {
     assert_eq!(config.max_tracked_clients, 16_384);
     assert_eq!(config.max_attempt_clients, 4096);
     assert_eq!(config.max_tickets, 1024);
+    assert_eq!(config.max_cached_tokens, 1024);
     assert_eq!(config.log_buffer_bytes, 2 << 20);
     assert_eq!(
         (config.advisory_dir, config.advisory_ignore),

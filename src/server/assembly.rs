@@ -253,6 +253,7 @@ fn auth_settings(
         attempts_window: config.rate_limit_window,
         max_attempt_clients: config.max_attempt_clients,
         max_tickets: config.max_tickets,
+        max_cached_tokens: config.max_cached_tokens,
         bcrypt_cost: config.bcrypt_cost,
         bcrypt_at_once,
         // The pool's password lane is what bounds those who wait; only its threads ever stand here.

@@ -85,6 +85,10 @@ impl Device {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
+        // So that all of this can be run with the cache off, and at its smallest.
+        if let Ok(most) = std::env::var("MAX_CACHED_TOKENS") {
+            settings.insert("MAX_CACHED_TOKENS".to_owned(), most);
+        }
         for (name, value) in variables {
             settings.insert((*name).to_owned(), (*value).to_owned());
         }

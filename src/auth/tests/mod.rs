@@ -2,6 +2,7 @@
 
 mod clock;
 mod durability;
+mod kept;
 mod lock_outs;
 mod logins;
 mod oldest;
@@ -65,6 +66,7 @@ fn settings(directory: &TempDir) -> Settings {
         attempts_window: Duration::from_secs(300),
         max_attempt_clients: 4096,
         max_tickets: 1024,
+        max_cached_tokens: 1024,
         bcrypt_cost: Some(4),
         bcrypt_at_once: 2,
         bcrypt_waiting: 64,
@@ -112,6 +114,14 @@ impl Fixture {
 
     /// What a start after a power cut finds: what the journal was given. A compacted journal holds no less.
     fn restarted(&self) -> Self {
+        let restarted = self.restarted_with(settings(&self.directory));
+        let now = self.auth.clock.now();
+        let (journal, memory) = (live(&restarted.durable, now), live(&self.durable, now));
+        assert_eq!(journal, memory);
+        restarted
+    }
+
+    fn restarted_with(&self, settings: Settings) -> Self {
         // Behind whatever nobody waits for.
         self.auth.journal.tick();
         let now = self.auth.clock.now();
@@ -120,9 +130,7 @@ impl Fixture {
         for record in &records {
             durable.apply(record);
         }
-        let (journal, memory) = (live(&durable, now), live(&self.durable, now));
-        assert_eq!(journal, memory);
-        let restarted = Self::bare(durable, now, self.directory.clone());
+        let restarted = Self::with(settings, durable, now, self.directory.clone());
         *restarted.journalled.records.lock() = records;
         restarted
     }

@@ -188,6 +188,12 @@ fn good_values_are_taken() {
         ),
         ("MAX_TICKETS", "16", |c| c.max_tickets.to_string(), "16"),
         (
+            "MAX_CACHED_TOKENS",
+            "0",
+            |c| c.max_cached_tokens.to_string(),
+            "0",
+        ),
+        (
             "MAX_CONNECTIONS",
             "10",
             |c| format!("{} {}", c.max_connections, c.max_connections_per_ip),
@@ -324,6 +330,7 @@ fn a_bad_value_is_named_with_what_would_be_right() {
         ("MAX_ATTEMPT_CLIENTS", "10001", "from 16 to 10000"),
         ("MAX_TICKETS", "15", "from 16 to 10000"),
         ("MAX_TICKETS", "10001", "from 16 to 10000"),
+        ("MAX_CACHED_TOKENS", "65537", "from 0 to 65536"),
         ("LOG_BUFFER_BYTES", "1M", "from 16384 to 1073741824"),
         (
             "UPDATE_URL",

@@ -1,0 +1,86 @@
+//! Access tokens whose signature and claims were found good a moment ago, so that the next request with the same one costs a
+//! hash and a look, not the whole reading.
+//!
+//! Only what can never change of a token is kept: what it says, and that our key signed it. Whether it has expired, was
+//! revoked, or was overtaken by a password change is asked at each request, kept or not. So nothing has to be taken out when
+//! a login ends, and an entry that nobody needs any more is only lost memory, of which there is a bounded amount.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use ring::hmac;
+
+use super::token::Claims;
+use crate::entropy::Entropy;
+
+/// Claims by the keyed hash of the whole token's text: another spelling of the same token is another token here.
+pub(super) struct VerifiedTokens {
+    most: usize,
+    /// Nobody else knows it, so nobody can make two texts with one hash, whatever the hash is shortened to.
+    key: hmac::Key,
+    claims: Mutex<HashMap<Fingerprint, Claims>>,
+}
+
+/// The first half of a token's HMAC SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Fingerprint([u8; 16]);
+
+impl VerifiedTokens {
+    /// Room for so many tokens; none with 0.
+    pub fn new(most: usize, entropy: &dyn Entropy) -> Self {
+        let mut key = [0; 32];
+        entropy.fill(&mut key);
+        Self {
+            most,
+            key: hmac::Key::new(hmac::HMAC_SHA256, &key),
+            claims: Mutex::default(),
+        }
+    }
+
+    /// What stands for this text; `None` if nothing is ever kept.
+    pub fn fingerprint(&self, token: &str) -> Option<Fingerprint> {
+        (self.most > 0).then(|| {
+            let mut half = [0; 16];
+            half.copy_from_slice(&hmac::sign(&self.key, token.as_bytes()).as_ref()[..16]);
+            Fingerprint(half)
+        })
+    }
+
+    pub fn get(&self, fingerprint: Fingerprint) -> Option<Claims> {
+        self.claims.lock().get(&fingerprint).copied()
+    }
+
+    /// Keeps what a good token says. When there is no room, all that are kept go: whoever still comes is back at once.
+    pub fn keep(&self, fingerprint: Fingerprint, claims: Claims) {
+        let mut kept = self.claims.lock();
+        if kept.len() >= self.most {
+            kept.clear();
+        }
+        kept.insert(fingerprint, claims);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::entropy::SystemEntropy;
+
+    #[test]
+    fn so_many_are_kept_and_no_more() {
+        for most in [0, 1, 3] {
+            let kept = VerifiedTokens::new(most, &SystemEntropy);
+            for number in 0..10_u64 {
+                let Some(fingerprint) = kept.fingerprint(&number.to_string()) else {
+                    assert_eq!(most, 0);
+                    continue;
+                };
+                assert_eq!(kept.get(fingerprint), None);
+                let claims = Claims::sample(Timestamp::from_secs(number));
+                kept.keep(fingerprint, claims);
+                assert_eq!(kept.get(fingerprint), Some(claims));
+            }
+            assert!(kept.claims.lock().len() <= most);
+        }
+    }
+}
