@@ -246,6 +246,7 @@ fn settings(folder: &Path) -> Settings {
         attempts_window: Duration::from_secs(300),
         max_attempt_clients: 4096,
         max_tickets: 1024,
+        max_cached_tokens: 1024,
         bcrypt_cost: Some(4),
         bcrypt_at_once: 2,
         bcrypt_waiting: 64,

@@ -63,7 +63,7 @@ pub struct Config {
     pub max_login_attempts: u32,
     /// How long a failure counts (`RATE_LIMIT_WINDOW_SECONDS`), 1 s to a day.
     pub rate_limit_window: Duration,
-    /// Requests a second from one address, in the long run (`RATE_LIMIT_RPS`), 1 to 100,000.
+    /// Requests a second from one address, in the long run (`RATE_LIMIT_RPS`), 1 to 1,000,000.
     pub rate_limit_rps: u32,
     /// Requests at once from one address (`RATE_LIMIT_BURST`), 1 to 1,000,000.
     pub rate_limit_burst: u32,

@@ -271,7 +271,7 @@ const ATTEMPTS: RangeInclusive<u64> = 1..=1000;
 const WINDOW: RangeInclusive<u64> = 1..=86_400;
 
 /// More than any board answers: as good as no limit.
-const RPS: RangeInclusive<u64> = 1..=100_000;
+const RPS: RangeInclusive<u64> = 1..=1_000_000;
 
 /// More than any board answers: as good as no limit.
 const BURST: RangeInclusive<u64> = 1..=1_000_000;

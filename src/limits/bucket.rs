@@ -180,7 +180,7 @@ impl Table {
 }
 
 /// The highest rate: more than a board answers, and low enough that the steps last for ever.
-pub const MAX_RPS: u32 = 100_000;
+pub const MAX_RPS: u32 = 1_000_000;
 
 /// Between two requests of a client, in steps: `rps` requests a second, `rps` steps a millisecond, hence a thousand.
 const INTERVAL: u64 = 1_000;

@@ -157,6 +157,7 @@ fn settings() -> Settings {
         max_attempts: 2,
         max_attempt_clients: 64,
         max_tickets: 64,
+        max_cached_tokens: 1024,
         attempts_window: WINDOW,
         bcrypt_cost: Some(4),
         bcrypt_at_once: 2,

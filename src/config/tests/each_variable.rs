@@ -108,9 +108,9 @@ fn good_values_are_taken() {
         ),
         (
             "RATE_LIMIT_RPS",
-            "100000",
+            "1000000",
             |c| c.rate_limit_rps.to_string(),
-            "100000",
+            "1000000",
         ),
         (
             "RATE_LIMIT_BURST",
@@ -295,7 +295,7 @@ fn a_bad_value_is_named_with_what_would_be_right() {
         ("MAX_LOGIN_ATTEMPTS", "+5", "from 1 to 1000"),
         ("MAX_LOGIN_ATTEMPTS", "five", "from 1 to 1000"),
         ("RATE_LIMIT_WINDOW_SECONDS", "86401", "from 1 to 86400"),
-        ("RATE_LIMIT_RPS", "0.5", "from 1 to 100000"),
+        ("RATE_LIMIT_RPS", "0.5", "from 1 to 1000000"),
         ("RATE_LIMIT_BURST", "1000001", "from 1 to 1000000"),
         ("WS_TOKEN_TTL_SECONDS", "0", "from 1 to 3600"),
         ("REFRESH_REUSE_GRACE_SECONDS", "3601", "from 0 to 3600"),
