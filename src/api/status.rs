@@ -8,7 +8,7 @@ use super::error::{ApiError, json_answer};
 use super::request::Request;
 use super::{Api, Caller, Outcome, cve};
 use crate::clock::ClockState;
-use crate::device::board::{Board, Throttling, clock_is_synchronised, disk, hostname};
+use crate::device::board::{Board, Throttling, disk, hostname};
 use crate::device::updates::Report;
 use crate::logs::NO_SOURCES;
 use crate::packed::unpacked;
@@ -136,8 +136,11 @@ fn updates(report: &Report) -> Value {
 fn clock(api: &Api) -> Value {
     let (state, believed) = (api.clock.state(), api.clock.is_believed());
     let mut clock = json!({"state": state.name(), "believed": believed});
-    if let Some(synchronised) = clock_is_synchronised() {
-        clock["synchronised"] = json!(synchronised);
+    if let Some(synchronised) = api.board.clock_synchronised() {
+        // A time that cannot be true is nobody's, whatever a file from before says.
+        clock["synchronised"] = json!(synchronised && believed);
+    } else if !believed {
+        clock["synchronised"] = json!(false);
     }
     match state {
         ClockState::Followed | ClockState::OutOfRange => {}

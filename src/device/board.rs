@@ -4,11 +4,6 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use rtime_clock::adjtime::{Timex, adjtimex};
-
-/// Of `linux/timex.h`.
-const STA_UNSYNC: i32 = 0x40;
-
 /// The files that the kernel shows a board by.
 #[derive(Debug, Clone)]
 pub struct Board {
@@ -39,6 +34,16 @@ impl Board {
                     .to_owned()
             })
             .filter(|text| !text.is_empty())
+    }
+
+    /// Whether systemd-timesyncd has set the clock since the board was switched on; `None` where it does not run. The kernel's
+    /// own `STA_UNSYNC` would know of any daemon, but only adjtimex(2) tells it, for which there is no safe call.
+    #[must_use]
+    pub fn clock_synchronised(&self) -> Option<bool> {
+        let folder = self.root.join("run/systemd/timesync");
+        folder
+            .is_dir()
+            .then(|| folder.join("synchronized").exists())
     }
 
     /// Seconds since the kernel started.
@@ -140,16 +145,6 @@ impl Board {
         file.take(MAX_PROC_FILE).read_to_string(&mut text).ok()?;
         Some(text)
     }
-}
-
-/// Whether the kernel says that a daemon keeps its clock set: `STA_UNSYNC` of adjtimex(2) is off. `None` where it may not be asked,
-/// as in a sandbox that forbids the call.
-#[must_use]
-pub fn clock_is_synchronised() -> Option<bool> {
-    // Nothing is to be changed: its `modes` are 0.
-    let mut timex = Timex::new();
-    adjtimex(&mut timex).ok()?;
-    Some(timex.0.status & STA_UNSYNC == 0)
 }
 
 /// The host's name, without a domain.
@@ -315,6 +310,16 @@ mod tests {
         assert!(board.uptime_seconds().is_some());
         let disk = disk(Path::new("/")).expect("disk");
         assert!(disk.available <= disk.total);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_has_set_is_not_synchronised() {
+        let synchronised = |files: &[(&str, &str)]| board(files).1.clock_synchronised();
+        assert_eq!(synchronised(&[]), None);
+        let clock = ("run/systemd/timesync/clock", "");
+        assert_eq!(synchronised(&[clock]), Some(false));
+        let set = ("run/systemd/timesync/synchronized", "");
+        assert_eq!(board(&[clock, set]).1.clock_synchronised(), Some(true));
     }
 
     /// A board that shows these files.

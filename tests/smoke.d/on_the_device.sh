@@ -79,18 +79,6 @@ that '… never behind the back of one that runs' test "$?" -eq 2
 ask -K "$tmp/stopped" /api/status
 answers '… whose password is as it was' 200
 
-# What the kernel answers somebody else; where it answers nobody, nothing is said.
-kernel_says() {
-    "$python" -c 'if True:
-        import ctypes
-        timex = ctypes.create_string_buffer(512)
-        asked = ctypes.CDLL(None).adjtimex(timex)
-        status = int.from_bytes(timex[40:44], "little")  # on 64 bits
-        print("null" if asked < 0 else "false" if status & 0x40 else "true")'
-}
-ask -K "$tmp/stopped" /api/status
-that 'whether the clock is synchronised is what the kernel says' test "$(jq .clock.synchronised "$tmp/body")" = "$(kernel_says)"
-
 # What openssl says of a certificate file, in the words of `postern cert`.
 openssl_says() {
     openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=/fingerprint  SHA-256 /'
