@@ -1,0 +1,129 @@
+"""Draws what benches/versus has measured: an SVG with a panel a section, and a group of bars a row."""
+
+import math
+from xml.sax.saxutils import escape
+
+WIDTH = 1000  # pixels, as all below
+MARGIN = 24
+LABELS = 250  # left of the bars
+RATIOS = 150  # right of them
+VALUES = 110  # room for the figure behind the longest bar
+BAR = 13
+GROUP_GAP = 9
+PANEL_HEAD = 46
+PANEL_FOOT = 40
+HEAD = 92
+
+INK, PALE, GRID = "#1b2733", "#5b6b7a", "#dde3e8"
+COLOURS = {"reference": "#93a1ad", "postern": "#1f6fb2", "against": "#e09b3d"}
+BETTER, WORSE = "#1c7c3c", "#b3341f"
+ALIKE = 0.05  # difference from 1 up to which a ratio has no colour
+LOGARITHMIC = 30  # times that the longest bar of a panel may be the shortest, before a linear axis hides that one
+
+
+def draw(document: dict) -> str:
+    """The whole picture."""
+    parts: list[str] = []
+    y = HEAD
+    for section in document["sections"]:
+        height = panel(section, y, parts)
+        y += height
+    head = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + MARGIN}" width="{WIDTH}" height="{y + MARGIN}"'
+        ' font-family="DejaVu Sans, Verdana, sans-serif" font-size="12">',
+        f'<rect width="{WIDTH}" height="{y + MARGIN}" fill="#fbfcfd"/>',
+        text(MARGIN, 34, "postern and nginx, the same work on one core", size=20, weight="bold"),
+        text(MARGIN, 56, document["machine"]["summary"], fill=PALE),
+        text(MARGIN, 74, document["measured"], fill=PALE),
+    ]
+    return "\n".join([*head, *parts, "</svg>"]) + "\n"
+
+
+def panel(section: dict, top: int, parts: list[str]) -> int:
+    """Adds a section; the height that it takes."""
+    series = [kind for kind in ("reference", "against", "postern") if any(kind in row["medians"] for row in section["rows"])]
+    names = {"reference": section["reference"], "postern": "postern", "against": "against"}
+    axis = Axis([value for row in section["rows"] for value in row["medians"].values()])
+    better = "longer is better" if section["more_is_better"] else "shorter is better"
+    parts.append(text(MARGIN, top + 20, section["title"], size=14, weight="bold"))
+    legend(names, series, top, parts)
+    y = top + PANEL_HEAD
+    bottom = y + sum(len(row["medians"]) * BAR + GROUP_GAP for row in section["rows"])
+    for tick in axis.ticks():
+        x = axis.at(tick)
+        parts.append(f'<line x1="{x:.1f}" y1="{y - 4}" x2="{x:.1f}" y2="{bottom}" stroke="{GRID}"/>')
+        parts.append(text(x, bottom + 14, figure(tick), fill=PALE, size=10, anchor="middle"))
+    scale = ", logarithmic" if axis.logarithmic else ""
+    parts.append(text(axis.left, bottom + 29, f"{section['unit']}{scale}; {better}", fill=PALE, size=11))
+    if any(row["ratio"] for row in section["rows"]):
+        parts.append(text(WIDTH - MARGIN, top + 36, f"postern / {section['reference']}", fill=PALE, size=11, anchor="end"))
+    for row in section["rows"]:
+        bars = [kind for kind in series if kind in row["medians"]]
+        middle = y + len(bars) * BAR / 2 + 4
+        parts.append(text(axis.left - 10, middle, row["name"], anchor="end"))
+        for kind in bars:
+            value = row["medians"][kind]
+            width = max(1.0, axis.at(value) - axis.left)
+            parts.append(f'<rect x="{axis.left}" y="{y + 1}" width="{width:.1f}" height="{BAR - 2}" fill="{COLOURS[kind]}"/>')
+            parts.append(text(axis.left + width + 5, y + BAR - 3, figure(value), size=10, fill=INK))
+            y += BAR
+        if row["ratio"]:
+            good = (row["ratio"] >= 1) == section["more_is_better"]
+            colour = INK if abs(row["ratio"] - 1) <= ALIKE else BETTER if good else WORSE
+            parts.append(text(WIDTH - MARGIN, middle, f"× {row['ratio']:.2f}", fill=colour, weight="bold", anchor="end"))
+        y += GROUP_GAP
+    return bottom + PANEL_FOOT - top
+
+
+def legend(names: dict[str, str], series: list[str], top: int, parts: list[str]) -> None:
+    x = MARGIN + LABELS
+    for kind in series:
+        parts.append(f'<rect x="{x}" y="{top + 27}" width="10" height="10" fill="{COLOURS[kind]}"/>')
+        parts.append(text(x + 15, top + 36, names[kind], fill=PALE, size=11))
+        x += 40 + 7 * len(names[kind])
+
+
+class Axis:
+    """From a value to its place on the panel."""
+
+    def __init__(self, values: list[float]) -> None:
+        self.left = MARGIN + LABELS
+        self.length = WIDTH - 2 * MARGIN - LABELS - RATIOS - VALUES / 2
+        above = [value for value in values if value > 0] or [1.0]
+        self.most = max(above)
+        self.logarithmic = self.most / min(above) > LOGARITHMIC
+        self.least = 10 ** (math.ceil(math.log10(min(above))) - 1) if self.logarithmic else 0
+
+    def at(self, value: float) -> float:
+        if self.logarithmic:
+            share = math.log(max(value, self.least) / self.least) / math.log(self.most / self.least)
+        else:
+            share = value / self.most
+        return self.left + share * self.length
+
+    def ticks(self) -> list[float]:
+        if self.logarithmic:
+            decades = range(round(math.log10(self.least)), math.floor(math.log10(self.most)) + 1)
+            return [10.0**decade for decade in decades]
+        rough = self.most / 5
+        power = 10 ** math.floor(math.log10(rough))
+        step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough)
+        return [step * number for number in range(int(self.most / step) + 1)]
+
+
+def figure(value: float) -> str:
+    """A number with about three digits that count."""
+    if value == 0:
+        return "0"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def text(
+    x: float, y: float, words: str, fill: str = INK, size: int = 12, weight: str = "normal", anchor: str = "start"
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" fill="{fill}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}">'
+        f"{escape(words)}</text>"
+    )
