@@ -29,10 +29,37 @@ pub fn parse_field(line: &[u8]) -> Result<(&str, &[u8]), FieldError> {
 
 /// The token (RFC 9110, section 5.6.2) that `text` begins with, perhaps empty, and the rest.
 pub fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let end = text.iter().position(|byte| !is_token(*byte));
+    let end = text.iter().position(|byte| !IS_TOKEN[usize::from(*byte)]);
     text.split_at(end.unwrap_or(text.len()))
 }
+
+/// Which bytes a token is made of.
+const IS_TOKEN: [bool; 256] = {
+    let mut is_token = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        is_token[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        byte += 1;
+    }
+    is_token
+};
 
 /// `text` without the spaces and tabs that it begins with; nothing else is whitespace in HTTP.
 pub fn skip_blank(text: &[u8]) -> &[u8] {

@@ -3,6 +3,7 @@
 
 use std::net::Ipv6Addr;
 
+use memchr::{memchr, memchr3};
 use tiny_http::{Header, Method};
 
 use super::field::{FieldError, parse_field, split_token};
@@ -95,18 +96,12 @@ impl HeadReader {
     }
 
     fn find_end(&mut self, buffer: &[u8]) -> Result<Option<usize>, HeadError> {
-        while let Some(&byte) = buffer.get(self.scanned) {
-            if self.scanned >= MAX_HEAD {
-                return Err(self.too_large());
-            }
+        let within = &buffer[..buffer.len().min(MAX_HEAD)];
+        while let Some(&byte) = within.get(self.scanned) {
+            let follows_return = self.scanned > 0 && within[self.scanned - 1] == b'\r';
             match byte {
-                b'\n' => {
-                    if self.scanned == 0 || buffer[self.scanned - 1] != b'\r' {
-                        return Err(HeadError::Malformed(
-                            "a line ends without a carriage return",
-                        ));
-                    }
-                    let line = &buffer[self.line_start..self.scanned - 1];
+                b'\n' if follows_return => {
+                    let line = &within[self.line_start..self.scanned - 1];
                     self.line_start = self.scanned + 1;
                     self.scanned += 1;
                     if self.first_line_seen {
@@ -122,11 +117,21 @@ impl HeadReader {
                         return Err(HeadError::Malformed("the request line is missing"));
                     }
                 }
-                _ if self.scanned > 0 && buffer[self.scanned - 1] == b'\r' => {
+                b'\n' => {
+                    return Err(HeadError::Malformed(
+                        "a line ends without a carriage return",
+                    ));
+                }
+                _ if follows_return => {
                     return Err(HeadError::Malformed("a carriage return stands alone"));
                 }
                 0 => return Err(HeadError::Malformed("the request head holds a NUL byte")),
-                _ => self.scanned += 1,
+                b'\r' => self.scanned += 1,
+                // On to the next of those that matter.
+                _ => {
+                    let rest = &within[self.scanned..];
+                    self.scanned += memchr3(b'\r', b'\n', 0, rest).unwrap_or(rest.len());
+                }
             }
         }
         if self.scanned >= MAX_HEAD {
@@ -188,10 +193,13 @@ impl<'a> RequestLine<'a> {
 
 /// `bytes` are a whole head: each line of it ends with CRLF, and neither stands anywhere else.
 fn parse(bytes: &[u8], peer: Peer) -> Result<Head, HeadError> {
-    let mut lines = bytes
-        .split(|&byte| byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .filter(|line| !line.is_empty());
+    let mut rest = bytes;
+    let mut lines = std::iter::from_fn(|| {
+        let (line, after) = rest.split_at_checked(memchr(b'\n', rest)? + 1)?;
+        rest = after;
+        line.strip_suffix(b"\r\n")
+    })
+    .filter(|line| !line.is_empty());
     let line = lines.next().unwrap_or_default();
     let RequestLine {
         method,
@@ -236,6 +244,9 @@ fn parse(bytes: &[u8], peer: Peer) -> Result<Head, HeadError> {
 /// `tiny_http`'s vocabulary holds ASCII alone. What is not becomes a question mark, which no handler takes for anything; the
 /// field itself stays, since a proxy's part of it may be good.
 fn in_ascii(value: &[u8]) -> Vec<u8> {
+    if value.is_ascii() {
+        return value.to_vec();
+    }
     value
         .iter()
         .map(|&byte| if byte.is_ascii() { byte } else { b'?' })
