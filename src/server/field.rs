@@ -19,7 +19,7 @@ pub fn parse_field(line: &[u8]) -> Result<(&str, &[u8]), FieldError> {
         return Err(FieldError::Name);
     };
     let name = std::str::from_utf8(name).map_err(|_| FieldError::Name)?;
-    if !value.iter().all(|byte| is_text(*byte)) {
+    if !is_all_text(value) {
         return Err(FieldError::Value);
     }
     let value = skip_blank(value);
@@ -72,6 +72,57 @@ pub const fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
+/// Whether all bytes are text. A token's header is some 400 bytes, so eight are looked at in one go; only where one of them may be
+/// a control character is each looked at alone.
+fn is_all_text(bytes: &[u8]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let is_plain = |word: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*word);
+        // The high bit of a byte that is below b' ', or that was 0x7f, is set; a carry may set it for others, too.
+        let low = word.wrapping_sub(EACH * 0x20) & !word;
+        let deletes = word ^ (EACH * 0x7f);
+        let deletes = deletes.wrapping_sub(EACH) & !deletes;
+        (low | deletes) & (EACH * 0x80) == 0
+    };
+    let is_text = |byte: &u8| is_text(*byte);
+    words
+        .iter()
+        .all(|word| is_plain(word) || word.iter().all(is_text))
+        && rest.iter().all(is_text)
+}
+
 const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_at_each_place_is_judged_as_if_alone() {
+        for byte in 0..=u8::MAX {
+            for neighbour in [b'a', b' ', b'\t', 0x80, 0xff, 0x21, 0x7e] {
+                for at in 0..19 {
+                    let mut bytes = [neighbour; 19];
+                    bytes[at] = byte;
+                    assert_eq!(
+                        is_all_text(&bytes),
+                        is_text(byte),
+                        "{byte} at {at} in {neighbour}"
+                    );
+                }
+            }
+        }
+        assert!(is_all_text(b""));
+    }
+
+    #[test]
+    fn a_token_is_made_of_what_rfc_9110_lists() {
+        let listed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        for byte in 0..=u8::MAX {
+            assert_eq!(split_token(&[byte]).1.is_empty(), listed(byte), "{byte}");
+        }
+    }
 }
