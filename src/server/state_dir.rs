@@ -11,6 +11,7 @@ use crate::journal::survey::FILE_NAME;
 /// nothing but what postern makes or a person puts there for it; or one with its lock and its journal, whatever else is there.
 /// What a journal holds does not count: its beginning may be damaged. One that was closed to everybody else before is as its
 /// owner wants it, and nothing about it changes; but a home, which its dot files tell, is no place for postern's files.
+#[must_use]
 pub fn is_ours(names: &[String], is_private: bool) -> bool {
     let has = |wanted: &str| names.iter().any(|name| name == wanted);
     names.iter().all(|name| is_known(name))
