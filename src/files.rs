@@ -35,7 +35,8 @@ pub fn prepare_dir(path: &Path, is_ours: impl FnOnce(&[String], bool) -> bool) -
     Ok(())
 }
 
-/// Whether [`prepare_dir`] would take a directory as it is now; one that is not there yet it would make. Changes nothing.
+/// Whether what a directory is and holds is why [`prepare_dir`] would refuse it. Changes nothing, so that whether one can be made
+/// or closed is not known.
 ///
 /// # Errors
 /// Those of [`prepare_dir`].

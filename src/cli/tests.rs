@@ -122,6 +122,8 @@ fn check_refuses_the_places_that_a_start_refuses() {
         (&notes, path("sock"), Some("STATE_DIR: ")),
         (&new, notes.clone(), Some("LOCAL_SOCKET: ")),
         (&new, photos.clone(), Some("LOCAL_SOCKET: ")),
+        // A start goes on without it.
+        (&new, notes.clone() + "/sock", None),
     ] {
         let env = [("STATE_DIR", state.as_str()), ("LOCAL_SOCKET", &socket)];
         for words in ["check", "check --skip-certificate"] {
@@ -132,7 +134,19 @@ fn check_refuses_the_places_that_a_start_refuses() {
         }
     }
     assert!(!folder.path().join("new").exists());
+    // Each problem is listed, and a folder that is not known is not looked at.
+    std::fs::create_dir(&new).unwrap();
+    std::fs::write(path("new/tls-cert.pem"), "junk").unwrap();
+    let env = [("STATE_DIR", new.as_str()), ("LOCAL_SOCKET", &notes)];
+    let (_, _, err) = postern("check", &env);
+    assert!(
+        err.contains("STATE_DIR: ") && err.contains("LOCAL_SOCKET: "),
+        "{err}"
+    );
+    let (_, _, err) = postern("check", &[("LOCAL_SOCKET", notes.as_str())]);
+    assert!(err.matches("STATE_DIR: ").count() <= 1, "{err}");
     assert_eq!(std::fs::read_to_string(notes).unwrap(), "kept");
+    std::fs::remove_file(path("new/tls-cert.pem")).unwrap();
     // A server that runs is in nobody's way.
     let socket = std::os::unix::net::UnixListener::bind(path("sock")).unwrap();
     let env = [("STATE_DIR", path("new")), ("LOCAL_SOCKET", path("sock"))];

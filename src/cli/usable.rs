@@ -9,9 +9,8 @@ use super::cert;
 use crate::auth::check_rules;
 use crate::config::{Config, ConfigError, Problem};
 use crate::files;
-use crate::server::local::obstacle;
-use crate::server::state_dir;
 use crate::server::tls::TlsError;
+use crate::server::{local, state_dir};
 
 /// Who wants to know.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,18 +35,17 @@ pub(super) fn usable(
         Err(error) => (*error.rest, error.problems, Some(error.warnings)),
     };
     let others = !problems.is_empty();
-    let places = if others || asked != Asked::ByStart {
-        places(&config)
-    } else {
-        Vec::new()
-    };
+    let folder = state_folder(&config).filter(|_| others || asked != Asked::ByStart);
     // The certificate that lies in a folder which is not ours is of no interest.
     if (others || asked == (Asked::ByCheck { certificate: true }))
-        && (config.tls_files.is_some() || places.is_empty())
+        && (config.tls_files.is_some() || folder.is_none())
     {
         problems.extend(certificate(&config));
     }
-    problems.extend(places);
+    problems.extend(folder);
+    if others || asked != Asked::ByStart {
+        problems.extend(local_socket(&config));
+    }
     if others || asked != Asked::ByStart {
         problems.extend(password(&config));
     }
@@ -61,19 +59,28 @@ pub(super) fn usable(
     })
 }
 
-/// What lies where the state folder and the local socket are to be, in the way.
-fn places(config: &Config) -> Vec<Problem> {
-    let problem = |name: &str, path: &Path, why: String| Problem {
+/// What lies where the state folder is to be, in the way.
+fn state_folder(config: &Config) -> Option<Problem> {
+    let folder = &config.state_dir;
+    // Not known: that is a problem of its own.
+    if folder.as_os_str().is_empty() {
+        return None;
+    }
+    let error = files::check_dir(folder, state_dir::is_ours).err()?;
+    Some(in_the_way("STATE_DIR", folder, &error.to_string()))
+}
+
+/// What lies where the local socket is to be, in the way.
+fn local_socket(config: &Config) -> Option<Problem> {
+    let path = config.local_socket.as_deref()?;
+    Some(in_the_way("LOCAL_SOCKET", path, &local::obstacle(path)?))
+}
+
+fn in_the_way(name: &str, path: &Path, why: &str) -> Problem {
+    Problem {
         subject: name.to_owned(),
         message: format!("{}: {why}", path.display()),
-    };
-    let folder = &config.state_dir;
-    let folder = files::check_dir(folder, state_dir::is_ours)
-        .err()
-        .map(|error| problem("STATE_DIR", folder, error.to_string()));
-    let socket = config.local_socket.as_deref();
-    let socket = socket.and_then(|path| Some(problem("LOCAL_SOCKET", path, obstacle(path)?)));
-    folder.into_iter().chain(socket).collect()
+    }
 }
 
 fn certificate(config: &Config) -> Option<Problem> {

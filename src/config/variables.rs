@@ -105,7 +105,7 @@ variables! {
     MAX_TICKETS, Value "1024",
         "unused tickets to the log stream, 16 to 10000, of which a login may hold 32; 150 bytes each";
     MAX_CACHED_TOKENS, Value "1024",
-        "access tokens that are not read again each time, 0 to 65536; 150 bytes each";
+        "access tokens that are not read again each time, 0 to 65536; 230 bytes each";
     LOG_BUFFER_BYTES, Described "256 KiB to 4 MiB, by memory",
         "bytes of recent log entries that are kept in memory, from 16384";
     UPDATE_URL, Described "none: nobody is asked",

@@ -121,13 +121,12 @@ fn identity(found: &Metadata) -> Identity {
     (found.dev(), found.ino())
 }
 
-/// Why no server could ever open its door there, whether one runs already or not. Changes nothing.
+/// Why a server would refuse to start with its door there, whether one runs already or not. Changes nothing. Where it cannot
+/// look, a server starts without that door, and says so.
 #[must_use]
 pub fn obstacle(path: &Path) -> Option<String> {
-    match look(path) {
-        Ok(found) => why_not_a_socket_of_ours(&found?),
-        Err(error) => Some(error.to_string()),
-    }
+    let found = look(path).ok().flatten()?;
+    why_not_a_socket_of_ours(&found)
 }
 
 /// Whether it is anything else than a socket that a killed run of ours left.

@@ -14,14 +14,14 @@ mod housekeeper;
 mod inherited;
 mod link;
 mod listen;
-pub mod local;
+pub(crate) mod local;
 mod pool;
 mod pulse;
 mod render;
 #[cfg(test)]
 mod rfc9112_tests;
 mod secret_key;
-pub mod state_dir;
+pub(crate) mod state_dir;
 pub mod tls;
 mod transport;
 mod watchdog;

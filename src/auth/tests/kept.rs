@@ -235,7 +235,42 @@ impl Model {
                     .is_err()
             );
         }
+        for login in &self.logins {
+            for _ in 0..2 {
+                assert!(self.server.auth.bearer(&login.refresh).is_err());
+            }
+        }
     }
+}
+
+#[test]
+fn time_is_asked_of_a_kept_token_too() {
+    let entropy = Arc::new(FakeEntropy::new(1));
+    let week = Duration::from_secs(7 * 86_400);
+    let tokens = Tokens::new("admin".into(), KEY, None, week, 16, entropy);
+    let noon = NOON.as_secs();
+    let (nbf, exp) = (noon - 60, noon + 60);
+    let claims = format!(
+        r#"{{"sub":"admin","nbf":{nbf},"exp":{exp},"iat":{noon},"jti":"abc","type":"access"}}"#
+    );
+    let token = spellings::sign(spellings::HEADER, &claims);
+    let is_good = |kind, at| {
+        tokens
+            .verify(&token, kind, Timestamp::from_secs(at))
+            .is_ok()
+    };
+    for (at, expected) in [
+        (noon, true),
+        (nbf, true),
+        (nbf - 1, false),
+        (exp - 1, true),
+        (exp, false),
+        (noon - 40 * 86_400, false),
+        (noon, true),
+    ] {
+        assert_eq!(is_good(Kind::Access, at), expected, "at {at}");
+    }
+    assert!(!is_good(Kind::Refresh, noon));
 }
 
 proptest! {
