@@ -35,7 +35,9 @@ pub(super) fn usable(
         Err(error) => (*error.rest, error.problems, Some(error.warnings)),
     };
     let others = !problems.is_empty();
-    let folder = state_folder(&config).filter(|_| others || asked != Asked::ByStart);
+    // A start looks at these places itself; where it does not get that far, the message lists them along.
+    let further = others || asked != Asked::ByStart;
+    let folder = further.then(|| state_folder(&config)).flatten();
     // The certificate that lies in a folder which is not ours is of no interest.
     if (others || asked == (Asked::ByCheck { certificate: true }))
         && (config.tls_files.is_some() || folder.is_none())
@@ -43,10 +45,8 @@ pub(super) fn usable(
         problems.extend(certificate(&config));
     }
     problems.extend(folder);
-    if others || asked != Asked::ByStart {
+    if further {
         problems.extend(local_socket(&config));
-    }
-    if others || asked != Asked::ByStart {
         problems.extend(password(&config));
     }
     if problems.is_empty() {

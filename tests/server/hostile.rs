@@ -410,13 +410,13 @@ fn a_refresh_on_a_connection_that_is_shed_at_once_is_written_all_the_same() {
             client
         })
         .collect();
+    // Until the workers have read it. Nothing tells; if it were too short, the connection below would not be shed.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let mut client = device.connect();
     let body = json!({"refresh_token": tokens.refresh}).to_string();
     let refresh = padded("/api/auth/refresh", body.len()) + &body;
     client.send(refresh + "GET /health HTTP/1.1\r\nX: " + &"x".repeat(7000));
     assert!(client.is_closed(), "it was not shed");
-    assert!(holders.len() == 47);
     drop(holders);
     device.restart();
     assert_eq!(device.refresh(&tokens.refresh).status, 401);
