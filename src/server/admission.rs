@@ -66,7 +66,7 @@ struct Seat {
 /// What a connection tells of itself, without a lock that others wait for.
 #[derive(Debug, Default)]
 struct Told {
-    /// A [`Conduct`] in the upper byte, and since when, in milliseconds.
+    /// A [`Conduct`] in the upper byte, and since when, in microseconds.
     conduct: AtomicU64,
     session: Mutex<Option<Session>>,
 }
@@ -285,8 +285,8 @@ impl Admission {
     /// Whether a connection has signed in, how soon it gives way, and since when it does what it does. None of a stream.
     fn look(&self, seat: &Seat, judge: &dyn Judge, now: Instant) -> Option<(bool, Rank, u64)> {
         let (conduct, since) = seat.told.conduct();
-        let lasts = self.millis(now).saturating_sub(since);
-        let is_slow = lasts >= SUSPECT_MILLIS;
+        let lasts = self.micros(now).saturating_sub(since);
+        let is_slow = lasts >= SUSPECT_MICROS;
         let rank = match conduct {
             Conduct::Stream => return None,
             Conduct::Waiting => Rank::Busy,
@@ -314,9 +314,9 @@ impl Admission {
         }
     }
 
-    fn millis(&self, now: Instant) -> u64 {
+    fn micros(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.origin);
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     }
 }
 
@@ -379,7 +379,7 @@ impl Place {
 
     /// Tells what the connection does, and since when.
     pub fn tell(&self, conduct: Conduct, since: Instant) {
-        let told = ((conduct as u64) << SINCE_BITS) | self.admission.millis(since);
+        let told = ((conduct as u64) << SINCE_BITS) | self.admission.micros(since);
         self.told.conduct.store(told, Ordering::Relaxed);
     }
 
@@ -462,9 +462,10 @@ impl Drop for Place {
 
 /// A handshake, a head or a body is here within a fraction of this, if it is sent at all.
 const SUSPECT: Duration = Duration::from_secs(2);
-const SUSPECT_MILLIS: u64 = SUSPECT.as_secs() * 1000;
+const SUSPECT_MICROS: u64 = SUSPECT.as_secs() * 1_000_000;
 
-/// Milliseconds in 56 bits last for two million years.
+/// Microseconds in 56 bits last for two thousand years. In milliseconds, neighbours in time would be equals: a connection
+/// is made and answered in less.
 const SINCE_BITS: u32 = 56;
 
 /// Connections that have lost their places and are not closed yet: that takes microseconds.

@@ -53,7 +53,7 @@ impl Server {
     /// Lets one in, at another worker each time, and closes whoever gives way.
     fn enter(&mut self, client: ClientKey) -> Result<(u64, Option<u64>), Full> {
         self.tokens += 1;
-        self.now += Duration::from_millis(1);
+        self.now += Duration::from_micros(1);
         let number = SeatNumber {
             worker: usize::from(self.tokens.to_le_bytes()[0]) % 3,
             token: self.tokens,
@@ -169,7 +169,7 @@ fn of_the_fullest_who_keeps_the_server_waiting_goes_first_then_a_handshake() {
         (busy, Conduct::Asking),
     ] {
         server.is(token, conduct);
-        server.now += Duration::from_millis(1);
+        server.now += Duration::from_micros(1);
     }
     let mut gone = || server.enter(stranger(2)).expect("room").1;
     assert_eq!((gone(), gone()), (Some(slow), Some(fresher)));
