@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::error::{Answer, ApiError, json_answer};
+use super::answer::{Answer, json_answer};
+use super::error::ApiError;
 use super::request::{Peer, Request};
 use super::{Api, Caller, Commit, Outcome};
 use crate::auth::TokenPair;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::error::{ApiError, json_lines_answer};
+use super::answer::json_lines_answer;
+use super::error::ApiError;
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 

@@ -1,8 +1,9 @@
 //! The console: the files of the page, embedded gzipped, for that is how browsers want them.
 
-use tiny_http::{Response, StatusCode};
+use std::borrow::Cow;
 
-use super::error::{ApiError, header};
+use super::answer::Answer;
+use super::error::ApiError;
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::packed::unpacked;
@@ -24,9 +25,9 @@ fn serve(name: &str, request: &Request) -> Result<Outcome, ApiError> {
     // Strong, and so another one for each encoding (RFC 9110, section 8.8.3.3).
     let tag = format!("\"{}{}\"", file.tag, if gzip { "-gzip" } else { "" });
     let body = if gzip {
-        file.gzip.to_vec()
+        Cow::Borrowed(file.gzip)
     } else {
-        unpacked(file.gzip)
+        Cow::Owned(unpacked(file.gzip))
     };
     let fresh = request
         .header_values("If-None-Match")
@@ -34,16 +35,13 @@ fn serve(name: &str, request: &Request) -> Result<Outcome, ApiError> {
         .map(str::trim)
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag);
     // A 304 has the head of the answer that it saves; the writer leaves the body out.
-    let mut answer = Response::from_data(body)
-        .with_status_code(StatusCode(if fresh { 304 } else { 200 }))
-        .with_header(header("Content-Type", file.media_type))
-        .with_header(header("ETag", &tag))
-        .with_header(header("Vary", "Accept-Encoding"));
+    let mut answer = Answer::new(if fresh { 304 } else { 200 }, GUARDS)
+        .with_body(body)
+        .with_field("Content-Type", file.media_type)
+        .with_field("ETag", &tag)
+        .with_field("Vary", "Accept-Encoding");
     if gzip {
-        answer = answer.with_header(header("Content-Encoding", "gzip"));
-    }
-    for (name, value) in GUARDS {
-        answer = answer.with_header(header(name, value));
+        answer = answer.with_field("Content-Encoding", "gzip");
     }
     Ok(Outcome::Answer(answer))
 }
@@ -63,20 +61,17 @@ fn takes_gzip(request: &Request) -> bool {
 /// What a browser must not do with the page, whatever a log line should get into it. Nothing inline, nothing from
 /// elsewhere, no text taken for HTML (`trusted-types`), no frame around it. It is asked for anew each time, so that a
 /// new release is seen at once; mostly the answer is 304.
-const GUARDS: [(&str, &str); 8] = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
-    ),
-    ("Cache-Control", "no-cache"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Server", "postern"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-];
+const GUARDS: &str = concat!(
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'\r\n",
+    "Cache-Control: no-cache\r\n",
+    "Cross-Origin-Opener-Policy: same-origin\r\n",
+    "Cross-Origin-Resource-Policy: same-origin\r\n",
+    "Referrer-Policy: no-referrer\r\n",
+    "Server: postern\r\n",
+    "X-Content-Type-Options: nosniff\r\n",
+    "X-Frame-Options: DENY\r\n",
+);
 
 /// One file of the page.
 struct File {

@@ -1,9 +1,10 @@
 //! Browsers: whose pages may call (CORS), and whose may not change anything behind a user's back.
 
-use tiny_http::{Method, Response, StatusCode};
+use tiny_http::Method;
 
 use super::Api;
-use super::error::{Answer, ApiError, header};
+use super::answer::Answer;
+use super::error::ApiError;
 use super::request::Request;
 
 /// Whether this is a preflight (Fetch standard, "CORS-preflight request").
@@ -71,33 +72,29 @@ pub(super) fn decorate(api: &Api, origin: Option<&str>, answer: Answer) -> Answe
     let Some(origin) = origin else {
         return answer;
     };
-    let answer = answer.with_header(header("Vary", "Origin"));
+    let answer = answer.with_field("Vary", "Origin");
     if !is_configured(api, origin) {
         return answer;
     }
     answer
-        .with_header(header("Access-Control-Allow-Origin", origin))
-        .with_header(header(
-            "Access-Control-Expose-Headers",
+        .with_field("Access-Control-Allow-Origin", origin)
+        .with_field("Access-Control-Expose-Headers",
             "Retry-After, WWW-Authenticate",
-        ))
+        )
 }
 
 /// Answers `OPTIONS`: a preflight from an allowed origin, or a plain question for the methods.
 pub(super) fn options(methods: Option<&str>) -> Answer {
-    let answer = Response::from_data(Vec::new())
-        .with_status_code(StatusCode(204))
-        .with_header(header("Server", "postern"));
+    let answer = Answer::new(204, "Server: postern\r\n");
     match methods {
-        Some(methods) => answer.with_header(header("Allow", methods)),
+        Some(methods) => answer.with_field("Allow", methods),
         // The same for every path, so that nobody can map the API by asking.
         None => answer
-            .with_header(header("Access-Control-Allow-Methods", METHODS))
-            .with_header(header(
-                "Access-Control-Allow-Headers",
+            .with_field("Access-Control-Allow-Methods", METHODS)
+            .with_field("Access-Control-Allow-Headers",
                 "Authorization, Content-Type",
-            ))
-            .with_header(header("Access-Control-Max-Age", PREFLIGHT_SECONDS)),
+            )
+            .with_field("Access-Control-Max-Age", PREFLIGHT_SECONDS),
     }
 }
 

@@ -1,14 +1,9 @@
 //! The one place where errors become answers: `{"status":"error","detail":"<one plain sentence>"}`.
 
-use std::io::Cursor;
+use serde_json::json;
 
-use serde_json::{Value, json};
-use tiny_http::{Header, Response, StatusCode};
-
+use super::answer::{Answer, json_answer};
 use crate::auth::AuthError;
-
-/// An answer, in the vocabulary both listeners write.
-pub type Answer = Response<Cursor<Vec<u8>>>;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,24 +94,25 @@ impl ApiError {
         let body = json!({"status": "error", "detail": self.to_string()});
         let answer = json_answer(self.status(), &body);
         match self {
-            Self::InvalidToken => answer.with_header(header(
-                "WWW-Authenticate",
+            Self::InvalidToken => answer.with_field("WWW-Authenticate",
                 "Bearer realm=\"postern\", error=\"invalid_token\", \
                  error_description=\"the token is invalid, expired or revoked\", \
                  Basic realm=\"postern\", charset=\"UTF-8\"",
-            )),
-            _ if self.status() == 401 => answer.with_header(header(
-                "WWW-Authenticate",
+            ),
+            _ if self.status() == 401 => answer.with_field("WWW-Authenticate",
                 "Basic realm=\"postern\", charset=\"UTF-8\", Bearer realm=\"postern\"",
-            )),
+            ),
             Self::LockedOut(seconds) | Self::TooManyRequests(seconds) | Self::Busy(seconds) => {
-                answer.with_header(header("Retry-After", &seconds.to_string()))
+                answer.with_field("Retry-After", &seconds.to_string())
             }
             Self::NotDurable | Self::NotDone | Self::NotReady(_) => {
-                answer.with_header(header("Retry-After", RETRY_STORAGE))
+                answer.with_field("Retry-After", RETRY_STORAGE)
             }
-            Self::MethodNotAllowed(methods) => answer.with_header(header("Allow", methods)),
-            Self::UpgradeRequired => answer.with_header(header("Sec-WebSocket-Version", "13")),
+            Self::MethodNotAllowed(methods) => answer.with_field("Allow", methods),
+            // RFC 9110, section 15.5.22.
+            Self::UpgradeRequired => answer
+                .with_field("Upgrade", "websocket")
+                .with_field("Sec-WebSocket-Version", "13"),
             _ => answer,
         }
     }
@@ -141,52 +137,5 @@ impl From<AuthError> for ApiError {
     }
 }
 
-/// A JSON answer.
-#[must_use]
-pub fn json_answer(status: u16, body: &Value) -> Answer {
-    // The line end is for people: curl prints the answer just before the shell's prompt.
-    text_answer(status, JSON, format!("{body}\n"))
-}
-
-/// A success whose `data` is a list of what is JSON already; parsing it to write it again would only cost. Beside it what
-/// is in the object `more`, if that is one.
-pub fn json_lines_answer<T: AsRef<str>>(entries: impl Iterator<Item = T>, more: &Value) -> Answer {
-    let mut body = String::from("{\"status\":\"success\",\"data\":[");
-    for (index, entry) in entries.enumerate() {
-        if index > 0 {
-            body.push(',');
-        }
-        body.push_str(entry.as_ref());
-    }
-    body.push(']');
-    match more.to_string().strip_prefix('{') {
-        Some(more) => body.extend([",", more, "\n"]),
-        None => body.push_str("}\n"),
-    }
-    text_answer(200, JSON, body)
-}
-
-/// An answer with the headers that every answer carries.
-#[must_use]
-pub fn text_answer(status: u16, content_type: &str, body: String) -> Answer {
-    Response::from_data(body)
-        .with_status_code(StatusCode(status))
-        .with_header(header("Content-Type", content_type))
-        .with_header(header("Server", "postern"))
-        .with_header(header("Cache-Control", "no-store"))
-        .with_header(header("X-Content-Type-Options", "nosniff"))
-}
-
-/// A header field of ours.
-///
-/// # Panics
-/// If name or value is not visible ASCII. Every caller's is: literals, numbers, and origins and methods that were parsed as such.
-#[must_use]
-pub fn header(name: &str, value: &str) -> Header {
-    Header::from_bytes(name, value).expect("our own header fields are ASCII")
-}
-
 /// Storage seldom heals at once; a client that asks every few seconds notices soon enough.
 const RETRY_STORAGE: &str = "5";
-
-const JSON: &str = "application/json; charset=utf-8";

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::error::{ApiError, json_answer};
+use super::answer::json_answer;
+use super::error::ApiError;
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::device::advisories::State;

@@ -3,10 +3,11 @@
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tiny_http::{Method, Response, StatusCode};
+use tiny_http::Method;
 use tungstenite::handshake::derive_accept_key;
 
-use super::error::{Answer, ApiError, header, json_lines_answer};
+use super::answer::{Answer, COMMON, json_lines_answer};
+use super::error::ApiError;
 use super::request::{Peer, Request, whole_number};
 use super::route::field_name;
 use super::{Api, Caller, Outcome, Stream, cors, route};
@@ -93,7 +94,7 @@ fn follow(
             "application/x-ndjson; charset=utf-8",
         )
     };
-    let head = stream_head(200).with_header(header("Content-Type", media_type));
+    let head = Answer::new(200, COMMON).with_field("Content-Type", media_type);
     if request.method == Method::Head {
         return Ok(Outcome::Answer(head));
     }
@@ -137,12 +138,11 @@ pub(super) fn websocket(
         (None, None) => return Err(ApiError::MissingTicket),
     };
     api.auth.prove(caller.client, &session.user);
-    let mut head = stream_head(101).with_header(header(
-        "Sec-WebSocket-Accept",
-        &derive_accept_key(key.as_bytes()),
+    let mut head = Answer::new(101, COMMON).with_field("Sec-WebSocket-Accept",
+        &derive_accept_key(key.as_bytes(),
     ));
     if request.header_has("Sec-WebSocket-Protocol", SUBPROTOCOL) {
-        head = head.with_header(header("Sec-WebSocket-Protocol", SUBPROTOCOL));
+        head = head.with_field("Sec-WebSocket-Protocol", SUBPROTOCOL);
     }
     Ok(stream(
         api,
@@ -224,14 +224,6 @@ fn point(name: &str, text: &str) -> Result<Point, ApiError> {
     let millis = time.unix_timestamp_nanos().div_euclid(1_000_000);
     let millis = u64::try_from(millis.max(0)).unwrap_or(u64::MAX);
     Ok(Point::Time(Timestamp::from_millis(millis)))
-}
-
-fn stream_head(status: u16) -> Answer {
-    Response::from_data(Vec::new())
-        .with_status_code(StatusCode(status))
-        .with_header(header("Server", "postern"))
-        .with_header(header("Cache-Control", "no-store"))
-        .with_header(header("X-Content-Type-Options", "nosniff"))
 }
 
 /// The ticket, from the query or from the subprotocol `postern.token.<ticket>`.

@@ -2,6 +2,7 @@
 //! connection calls two functions, [`Api::admit`] once the head is there and [`Api::run`] once the body is.
 
 pub mod account;
+pub mod answer;
 pub mod audit_log;
 mod certificate;
 pub mod console;
@@ -41,7 +42,8 @@ use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
 pub use certificate::{CertificateState, CertificateTrouble};
-use error::{Answer, ApiError};
+use answer::Answer;
+use error::ApiError;
 use metrics::Metrics;
 use request::{Peer, Request};
 use route::{Access, Cost, Found, Route};

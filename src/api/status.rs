@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::error::{ApiError, json_answer};
+use super::answer::json_answer;
+use super::error::ApiError;
 use super::request::Request;
 use super::{Api, Caller, Outcome, cve};
 use crate::clock::ClockState;

@@ -15,7 +15,8 @@ use super::body::{BodyReader, Keep, MAX_BODY, MAX_STRANGERS_BODY};
 use super::head::{Head, HeadReader};
 use super::link::{Link, Received, Sent};
 use super::render::{LAST_WORDS, Manner, render, render_head};
-use crate::api::error::{Answer, ApiError};
+use crate::api::answer::Answer;
+use crate::api::error::ApiError;
 use crate::api::metrics::RouteNumber;
 use crate::api::request::{Peer, Request};
 use crate::api::{Api, Call, Commit, Outcome, Stream};
@@ -293,9 +294,8 @@ impl Connection {
             return Step::Turn(Turn::Closed);
         }
         let error = ApiError::Protocol(400, "this port speaks HTTPS".into());
-        let told =
-            render(error.answer(), LAST_WORDS).and_then(|bytes| self.link.send_plain(&bytes));
-        if told.is_err() {
+        let bytes = render(&error.answer(), LAST_WORDS);
+        if self.link.send_plain(&bytes).is_err() {
             return Step::Turn(Turn::Closed);
         }
         self.phase = Phase::Lingering { passed: 0 };
@@ -384,7 +384,7 @@ impl Connection {
             Err(error) => {
                 // Refused unread. The request limit goes first: it must not be possible to dodge it with a large body.
                 match verdict {
-                    Err(limit) if limit.status_code().0 == 429 => {
+                    Err(limit) if limit.status == 429 => {
                         self.answer(api, limit, LAST_WORDS, now);
                     }
                     _ => self.refuse(api, error.status(), &error.to_string(), now),
@@ -398,7 +398,7 @@ impl Connection {
                 self.answer(api, refusal, LAST_WORDS, now);
                 return Step::Go;
             }
-            self.link.queue(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.link.queue(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
         }
         self.deadline = now + BODY;
         self.phase = Phase::Body(Box::new(Pending {
@@ -478,19 +478,17 @@ impl Connection {
     }
 
     fn answer(&mut self, api: &Api, answer: Answer, manner: Manner, now: Instant) {
-        self.count(api, answer.status_code().0);
+        self.count(api, answer.status);
         let manner = Manner {
             keep_alive: manner.keep_alive && !self.leaving,
             ..manner
         };
-        let (bytes, then) = match render(answer, manner) {
-            Ok(bytes) if manner.keep_alive => (bytes, Then::NextRequest),
-            Ok(bytes) => (bytes, Then::Close),
-            // Writing to memory does not fail; if it did, silence is all that is left.
-            Err(_) => (Vec::new(), Then::Close),
-        };
-        self.link.queue(&bytes);
-        self.phase = Phase::Answering(then);
+        self.link.queue(render(&answer, manner));
+        self.phase = Phase::Answering(if manner.keep_alive {
+            Then::NextRequest
+        } else {
+            Then::Close
+        });
         self.deadline = now + STALLED_WRITE;
     }
 
@@ -502,11 +500,9 @@ impl Connection {
         }
         // By a ticket too.
         self.is_known = true;
-        self.count(api, head.status_code().0);
-        // Writing to memory does not fail; if it did, the client finds its connection closed.
-        let head = render_head(head, stream.encoding);
-        self.phase = Phase::Opening(head.is_ok().then_some(stream));
-        self.link.queue(&head.unwrap_or_default());
+        self.count(api, head.status);
+        self.link.queue(render_head(&head, stream.encoding));
+        self.phase = Phase::Opening(Some(stream));
         self.deadline = now + STALLED_WRITE;
     }
 

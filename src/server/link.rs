@@ -190,8 +190,12 @@ impl Link {
     }
 
     /// Puts bytes behind what is already to be sent.
-    pub fn queue(&mut self, bytes: &[u8]) {
-        self.outbound.extend_from_slice(bytes);
+    pub fn queue(&mut self, bytes: Vec<u8>) {
+        if self.outbound.is_empty() {
+            self.outbound = bytes;
+        } else {
+            self.outbound.extend(bytes);
+        }
     }
 
     /// Sends what there is, `share` bytes at most, which it counts down. `progress` is set if the socket took any.

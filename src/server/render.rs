@@ -1,10 +1,12 @@
-//! Answers as bytes, by `tiny_http`'s response writer.
+//! Answers as bytes (RFC 9112, section 4).
 
-use std::io;
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tiny_http::HTTPVersion;
+use httpdate::HttpDate;
+use tiny_http::StatusCode;
 
-use crate::api::error::Answer;
+use crate::api::answer::Answer;
 use crate::logs::hub::Encoding;
 
 /// How an answer has to be written.
@@ -22,53 +24,83 @@ pub(super) const LAST_WORDS: Manner = Manner {
     keep_alive: false,
 };
 
-/// Writes an answer with `tiny_http`'s writer.
-pub(super) fn render(answer: Answer, manner: Manner) -> io::Result<Vec<u8>> {
-    let length = answer.data_length().unwrap_or(0);
-    let upgrade_required = answer.status_code().0 == 426;
-    let mut bytes = Vec::with_capacity(length + 512);
-    answer
-        // The length is always known here; the chunked coding would only add to it.
-        .with_chunked_threshold(usize::MAX)
-        .raw_print(&mut bytes, HTTPVersion(1, 1), &[], manner.head_only, None)?;
-    if upgrade_required {
-        // RFC 9110, section 15.5.22. This field too tiny_http keeps to itself.
-        insert_field(&mut bytes, b"Upgrade: websocket\r\n");
-    }
+/// Writes an answer.
+pub(super) fn render(answer: &Answer, manner: Manner) -> Vec<u8> {
+    let mut text = head(answer, answer.body.len());
     if !manner.keep_alive {
-        // tiny_http reserves this field for itself, and has no call to set it.
-        insert_field(&mut bytes, b"Connection: close\r\n");
+        text.push_str(CLOSE);
     }
-    Ok(bytes)
+    // RFC 9110, section 8.6: a 204 must not tell a length.
+    if answer.status != 204 {
+        text.push_str("Content-Length: ");
+        push_number(&mut text, answer.body.len());
+        text.push_str("\r\n");
+    }
+    text.push_str("\r\n");
+    let mut bytes = text.into_bytes();
+    if !manner.head_only && !matches!(answer.status, 204 | 304) {
+        bytes.extend_from_slice(&answer.body);
+    }
+    bytes
 }
 
 /// Writes the head of an answer whose body the hub will write.
-pub(super) fn render_head(head: Answer, encoding: Encoding) -> io::Result<Vec<u8>> {
-    let (upgrade, chunked) = match encoding {
-        Encoding::WebSocket => (Some("websocket"), false),
-        Encoding::JsonLines { chunked } | Encoding::ServerSentEvents { chunked } => (None, chunked),
-    };
-    let mut bytes = Vec::with_capacity(512);
-    let head = head.with_data(io::empty(), None);
-    head.raw_print(&mut bytes, HTTPVersion(1, 1), &[], true, upgrade)?;
-    if upgrade.is_none() {
-        insert_field(&mut bytes, b"Connection: close\r\n");
-        if !chunked {
-            // HTTP/1.0 does not know it; told to write that version, tiny_http would declare an empty body instead.
-            remove_field(&mut bytes, b"Transfer-Encoding: chunked\r\n");
+pub(super) fn render_head(answer: &Answer, encoding: Encoding) -> Vec<u8> {
+    let mut text = head(answer, 0);
+    match encoding {
+        Encoding::WebSocket => text.push_str("Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+        Encoding::JsonLines { chunked } | Encoding::ServerSentEvents { chunked } => {
+            text.push_str(CLOSE);
+            // HTTP/1.0 does not know it: there the end of the connection ends the body.
+            if chunked {
+                text.push_str("Transfer-Encoding: chunked\r\n");
+            }
         }
     }
-    Ok(bytes)
+    text.push_str("\r\n");
+    text.into_bytes()
 }
 
-fn insert_field(bytes: &mut Vec<u8>, field: &[u8]) {
-    if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
-        bytes.splice(end + 2..end + 2, field.iter().copied());
-    }
+/// The status line and the fields of every answer, with room for the rest and for a body of that many bytes.
+fn head(answer: &Answer, body: usize) -> String {
+    let mut text = String::with_capacity(LINES + answer.fields.len() + body);
+    text.push_str("HTTP/1.1 ");
+    push_number(&mut text, usize::from(answer.status));
+    text.push(' ');
+    text.push_str(StatusCode(answer.status).default_reason_phrase());
+    text.push_str("\r\nDate: ");
+    push_date(&mut text);
+    text.push_str("\r\n");
+    text.push_str(&answer.fields);
+    text
 }
 
-fn remove_field(bytes: &mut Vec<u8>, field: &[u8]) {
-    if let Some(at) = bytes.windows(field.len()).position(|part| part == field) {
-        bytes.drain(at..at + field.len());
-    }
+fn push_number(text: &mut String, number: usize) {
+    text.push_str(itoa::Buffer::new().format(number));
 }
+
+/// RFC 9110, section 6.6.1. Made once a second.
+fn push_date(text: &mut String) {
+    thread_local! {
+        static MADE: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = now.unwrap_or_default().as_secs();
+    MADE.with_borrow_mut(|(second, date)| {
+        if *second != seconds {
+            // Later years have no date.
+            let shown = seconds.min(LAST_SECOND);
+            *date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(shown)).to_string();
+            *second = seconds;
+        }
+        text.push_str(date);
+    });
+}
+
+const CLOSE: &str = "Connection: close\r\n";
+
+/// What the lines take, in bytes, that are not the answer's own fields.
+const LINES: usize = 160;
+
+/// 9999-12-31 23:59:59 UTC.
+const LAST_SECOND: u64 = 253_402_300_799;

@@ -8,7 +8,8 @@ mod text;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::error::{ApiError, text_answer};
+use super::answer::text_answer;
+use super::error::ApiError;
 use super::request::Request;
 use super::{Api, Caller, Outcome};
 use crate::clock::ClockState;
