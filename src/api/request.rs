@@ -1,10 +1,11 @@
 //! A request as the handlers see it, whichever listener it came through.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use tiny_http::{Header, Method};
+use tiny_http::Method;
 
 use super::error::ApiError;
 use crate::journal::ClientKey;
@@ -27,8 +28,8 @@ pub struct Request {
     pub target: Target,
     /// The authority the client believes to talk to, in lower case.
     pub host: Option<String>,
-    /// The header fields, in the order they came.
-    pub headers: Vec<Header>,
+    /// The header fields.
+    pub fields: Fields,
     /// The body, at most 64 KiB.
     pub body: Vec<u8>,
     /// Who sent it.
@@ -47,10 +48,7 @@ impl Request {
     /// All values of a header field.
     #[must_use]
     pub fn header_values(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &str> {
-        self.headers
-            .iter()
-            .filter(move |header| header.field.equiv(name))
-            .map(|header| header.value.as_str())
+        self.fields.values(name)
     }
 
     /// Whether a comma-separated header field holds this word.
@@ -88,6 +86,61 @@ impl Request {
                 error.column()
             ))),
         }
+    }
+}
+
+/// The header fields of a request, in the order they came: parts of its head. No `Debug`: some are credentials.
+pub struct Fields {
+    /// ASCII.
+    head: String,
+    /// Of each field its name and its value.
+    parts: Vec<(Range<u16>, Range<u16>)>,
+}
+
+impl Fields {
+    /// None yet, of this head. What is beyond its first 64 KiB is no field's.
+    #[must_use]
+    pub fn of(head: String) -> Self {
+        Self {
+            head,
+            parts: Vec::with_capacity(USUAL_FIELDS),
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Adds one, by where in the head its name and its value stand.
+    pub fn push(&mut self, name: Range<usize>, value: Range<usize>) {
+        let short = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
+        let part = |part: Range<usize>| short(part.start)..short(part.end);
+        self.parts.push((part(name), part(value)));
+    }
+
+    /// A part of the head; nothing where there is none.
+    #[must_use]
+    pub fn part(&self, place: Range<usize>) -> &str {
+        self.head.get(place).unwrap_or_default()
+    }
+
+    /// The values of the fields with this name.
+    fn values(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &str> {
+        let text = |part: &Range<u16>| self.part(usize::from(part.start)..usize::from(part.end));
+        self.parts
+            .iter()
+            .filter(move |(called, _)| {
+                called.len() == name.len() && text(called).eq_ignore_ascii_case(name)
+            })
+            .map(move |(_, value)| text(value))
     }
 }
 
@@ -220,3 +273,6 @@ pub fn whole_number(name: &str, text: &str) -> Result<u64, ApiError> {
 pub fn decode_segment(segment: &str) -> String {
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
+
+/// Room for what most clients send; a browser sends twice as many.
+const USUAL_FIELDS: usize = 8;

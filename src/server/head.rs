@@ -2,12 +2,13 @@
 //! refused here, so nothing behind this file has to think about request smuggling.
 
 use std::net::Ipv6Addr;
+use std::ops::Range;
 
-use memchr::{memchr, memchr3};
-use tiny_http::{Header, Method};
+use memchr::{memchr, memchr_iter, memchr3};
+use tiny_http::Method;
 
 use super::field::{FieldError, parse_field, split_token};
-use crate::api::request::{Peer, Request, Target};
+use crate::api::request::{Fields, Peer, Request, Target};
 
 /// A request's head, and how its body is framed.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl HeadError {
 pub struct HeadReader {
     scanned: usize,
     line_start: usize,
-    first_line_seen: bool,
+    request_line: Option<RequestLine>,
 }
 
 impl HeadReader {
@@ -92,7 +93,10 @@ impl HeadReader {
         let Some(length) = self.find_end(buffer)? else {
             return Ok(None);
         };
-        parse(&buffer[..length], peer).map(|head| Some((head, length)))
+        let Some(line) = self.request_line.take() else {
+            return Ok(None);
+        };
+        parse(&buffer[..length], line, peer).map(|head| Some((head, length)))
     }
 
     fn find_end(&mut self, buffer: &[u8]) -> Result<Option<usize>, HeadError> {
@@ -101,17 +105,17 @@ impl HeadReader {
             let follows_return = self.scanned > 0 && within[self.scanned - 1] == b'\r';
             match byte {
                 b'\n' if follows_return => {
-                    let line = &within[self.line_start..self.scanned - 1];
+                    let start = self.line_start;
+                    let line = &within[start..self.scanned - 1];
                     self.line_start = self.scanned + 1;
                     self.scanned += 1;
-                    if self.first_line_seen {
+                    if self.request_line.is_some() {
                         if line.is_empty() {
                             return Ok(Some(self.scanned));
                         }
                     } else if !line.is_empty() {
                         // Checked at once: an HTTP/0.9 client sends nothing after this line.
-                        RequestLine::parse(line)?;
-                        self.first_line_seen = true;
+                        self.request_line = Some(RequestLine::parse(line, start)?);
                     } else if self.scanned > 2 {
                         // One empty line before the request is forgiven (RFC 9112, section 2.2).
                         return Err(HeadError::Malformed("the request line is missing"));
@@ -142,7 +146,7 @@ impl HeadReader {
 
     /// RFC 9112, section 3, wants to be told which part it is.
     const fn too_large(&self) -> HeadError {
-        if self.first_line_seen {
+        if self.request_line.is_some() {
             HeadError::TooLarge
         } else {
             HeadError::TargetTooLong
@@ -151,23 +155,28 @@ impl HeadReader {
 }
 
 /// RFC 9112, section 3: `method SP target SP version`.
-struct RequestLine<'a> {
+#[derive(Debug)]
+struct RequestLine {
     method: Method,
-    target: &'a str,
+    /// Where in the head it stands. It is all visible ASCII.
+    target: Range<usize>,
     http_1_0: bool,
+    /// Behind its CRLF.
+    end: usize,
 }
 
-impl<'a> RequestLine<'a> {
-    fn parse(line: &'a [u8]) -> Result<Self, HeadError> {
+impl RequestLine {
+    /// The line begins at `start` of the head.
+    fn parse(line: &[u8], start: usize) -> Result<Self, HeadError> {
         const SHAPE: HeadError =
             HeadError::Malformed("the request line is not `method target version`");
-        let mut words = line.split(|&byte| byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (words.next(), words.next(), words.next(), words.next())
+        let mut spaces = memchr_iter(b' ', line);
+        let (Some(first), Some(second), None) = (spaces.next(), spaces.next(), spaces.next())
         else {
             return Err(SHAPE);
         };
-        let http_1_0 = match version {
+        let method = &line[..first];
+        let http_1_0 = match &line[second + 1..] {
             b"HTTP/1.0" => true,
             // RFC 9110, section 2.5: a later minor version is read as the one that is known.
             [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => false,
@@ -182,53 +191,57 @@ impl<'a> RequestLine<'a> {
             .filter(|_| is_token)
             .and_then(|method| method.parse().ok())
             .ok_or(HeadError::Malformed("the method is malformed"))?;
-        let target = std::str::from_utf8(target).map_err(|_| TARGET)?;
+        if !line[first + 1..second].iter().all(u8::is_ascii_graphic) {
+            return Err(TARGET);
+        }
         Ok(Self {
             method,
-            target,
+            target: start + first + 1..start + second,
             http_1_0,
+            end: start + line.len() + 2,
         })
     }
 }
 
 /// `bytes` are a whole head: each line of it ends with CRLF, and neither stands anywhere else.
-fn parse(bytes: &[u8], peer: Peer) -> Result<Head, HeadError> {
-    let mut rest = bytes;
-    let mut lines = std::iter::from_fn(|| {
-        let (line, after) = rest.split_at_checked(memchr(b'\n', rest)? + 1)?;
-        rest = after;
-        line.strip_suffix(b"\r\n")
-    })
-    .filter(|line| !line.is_empty());
-    let line = lines.next().unwrap_or_default();
+fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<Head, HeadError> {
     let RequestLine {
         method,
         target,
         http_1_0,
-    } = RequestLine::parse(line)?;
+        end,
+    } = line;
     let mut framing = Framing::default();
-    let mut headers = Vec::new();
-    for line in lines {
-        if headers.len() == MAX_FIELDS {
+    let mut fields = Fields::of(in_ascii(bytes));
+    let mut start = end;
+    // Up to the empty line.
+    while let Some(length) = memchr(b'\r', &bytes[start..])
+        && length > 0
+    {
+        if fields.len() == MAX_FIELDS {
             return Err(HeadError::TooManyFields);
         }
+        let line = &bytes[start..start + length];
         let (name, value) = parse_field(line).map_err(|error| match error {
             FieldError::Name => HeadError::Malformed("a header field's name is malformed"),
             FieldError::Value => HeadError::Malformed("a header field's value is malformed"),
         })?;
         framing.take(name, value)?;
-        let header = Header::from_bytes(name, in_ascii(value));
-        headers
-            .push(header.map_err(|()| HeadError::Malformed("a header field's name is malformed"))?);
+        let name_end = start + name.len();
+        // Behind the colon, and what blanks there are.
+        let from_value = line[name.len() + 1..].trim_ascii_start();
+        let value_start = start + length - from_value.len();
+        fields.push(start..name_end, value_start..value_start + value.len());
+        start += length + 2;
     }
-    let (target, authority) = split_target(&method, target)?;
+    let (target, authority) = split_target(&method, fields.part(target))?;
     let host = framing.host(http_1_0)?;
     let body = framing.body(http_1_0)?;
     let request = Request {
         method,
         target,
         host: authority.or(host),
-        headers,
+        fields,
         body: Vec::new(),
         peer,
         http_1_0,
@@ -241,35 +254,54 @@ fn parse(bytes: &[u8], peer: Peer) -> Result<Head, HeadError> {
     })
 }
 
-/// `tiny_http`'s vocabulary holds ASCII alone. What is not becomes a question mark, which no handler takes for anything; the
-/// field itself stays, since a proxy's part of it may be good.
-fn in_ascii(value: &[u8]) -> Vec<u8> {
-    if value.is_ascii() {
-        return value.to_vec();
+/// The head as text. What is not ASCII, which may stand in a value alone, becomes a question mark: no handler takes that for
+/// anything. The field itself stays, since a proxy's part of it may be good.
+fn in_ascii(bytes: &[u8]) -> String {
+    let mut bytes = bytes.to_vec();
+    if !bytes.is_ascii() {
+        bytes
+            .iter_mut()
+            .filter(|byte| !byte.is_ascii())
+            .for_each(|byte| *byte = b'?');
     }
-    value
-        .iter()
-        .map(|&byte| if byte.is_ascii() { byte } else { b'?' })
-        .collect()
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// The header fields that decide where a request ends and whom it is for, gathered before anything is believed.
 #[derive(Default)]
 struct Framing<'a> {
-    hosts: Vec<&'a [u8]>,
-    lengths: Vec<&'a [u8]>,
+    host: Given<'a>,
+    length: Given<'a>,
     codings: Vec<&'a [u8]>,
     close: bool,
     expects_continue: bool,
 }
 
+/// A field that may be given once.
+#[derive(Default, Clone, Copy)]
+enum Given<'a> {
+    #[default]
+    Never,
+    Once(&'a [u8]),
+    Again,
+}
+
+impl<'a> Given<'a> {
+    const fn take(&mut self, value: &'a [u8]) {
+        *self = match self {
+            Self::Never => Self::Once(value),
+            Self::Once(_) | Self::Again => Self::Again,
+        };
+    }
+}
+
 impl<'a> Framing<'a> {
-    fn take(&mut self, name: &str, value: &'a [u8]) -> Result<(), HeadError> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+    fn take(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), HeadError> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is("Host") {
-            self.hosts.push(value);
+            self.host.take(value);
         } else if is("Content-Length") {
-            self.lengths.push(value);
+            self.length.take(value);
         } else if is("Transfer-Encoding") {
             self.codings.extend(words(value));
         } else if is("Connection") {
@@ -285,27 +317,29 @@ impl<'a> Framing<'a> {
 
     /// RFC 9112, section 3.2: exactly one in HTTP/1.1, at most one in HTTP/1.0.
     fn host(&self, http_1_0: bool) -> Result<Option<String>, HeadError> {
-        match self.hosts[..] {
-            [] if http_1_0 => Ok(None),
-            [] => Err(HeadError::Malformed("the Host header is missing")),
-            [host] => valid_authority(host)
+        match self.host {
+            Given::Never if http_1_0 => Ok(None),
+            Given::Never => Err(HeadError::Malformed("the Host header is missing")),
+            Given::Once(host) => valid_authority(host)
                 .map(Some)
                 .ok_or(HeadError::Malformed("the Host header is malformed")),
-            _ => Err(HeadError::Malformed("the Host header is given twice")),
+            Given::Again => Err(HeadError::Malformed("the Host header is given twice")),
         }
     }
 
     /// RFC 9112, section 6.3.
     fn body(&self, http_1_0: bool) -> Result<BodyLength, HeadError> {
-        match (&self.lengths[..], &self.codings[..]) {
-            ([], []) => Ok(BodyLength::Exactly(0)),
-            ([length], []) => parse_length(length).map(BodyLength::Exactly),
-            ([_, _, ..], []) => Err(HeadError::Malformed("Content-Length is given twice")),
-            ([_, ..], [_, ..]) => Err(HeadError::Malformed(
+        match (self.length, &self.codings[..]) {
+            (Given::Never, []) => Ok(BodyLength::Exactly(0)),
+            (Given::Once(length), []) => parse_length(length).map(BodyLength::Exactly),
+            (Given::Again, []) => Err(HeadError::Malformed("Content-Length is given twice")),
+            (Given::Once(_) | Given::Again, [_, ..]) => Err(HeadError::Malformed(
                 "Content-Length and Transfer-Encoding exclude each other",
             )),
-            ([], _) if http_1_0 => Err(HeadError::Malformed("HTTP/1.0 has no Transfer-Encoding")),
-            ([], [before @ .., last]) => {
+            (Given::Never, _) if http_1_0 => {
+                Err(HeadError::Malformed("HTTP/1.0 has no Transfer-Encoding"))
+            }
+            (Given::Never, [before @ .., last]) => {
                 let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
                 if !is_chunked(last) || before.iter().any(is_chunked) {
                     Err(HeadError::Malformed(
