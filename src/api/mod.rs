@@ -41,8 +41,8 @@ use crate::logs::hub::{Alive, Encoding, Hub};
 use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
-pub use certificate::{CertificateState, CertificateTrouble};
 use answer::Answer;
+pub use certificate::{CertificateState, CertificateTrouble};
 use error::ApiError;
 use metrics::Metrics;
 use request::{Peer, Request};
@@ -289,13 +289,19 @@ impl Api {
     }
 
     /// Finishes a request that needs no place on the pool: it is [`Cost::Cheap`], or a login whose credential was confirmed
-    /// a moment ago, or is not even looked at. Cheap.
+    /// a moment ago, or is not even looked at. `waited`: the body came after the head, which may have taken time. Cheap.
     ///
     /// # Errors
     /// The call back, if only [`Api::run`] can finish it.
-    pub fn run_at_once(&self, mut call: Call, request: &Request) -> Result<Outcome, Box<Call>> {
+    pub fn run_at_once(
+        &self,
+        mut call: Call,
+        request: &Request,
+        waited: bool,
+    ) -> Result<Outcome, Box<Call>> {
         match call.cost() {
-            Cost::Cheap => Ok(self.run(&mut call, request)),
+            Cost::Cheap if waited => Ok(self.run(&mut call, request)),
+            Cost::Cheap => Ok(self.decorated(request, self.handle(&call, request))),
             Cost::Password if call.is_login() => {
                 let origin = request.header("Origin");
                 let answer = match account::login_at_once(self, request, &call.caller) {
@@ -312,8 +318,12 @@ impl Api {
     /// Finishes a request: checks the password if that is still to be done, and runs the handler. May wait, unless it is
     /// [`Cost::Cheap`].
     pub fn run(&self, call: &mut Call, request: &Request) -> Outcome {
+        self.decorated(request, self.run_quietly(call, request))
+    }
+
+    fn decorated(&self, request: &Request, outcome: Result<Outcome, ApiError>) -> Outcome {
         let origin = request.header("Origin");
-        match self.run_quietly(call, request) {
+        match outcome {
             Ok(Outcome::Answer(answer)) => Outcome::Answer(cors::decorate(self, origin, answer)),
             Ok(Outcome::Commit(Commit { records, then })) => {
                 let origin = origin.map(str::to_owned);
@@ -341,6 +351,10 @@ impl Api {
         {
             return Err(ApiError::InvalidToken);
         }
+        self.handle(call, request)
+    }
+
+    fn handle(&self, call: &Call, request: &Request) -> Result<Outcome, ApiError> {
         match &call.target {
             CallTarget::Route(route) => {
                 // Whoever comes with a ticket is not known yet: the handler asks once he is.

@@ -400,6 +400,10 @@ impl Connection {
             }
             self.link.queue(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
         }
+        if body.is_done() {
+            let waited = false;
+            return self.answer_request(api, head.request, verdict, manner, waited, now);
+        }
         self.deadline = now + BODY;
         self.phase = Phase::Body(Box::new(Pending {
             request: head.request,
@@ -435,19 +439,28 @@ impl Connection {
             else {
                 return Step::Go;
             };
-            return self.answer_request(api, *pending, now);
+            let Pending {
+                mut request,
+                verdict,
+                body,
+                manner,
+            } = *pending;
+            request.body = body.into_bytes();
+            let waited = true;
+            return self.answer_request(api, request, verdict, manner, waited, now);
         }
         self.receive(scratch, share)
     }
 
-    fn answer_request(&mut self, api: &Api, pending: Pending, now: Instant) -> Step {
-        let Pending {
-            mut request,
-            verdict,
-            body,
-            manner,
-        } = pending;
-        request.body = body.into_bytes();
+    fn answer_request(
+        &mut self,
+        api: &Api,
+        request: Request,
+        verdict: Result<Call, Answer>,
+        manner: Manner,
+        waited: bool,
+        now: Instant,
+    ) -> Step {
         self.phase = Phase::Waiting(manner);
         let call = match verdict {
             Ok(call) => call,
@@ -456,7 +469,7 @@ impl Connection {
                 return Step::Go;
             }
         };
-        let outcome = match api.run_at_once(call, &request) {
+        let outcome = match api.run_at_once(call, &request, waited) {
             Ok(outcome) => outcome,
             Err(call) => {
                 self.deadline = now + WAITING;
