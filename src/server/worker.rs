@@ -1,6 +1,6 @@
 //! A worker: one thread, one epoll instance, and the connections it accepted, from their first byte to their last.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use ipnet::IpNet;
+use rustc_hash::FxBuildHasher;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -101,6 +102,16 @@ pub struct Shared {
     pub trusted_proxies: Vec<IpNet>,
 }
 
+/// A connection as its worker has it.
+struct Kept {
+    connection: Connection,
+    /// Its entry in [`Worker::alarms`]: no later than its deadline. Each request puts the deadline off; the entry follows only
+    /// once its time has come.
+    alarm: Instant,
+    /// Whether it is in [`Worker::ready`].
+    is_ready: bool,
+}
+
 /// One worker. Made on the starting thread, so that a failure is the start's; then moved to its own.
 pub struct Worker {
     shared: Arc<Shared>,
@@ -111,11 +122,11 @@ pub struct Worker {
     /// All workers', its own among them at `index`.
     mailboxes: Vec<Arc<Mailbox>>,
     index: usize,
-    connections: HashMap<u64, Connection>,
-    deadlines: BTreeSet<(Instant, u64)>,
+    /// By token. Nobody outside chooses those, so their hash need not be a keyed one.
+    connections: HashMap<u64, Kept, FxBuildHasher>,
+    /// When each connection is looked at, one entry each.
+    alarms: BTreeSet<(Instant, u64)>,
     ready: VecDeque<u64>,
-    /// What is in `ready`.
-    queued: HashSet<u64>,
     next_token: u64,
     scratch: Box<[u8]>,
     leaving: Option<Instant>,
@@ -153,10 +164,9 @@ impl Worker {
             mail,
             mailboxes: Vec::new(),
             index: 0,
-            connections: HashMap::new(),
-            deadlines: BTreeSet::new(),
+            connections: HashMap::default(),
+            alarms: BTreeSet::new(),
             ready: VecDeque::new(),
-            queued: HashSet::new(),
             next_token: FIRST_CONNECTION,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             leaving: None,
@@ -202,10 +212,10 @@ impl Worker {
                     WAKE => self.read_mail(now),
                     token if token < FIRST_CONNECTION => self.accept(token, now),
                     token => {
-                        if let Some(connection) = self.connections.get_mut(&token) {
+                        if let Some(kept) = self.connections.get_mut(&token) {
                             // Copied out: the kernel's struct is packed.
                             let flags = event.flags;
-                            connection.wake(
+                            kept.connection.wake(
                                 flags.intersects(
                                     EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR,
                                 ),
@@ -218,7 +228,6 @@ impl Worker {
             // Each gets one turn; whoever wants more is behind the others, and behind new events.
             for _ in 0..self.ready.len() {
                 if let Some(token) = self.ready.pop_front() {
-                    self.queued.remove(&token);
                     self.drive(token, now);
                 }
             }
@@ -228,7 +237,7 @@ impl Worker {
 
     fn timeout(&self) -> Option<Timespec> {
         let wait = if self.ready.is_empty() {
-            let first = self.deadlines.first().map(|(deadline, _)| *deadline);
+            let first = self.alarms.first().map(|(alarm, _)| *alarm);
             let next = match (first, self.leaving) {
                 (Some(first), Some(leaving)) => first.min(leaving),
                 (first, leaving) => first.or(leaving)?,
@@ -251,8 +260,8 @@ impl Worker {
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
                 Mail::Outcome(token, outcome, sender) => {
-                    if let Some(connection) = self.connections.get_mut(&token) {
-                        connection.sign_in(sender.as_ref());
+                    if let Some(kept) = self.connections.get_mut(&token) {
+                        kept.connection.sign_in(sender.as_ref());
                     }
                     self.finish(token, outcome, now);
                 }
@@ -404,64 +413,77 @@ impl Worker {
             count(&self.counts().accepted);
         }
         let connection = Connection::new(link, peer, place, now);
-        self.deadlines.insert((connection.deadline(), token));
-        self.connections.insert(token, connection);
+        let kept = Kept {
+            alarm: connection.deadline(),
+            connection,
+            is_ready: false,
+        };
+        self.alarms.insert((kept.alarm, token));
+        self.connections.insert(token, kept);
     }
 
     /// Gives a connection a turn behind the others, one at a time.
     fn make_ready(&mut self, token: u64) {
-        if self.queued.insert(token) {
+        if let Some(kept) = self.connections.get_mut(&token)
+            && !kept.is_ready
+        {
+            kept.is_ready = true;
             self.ready.push_back(token);
         }
     }
 
     fn drive(&mut self, token: u64, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&token) else {
+        let Some(kept) = self.connections.get_mut(&token) else {
             return;
         };
-        let before = connection.deadline();
-        let turn = connection.drive(&self.shared.api, &mut self.scratch, now);
-        self.settle(token, before, turn);
+        kept.is_ready = false;
+        let turn = (kept.connection).drive(&self.shared.api, &mut self.scratch, now);
+        self.settle(token, turn);
     }
 
     fn finish(&mut self, token: u64, outcome: Outcome, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&token) else {
+        let Some(kept) = self.connections.get_mut(&token) else {
             // A client that left meanwhile needs no answer, but what it did is in force and has to be written.
             if let Outcome::Commit(commit) = outcome {
                 self.commit(token, commit);
             }
             return;
         };
-        let before = connection.deadline();
-        let turn = connection.finish(&self.shared.api, outcome, now);
-        self.settle(token, before, turn);
+        let turn = kept.connection.finish(&self.shared.api, outcome, now);
+        self.settle(token, turn);
     }
 
     fn expire(&mut self, now: Instant) {
-        while let Some(&(deadline, token)) = self.deadlines.first() {
-            if deadline > now {
+        while let Some(&(alarm, token)) = self.alarms.first() {
+            if alarm > now {
                 return;
             }
-            let Some(connection) = self.connections.get_mut(&token) else {
-                self.deadlines.remove(&(deadline, token));
+            self.alarms.remove(&(alarm, token));
+            let Some(kept) = self.connections.get_mut(&token) else {
                 continue;
             };
-            let turn = connection.expire(&self.shared.api, now);
-            self.settle(token, deadline, turn);
+            let expired = kept.connection.deadline() <= now;
+            let turn = expired.then(|| kept.connection.expire(&self.shared.api, now));
+            kept.alarm = kept.connection.deadline();
+            self.alarms.insert((kept.alarm, token));
+            if let Some(turn) = turn {
+                self.settle(token, turn);
+            }
         }
     }
 
-    /// Does what a turn asked for and keeps the deadlines in step.
-    fn settle(&mut self, token: u64, deadline_before: Instant, turn: Turn) {
-        let Some(connection) = self.connections.get_mut(&token) else {
+    /// Does what a turn asked for and sees to it that no deadline is missed.
+    fn settle(&mut self, token: u64, turn: Turn) {
+        let Some(kept) = self.connections.get_mut(&token) else {
             return;
         };
-        let deadline = connection.deadline();
-        if deadline != deadline_before {
-            self.deadlines.remove(&(deadline_before, token));
-            self.deadlines.insert((deadline, token));
+        let deadline = kept.connection.deadline();
+        if deadline < kept.alarm {
+            self.alarms.remove(&(kept.alarm, token));
+            self.alarms.insert((deadline, token));
+            kept.alarm = deadline;
         }
-        let Ok(gone) = connection.report(&*self.shared.api) else {
+        let Ok(gone) = kept.connection.report(&*self.shared.api) else {
             // All that strangers may hold is held, and nobody holds more than this one. What it did is in force all the
             // same, and has to be written.
             if let Turn::Commit(commit) = turn {
@@ -528,7 +550,7 @@ impl Worker {
         let done: Vec<_> = self
             .connections
             .iter_mut()
-            .filter_map(|(token, connection)| connection.leave().then_some(*token))
+            .filter_map(|(token, kept)| kept.connection.leave().then_some(*token))
             .collect();
         for token in done {
             self.drop_connection(token);
@@ -541,8 +563,10 @@ impl Worker {
 
     /// Takes a connection out of the worker; its socket is still open.
     fn forget(&mut self, token: u64) -> Option<Connection> {
-        let connection = self.connections.remove(&token)?;
-        self.deadlines.remove(&(connection.deadline(), token));
+        let Kept {
+            connection, alarm, ..
+        } = self.connections.remove(&token)?;
+        self.alarms.remove(&(alarm, token));
         let _ = epoll::delete(&self.epoll, &connection);
         Some(connection)
     }
