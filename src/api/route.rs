@@ -42,6 +42,8 @@ pub struct Route {
     pub method: Method,
     /// The path, spelt exactly; a last segment `{…}` stands for any one segment.
     pub path: &'static str,
+    /// How long the path is before its `{…}`, if it has one.
+    stem: Option<usize>,
     /// Who may call it.
     pub access: Access,
     /// Where it runs.
@@ -188,9 +190,17 @@ const fn route(
     cost: Cost,
     handler: Handler,
 ) -> Route {
+    let (bytes, mut stem, mut at) = (path.as_bytes(), None, 0);
+    while at < bytes.len() {
+        if bytes[at] == b'{' {
+            stem = Some(at);
+        }
+        at += 1;
+    }
     Route {
         method,
         path,
+        stem,
         access,
         cost,
         handler,
@@ -200,10 +210,10 @@ const fn route(
 impl Route {
     /// If this row is for that path: the value of its `{…}` segment, still encoded; empty for a row without one.
     fn matches<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let Some((stem, _)) = self.path.split_once('{') else {
+        let Some(stem) = self.stem else {
             return (self.path == path).then_some("");
         };
-        let value = path.strip_prefix(stem)?;
+        let value = path.strip_prefix(&self.path[..stem])?;
         // A network is named with its length, `…/64`, encoded or not.
         let segment = match value.strip_suffix("/64") {
             Some(network) if self.path.ends_with("{ip}") => network,
