@@ -53,10 +53,23 @@ impl Answer {
 #[must_use]
 pub fn json_answer(status: u16, body: &impl Serialize) -> Answer {
     let mut text = Vec::with_capacity(USUAL_BODY);
-    serde_json::to_writer(&mut text, body).expect("all that we answer is JSON, and memory takes it");
+    serde_json::to_writer(&mut text, body)
+        .expect("all that we answer is JSON, and memory takes it");
     // The line end is for people: curl prints the answer just before the shell's prompt.
     text.push(b'\n');
     Answer::new(status, JSON).with_body(text)
+}
+
+/// A success, and the `data` that was asked for.
+#[must_use]
+pub fn success_answer(data: &impl Serialize) -> Answer {
+    #[derive(Serialize)]
+    struct Success<'a, T> {
+        status: &'static str,
+        data: &'a T,
+    }
+    let status = "success";
+    json_answer(200, &Success { status, data })
 }
 
 /// A success whose `data` is a list of what is JSON already; parsing it to write it again would only cost. Beside it what
@@ -100,7 +113,10 @@ macro_rules! common {
 /// The fields that an answer carries unless it has a reason not to.
 pub const COMMON: &str = common!();
 
-const JSON: &str = concat!("Content-Type: application/json; charset=utf-8\r\n", common!());
+const JSON: &str = concat!(
+    "Content-Type: application/json; charset=utf-8\r\n",
+    common!()
+);
 
 #[cfg(test)]
 mod tests {

@@ -78,7 +78,8 @@ pub(super) fn decorate(api: &Api, origin: Option<&str>, answer: Answer) -> Answe
     }
     answer
         .with_field("Access-Control-Allow-Origin", origin)
-        .with_field("Access-Control-Expose-Headers",
+        .with_field(
+            "Access-Control-Expose-Headers",
             "Retry-After, WWW-Authenticate",
         )
 }
@@ -91,7 +92,8 @@ pub(super) fn options(methods: Option<&str>) -> Answer {
         // The same for every path, so that nobody can map the API by asking.
         None => answer
             .with_field("Access-Control-Allow-Methods", METHODS)
-            .with_field("Access-Control-Allow-Headers",
+            .with_field(
+                "Access-Control-Allow-Headers",
                 "Authorization, Content-Type",
             )
             .with_field("Access-Control-Max-Age", PREFLIGHT_SECONDS),

@@ -94,12 +94,14 @@ impl ApiError {
         let body = json!({"status": "error", "detail": self.to_string()});
         let answer = json_answer(self.status(), &body);
         match self {
-            Self::InvalidToken => answer.with_field("WWW-Authenticate",
+            Self::InvalidToken => answer.with_field(
+                "WWW-Authenticate",
                 "Bearer realm=\"postern\", error=\"invalid_token\", \
                  error_description=\"the token is invalid, expired or revoked\", \
                  Basic realm=\"postern\", charset=\"UTF-8\"",
             ),
-            _ if self.status() == 401 => answer.with_field("WWW-Authenticate",
+            _ if self.status() == 401 => answer.with_field(
+                "WWW-Authenticate",
                 "Basic realm=\"postern\", charset=\"UTF-8\", Bearer realm=\"postern\"",
             ),
             Self::LockedOut(seconds) | Self::TooManyRequests(seconds) | Self::Busy(seconds) => {

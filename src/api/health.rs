@@ -1,5 +1,6 @@
 //! Health and readiness, for people, balancers and watchdogs.
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::answer::json_answer;
@@ -34,24 +35,50 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
             reasons.push(door.reason);
         }
     }
-    let mut body = json!({
-        "status": if reasons.is_empty() { "healthy" } else { "degraded" },
-        "version": env!("CARGO_PKG_VERSION"),
-    });
-    if !reasons.is_empty() {
-        body["reasons"] = json!(reasons);
-    }
-    if !advisories.findings.is_empty() {
-        body["cves"] = json!(advisories.findings.len());
-    }
-    if let Some(update) = api.updates.known() {
-        body["update_available"] = json!(true);
-        body["update_version"] = json!(update.version.to_string());
-        if let Some(url) = update.url {
-            body["update_url"] = json!(url.as_str());
-        }
-    }
+    let update = api.updates.known();
+    let body = Health {
+        status: if reasons.is_empty() {
+            "healthy"
+        } else {
+            "degraded"
+        },
+        version: env!("CARGO_PKG_VERSION"),
+        reasons,
+        cves: advisories.findings.len(),
+        update_available: update.is_some(),
+        update_version: update.as_ref().map(|update| update.version.to_string()),
+        update_url: update
+            .as_ref()
+            .and_then(|update| update.url.as_ref().map(|url| url.as_str())),
+    };
     Ok(Outcome::Answer(json_answer(200, &body)))
+}
+
+/// What `/health` says. Made for each of many requests, and so no tree of values.
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'static str,
+    version: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<&'a str>,
+    #[serde(skip_serializing_if = "is_none")]
+    cves: usize,
+    #[serde(skip_serializing_if = "is_false")]
+    update_available: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_url: Option<&'a str>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_false(told: &bool) -> bool {
+    !*told
 }
 
 /// `GET /readyz`

@@ -138,9 +138,8 @@ pub(super) fn websocket(
         (None, None) => return Err(ApiError::MissingTicket),
     };
     api.auth.prove(caller.client, &session.user);
-    let mut head = Answer::new(101, COMMON).with_field("Sec-WebSocket-Accept",
-        &derive_accept_key(key.as_bytes(),
-    ));
+    let mut head = Answer::new(101, COMMON)
+        .with_field("Sec-WebSocket-Accept", &derive_accept_key(key.as_bytes()));
     if request.header_has("Sec-WebSocket-Protocol", SUBPROTOCOL) {
         head = head.with_field("Sec-WebSocket-Protocol", SUBPROTOCOL);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::answer::json_answer;
+use super::answer::{json_answer, success_answer};
 use super::error::ApiError;
 use super::request::{Request, decode_segment};
 use super::{Api, Caller, Outcome};
@@ -12,23 +12,7 @@ use crate::journal::ClientKey;
 /// `GET /api/security/rate-limits`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
 pub(super) fn list(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
-    let rows: Vec<_> = api
-        .auth
-        .lockouts()
-        .into_iter()
-        .map(|row| {
-            json!({
-                "ip": row.ip,
-                "attempts": row.attempts,
-                "blocked": row.blocked,
-                "retry_after": row.retry_after,
-            })
-        })
-        .collect();
-    Ok(Outcome::Answer(json_answer(
-        200,
-        &json!({"status": "success", "data": rows}),
-    )))
+    Ok(Outcome::Answer(success_answer(&api.auth.lockouts())))
 }
 
 /// `DELETE /api/security/rate-limits/{ip}`

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use serde::Serialize;
 
 use super::proven::{Accounts, MOST_PROVEN, NETWORK_SHARE};
 use super::{ClientKey, Proven, whole_seconds};
@@ -82,7 +83,7 @@ pub struct LockOut {
 }
 
 /// A client with failures, as `/api/security/rate-limits` shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AttemptRow {
     /// The address, or the network.
     pub ip: String,
