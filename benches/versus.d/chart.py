@@ -1,4 +1,4 @@
-"""Draws what benches/versus has measured: an SVG with a panel a section, and a group of bars a row."""
+"""Draws what benches/versus has measured: an SVG with a panel a section, and a group of bars a row; distributions as curves."""
 
 import math
 from xml.sax.saxutils import escape
@@ -13,11 +13,17 @@ GROUP_GAP = 9
 PANEL_HEAD = 46
 PANEL_FOOT = 40
 HEAD = 92
+CURVES = 3  # beside each other
+CURVE_HEIGHT = 200
+CURVE_LEFT = 44  # room for the figures at the axis
+CURVE_GAP = 24  # between two of them
 
 INK, PALE, GRID = "#1b2733", "#5b6b7a", "#dde3e8"
 COLOURS = {"reference": "#93a1ad", "postern": "#1f6fb2", "against": "#e09b3d"}
 BETTER, WORSE = "#1c7c3c", "#b3341f"
 ALIKE = 0.05  # difference from 1 up to which a ratio has no colour
+MARKED = {"p1": "1", "p50": "50", "p90": "90", "p99": "99", "p99.9": "99.9", "max": "max"}  # percentiles, at a curve's axis
+LAST_PERCENT = 99.997  # where the longest of all is drawn, as if it were that percentile
 LOGARITHMIC = 30  # times that the longest bar of a panel may be the shortest, before a linear axis hides that one
 
 
@@ -25,9 +31,11 @@ def draw(document: dict) -> str:
     """The whole picture."""
     parts: list[str] = []
     y = HEAD
-    for section in document["sections"]:
-        height = panel(section, y, parts)
-        y += height
+    for section in (section for section in document["sections"] if not section["is_curve"]):
+        y += panel(section, y, parts)
+    distributions = [section for section in document["sections"] if section["is_curve"]]
+    for first in range(0, len(distributions), CURVES):
+        y += curves(distributions[first : first + CURVES], y, parts)
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + MARGIN}" width="{WIDTH}" height="{y + MARGIN}"'
         ' font-family="DejaVu Sans, Verdana, sans-serif" font-size="12">',
@@ -39,14 +47,58 @@ def draw(document: dict) -> str:
     return "\n".join([*head, *parts, "</svg>"]) + "\n"
 
 
+def curves(sections: list[dict], top: int, parts: list[str]) -> int:
+    """Adds distributions beside each other, with one axis of latencies for all; the height that they take."""
+    values = [value for section in sections for row in section["rows"] for value in row["medians"].values()]
+    least = 10 ** math.floor(math.log10(min(value for value in values if value > 0)))
+    most = 10 ** math.ceil(math.log10(max(values)))
+    y, height = top + PANEL_HEAD, CURVE_HEIGHT
+    width = (WIDTH - 2 * MARGIN - (CURVES - 1) * CURVE_GAP) / CURVES
+    for number, section in enumerate(sections):
+        left = MARGIN + number * (width + CURVE_GAP)
+        axis, length = left + CURVE_LEFT, width - CURVE_LEFT
+        across = lambda percent: axis + nines(percent) / nines(LAST_PERCENT) * length  # noqa: E731
+        down = lambda value: y + height * (1 - math.log(max(value, least) / least) / math.log(most / least))  # noqa: E731
+        names, series = named(section)
+        parts.append(text(left, top + 20, section["title"], size=14, weight="bold"))
+        legend(names, series, axis, top, parts)
+        for value in decades(least, most):
+            parts.append(f'<line x1="{axis:.1f}" y1="{down(value):.1f}" x2="{axis + length:.1f}" y2="{down(value):.1f}" stroke="{GRID}"/>')
+            parts.append(text(axis - 6, down(value) + 4, figure(value), fill=PALE, size=10, anchor="end"))
+        for row in section["rows"]:
+            if mark := MARKED.get(row["name"]):
+                x = across(row["percent"])
+                parts.append(f'<line x1="{x:.1f}" y1="{y}" x2="{x:.1f}" y2="{y + height}" stroke="{GRID}"/>')
+                parts.append(text(x, y + height + 14, mark, fill=PALE, size=10, anchor="middle"))
+        parts.append(text(axis, y + height + 29, f"{section['unit']}, logarithmic, by percentile", fill=PALE, size=11))
+        for kind in series:
+            points = " ".join(f"{across(row['percent']):.1f},{down(row['medians'][kind]):.1f}" for row in section["rows"])
+            parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[kind]}" stroke-width="2.5" stroke-linejoin="round"/>')
+    return PANEL_HEAD + height + PANEL_FOOT
+
+
+def nines(percent: float) -> float:
+    """How far to the right a percentile stands: 90 at 1, 99 at 2, 99.9 at 3."""
+    return -math.log10(1 - min(percent, LAST_PERCENT) / 100)
+
+
+def decades(least: float, most: float) -> list[float]:
+    return [10.0**power for power in range(round(math.log10(least)), math.floor(math.log10(most)) + 1)]
+
+
+def named(section: dict) -> tuple[dict[str, str], list[str]]:
+    """The names of all series, and those that there are, in the order in which they are drawn."""
+    series = [kind for kind in ("reference", "against", "postern") if any(kind in row["medians"] for row in section["rows"])]
+    return {"reference": section["reference"], "postern": "postern", "against": "against"}, series
+
+
 def panel(section: dict, top: int, parts: list[str]) -> int:
     """Adds a section; the height that it takes."""
-    series = [kind for kind in ("reference", "against", "postern") if any(kind in row["medians"] for row in section["rows"])]
-    names = {"reference": section["reference"], "postern": "postern", "against": "against"}
+    names, series = named(section)
     axis = Axis([value for row in section["rows"] for value in row["medians"].values()])
     better = "longer is better" if section["more_is_better"] else "shorter is better"
     parts.append(text(MARGIN, top + 20, section["title"], size=14, weight="bold"))
-    legend(names, series, top, parts)
+    legend(names, series, axis.left, top, parts)
     y = top + PANEL_HEAD
     bottom = y + sum(len(row["medians"]) * BAR + GROUP_GAP for row in section["rows"])
     for tick in axis.ticks():
@@ -75,8 +127,7 @@ def panel(section: dict, top: int, parts: list[str]) -> int:
     return bottom + PANEL_FOOT - top
 
 
-def legend(names: dict[str, str], series: list[str], top: int, parts: list[str]) -> None:
-    x = MARGIN + LABELS
+def legend(names: dict[str, str], series: list[str], x: float, top: int, parts: list[str]) -> None:
     for kind in series:
         parts.append(f'<rect x="{x}" y="{top + 27}" width="10" height="10" fill="{COLOURS[kind]}"/>')
         parts.append(text(x + 15, top + 36, names[kind], fill=PALE, size=11))
@@ -103,8 +154,7 @@ class Axis:
 
     def ticks(self) -> list[float]:
         if self.logarithmic:
-            decades = range(round(math.log10(self.least)), math.floor(math.log10(self.most)) + 1)
-            return [10.0**decade for decade in decades]
+            return decades(self.least, self.most)
         rough = self.most / 5
         power = 10 ** math.floor(math.log10(rough))
         step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough)
