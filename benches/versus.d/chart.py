@@ -63,7 +63,9 @@ def curves(sections: list[dict], top: int, parts: list[str]) -> int:
         parts.append(text(left, top + 20, section["title"], size=14, weight="bold"))
         legend(names, series, axis, top, parts)
         for value in decades(least, most):
-            parts.append(f'<line x1="{axis:.1f}" y1="{down(value):.1f}" x2="{axis + length:.1f}" y2="{down(value):.1f}" stroke="{GRID}"/>')
+            parts.append(
+                f'<line x1="{axis:.1f}" y1="{down(value):.1f}" x2="{axis + length:.1f}" y2="{down(value):.1f}" stroke="{GRID}"/>'
+            )
             parts.append(text(axis - 6, down(value) + 4, figure(value), fill=PALE, size=10, anchor="end"))
         for row in section["rows"]:
             if mark := MARKED.get(row["name"]):
@@ -73,7 +75,9 @@ def curves(sections: list[dict], top: int, parts: list[str]) -> int:
         parts.append(text(axis, y + height + 29, f"{section['unit']}, logarithmic, by percentile", fill=PALE, size=11))
         for kind in series:
             points = " ".join(f"{across(row['percent']):.1f},{down(row['medians'][kind]):.1f}" for row in section["rows"])
-            parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[kind]}" stroke-width="2.5" stroke-linejoin="round"/>')
+            parts.append(
+                f'<polyline points="{points}" fill="none" stroke="{COLOURS[kind]}" stroke-width="2.5" stroke-linejoin="round"/>'
+            )
     return PANEL_HEAD + height + PANEL_FOOT
 
 
@@ -89,7 +93,7 @@ def decades(least: float, most: float) -> list[float]:
 def named(section: dict) -> tuple[dict[str, str], list[str]]:
     """The names of all series, and those that there are, in the order in which they are drawn."""
     series = [kind for kind in ("reference", "against", "postern") if any(kind in row["medians"] for row in section["rows"])]
-    return {"reference": section["reference"], "postern": "postern", "against": "against"}, series
+    return {"reference": section["reference"], "postern": section["measured"], "against": "against"}, series
 
 
 def panel(section: dict, top: int, parts: list[str]) -> int:
@@ -108,7 +112,9 @@ def panel(section: dict, top: int, parts: list[str]) -> int:
     scale = ", logarithmic" if axis.logarithmic else ""
     parts.append(text(axis.left, bottom + 29, f"{section['unit']}{scale}; {better}", fill=PALE, size=11))
     if any(row["ratio"] for row in section["rows"]):
-        parts.append(text(WIDTH - MARGIN, top + 36, f"postern / {section['reference']}", fill=PALE, size=11, anchor="end"))
+        parts.append(
+            text(WIDTH - MARGIN, top + 36, f"{section['measured']} / {section['reference']}", fill=PALE, size=11, anchor="end")
+        )
     for row in section["rows"]:
         bars = [kind for kind in series if kind in row["medians"]]
         middle = y + len(bars) * BAR / 2 + 4
@@ -120,11 +126,22 @@ def panel(section: dict, top: int, parts: list[str]) -> int:
             parts.append(text(axis.left + width + 5, y + BAR - 3, figure(value), size=10, fill=INK))
             y += BAR
         if row["ratio"]:
-            good = (row["ratio"] >= 1) == section["more_is_better"]
-            colour = INK if abs(row["ratio"] - 1) <= ALIKE else BETTER if good else WORSE
-            parts.append(text(WIDTH - MARGIN, middle, f"× {row['ratio']:.2f}", fill=colour, weight="bold", anchor="end"))
+            parts.append(
+                text(WIDTH - MARGIN, middle, f"× {row['ratio']:.2f}", fill=judgement(section, row), weight="bold", anchor="end")
+            )
+            if row["limit"]:
+                parts.append(text(WIDTH - MARGIN, middle + 14, f"limit {row['limit']:g}", fill=PALE, size=10, anchor="end"))
         y += GROUP_GAP
     return bottom + PANEL_FOOT - top
+
+
+def judgement(section: dict, row: dict) -> str:
+    """The colour of a ratio."""
+    if row["limit"]:
+        return BETTER if row["ratio"] < row["limit"] else WORSE
+    if abs(row["ratio"] - 1) <= ALIKE or section["measured"] != "postern":
+        return INK
+    return BETTER if (row["ratio"] >= 1) == section["more_is_better"] else WORSE
 
 
 def legend(names: dict[str, str], series: list[str], x: float, top: int, parts: list[str]) -> None:
@@ -170,9 +187,7 @@ def figure(value: float) -> str:
     return f"{value:.3g}"
 
 
-def text(
-    x: float, y: float, words: str, fill: str = INK, size: int = 12, weight: str = "normal", anchor: str = "start"
-) -> str:
+def text(x: float, y: float, words: str, fill: str = INK, size: int = 12, weight: str = "normal", anchor: str = "start") -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" fill="{fill}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}">'
         f"{escape(words)}</text>"

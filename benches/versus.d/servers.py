@@ -1,4 +1,4 @@
-"""The contestants of benches/versus: postern and nginx, each started alone on one core, and what /proc says of them."""
+"""The contestants of benches/versus: postern and nginx, each started alone on a core, and what /proc says of them."""
 
 import base64
 import contextlib
@@ -17,6 +17,8 @@ from collections.abc import Iterator
 
 SERVER_CORE = 0
 LOAD_CORE = 1
+ONE_CORE = frozenset({SERVER_CORE})
+BOTH_CORES = frozenset({SERVER_CORE, LOAD_CORE})
 PATIENCE = 20  # seconds for a start, an answer, and an end
 COST = 10  # of bcrypt, in all runs
 CONNECTIONS = 16384  # that each server is set up for
@@ -55,8 +57,10 @@ class Site:
 class Link:
     """A kept-alive TLS connection that speaks just enough HTTP: http.client takes longer than the servers do."""
 
-    def __init__(self, site: Site, port: int, session: ssl.SSLSession | None = None) -> None:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    def __init__(self, site: Site, port: int, session: ssl.SSLSession | None = None, source: str = "") -> None:
+        # One that is bound to 127.0.0.1 may get the server's port, while that has not opened it, and connect to itself.
+        own = (source, 0) if source else None
+        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE, source_address=own)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket = site.tls.wrap_socket(plain, server_hostname="localhost", session=session)
@@ -72,8 +76,8 @@ class Link:
             head += f"Content-Length: {len(body)}\r\n"
         self.socket.sendall(f"{head}\r\n{body}".encode())
 
-    def receive(self) -> bytes:
-        """The body of the next answer, which must be 200."""
+    def receive(self, status: int = 200) -> bytes:
+        """The body of the next answer, which must have that status."""
         got = b""
         while b"\r\n\r\n" not in got:
             got += self._more()
@@ -81,7 +85,7 @@ class Link:
         length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
         while len(body) < int(length[1] if length else 0):
             body += self._more()
-        if not head.startswith(b"HTTP/1.1 200 "):
+        if not head.startswith(f"HTTP/1.1 {status} ".encode()):
             raise Failed(f"refused: {head.split(bytes([13]))[0].decode()} {body[:200].decode(errors='replace')}")
         return body
 
@@ -91,22 +95,27 @@ class Link:
             raise Failed("refused: the server closed a connection without an answer")
         return chunk
 
-    def ask(self, method: str, path: str, authorization: str = "", body: str = "") -> bytes:
+    def ask(self, method: str, path: str, authorization: str = "", body: str = "", status: int = 200) -> bytes:
         self.send(method, path, authorization, body)
-        return self.receive()
+        return self.receive(status)
 
     def login(self) -> str:
         """Logs in; the access token, as it stands in `Authorization`."""
         answer = self.ask("POST", "/api/auth/login", body=json.dumps({"username": "admin", "password": PASSWORD}))
         return f"Bearer {json.loads(answer)['access_token']}"
 
+    def metric(self, name: str, authorization: str) -> float:
+        """What `/metrics` says of a postern."""
+        page = self.ask("GET", "/metrics", authorization).decode()
+        return float(re.search(rf"^{name} (\S+)$", page, re.MULTILINE)[1])
+
     def close(self) -> None:
         self.socket.close()
 
 
 @contextlib.contextmanager
-def linked(site: Site, port: int, session: ssl.SSLSession | None = None) -> Iterator[Link]:
-    link = Link(site, port, session)
+def linked(site: Site, port: int, session: ssl.SSLSession | None = None, source: str = "") -> Iterator[Link]:
+    link = Link(site, port, session, source)
     try:
         yield link
     finally:
@@ -116,9 +125,17 @@ def linked(site: Site, port: int, session: ssl.SSLSession | None = None) -> Iter
 class Running:
     """A server that has answered. `begun` and `answered`: seconds on the monotonic clock, of exec and of the first 200."""
 
-    def __init__(self, site: Site, command: list[str], environment: dict[str, str], port: int, errors: pathlib.Path) -> None:
+    def __init__(
+        self,
+        site: Site,
+        command: list[str],
+        environment: dict[str, str],
+        port: int,
+        errors: pathlib.Path,
+        cores: frozenset[int],
+    ) -> None:
         self.port = port
-        with errors.open("ab") as log, on_core(SERVER_CORE):
+        with errors.open("ab") as log, on_cores(cores):
             self.begun = time.monotonic()
             self.process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
@@ -176,13 +193,13 @@ class Postern:
         self.state = self.folder / "state"
         said = subprocess.run([self.binary, "--version"], capture_output=True, text=True, check=True)
         self.version = said.stdout.strip()
-        with started(self, self.state, PASSWORD) as server, linked(site, server.port) as link:
+        with started(self, BASIC_AUTH_PASSWORD=PASSWORD) as server, linked(site, server.port) as link:
             self.token = link.login()
             self.bodies = {HEALTH: link.ask("GET", HEALTH), PROTECTED: link.ask("GET", PROTECTED, self.token)}
             self.cipher = link.socket.cipher()[0]
 
-    def start(self, state: pathlib.Path | None = None, password: str = "") -> Running:
-        """`password`: for the very first start. Later ones would run bcrypt to see whether it is a new one."""
+    def start(self, state: pathlib.Path | None = None, cores: frozenset[int] = ONE_CORE, **more: str) -> Running:
+        """`more`: settings besides. Only the very first start needs a password: later ones would run bcrypt on it."""
         port = free_port()
         settings = {
             "LISTEN": f"127.0.0.1:{port}",
@@ -193,13 +210,13 @@ class Postern:
             "TLS_KEY_FILE": str(self.site.key),
             "BCRYPT_COST": str(COST),
             "JWT_EXPIRE_DURATION": "7d",
-            "WORKERS": "1",
+            "WORKERS": str(len(cores)),
             "MAX_CONNECTIONS": str(CONNECTIONS),
             "MAX_CONNECTIONS_PER_IP": str(CONNECTIONS),
             "RATE_LIMIT_RPS": str(RPS),
             "RATE_LIMIT_BURST": str(BURST),
-        } | ({"BASIC_AUTH_PASSWORD": password} if password else {})
-        return Running(self.site, [self.binary, "--env-file", "/dev/null"], settings, port, self.folder / "errors")
+        } | more
+        return Running(self.site, [self.binary, "--env-file", "/dev/null"], settings, port, self.folder / "errors", cores)
 
 
 class Nginx:
@@ -227,7 +244,7 @@ class Nginx:
         configuration.write_text(self.configuration(port))
         errors = self.folder / "errors"
         command = [self.binary, "-p", str(self.folder), "-c", str(configuration), "-e", str(errors)]
-        return Running(self.site, command, {}, port, errors)
+        return Running(self.site, command, {}, port, errors, ONE_CORE)
 
     def configuration(self, port: int) -> str:
         # `return` answers before limit_req has looked, so that it would never limit: the request has to get past
@@ -275,8 +292,8 @@ Contestant = Postern | Nginx
 
 
 @contextlib.contextmanager
-def started(contestant: Contestant, *how: pathlib.Path | str) -> Iterator[Running]:
-    server = contestant.start(*how)
+def started(contestant: Contestant, *how: pathlib.Path, **more: frozenset[int] | str) -> Iterator[Running]:
+    server = contestant.start(*how, **more)
     try:
         yield server
     finally:
@@ -284,10 +301,10 @@ def started(contestant: Contestant, *how: pathlib.Path | str) -> Iterator[Runnin
 
 
 @contextlib.contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """What is started meanwhile runs on that core alone, without the exec that `taskset` would add to what is timed."""
+def on_cores(cores: frozenset[int]) -> Iterator[None]:
+    """What is started meanwhile runs on those cores alone, without the exec that `taskset` would add to what is timed."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
