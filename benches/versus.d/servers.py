@@ -1,6 +1,7 @@
 """The contestants of benches/versus: postern and nginx, each started alone on a core, and what /proc says of them."""
 
 import base64
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -21,6 +22,7 @@ ONE_CORE = frozenset({SERVER_CORE})
 BOTH_CORES = frozenset({SERVER_CORE, LOAD_CORE})
 PATIENCE = 20  # seconds for a start, an answer, and an end
 COST = 10  # of bcrypt, in all runs
+SETTLE = 0.5  # seconds before memory is read, or a load begins
 CONNECTIONS = 16384  # that each server is set up for
 RPS = 1_000_000  # requests a second that the limit of each server lets one address make: the most that postern takes
 BURST = 1_000_000  # and at once
@@ -120,6 +122,47 @@ def linked(site: Site, port: int, session: ssl.SSLSession | None = None, source:
         yield link
     finally:
         link.close()
+
+
+class Parked:
+    """Connections to a server that have asked once, and say nothing any more."""
+
+    def __init__(self, site: Site, server: "Running") -> None:
+        self.site = site
+        self.server = server
+        self.before = server.descriptors()
+        self.sockets: list[int] = []
+
+    def __enter__(self) -> "Parked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self.sockets:
+            os.close(descriptor)
+
+    def fill(self, count: int) -> None:
+        """Until there are so many, and the server has come to rest."""
+        # While one handshake waits for the server, the client works on the next.
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(self._one, range(count - len(self.sockets))))
+        over = time.monotonic() + PATIENCE
+        while self._there() < count and time.monotonic() < over:
+            time.sleep(0.01)
+        time.sleep(SETTLE)
+        self.check()
+
+    def check(self) -> None:
+        if (there := self._there()) < len(self.sockets):
+            raise Failed(f"the server has {there} of {len(self.sockets)} idle connections. postern closes them after 75 s")
+
+    def _one(self, _: int) -> None:
+        link = Link(self.site, self.server.port)
+        link.ask("GET", HEALTH)
+        # Without its TLS half a connection costs the client a descriptor. Nothing tells the server.
+        self.sockets.append(link.socket.detach())
+
+    def _there(self) -> int:
+        return self.server.descriptors() - self.before
 
 
 class Running:
