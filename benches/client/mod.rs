@@ -10,23 +10,29 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
+/// TLS that trusts the one certificate in the server's state folder.
+pub fn config(state: &Path) -> Arc<ClientConfig> {
+    let pem = std::fs::read(state.join("tls-cert.pem")).expect("the certificate");
+    let mut roots = RootCertStore::empty();
+    let certificate = CertificateDer::from_pem_slice(&pem).expect("a certificate");
+    roots.add(certificate).expect("a usable root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
 /// A kept-alive connection.
 pub struct Client(pub BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Client {
     pub fn connect(address: SocketAddr, state: &Path) -> Self {
-        let pem = std::fs::read(state.join("tls-cert.pem")).expect("the certificate");
-        let mut roots = RootCertStore::empty();
-        let certificate = CertificateDer::from_pem_slice(&pem).expect("a certificate");
-        roots.add(certificate).expect("a usable root");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("protocol versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = config(state);
         let name = ServerName::from(address.ip());
-        let mut tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let mut tls = ClientConnection::new(config, name).expect("a client");
         let mut socket = TcpStream::connect(address).expect("connected");
         socket.set_nodelay(true).expect("no delay");
         while tls.is_handshaking() {
