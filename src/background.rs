@@ -1,12 +1,19 @@
-//! Work that nobody waits for.
+//! Threads whose work comes after that of others. A priority is of one thread alone (setpriority(2), "C library/kernel
+//! differences"). Where lowering it is forbidden, the thread goes on as it is.
 
 use rustix::process::setpriority_process;
 
-/// Gives this thread the lowest priority, of this thread alone (setpriority(2), "C library/kernel differences"). Where that is
-/// forbidden, it goes on as it is.
+/// Gives this thread the lowest priority: for work that nobody waits for.
 pub fn yield_to_all() {
-    let _ = setpriority_process(None, LOWEST);
+    lower_to(19);
 }
 
-/// Whoever has something to do comes first.
-const LOWEST: i32 = 19;
+/// Lets this thread come after those that answer requests, for work that takes long: it gets a third of what one of them gets
+/// (sched(7), "The nice value"), so that whoever waits for it is not starved on a board with one core.
+pub fn yield_to_requests() {
+    lower_to(5);
+}
+
+fn lower_to(niceness: i32) {
+    let _ = setpriority_process(None, niceness);
+}

@@ -20,6 +20,7 @@ use crate::api::error::ApiError;
 use crate::api::request::Request;
 use crate::api::route::Cost;
 use crate::api::{Api, Call, Outcome};
+use crate::background;
 use crate::limits::line::Line;
 use crate::limits::standing::Holder;
 
@@ -176,6 +177,9 @@ impl Pool {
             let thread = Builder::new().name(name).stack_size(STACK);
             handles.push(thread.spawn(move || {
                 let _running = running;
+                if index < password_threads {
+                    background::yield_to_requests();
+                }
                 work(&api, &lane);
             })?);
         }
