@@ -46,7 +46,7 @@ pub use certificate::{CertificateState, CertificateTrouble};
 use error::ApiError;
 use metrics::Metrics;
 use request::{Peer, Request};
-use route::{Access, Cost, Found, Route};
+use route::{Access, Cost, Found, ROUTES, Route};
 
 /// What clients should come in by and can not.
 #[derive(Debug, Clone)]
@@ -216,19 +216,18 @@ impl Call {
 }
 
 impl Api {
-    /// Looks at a request's head: limits, route, and whoever can be recognised without waiting.
+    /// Looks at a request's head: limits, and whoever can be recognised without waiting. `found` is its route.
     ///
     /// # Errors
     /// The answer that refuses it.
-    pub fn admit(&self, request: &Request) -> Result<Call, Answer> {
-        self.admit_quietly(request)
+    pub fn admit(&self, request: &Request, found: Found) -> Result<Call, Answer> {
+        self.admit_quietly(request, found)
             .map_err(|error| cors::decorate(self, request.header("Origin"), error.answer()))
     }
 
-    fn admit_quietly(&self, request: &Request) -> Result<Call, ApiError> {
+    fn admit_quietly(&self, request: &Request, found: Found) -> Result<Call, ApiError> {
         let client = self.client(request);
         self.take_token(client)?;
-        let path = request.target.path();
         let mut call = Call {
             target: CallTarget::Options(None),
             caller: Caller {
@@ -245,13 +244,14 @@ impl Api {
             return Ok(call);
         }
         cors::refuse_foreign_changes(self, request)?;
-        if path == "*" {
+        if request.target.path() == "*" {
             // RFC 9110, section 9.3.7: the server as a whole. It says nothing of any path, so anybody may ask.
             call.target = CallTarget::Options(Some(format!("{}, OPTIONS", cors::METHODS)));
             return Ok(call);
         }
-        let (target, protected) = match route::find(&request.method, path) {
-            Found::Route(route, parameter) => {
+        let (target, protected) = match found {
+            Found::Route(row, parameter) => {
+                let route = &ROUTES[row];
                 parameter.clone_into(&mut call.caller.parameter);
                 (CallTarget::Route(route), route.access == Access::User)
             }

@@ -275,21 +275,12 @@ pub fn check_query(path: &str, target: &Target) -> Result<(), ApiError> {
 
 /// What the table says about a method and a path.
 pub enum Found<'p> {
-    /// A row, and the value of its parameter.
-    Route(&'static Route, &'p str),
+    /// Which row, and the value of its parameter.
+    Route(usize, &'p str),
     /// The path exists with these methods only, and whether any of them is open to everybody.
     OtherMethods(String, bool),
     /// No such path.
     Nothing,
-}
-
-/// The row of [`ROUTES`] that answers a method, `HEAD` with that of `GET`, at a path.
-#[must_use]
-pub fn row(method: &Method, path: &str) -> Option<usize> {
-    let wanted = wanted(method);
-    ROUTES
-        .iter()
-        .position(|route| route.method == *wanted && route.matches(path).is_some())
 }
 
 /// `field.NAME`, for an entry's field of any name.
@@ -303,25 +294,21 @@ pub fn field_name(parameter: &str) -> Option<&str> {
         .filter(|name| !name.is_empty())
 }
 
-const fn wanted(method: &Method) -> &Method {
-    match method {
-        Method::Head => &Method::Get,
-        other => other,
-    }
-}
-
-/// Looks a request up. Nothing is decoded or normalised: another spelling is another path.
+/// Looks a request up, `HEAD` as `GET`. Nothing is decoded or normalised: another spelling is another path.
 #[must_use]
 pub fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
-    let wanted = wanted(method);
+    let wanted = match method {
+        Method::Head => &Method::Get,
+        other => other,
+    };
     let mut allowed = Vec::new();
     let mut open = false;
-    for route in ROUTES {
+    for (row, route) in ROUTES.iter().enumerate() {
         let Some(parameter) = route.matches(path) else {
             continue;
         };
         if route.method == *wanted {
-            return Found::Route(route, parameter);
+            return Found::Route(row, parameter);
         }
         open |= route.access == Access::Open;
         allowed.push(route.method.as_str());

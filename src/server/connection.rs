@@ -19,6 +19,7 @@ use crate::api::answer::Answer;
 use crate::api::error::ApiError;
 use crate::api::metrics::RouteNumber;
 use crate::api::request::{Peer, Request};
+use crate::api::route;
 use crate::api::{Api, Call, Commit, Outcome, Stream};
 use crate::auth::Session;
 use crate::logs::hub::Transport;
@@ -362,8 +363,9 @@ impl Connection {
             head_only: head.request.method == Method::Head,
             keep_alive: head.keep_alive && !self.leaving,
         };
-        self.under_way = Some((RouteNumber::of(&head.request), Instant::now()));
-        let verdict = api.admit(&head.request);
+        let found = route::find(&head.request.method, head.request.target.path());
+        self.under_way = Some((RouteNumber::of(&found), Instant::now()));
+        let verdict = api.admit(&head.request, found);
         if let Ok(call) = &verdict {
             self.sign_in(call.session());
         }

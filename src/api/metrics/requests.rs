@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::text::Page;
-use crate::api::request::Request;
-use crate::api::route::{ROUTES, row};
+use crate::api::route::{Found, ROUTES};
 use crate::histogram::Histogram;
 
 /// The counts of all routes. No lock: a request adds to its own row alone.
@@ -28,10 +27,13 @@ impl RouteNumber {
     /// whoever asks for ever new paths would make the page grow.
     pub const OTHER: Self = Self(ROUTES.len());
 
-    /// The route that a request is for.
+    /// The route that was found for a request.
     #[must_use]
-    pub fn of(request: &Request) -> Self {
-        row(&request.method, request.target.path()).map_or(Self::OTHER, Self)
+    pub const fn of(found: &Found) -> Self {
+        match found {
+            Found::Route(row, _) => Self(*row),
+            Found::OtherMethods(..) | Found::Nothing => Self::OTHER,
+        }
     }
 }
 
