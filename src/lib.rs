@@ -11,6 +11,7 @@ pub mod device;
 pub mod entropy;
 pub mod files;
 pub mod histogram;
+pub mod http;
 pub mod journal;
 mod json;
 pub mod limits;

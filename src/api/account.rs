@@ -2,18 +2,20 @@
 
 use serde_json::json;
 
-use super::answer::{Answer, json_answer};
 use super::error::ApiError;
-use super::request::{Peer, Request};
+use super::input::json_object;
+use super::responses::json_response;
 use super::{Api, Caller, Commit, Outcome};
 use crate::auth::TokenPair;
+use crate::http::request::{Peer, Request};
+use crate::http::response::Response;
 
 /// `POST /api/auth/login`
 pub(super) fn login(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
-    let body = request.json()?;
+    let body = json_object(request)?;
     let (user, password) = (body.string("username")?, body.string("password")?);
     let pair = api.auth.login(caller.client, user, password)?;
-    Ok(Outcome::Answer(token_answer(&pair)))
+    Ok(Outcome::Response(token_response(&pair)))
 }
 
 /// `POST /api/auth/login`, as far as it can be answered without bcrypt.
@@ -21,25 +23,25 @@ pub(super) fn login_at_once(
     api: &Api,
     request: &Request,
     caller: &Caller,
-) -> Result<Option<Answer>, ApiError> {
-    let body = request.json()?;
+) -> Result<Option<Response>, ApiError> {
+    let body = json_object(request)?;
     let (user, password) = (body.string("username")?, body.string("password")?);
     let pair = api.auth.login_quick(caller.client, user, password)?;
-    Ok(pair.as_ref().map(token_answer))
+    Ok(pair.as_ref().map(token_response))
 }
 
 /// `POST /api/auth/refresh`
 pub(super) fn refresh(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
-    let body = request.json()?;
+    let body = json_object(request)?;
     let token = body.string("refresh_token")?;
     let refresh = api.auth.begin_refresh(caller.client, token)?;
     Ok(Outcome::Commit(Commit::of(refresh, |pair| {
-        token_answer(&pair)
+        token_response(&pair)
     })))
 }
 
-fn token_answer(pair: &TokenPair) -> Answer {
-    json_answer(
+fn token_response(pair: &TokenPair) -> Response {
+    json_response(
         200,
         &json!({
             "status": "success",
@@ -55,7 +57,7 @@ fn token_answer(pair: &TokenPair) -> Answer {
 pub(super) fn logout(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
     let logout = api.auth.begin_logout(caller.client, caller.session()?)?;
     Ok(Outcome::Commit(Commit::of(logout, |()| {
-        json_answer(200, &json!({"status": "success", "message": "logged out"}))
+        json_response(200, &json!({"status": "success", "message": "logged out"}))
     })))
 }
 
@@ -65,7 +67,7 @@ pub(super) fn change_password(
     request: &Request,
     caller: &Caller,
 ) -> Result<Outcome, ApiError> {
-    let body = request.json()?;
+    let body = json_object(request)?;
     // Whoever may open the local socket is the administrator, and may have forgotten it.
     if request.peer == Peer::Local && !body.has("current_password") {
         api.auth.reset_password(body.string("new_password")?)?;
@@ -77,7 +79,7 @@ pub(super) fn change_password(
         api.auth
             .change_password(caller.client, caller.session()?, current, new)?;
     }
-    Ok(Outcome::Answer(json_answer(
+    Ok(Outcome::Response(json_response(
         200,
         &json!({"status": "success", "message": "password changed; all other logins have ended"}),
     )))
@@ -86,7 +88,7 @@ pub(super) fn change_password(
 /// `GET /api/ws-token`
 pub(super) fn ws_token(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
     let ticket = api.auth.issue_ticket(caller.session()?);
-    Ok(Outcome::Answer(json_answer(
+    Ok(Outcome::Response(json_response(
         200,
         &json!({"status": "success", "token": ticket}),
     )))

@@ -2,26 +2,27 @@
 
 use serde_json::Value;
 
-use super::answer::json_lines_answer;
 use super::error::ApiError;
-use super::request::Request;
+use super::input::query_number;
+use super::responses::json_lines_response;
 use super::{Api, Caller, Outcome};
+use crate::http::request::Request;
 
 /// `GET /api/audit-log`
 pub(super) fn list(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, ApiError> {
     let query = &request.target;
-    let limit = match query.query_number("limit")? {
+    let limit = match query_number(query, "limit")? {
         None => DEFAULT_LIMIT,
         Some(0) => return Err(ApiError::BadRequest("'limit' must be at least 1".into())),
         // Whoever asks for more asks again, with `before`.
         Some(limit) => usize::try_from(limit).map_or(MAX_LIMIT, |limit| limit.min(MAX_LIMIT)),
     };
-    let before = query.query_number("before")?.unwrap_or(u64::MAX);
+    let before = query_number(query, "before")?.unwrap_or(u64::MAX);
     let lines = api.audit.page(before, limit).map_err(|error| {
         log::error!(problem:% = error; "the audit log cannot be read");
         ApiError::NotReady("the audit log cannot be read".into())
     })?;
-    Ok(Outcome::Answer(json_lines_answer(
+    Ok(Outcome::Response(json_lines_response(
         lines.iter(),
         &Value::Null,
     )))

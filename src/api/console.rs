@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::answer::Answer;
 use super::error::ApiError;
-use super::request::Request;
 use super::{Api, Caller, Outcome};
+use crate::http::request::Request;
+use crate::http::response::Response;
 use crate::packed::unpacked;
 
 /// `GET /`
@@ -35,7 +35,7 @@ fn serve(name: &str, request: &Request) -> Result<Outcome, ApiError> {
         .map(str::trim)
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag);
     // A 304 has the head of the answer that it saves; the writer leaves the body out.
-    let mut answer = Answer::new(if fresh { 304 } else { 200 }, GUARDS)
+    let mut answer = Response::new(if fresh { 304 } else { 200 }, GUARDS)
         .with_body(body)
         .with_field("Content-Type", file.media_type)
         .with_field("ETag", &tag)
@@ -43,7 +43,7 @@ fn serve(name: &str, request: &Request) -> Result<Outcome, ApiError> {
     if gzip {
         answer = answer.with_field("Content-Encoding", "gzip");
     }
-    Ok(Outcome::Answer(answer))
+    Ok(Outcome::Response(answer))
 }
 
 /// RFC 9110, section 12.5.3. Whoever says nothing gets the plain file: that is what somebody with curl can read.

@@ -3,9 +3,9 @@
 use tiny_http::Method;
 
 use super::Api;
-use super::answer::Answer;
 use super::error::ApiError;
-use super::request::Request;
+use crate::http::request::Request;
+use crate::http::response::Response;
 
 /// Whether this is a preflight (Fetch standard, "CORS-preflight request").
 pub(super) fn is_preflight(request: &Request) -> bool {
@@ -68,7 +68,7 @@ pub(super) fn refuse_foreign(api: &Api, request: &Request) -> Result<(), ApiErro
 }
 
 /// Tells a configured origin's page that it may read this answer. `origin` is the request's, if it has one.
-pub(super) fn decorate(api: &Api, origin: Option<&str>, answer: Answer) -> Answer {
+pub(super) fn decorate(api: &Api, origin: Option<&str>, answer: Response) -> Response {
     let Some(origin) = origin else {
         return answer;
     };
@@ -85,8 +85,8 @@ pub(super) fn decorate(api: &Api, origin: Option<&str>, answer: Answer) -> Answe
 }
 
 /// Answers `OPTIONS`: a preflight from an allowed origin, or a plain question for the methods.
-pub(super) fn options(methods: Option<&str>) -> Answer {
-    let answer = Answer::new(204, "Server: postern\r\n");
+pub(super) fn options(methods: Option<&str>) -> Response {
+    let answer = Response::new(204, "Server: postern\r\n");
     match methods {
         Some(methods) => answer.with_field("Allow", methods),
         // The same for every path, so that nobody can map the API by asking.

@@ -2,23 +2,27 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answer::json_lines_answer;
 use super::error::ApiError;
-use super::request::Request;
+use super::input::query_number;
+use super::responses::json_lines_response;
 use super::{Api, Caller, Outcome};
 use crate::audit::raw_member;
 use crate::device::advisories::{Ecosystem, Finding, Report, Severity};
+use crate::http::request::Request;
 
 /// `GET /api/security/cve`
 pub(super) fn list(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, ApiError> {
-    let limit = match request.target.query_number("limit")? {
+    let limit = match query_number(&request.target, "limit")? {
         Some(0) => return Err(ApiError::BadRequest("'limit' must be at least 1".into())),
         Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
         None => usize::MAX,
     };
     let report = api.advisories.report();
     let rows = report.findings.iter().take(limit).map(row);
-    Ok(Outcome::Answer(json_lines_answer(rows, &summary(&report))))
+    Ok(Outcome::Response(json_lines_response(
+        rows,
+        &summary(&report),
+    )))
 }
 
 /// What is the same here and in `/api/status`.

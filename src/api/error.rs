@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::answer::{Answer, json_answer};
+use super::responses::json_response;
 use crate::auth::AuthError;
+use crate::http::response::Response;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,11 +89,11 @@ impl ApiError {
         }
     }
 
-    /// The answer to send.
+    /// The response to send.
     #[must_use]
-    pub fn answer(&self) -> Answer {
+    pub fn response(&self) -> Response {
         let body = json!({"status": "error", "detail": self.to_string()});
-        let answer = json_answer(self.status(), &body);
+        let answer = json_response(self.status(), &body);
         match self {
             Self::InvalidToken => answer.with_field(
                 "WWW-Authenticate",

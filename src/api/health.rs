@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::answer::json_answer;
 use super::error::ApiError;
-use super::request::Request;
+use super::responses::json_response;
 use super::{Api, Caller, Outcome};
 use crate::device::advisories::State;
+use crate::http::request::Request;
 use crate::journal::Room;
 
 /// `GET /health`, `GET /api/health`
@@ -51,7 +51,7 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
             .as_ref()
             .and_then(|update| update.url.as_ref().map(|url| url.as_str())),
     };
-    Ok(Outcome::Answer(json_answer(200, &body)))
+    Ok(Outcome::Response(json_response(200, &body)))
 }
 
 /// What `/health` says. Made for each of many requests, and so no tree of values.
@@ -84,7 +84,7 @@ const fn is_false(told: &bool) -> bool {
 /// `GET /readyz`
 pub(super) fn readyz(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
     match reasons(api).first() {
-        None => Ok(Outcome::Answer(json_answer(
+        None => Ok(Outcome::Response(json_response(
             200,
             &json!({"status": "ready"}),
         ))),

@@ -6,13 +6,15 @@ use time::format_description::well_known::Rfc3339;
 use tiny_http::Method;
 use tungstenite::handshake::derive_accept_key;
 
-use super::answer::{Answer, COMMON, json_lines_answer};
 use super::error::ApiError;
-use super::request::{Peer, Request, whole_number};
+use super::input::{query_number, whole_number};
+use super::responses::{COMMON, json_lines_response};
 use super::route::field_name;
 use super::{Api, Caller, Outcome, Stream, cors, route};
 use crate::auth::Session;
 use crate::clock::Timestamp;
+use crate::http::request::{Peer, Request};
+use crate::http::response::Response;
 use crate::logs::filter::Filter;
 use crate::logs::hub::Encoding;
 
@@ -41,7 +43,7 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
             Point::Time(time) => filter.to = Some(time),
         }
     }
-    let limit = match query.query_number("limit")? {
+    let limit = match query_number(query, "limit")? {
         None => DEFAULT_LIMIT,
         Some(0) => return Err(ApiError::BadRequest("'limit' must be at least 1".into())),
         // Whoever asks for more wants all there is.
@@ -53,7 +55,7 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let entries = api.ring.recent(limit, since, &filter);
-    Ok(Outcome::Answer(json_lines_answer(
+    Ok(Outcome::Response(json_lines_response(
         entries.iter(),
         &Value::Null,
     )))
@@ -94,9 +96,9 @@ fn follow(
             "application/x-ndjson; charset=utf-8",
         )
     };
-    let head = Answer::new(200, COMMON).with_field("Content-Type", media_type);
+    let head = Response::new(200, COMMON).with_field("Content-Type", media_type);
     if request.method == Method::Head {
-        return Ok(Outcome::Answer(head));
+        return Ok(Outcome::Response(head));
     }
     let session = caller.session()?;
     Ok(stream(api, request, session, head, encoding, filter, place))
@@ -138,7 +140,7 @@ pub(super) fn websocket(
         (None, None) => return Err(ApiError::MissingTicket),
     };
     api.auth.prove(caller.client, &session.user);
-    let mut head = Answer::new(101, COMMON)
+    let mut head = Response::new(101, COMMON)
         .with_field("Sec-WebSocket-Accept", &derive_accept_key(key.as_bytes()));
     if request.header_has("Sec-WebSocket-Protocol", SUBPROTOCOL) {
         head = head.with_field("Sec-WebSocket-Protocol", SUBPROTOCOL);
@@ -158,7 +160,7 @@ fn stream(
     api: &Api,
     request: &Request,
     session: &Session,
-    head: Answer,
+    head: Response,
     encoding: Encoding,
     filter: Filter,
     place: Place,

@@ -2,7 +2,6 @@
 //! connection calls two functions, [`Api::admit`] once the head is there and [`Api::run`] once the body is.
 
 pub mod account;
-pub mod answer;
 pub mod audit_log;
 mod certificate;
 pub mod console;
@@ -10,10 +9,11 @@ pub mod cors;
 pub mod cve;
 pub mod error;
 pub mod health;
+pub mod input;
 pub mod logs;
 pub mod metrics;
 pub mod rate_limits;
-pub mod request;
+pub mod responses;
 pub mod route;
 pub mod status;
 
@@ -33,6 +33,8 @@ use crate::clock::{Clock, Moment};
 use crate::device::advisories::Advisories;
 use crate::device::board::Board;
 use crate::device::updates::Updates;
+use crate::http::request::{Peer, Request};
+use crate::http::response::Response;
 use crate::journal::{ClientKey, CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
 use crate::limits::client::client_address;
@@ -41,11 +43,9 @@ use crate::logs::hub::{Alive, Encoding, Hub};
 use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
-use answer::Answer;
 pub use certificate::{CertificateState, CertificateTrouble};
 use error::ApiError;
 use metrics::Metrics;
-use request::{Peer, Request};
 use route::{Access, Cost, Found, ROUTES, Route};
 
 /// What clients should come in by and can not.
@@ -104,9 +104,9 @@ pub struct Api {
 /// What becomes of a request.
 pub enum Outcome {
     /// An ordinary answer.
-    Answer(Answer),
+    Response(Response),
     /// The connection becomes a log stream behind this head of an answer: 101, or 200 with a body that goes on.
-    Stream(Answer, Box<Stream>),
+    Stream(Response, Box<Stream>),
     /// The answer waits for the journal, and whoever runs the request does not have to.
     Commit(Commit),
 }
@@ -120,16 +120,16 @@ pub struct Commit {
 }
 
 /// Makes the answer of what became of a commit.
-pub type Then = Box<dyn FnOnce(&Api, Result<(), CommitError>) -> Answer + Send>;
+pub type Then = Box<dyn FnOnce(&Api, Result<(), CommitError>) -> Response + Send>;
 
 impl Commit {
     /// The answer to a change in [`Auth`], made by `answer` if all goes well.
-    fn of<T: 'static>(mut change: Unwritten<T>, answer: fn(T) -> Answer) -> Self {
+    fn of<T: 'static>(mut change: Unwritten<T>, answer: fn(T) -> Response) -> Self {
         Self {
             records: change.take_records(),
             then: Box::new(move |api, committed| {
                 let changed = change.finish(&api.auth, committed);
-                changed.map_or_else(|error| ApiError::from(error).answer(), answer)
+                changed.map_or_else(|error| ApiError::from(error).response(), answer)
             }),
         }
     }
@@ -220,9 +220,9 @@ impl Api {
     ///
     /// # Errors
     /// The answer that refuses it.
-    pub fn admit(&self, request: &Request, found: Found) -> Result<Call, Answer> {
+    pub fn admit(&self, request: &Request, found: Found) -> Result<Call, Response> {
         self.admit_quietly(request, found)
-            .map_err(|error| cors::decorate(self, request.header("Origin"), error.answer()))
+            .map_err(|error| cors::decorate(self, request.header("Origin"), error.response()))
     }
 
     fn admit_quietly(&self, request: &Request, found: Found) -> Result<Call, ApiError> {
@@ -307,9 +307,9 @@ impl Api {
                 let answer = match account::login_at_once(self, request, &call.caller) {
                     Ok(Some(answer)) => answer,
                     Ok(None) => return Err(Box::new(call)),
-                    Err(error) => error.answer(),
+                    Err(error) => error.response(),
                 };
-                Ok(Outcome::Answer(cors::decorate(self, origin, answer)))
+                Ok(Outcome::Response(cors::decorate(self, origin, answer)))
             }
             _ => Err(Box::new(call)),
         }
@@ -324,7 +324,9 @@ impl Api {
     fn decorated(&self, request: &Request, outcome: Result<Outcome, ApiError>) -> Outcome {
         let origin = request.header("Origin");
         match outcome {
-            Ok(Outcome::Answer(answer)) => Outcome::Answer(cors::decorate(self, origin, answer)),
+            Ok(Outcome::Response(answer)) => {
+                Outcome::Response(cors::decorate(self, origin, answer))
+            }
             Ok(Outcome::Commit(Commit { records, then })) => {
                 let origin = origin.map(str::to_owned);
                 let then = move |api: &Self, committed| {
@@ -336,7 +338,7 @@ impl Api {
                 })
             }
             Ok(stream @ Outcome::Stream(..)) => stream,
-            Err(error) => Outcome::Answer(cors::decorate(self, origin, error.answer())),
+            Err(error) => Outcome::Response(cors::decorate(self, origin, error.response())),
         }
     }
 
@@ -364,7 +366,9 @@ impl Api {
                 (route.handler)(self, request, &call.caller)
             }
             CallTarget::Refusal(error) => Err(error.clone()),
-            CallTarget::Options(methods) => Ok(Outcome::Answer(cors::options(methods.as_deref()))),
+            CallTarget::Options(methods) => {
+                Ok(Outcome::Response(cors::options(methods.as_deref())))
+            }
         }
     }
 

@@ -2,17 +2,18 @@
 
 use serde_json::json;
 
-use super::answer::{json_answer, success_answer};
 use super::error::ApiError;
-use super::request::{Request, decode_segment};
+use super::input::decode_segment;
+use super::responses::{json_response, success_response};
 use super::{Api, Caller, Outcome};
 use crate::audit::{self, Event, Kind, User};
+use crate::http::request::Request;
 use crate::journal::ClientKey;
 
 /// `GET /api/security/rate-limits`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
 pub(super) fn list(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
-    Ok(Outcome::Answer(success_answer(&api.auth.lockouts())))
+    Ok(Outcome::Response(success_response(&api.auth.lockouts())))
 }
 
 /// `DELETE /api/security/rate-limits/{ip}`
@@ -36,7 +37,7 @@ pub(super) fn clear(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, 
     };
     api.audit.record(Kind::LockOutCleared, &event);
     cleared?;
-    Ok(Outcome::Answer(json_answer(
+    Ok(Outcome::Response(json_response(
         200,
         &json!({"status": "success", "message": "the address is cleared"}),
     )))

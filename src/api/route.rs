@@ -7,8 +7,8 @@ use super::{
     Api, Caller, Outcome, account, audit_log, console, cve, health, logs, metrics, rate_limits,
     status,
 };
-use crate::api::request::{Request, Target};
 use crate::config::nearest::nearest;
+use crate::http::request::{Request, Target};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,13 +4,13 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::answer::json_answer;
 use super::error::ApiError;
-use super::request::Request;
+use super::responses::json_response;
 use super::{Api, Caller, Outcome, cve};
 use crate::clock::ClockState;
 use crate::device::board::{Board, Throttling, disk, hostname};
 use crate::device::updates::Report;
+use crate::http::request::Request;
 use crate::logs::NO_SOURCES;
 use crate::packed::unpacked;
 
@@ -94,7 +94,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
             body[name] = value;
         }
     }
-    Ok(Outcome::Answer(json_answer(200, &body)))
+    Ok(Outcome::Response(json_response(200, &body)))
 }
 
 fn memory(board: &Board) -> Option<Value> {
@@ -154,7 +154,7 @@ fn clock(api: &Api) -> Value {
 /// `GET /api/openapi.json`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
 pub(super) fn openapi(_: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
-    Ok(Outcome::Answer(json_answer(200, document())))
+    Ok(Outcome::Response(json_response(200, document())))
 }
 
 /// The `OpenAPI` document, with this build's version in it.

@@ -13,9 +13,11 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::answer::{Framing, NoHead, head};
 use super::{Console, FAILURE, USELESS};
 use crate::config::{Config, ConfigError};
+use crate::http::body::{BodyReader, Keep};
+use crate::http::framing::Framing;
+use crate::http::response_head::ResponseHead;
 use crate::json;
 
 /// The socket that was named, or the configuration's. If there is none, that is said and nothing returned.
@@ -197,27 +199,24 @@ fn broken(error: io::Error) -> NoAnswer {
 }
 
 fn is_whole(answer: &[u8]) -> bool {
-    match head(answer) {
+    match ResponseHead::read(answer) {
         Ok(Some(head)) => match head.framing {
-            Framing::Length(length) => (answer.len() - head.begin) as u64 >= length,
+            Framing::Length(length) => (answer.len() - head.length) as u64 >= length,
             Framing::Chunked | Framing::UntilClose => false,
         },
         Ok(None) => false,
         // Nothing that follows will make sense of it.
-        Err(NoHead) => true,
+        Err(_) => true,
     }
 }
 
 fn understand(answer: &[u8]) -> Result<Reply, NoAnswer> {
-    let head = head(answer).ok().flatten().ok_or(NoAnswer::NotOurs)?;
-    let body = &answer[head.begin..];
-    let body = match head.framing {
-        Framing::Length(length) => {
-            &body[..usize::try_from(length).map_or(body.len(), |length| length.min(body.len()))]
-        }
-        Framing::Chunked | Framing::UntilClose => body,
-    };
-    let body = json::parse(body).map_err(|_| NoAnswer::NotOurs)?;
+    let head = ResponseHead::read(answer).ok().flatten();
+    let head = head.ok_or(NoAnswer::NotOurs)?;
+    let not_ours = |_| NoAnswer::NotOurs;
+    let mut body = BodyReader::new(head.framing, Keep::UpTo(MAX_ANSWER)).map_err(not_ours)?;
+    body.feed(&answer[head.length..]).map_err(not_ours)?;
+    let body = json::parse(&body.into_bytes()).map_err(|_| NoAnswer::NotOurs)?;
     Ok(Reply {
         status: head.status,
         body,

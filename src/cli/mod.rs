@@ -1,6 +1,5 @@
 //! The command line: words to a command, a file a command, and each command to an exit status.
 
-mod answer;
 mod audit;
 mod cert;
 mod check;

@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 use tiny_http::Method;
 
 use super::admission::{Conduct, Full, Judge, Place, SeatNumber};
-use super::body::{BodyReader, Keep, MAX_BODY, MAX_STRANGERS_BODY};
-use super::head::{Head, HeadReader};
 use super::link::{Link, Received, Sent};
-use super::render::{LAST_WORDS, Manner, render, render_head};
-use crate::api::answer::Answer;
 use crate::api::error::ApiError;
 use crate::api::metrics::RouteNumber;
-use crate::api::request::{Peer, Request};
 use crate::api::route;
 use crate::api::{Api, Call, Commit, Outcome, Stream};
 use crate::auth::Session;
-use crate::logs::hub::Transport;
+use crate::http::body::{BodyReader, Keep, MAX_BODY, MAX_STRANGERS_BODY};
+use crate::http::framing::Framing;
+use crate::http::request::{Peer, Request};
+use crate::http::request_head::{Head, HeadReader};
+use crate::http::response::{LAST_WORDS, Manner, Response, render, render_head, render_upgrade};
+use crate::logs::hub::{Encoding, Transport};
 
 /// A client's connection.
 pub struct Connection {
@@ -60,7 +60,7 @@ enum Phase {
 
 struct Pending {
     request: Request,
-    verdict: Result<Call, Answer>,
+    verdict: Result<Call, Response>,
     body: BodyReader,
     manner: Manner,
 }
@@ -218,7 +218,7 @@ impl Connection {
     /// The pool's (or the worker's own) outcome of the request under way.
     pub fn finish(&mut self, api: &Api, outcome: Outcome, now: Instant) -> Turn {
         match outcome {
-            Outcome::Answer(answer) => {
+            Outcome::Response(answer) => {
                 if let Phase::Waiting(manner) = self.phase {
                     self.answer(api, answer, manner, now);
                 }
@@ -295,7 +295,7 @@ impl Connection {
             return Step::Turn(Turn::Closed);
         }
         let error = ApiError::Protocol(400, "this port speaks HTTPS".into());
-        let bytes = render(&error.answer(), LAST_WORDS);
+        let bytes = render(&error.response(), LAST_WORDS);
         if self.link.send_plain(&bytes).is_err() {
             return Step::Turn(Turn::Closed);
         }
@@ -336,7 +336,7 @@ impl Connection {
             Err(error) => {
                 match api.charge_malformed(self.peer) {
                     Ok(()) => self.refuse(api, error.status(), &error.to_string(), now),
-                    Err(limit) => self.answer(api, limit.answer(), LAST_WORDS, now),
+                    Err(limit) => self.answer(api, limit.response(), LAST_WORDS, now),
                 }
                 return Step::Go;
             }
@@ -458,7 +458,7 @@ impl Connection {
         &mut self,
         api: &Api,
         request: Request,
-        verdict: Result<Call, Answer>,
+        verdict: Result<Call, Response>,
         manner: Manner,
         waited: bool,
         now: Instant,
@@ -489,10 +489,10 @@ impl Connection {
     /// Refuses in words and closes: after this nobody knows where the next request would begin.
     fn refuse(&mut self, api: &Api, status: u16, detail: &str, now: Instant) {
         let error = ApiError::Protocol(status, detail.to_owned());
-        self.answer(api, error.answer(), LAST_WORDS, now);
+        self.answer(api, error.response(), LAST_WORDS, now);
     }
 
-    fn answer(&mut self, api: &Api, answer: Answer, manner: Manner, now: Instant) {
+    fn answer(&mut self, api: &Api, answer: Response, manner: Manner, now: Instant) {
         self.count(api, answer.status);
         let manner = Manner {
             keep_alive: manner.keep_alive && !self.leaving,
@@ -508,15 +508,27 @@ impl Connection {
     }
 
     /// The answer is a stream: its head is sent here, and what follows by the hub.
-    fn open(&mut self, api: &Api, head: Answer, stream: Box<Stream>, now: Instant) {
+    fn open(&mut self, api: &Api, head: Response, stream: Box<Stream>, now: Instant) {
         if !self.place.stream() {
-            let busy = ApiError::Busy(RETRY_STREAMS).answer();
+            let busy = ApiError::Busy(RETRY_STREAMS).response();
             return self.answer(api, busy, LAST_WORDS, now);
         }
         // By a ticket too.
         self.is_known = true;
         self.count(api, head.status);
-        self.link.queue(render_head(&head, stream.encoding));
+        let head = match stream.encoding {
+            Encoding::WebSocket => render_upgrade(&head),
+            Encoding::JsonLines { chunked } | Encoding::ServerSentEvents { chunked } => {
+                // HTTP/1.0 does not know chunks: there the end of the connection ends the body.
+                let framing = if chunked {
+                    Framing::Chunked
+                } else {
+                    Framing::UntilClose
+                };
+                render_head(&head, framing)
+            }
+        };
+        self.link.queue(head);
         self.phase = Phase::Opening(Some(stream));
         self.deadline = now + STALLED_WRITE;
     }

@@ -17,8 +17,8 @@ use rustls::ServerConnection;
 use super::link::Link;
 use super::tls::Certificate;
 use super::{StartError, World, holder};
-use crate::api::request::Peer;
 use crate::config::Config;
+use crate::http::request::Peer;
 use crate::limits::{ClientKey, Interface};
 
 /// What clients come in by. Non-blocking.

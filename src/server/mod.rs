@@ -3,12 +3,9 @@
 mod admission;
 mod assembly;
 mod banner;
-mod body;
 mod connection;
 mod doors;
-mod field;
 mod found;
-mod head;
 mod holder;
 mod housekeeper;
 mod inherited;
@@ -17,9 +14,6 @@ mod listen;
 pub(crate) mod local;
 mod pool;
 mod pulse;
-mod render;
-#[cfg(test)]
-mod rfc9112_tests;
 mod secret_key;
 pub(crate) mod state_dir;
 pub mod tls;

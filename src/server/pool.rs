@@ -17,10 +17,10 @@ use parking_lot::{Condvar, Mutex};
 use super::pulse::Part;
 use super::worker::Mailbox;
 use crate::api::error::ApiError;
-use crate::api::request::Request;
 use crate::api::route::Cost;
 use crate::api::{Api, Call, Outcome};
 use crate::background;
+use crate::http::request::Request;
 use crate::limits::line::Line;
 use crate::limits::standing::Holder;
 
@@ -201,9 +201,9 @@ impl Pool {
         let refused = lane.queue.lock().line.push(holder, job);
         lane.stirred.notify_one();
         if let Some(job) = refused {
-            let busy = ApiError::Busy(RETRY_BUSY).answer();
+            let busy = ApiError::Busy(RETRY_BUSY).response();
             job.reply_to
-                .deliver(job.connection, Outcome::Answer(busy), None);
+                .deliver(job.connection, Outcome::Response(busy), None);
         }
     }
 }

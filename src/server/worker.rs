@@ -22,9 +22,9 @@ use super::pool::{Job, Pool};
 use super::pulse::Answer;
 use super::tls::Certificate;
 use crate::api::metrics::ConnectionCounts;
-use crate::api::request::Peer;
 use crate::api::{Api, Commit, Outcome, Stream, Then};
 use crate::auth::Session;
+use crate::http::request::Peer;
 use crate::journal::{ClientKey, CommitError};
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
@@ -268,7 +268,7 @@ impl Worker {
                 Mail::Committed(token, then, committed) => {
                     // Also for a client that has left: what could not be written may have to be taken back.
                     let answer = then(&self.shared.api, committed);
-                    self.finish(token, Outcome::Answer(answer), now);
+                    self.finish(token, Outcome::Response(answer), now);
                 }
                 Mail::Shed(token) => self.shed(token),
                 Mail::Open(listener) => self.open(listener),

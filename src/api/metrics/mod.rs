@@ -8,13 +8,13 @@ mod text;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::answer::text_answer;
 use super::error::ApiError;
-use super::request::Request;
+use super::responses::text_response;
 use super::{Api, Caller, Outcome};
 use crate::clock::ClockState;
 use crate::device::advisories::{Severity, State};
 use crate::device::board::{CPU_TICKS, disk};
+use crate::http::request::Request;
 use crate::journal::Room;
 pub use requests::{Requests, RouteNumber};
 use text::{Form, Page};
@@ -52,8 +52,8 @@ pub(super) fn metrics(api: &Api, request: &Request, _: &Caller) -> Result<Outcom
     about_clock(api, &mut page);
     about_vulnerabilities(api, &mut page);
     about_board(api, &mut page);
-    let answer = text_answer(200, form.content_type(), page.finish());
-    Ok(Outcome::Answer(answer))
+    let answer = text_response(200, form.content_type(), page.finish());
+    Ok(Outcome::Response(answer))
 }
 
 fn about_postern(api: &Api, page: &mut Page) {

@@ -4,21 +4,22 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memchr::memchr;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use zeroize::Zeroizing;
 
 use super::Timing;
 use super::board::Board;
-use super::body::{Body, take_line};
 use super::failure::Failure;
 use super::known::{Fingerprint, Known};
 use super::pin::Pin;
 use super::show::plain;
 use super::stop::Stop;
 use super::wire::Wire;
-use crate::cli::answer::head;
 use crate::config::SecretString;
+use crate::http::body::Decoder;
+use crate::http::response_head::ResponseHead;
 use crate::json;
 
 /// Which certificate is trusted, and why.
@@ -235,7 +236,7 @@ pub(super) struct Answer<'a> {
     status: u16,
     retry_after: Option<u64>,
     stream: Tls<'a>,
-    body: Body,
+    body: Decoder,
     /// Off the wire, not yet decoded. Like `text` it may hold tokens.
     raw: Zeroizing<Vec<u8>>,
     /// Of the body, not yet taken.
@@ -249,12 +250,12 @@ impl<'a> Answer<'a> {
             status: 0,
             retry_after: None,
             stream,
-            body: Body::Over,
+            body: Decoder::over(),
             raw: Zeroizing::new(Vec::with_capacity(MAX_HEAD + READ)),
             text: Zeroizing::new(Vec::with_capacity(MAX_HEAD + READ)),
         };
         let head = loop {
-            match head(&answer.raw) {
+            match ResponseHead::read(&answer.raw) {
                 Ok(Some(head)) => break head,
                 Ok(None) if answer.raw.len() <= MAX_HEAD => {}
                 _ => return Err(answer.nonsense("this is no answer of postern's")),
@@ -264,9 +265,10 @@ impl<'a> Answer<'a> {
             }
         };
         answer.status = head.status;
-        answer.retry_after = head.retry_after;
-        answer.body = Body::new(head.framing);
-        answer.raw.drain(..head.begin);
+        answer.retry_after = head.retry_after();
+        let body = Decoder::new(head.framing, u64::MAX);
+        answer.body = body.map_err(|_| answer.nonsense("the body of its answer is malformed"))?;
+        answer.raw.drain(..head.length);
         Ok(answer)
     }
 
@@ -311,7 +313,7 @@ impl<'a> Answer<'a> {
             if self.text.len() > limit {
                 return Err(self.nonsense(&format!("its answer is longer than {limit} bytes")));
             }
-            if self.body == Body::Over {
+            if self.body.is_done() {
                 return Ok(self.text);
             }
             if !self.fill()? {
@@ -335,7 +337,7 @@ impl<'a> Answer<'a> {
                 let longer = format!("it sends a line longer than {MAX_LINE} bytes");
                 return Err(self.nonsense(&longer));
             }
-            if self.body == Body::Over || !self.fill()? {
+            if self.body.is_done() || !self.fill()? {
                 return Ok(None);
             }
         }
@@ -347,8 +349,11 @@ impl<'a> Answer<'a> {
     }
 
     fn decode(&mut self) -> Result<(), Failure> {
-        let decoded = self.body.decode(&mut self.raw, &mut self.text);
-        decoded.map_err(|_| self.nonsense("the body of its answer is malformed"))
+        let text = &mut self.text;
+        let decoded = (self.body).decode(&self.raw, &mut |part| text.extend_from_slice(part));
+        let used = decoded.map_err(|_| self.nonsense("the body of its answer is malformed"))?;
+        self.raw.drain(..used);
+        Ok(())
     }
 
     /// Reads a piece; false at the end of the connection.
@@ -374,6 +379,14 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// Takes the first line out of `text`, without its end, if there is a whole one.
+fn take_line(text: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let end = memchr(b'\n', text)?;
+    let mut line: Vec<u8> = text.drain(..=end).collect();
+    line.pop();
+    Some(line)
+}
+
 fn lost(board: &Board, error: &io::Error) -> Failure {
     Failure::passing(match error.kind() {
         io::ErrorKind::InvalidData => format!("{board}: the TLS handshake failed: {error}"),
@@ -392,3 +405,17 @@ pub(super) const MAX_SMALL: usize = 256 * 1024;
 
 /// The longest entry: its message and fields at their bounds (`logs::entry`), and its source's name.
 const MAX_LINE: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_taken_only_when_they_are_whole() {
+        let mut text = b"one\n\ntw".to_vec();
+        assert_eq!(take_line(&mut text).as_deref(), Some(&b"one"[..]));
+        assert_eq!(take_line(&mut text).as_deref(), Some(&b""[..]));
+        assert_eq!(take_line(&mut text), None);
+        assert_eq!(text, b"tw");
+    }
+}

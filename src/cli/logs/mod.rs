@@ -1,7 +1,6 @@
 //! `postern logs`: a board's log at the desk. Signs in, knows the board by its certificate, and shows what it sends.
 
 mod board;
-mod body;
 mod client;
 mod failure;
 mod follow;

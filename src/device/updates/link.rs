@@ -11,6 +11,9 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::fetch::{Failure, Patience};
 use crate::config::HttpsUrl;
+use crate::http::body::{BodyError, BodyReader, Keep};
+use crate::http::framing::Framing;
+use crate::http::response_head::ResponseHead;
 
 /// The answer to one request.
 pub struct Reply {
@@ -39,19 +42,17 @@ pub fn ask(
         env!("CARGO_PKG_VERSION"),
     );
     link.stream.write_all(request.as_bytes()).map_err(failure)?;
-    let (mut reply, framing) = link.head()?;
-    if reply.status == 200 {
-        reply.body = link.body(framing, limit)?;
-    }
-    Ok(reply)
-}
-
-/// How the end of the body is known (RFC 9112, section 6.3).
-#[derive(Clone, Copy)]
-enum Framing {
-    Length(u64),
-    Chunked,
-    UntilClose,
+    let head = link.head()?;
+    let text = |name| head.fields.values(name).find(|value| !value.is_empty());
+    Ok(Reply {
+        status: head.status,
+        tag: text("ETag").map(str::to_owned),
+        location: text("Location").map(str::to_owned),
+        body: match head.status {
+            200 => link.body(head.framing, limit)?,
+            _ => Vec::new(),
+        },
+    })
 }
 
 struct Link {
@@ -105,16 +106,12 @@ impl Link {
         Ok(length > 0)
     }
 
-    fn head(&mut self) -> Result<(Reply, Framing), Failure> {
+    fn head(&mut self) -> Result<ResponseHead, Failure> {
         loop {
-            let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-            let mut head = httparse::Response::new(&mut fields);
-            if let httparse::Status::Complete(end) =
-                head.parse(&self.buffered).map_err(|_| Failure::Http)?
-            {
-                let understood = understand(&head)?;
-                self.buffered.drain(..end);
-                return Ok(understood);
+            let head = ResponseHead::read(&self.buffered);
+            if let Some(head) = head.map_err(|_| Failure::Http)? {
+                self.buffered.drain(..head.length);
+                return Ok(head);
             }
             if self.buffered.len() > MAX_HEAD || !self.fill()? {
                 return Err(Failure::Http);
@@ -123,92 +120,24 @@ impl Link {
     }
 
     fn body(&mut self, framing: Framing, limit: usize) -> Result<Vec<u8>, Failure> {
-        match framing {
-            Framing::Length(length) if length > limit as u64 => Err(Failure::Size),
-            Framing::Length(length) => self.take(usize::try_from(length).unwrap_or(limit)),
-            Framing::UntilClose => {
-                while self.fill()? {
-                    if self.buffered.len() > limit {
-                        return Err(Failure::Size);
-                    }
-                }
-                Ok(std::mem::take(&mut self.buffered))
+        let failure = |error| match error {
+            BodyError::TooLarge(_) => Failure::Size,
+            BodyError::Malformed => Failure::Http,
+        };
+        let mut body = BodyReader::new(framing, Keep::UpTo(limit)).map_err(failure)?;
+        loop {
+            let used = body.feed(&self.buffered).map_err(failure)?;
+            self.buffered.drain(..used);
+            if body.is_done() {
+                return Ok(body.into_bytes());
             }
-            Framing::Chunked => {
-                let mut body = Vec::new();
-                loop {
-                    let (skip, size) = match httparse::parse_chunk_size(&self.buffered) {
-                        Ok(httparse::Status::Complete(found)) => found,
-                        Ok(httparse::Status::Partial) if self.buffered.len() < MAX_HEAD => {
-                            if !self.fill()? {
-                                return Err(Failure::Http);
-                            }
-                            continue;
-                        }
-                        _ => return Err(Failure::Http),
-                    };
-                    self.buffered.drain(..skip);
-                    // What follows the last chunk is of no interest.
-                    if size == 0 {
-                        return Ok(body);
-                    }
-                    if size > (limit - body.len()) as u64 {
-                        return Err(Failure::Size);
-                    }
-                    body.extend(self.take(usize::try_from(size).unwrap_or(limit))?);
-                    if self.take(2)? != b"\r\n" {
-                        return Err(Failure::Http);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Exactly so many bytes.
-    fn take(&mut self, length: usize) -> Result<Vec<u8>, Failure> {
-        while self.buffered.len() < length {
             if !self.fill()? {
-                return Err(Failure::Http);
+                return match body.may_end() {
+                    true => Ok(body.into_bytes()),
+                    false => Err(Failure::Http),
+                };
             }
         }
-        Ok(self.buffered.drain(..length).collect())
-    }
-}
-
-fn understand(head: &httparse::Response<'_, '_>) -> Result<(Reply, Framing), Failure> {
-    let mut reply = Reply {
-        status: head.code.unwrap_or(0),
-        tag: None,
-        location: None,
-        body: Vec::new(),
-    };
-    let (mut length, mut chunked) = (None, false);
-    for field in head.headers.iter() {
-        let is = |name| field.name.eq_ignore_ascii_case(name);
-        let value = std::str::from_utf8(field.value).map_or("", str::trim);
-        if is("content-length") {
-            let digits = value.bytes().all(|b| b.is_ascii_digit());
-            let given = value.parse::<u64>().ok().filter(|_| digits);
-            let given = given.ok_or(Failure::Http)?;
-            if length.replace(given).is_some_and(|before| before != given) {
-                return Err(Failure::Http);
-            }
-        } else if is("transfer-encoding") {
-            if chunked || !value.eq_ignore_ascii_case("chunked") {
-                return Err(Failure::Http);
-            }
-            chunked = true;
-        } else if is("etag") && !value.is_empty() {
-            reply.tag = Some(value.to_owned());
-        } else if is("location") {
-            reply.location = Some(value.to_owned());
-        }
-    }
-    match (chunked, length) {
-        (true, None) => Ok((reply, Framing::Chunked)),
-        (false, Some(length)) => Ok((reply, Framing::Length(length))),
-        (false, None) => Ok((reply, Framing::UntilClose)),
-        (true, Some(_)) => Err(Failure::Http),
     }
 }
 
@@ -256,9 +185,6 @@ fn failure(error: io::Error) -> Failure {
 
 /// A head has to fit into it. GitHub's has 3 KiB.
 const MAX_HEAD: usize = 16 * 1024;
-
-/// GitHub sends about thirty.
-const MAX_FIELDS: usize = 96;
 
 /// More than any feed has; each is tried in turn.
 const MAX_ADDRESSES: usize = 8;

@@ -107,7 +107,7 @@ fn a_bad_answer_leaves_what_was_known() {
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n{}",
-            |f| matches!(f, Failure::Http),
+            |f| matches!(f, Failure::Size),
         ),
         (b"SSH-2.0-x\r\n", |f| matches!(f, Failure::Http)),
         (b"", |f| matches!(f, Failure::Http)),

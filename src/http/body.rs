@@ -1,26 +1,33 @@
-//! A request's body out of the bytes of the connection: by length or in the chunked coding (RFC 9112, sections 6 and 7).
+//! A message's body out of the bytes of the connection: by length, in the chunked coding, or up to the connection's end (RFC
+//! 9112, sections 6 and 7).
 
 use std::fmt;
 
 use super::field::{is_text, parse_field, skip_blank, split_token};
-use super::head::BodyLength;
+use super::framing::Framing;
+
+/// Takes a body's framing off as it arrives. Keeps nothing of the body.
+#[derive(Debug)]
+pub struct Decoder {
+    state: State,
+    /// How many bytes the body may have, and has had.
+    most: u64,
+    length: u64,
+    /// How many bytes of chunk extensions and trailers have been passed over.
+    passed: usize,
+}
 
 /// Takes a body in as it arrives. Memory grows with what has arrived, never with what was announced.
 pub struct BodyReader {
     bytes: Vec<u8>,
-    /// How many have come.
-    length: usize,
-    most: usize,
     is_kept: bool,
-    /// How many bytes of chunk extensions and trailers have been passed over.
-    passed: usize,
-    state: State,
+    decoder: Decoder,
 }
 
 /// How far it is: what has come may be a password.
 impl fmt::Debug for BodyReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("BodyReader").field(&self.state).finish()
+        f.debug_tuple("BodyReader").field(&self.decoder).finish()
     }
 }
 
@@ -36,11 +43,13 @@ pub enum Keep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// That many bytes are still to come.
-    Exactly(usize),
+    Length(u64),
+    /// Nobody knows how many.
+    UntilClose,
     /// A chunk's size line comes next.
     Size,
     /// Inside a chunk.
-    Chunk(usize),
+    Chunk(u64),
     /// The line end behind a chunk's data.
     ChunkEnd,
     /// Trailer fields.
@@ -53,7 +62,7 @@ enum State {
 pub enum BodyError {
     /// 413.
     #[error("the request body is larger than {} KiB", .0 / 1024)]
-    TooLarge(usize),
+    TooLarge(u64),
     /// 400.
     #[error("the chunked body is malformed")]
     Malformed,
@@ -75,33 +84,28 @@ impl BodyReader {
     ///
     /// # Errors
     /// [`BodyError::TooLarge`] when it is announced as larger than it may be.
-    pub fn new(length: BodyLength, keep: Keep) -> Result<Self, BodyError> {
+    pub fn new(framing: Framing, keep: Keep) -> Result<Self, BodyError> {
         let (most, is_kept) = match keep {
             Keep::UpTo(most) => (most, true),
             Keep::Nothing => (MAX_BODY, false),
         };
-        let state = match length {
-            BodyLength::Exactly(0) => State::Done,
-            BodyLength::Exactly(length) => match usize::try_from(length) {
-                Ok(length) if length <= most => State::Exactly(length),
-                _ => return Err(BodyError::TooLarge(most)),
-            },
-            BodyLength::Chunked => State::Size,
-        };
         Ok(Self {
             bytes: Vec::new(),
-            length: 0,
-            most,
             is_kept,
-            passed: 0,
-            state,
+            decoder: Decoder::new(framing, most as u64)?,
         })
     }
 
     /// Whether the whole body is in.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.state == State::Done
+        self.decoder.is_done()
+    }
+
+    /// Whether nothing is missing if the connection ends here.
+    #[must_use]
+    pub fn may_end(&self) -> bool {
+        self.decoder.may_end()
     }
 
     /// How much memory it takes.
@@ -121,48 +125,111 @@ impl BodyReader {
     /// # Errors
     /// When the body is too large or its chunks are malformed.
     pub fn feed(&mut self, input: &[u8]) -> Result<usize, BodyError> {
+        let Self {
+            bytes,
+            is_kept,
+            decoder,
+        } = self;
+        decoder.decode(input, &mut |part| {
+            if *is_kept {
+                bytes.extend_from_slice(part);
+            }
+        })
+    }
+}
+
+impl Decoder {
+    /// Prepares for a body framed like this, of at most so many bytes.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] when it is announced as larger.
+    pub const fn new(framing: Framing, most: u64) -> Result<Self, BodyError> {
+        let state = match framing {
+            Framing::Length(0) => State::Done,
+            Framing::Length(length) if length > most => return Err(BodyError::TooLarge(most)),
+            Framing::Length(length) => State::Length(length),
+            Framing::Chunked => State::Size,
+            Framing::UntilClose => State::UntilClose,
+        };
+        Ok(Self {
+            state,
+            most,
+            length: 0,
+            passed: 0,
+        })
+    }
+
+    /// Of no body at all.
+    #[must_use]
+    pub const fn over() -> Self {
+        Self {
+            state: State::Done,
+            most: 0,
+            length: 0,
+            passed: 0,
+        }
+    }
+
+    /// Whether the body is over.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Whether nothing is missing if the connection ends here.
+    #[must_use]
+    pub const fn may_end(&self) -> bool {
+        matches!(self.state, State::Done | State::UntilClose)
+    }
+
+    /// Hands the body's bytes at the front of `input` to `take`; returns how much of `input` was the body with its framing.
+    /// The rest wants more behind it, or is the next message's.
+    ///
+    /// # Errors
+    /// When the body is too large or its chunks are malformed.
+    pub fn decode(
+        &mut self,
+        input: &[u8],
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize, BodyError> {
         let mut used = 0;
         loop {
             let rest = &input[used..];
             match self.state {
                 State::Done => return Ok(used),
-                State::Exactly(missing) => {
-                    let taken = missing.min(rest.len());
-                    self.take(&rest[..taken]);
+                State::UntilClose => {
+                    self.grow(rest.len() as u64)?;
+                    take(rest);
+                    return Ok(input.len());
+                }
+                State::Length(missing) | State::Chunk(missing) => {
+                    let taken =
+                        usize::try_from(missing).map_or(rest.len(), |most| most.min(rest.len()));
+                    take(&rest[..taken]);
                     used += taken;
-                    if taken < missing {
-                        self.state = State::Exactly(missing - taken);
+                    let missing = missing - taken as u64;
+                    self.state = match self.state {
+                        State::Chunk(_) if missing == 0 => State::ChunkEnd,
+                        State::Chunk(_) => State::Chunk(missing),
+                        _ if missing == 0 => State::Done,
+                        _ => State::Length(missing),
+                    };
+                    if missing > 0 {
                         return Ok(used);
                     }
-                    self.state = State::Done;
                 }
                 State::Size => {
                     let Some(line) = line(rest, MAX_SIZE_LINE)? else {
                         return Ok(used);
                     };
                     let (size, extensions) = chunk_size(line, self.most)?;
-                    self.passed += extensions;
-                    if size > self.most - self.length {
-                        return Err(BodyError::TooLarge(self.most));
-                    }
-                    if self.passed > MAX_PASSED {
-                        return Err(BodyError::Malformed);
-                    }
+                    self.grow(size)?;
+                    self.pass(extensions)?;
                     used += line.len() + 2;
                     self.state = match size {
                         0 => State::Trailers,
                         size => State::Chunk(size),
                     };
-                }
-                State::Chunk(missing) => {
-                    let taken = missing.min(rest.len());
-                    self.take(&rest[..taken]);
-                    used += taken;
-                    if taken < missing {
-                        self.state = State::Chunk(missing - taken);
-                        return Ok(used);
-                    }
-                    self.state = State::ChunkEnd;
                 }
                 State::ChunkEnd => match rest {
                     [b'\r', b'\n', ..] => {
@@ -182,22 +249,26 @@ impl BodyReader {
                         continue;
                     }
                     parse_field(line).map_err(|_| BodyError::Malformed)?;
-                    self.passed += line.len();
-                    if self.passed > MAX_PASSED {
-                        return Err(BodyError::Malformed);
-                    }
+                    self.pass(line.len())?;
                 }
             }
         }
     }
-}
 
-impl BodyReader {
-    fn take(&mut self, bytes: &[u8]) {
-        self.length += bytes.len();
-        if self.is_kept {
-            self.bytes.extend_from_slice(bytes);
+    const fn grow(&mut self, by: u64) -> Result<(), BodyError> {
+        if by > self.most - self.length {
+            return Err(BodyError::TooLarge(self.most));
         }
+        self.length += by;
+        Ok(())
+    }
+
+    const fn pass(&mut self, bytes: usize) -> Result<(), BodyError> {
+        self.passed += bytes;
+        if self.passed > MAX_PASSED {
+            return Err(BodyError::Malformed);
+        }
+        Ok(())
     }
 }
 
@@ -216,14 +287,14 @@ fn line(input: &[u8], longest: usize) -> Result<Option<&[u8]>, BodyError> {
 
 /// RFC 9112, section 7.1: hexadecimal digits, as many zeros before them as there may be, then extensions. The size, and
 /// how many bytes the extensions take.
-fn chunk_size(line: &[u8], most: usize) -> Result<(usize, usize), BodyError> {
+fn chunk_size(line: &[u8], most: u64) -> Result<(u64, usize), BodyError> {
     let digits = line.iter().position(|byte| !byte.is_ascii_hexdigit());
     let (digits, extensions) = line.split_at(digits.unwrap_or(line.len()));
     if digits.is_empty() || !are_extensions(extensions) {
         return Err(BodyError::Malformed);
     }
     let digits = std::str::from_utf8(digits).map_err(|_| BodyError::Malformed)?;
-    let size = usize::from_str_radix(digits, 16).map_err(|_| BodyError::TooLarge(most))?;
+    let size = u64::from_str_radix(digits, 16).map_err(|_| BodyError::TooLarge(most))?;
     Ok((size, extensions.len()))
 }
 
@@ -282,14 +353,14 @@ mod tests {
     const ALL: Keep = Keep::UpTo(MAX_BODY);
 
     fn chunked(input: &[u8]) -> Result<(BodyReader, usize), BodyError> {
-        let mut body = BodyReader::new(BodyLength::Chunked, ALL)?;
+        let mut body = BodyReader::new(Framing::Chunked, ALL)?;
         let used = body.feed(input)?;
         Ok((body, used))
     }
 
     #[test]
     fn a_body_never_shows_what_has_come() {
-        let mut body = BodyReader::new(BodyLength::Exactly(100), ALL).unwrap();
+        let mut body = BodyReader::new(Framing::Length(100), ALL).unwrap();
         body.feed(b"{\"password\":\"hunter22\"}").unwrap();
         let shown = format!("{body:?}");
         assert!(
@@ -300,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_body_by_length_ends_where_it_says() {
-        let mut body = BodyReader::new(BodyLength::Exactly(5), ALL).unwrap();
+        let mut body = BodyReader::new(Framing::Length(5), ALL).unwrap();
         assert_eq!(body.feed(b"abc"), Ok(3));
         assert!(!body.is_done());
         assert_eq!(body.feed(b"deGET /"), Ok(2));
@@ -316,7 +387,7 @@ mod tests {
         assert_eq!(used, text.len() - 4);
         assert_eq!(body.into_bytes(), b"hello world");
 
-        let mut body = BodyReader::new(BodyLength::Chunked, ALL).unwrap();
+        let mut body = BodyReader::new(Framing::Chunked, ALL).unwrap();
         let mut pending = Vec::new();
         for &byte in text {
             pending.push(byte);
@@ -330,56 +401,117 @@ mod tests {
     #[test]
     fn too_large_a_body_is_refused_before_it_is_read() {
         assert_eq!(
-            BodyReader::new(BodyLength::Exactly(65_537), ALL).unwrap_err(),
-            BodyError::TooLarge(MAX_BODY)
+            BodyReader::new(Framing::Length(65_537), ALL).unwrap_err(),
+            BodyError::TooLarge(MAX_BODY as u64)
         );
         assert_eq!(
-            BodyReader::new(BodyLength::Exactly(u64::MAX), ALL).unwrap_err(),
-            BodyError::TooLarge(MAX_BODY)
+            BodyReader::new(Framing::Length(u64::MAX), ALL).unwrap_err(),
+            BodyError::TooLarge(MAX_BODY as u64)
         );
         assert_eq!(
             chunked(b"10001\r\n").unwrap_err(),
-            BodyError::TooLarge(MAX_BODY)
+            BodyError::TooLarge(MAX_BODY as u64)
         );
         assert_eq!(
             chunked(b"ffffffffffffffffff\r\n").unwrap_err(),
-            BodyError::TooLarge(MAX_BODY)
+            BodyError::TooLarge(MAX_BODY as u64)
         );
-        let mut body = BodyReader::new(BodyLength::Chunked, ALL).unwrap();
+        let mut body = BodyReader::new(Framing::Chunked, ALL).unwrap();
         let mut chunk = b"8000\r\n".to_vec();
         chunk.extend(vec![b'x'; 0x8000]);
         chunk.extend(b"\r\n");
         body.feed(&chunk).unwrap();
         body.feed(&chunk).unwrap();
-        assert_eq!(body.feed(b"1\r\n"), Err(BodyError::TooLarge(MAX_BODY)));
+        assert_eq!(
+            body.feed(b"1\r\n"),
+            Err(BodyError::TooLarge(MAX_BODY as u64))
+        );
     }
 
     #[test]
     fn a_strangers_body_is_bounded_to_4_kib_and_one_that_nobody_wants_is_not_kept() {
         let strangers = Keep::UpTo(MAX_STRANGERS_BODY);
-        assert!(BodyReader::new(BodyLength::Exactly(4096), strangers).is_ok());
-        let error = BodyReader::new(BodyLength::Exactly(4097), strangers).unwrap_err();
+        assert!(BodyReader::new(Framing::Length(4096), strangers).is_ok());
+        let error = BodyReader::new(Framing::Length(4097), strangers).unwrap_err();
         assert_eq!(error.to_string(), "the request body is larger than 4 KiB");
-        let mut body = BodyReader::new(BodyLength::Chunked, strangers).unwrap();
+        let mut body = BodyReader::new(Framing::Chunked, strangers).unwrap();
         assert_eq!(body.feed(b"1000\r\n"), Ok(6));
         body.feed(&[b'x'; 4096]).unwrap();
         assert_eq!(body.feed(b"\r\n1\r\n"), Err(error));
 
-        for length in [BodyLength::Exactly(65_536), BodyLength::Chunked] {
+        for length in [Framing::Length(65_536), Framing::Chunked] {
             let mut body = BodyReader::new(length, Keep::Nothing).unwrap();
-            if length == BodyLength::Chunked {
+            if length == Framing::Chunked {
                 body.feed(b"10000\r\n").unwrap();
             }
             for _ in 0..16 {
                 assert_eq!(body.feed(&[b'x'; 4096]), Ok(4096));
                 assert_eq!(body.held(), 0);
             }
-            if length == BodyLength::Chunked {
+            if length == Framing::Chunked {
                 let mut more = BodyReader::new(length, Keep::Nothing).unwrap();
                 assert!(more.feed(b"10001\r\n").is_err());
                 assert_eq!(body.feed(b"\r\n0\r\n\r\nGET"), Ok(7));
             }
             assert!(body.is_done());
+        }
+    }
+
+    /// What comes out of these bytes, given in pieces of `piece` bytes, and whether the body is over.
+    fn decoded(framing: Framing, bytes: &[u8], piece: usize) -> Result<(Vec<u8>, bool), BodyError> {
+        let mut body = Decoder::new(framing, u64::MAX)?;
+        let (mut raw, mut out) = (Vec::new(), Vec::new());
+        for piece in bytes.chunks(piece) {
+            raw.extend_from_slice(piece);
+            let used = body.decode(&raw, &mut |part| out.extend_from_slice(part))?;
+            raw.drain(..used);
+        }
+        Ok((out, body.is_done()))
+    }
+
+    #[test]
+    fn a_body_comes_out_whole_however_it_is_cut() {
+        for (framing, bytes, text, is_over) in [
+            (Framing::Length(5), &b"12345behind"[..], "12345", true),
+            (Framing::Length(9), b"12345", "12345", false),
+            (Framing::Length(0), b"", "", true),
+            (Framing::UntilClose, b"12345", "12345", false),
+            (
+                Framing::Chunked,
+                b"3\r\n123\r\nA;x=y\r\n4567890123\r\n0\r\n\r\n",
+                "1234567890123",
+                true,
+            ),
+            (
+                Framing::Chunked,
+                b"3\r\n123\r\n0\r\nA: b\r\nC: d\r\n\r\nbehind",
+                "123",
+                true,
+            ),
+            (Framing::Chunked, b"5\r\n123", "123", false),
+        ] {
+            for piece in 1..=bytes.len().max(1) {
+                let (out, over) = decoded(framing, bytes, piece).unwrap();
+                assert_eq!((&*out, over), (text.as_bytes(), is_over), "{piece}");
+            }
+        }
+        assert!(Decoder::new(Framing::UntilClose, 1).unwrap().may_end());
+        assert!(!Decoder::new(Framing::Chunked, 1).unwrap().may_end());
+        let mut body = Decoder::new(Framing::UntilClose, 2).unwrap();
+        assert_eq!(body.decode(b"12", &mut |_| ()), Ok(2));
+        assert_eq!(body.decode(b"3", &mut |_| ()), Err(BodyError::TooLarge(2)));
+    }
+
+    #[test]
+    fn what_never_ends_is_not_gathered() {
+        let endless = [
+            [b"1;".to_vec(), vec![b'x'; 1000]].concat(),
+            [b"0\r\n".to_vec(), b"A: b\r\n".repeat(1000)].concat(),
+            [b"0\r\n".to_vec(), vec![b'x'; 5000]].concat(),
+        ];
+        for bytes in endless {
+            let ended = decoded(Framing::Chunked, &bytes, 10);
+            assert_eq!(ended, Err(BodyError::Malformed));
         }
     }
 

@@ -1,9 +1,8 @@
 //! The parser against the table of cases in `tests/rfc9112.txt`: each whole, byte by byte, and between other requests.
 
-use crate::api::request::Peer;
-
 use super::body::{BodyReader, Keep, MAX_BODY};
-use super::head::HeadReader;
+use super::request::Peer;
+use super::request_head::HeadReader;
 
 /// A line of the table: `section | bytes | outcome`.
 struct Case {

@@ -1,4 +1,7 @@
-//! One field line (RFC 9112, section 5), of a head or of the trailers: both are judged here alone.
+//! One field line (RFC 9112, section 5), of a head or of the trailers: both are judged here alone; and those of a head.
+
+use std::fmt;
+use std::ops::Range;
 
 /// What is wrong with a field line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,6 +10,95 @@ pub enum FieldError {
     Name,
     /// A control character.
     Value,
+}
+
+/// The header fields of a message, in the order they came: parts of its head.
+pub struct Fields {
+    /// ASCII.
+    head: String,
+    /// Of each field its name and its value.
+    parts: Vec<(Range<u16>, Range<u16>)>,
+}
+
+/// Only how many: some are credentials.
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fields").field(&self.parts.len()).finish()
+    }
+}
+
+impl Fields {
+    /// None yet, of this head, of which the first 64 KiB may be fields. What is not ASCII becomes a question mark: it may
+    /// stand in a value alone, and nobody takes that for anything. The field itself stays, since a proxy's part of it may be good.
+    #[must_use]
+    pub fn of(head: &[u8]) -> Self {
+        let mut head = head.to_vec();
+        if !head.is_ascii() {
+            head.iter_mut()
+                .filter(|byte| !byte.is_ascii())
+                .for_each(|byte| *byte = b'?');
+        }
+        Self {
+            head: String::from_utf8(head).unwrap_or_default(),
+            parts: Vec::with_capacity(USUAL_FIELDS),
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Reads a line of the head, without its CRLF, which begins at `start`; gives its name and its value.
+    ///
+    /// # Errors
+    /// The line is no field.
+    pub fn read<'a>(
+        &mut self,
+        line: &'a [u8],
+        start: usize,
+    ) -> Result<(&'a [u8], &'a [u8]), FieldError> {
+        let (name, value) = parse_field(line)?;
+        // Behind the colon, and what blanks there are.
+        let from_value = line[name.len() + 1..].trim_ascii_start();
+        let value_start = start + line.len() - from_value.len();
+        self.push(
+            start..start + name.len(),
+            value_start..value_start + value.len(),
+        );
+        Ok((name, value))
+    }
+
+    /// Adds one, by where in the head its name and its value stand.
+    fn push(&mut self, name: Range<usize>, value: Range<usize>) {
+        let short = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
+        let part = |part: Range<usize>| short(part.start)..short(part.end);
+        self.parts.push((part(name), part(value)));
+    }
+
+    /// A part of the head; nothing where there is none.
+    #[must_use]
+    pub fn part(&self, place: Range<usize>) -> &str {
+        self.head.get(place).unwrap_or_default()
+    }
+
+    /// The values of the fields with this name.
+    pub fn values(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &str> {
+        let text = |part: &Range<u16>| self.part(usize::from(part.start)..usize::from(part.end));
+        self.parts
+            .iter()
+            .filter(move |(called, _)| {
+                called.len() == name.len() && text(called).eq_ignore_ascii_case(name)
+            })
+            .map(move |(_, value)| text(value))
+    }
 }
 
 /// A field's name, and its value without the whitespace around it.
@@ -99,6 +191,9 @@ fn is_all_text(bytes: &[u8]) -> bool {
 const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
+
+/// Room for what most clients send; a browser sends twice as many.
+const USUAL_FIELDS: usize = 8;
 
 #[cfg(test)]
 mod tests {

@@ -7,8 +7,9 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter, memchr3};
 use tiny_http::Method;
 
-use super::field::{FieldError, parse_field, split_token};
-use crate::api::request::{Fields, Peer, Request, Target};
+use super::field::{FieldError, Fields, split_token};
+use super::framing::{Framing, FramingFields, Given, words};
+use super::request::{Peer, Request, Target};
 
 /// A request's head, and how its body is framed.
 #[derive(Debug)]
@@ -16,20 +17,11 @@ pub struct Head {
     /// The request, its body still empty.
     pub request: Request,
     /// How long the body is.
-    pub body: BodyLength,
+    pub body: Framing,
     /// Whether the client wants to go on using the connection (RFC 9112, section 9.3).
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
     pub expects_continue: bool,
-}
-
-/// The framing of a request's body (RFC 9112, section 6.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyLength {
-    /// That many bytes; zero without a body.
-    Exactly(u64),
-    /// The chunked coding.
-    Chunked,
 }
 
 /// Why a head is refused. After any of these the connection is closed: where its next request would begin is unknown.
@@ -62,6 +54,13 @@ pub enum HeadError {
 }
 
 impl HeadError {
+    pub(super) const fn of_field(error: FieldError) -> Self {
+        Self::Malformed(match error {
+            FieldError::Name => "a header field's name is malformed",
+            FieldError::Value => "a header field's value is malformed",
+        })
+    }
+
     /// The status code that answers it.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -211,8 +210,8 @@ fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<Head, HeadError>
         http_1_0,
         end,
     } = line;
-    let mut framing = Framing::default();
-    let mut fields = Fields::of(in_ascii(bytes));
+    let mut decisive = Decisive::default();
+    let mut fields = Fields::of(bytes);
     let mut start = end;
     // Up to the empty line.
     while let Some(length) = memchr(b'\r', &bytes[start..])
@@ -222,21 +221,14 @@ fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<Head, HeadError>
             return Err(HeadError::TooManyFields);
         }
         let line = &bytes[start..start + length];
-        let (name, value) = parse_field(line).map_err(|error| match error {
-            FieldError::Name => HeadError::Malformed("a header field's name is malformed"),
-            FieldError::Value => HeadError::Malformed("a header field's value is malformed"),
-        })?;
-        framing.take(name, value)?;
-        let name_end = start + name.len();
-        // Behind the colon, and what blanks there are.
-        let from_value = line[name.len() + 1..].trim_ascii_start();
-        let value_start = start + length - from_value.len();
-        fields.push(start..name_end, value_start..value_start + value.len());
+        let (name, value) = fields.read(line, start).map_err(HeadError::of_field)?;
+        decisive.take(name, value)?;
         start += length + 2;
     }
     let (target, authority) = split_target(&method, fields.part(target))?;
-    let host = framing.host(http_1_0)?;
-    let body = framing.body(http_1_0)?;
+    let host = decisive.host(http_1_0)?;
+    let body = decisive.framing.of(http_1_0)?;
+    let body = body.unwrap_or(Framing::Length(0));
     let request = Request {
         method,
         target,
@@ -248,62 +240,29 @@ fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<Head, HeadError>
     };
     Ok(Head {
         body,
-        keep_alive: !http_1_0 && !framing.close,
-        expects_continue: framing.expects_continue && !http_1_0,
+        keep_alive: !http_1_0 && !decisive.close,
+        expects_continue: decisive.expects_continue && !http_1_0,
         request,
     })
 }
 
-/// The head as text. What is not ASCII, which may stand in a value alone, becomes a question mark: no handler takes that for
-/// anything. The field itself stays, since a proxy's part of it may be good.
-fn in_ascii(bytes: &[u8]) -> String {
-    let mut bytes = bytes.to_vec();
-    if !bytes.is_ascii() {
-        bytes
-            .iter_mut()
-            .filter(|byte| !byte.is_ascii())
-            .for_each(|byte| *byte = b'?');
-    }
-    String::from_utf8(bytes).unwrap_or_default()
-}
-
 /// The header fields that decide where a request ends and whom it is for, gathered before anything is believed.
 #[derive(Default)]
-struct Framing<'a> {
+struct Decisive<'a> {
     host: Given<'a>,
-    length: Given<'a>,
-    codings: Vec<&'a [u8]>,
+    framing: FramingFields<'a>,
     close: bool,
     expects_continue: bool,
 }
 
-/// A field that may be given once.
-#[derive(Default, Clone, Copy)]
-enum Given<'a> {
-    #[default]
-    Never,
-    Once(&'a [u8]),
-    Again,
-}
-
-impl<'a> Given<'a> {
-    const fn take(&mut self, value: &'a [u8]) {
-        *self = match self {
-            Self::Never => Self::Once(value),
-            Self::Once(_) | Self::Again => Self::Again,
-        };
-    }
-}
-
-impl<'a> Framing<'a> {
+impl<'a> Decisive<'a> {
     fn take(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), HeadError> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        if self.framing.take(name, value) {
+            return Ok(());
+        }
         if is("Host") {
             self.host.take(value);
-        } else if is("Content-Length") {
-            self.length.take(value);
-        } else if is("Transfer-Encoding") {
-            self.codings.extend(words(value));
         } else if is("Connection") {
             self.close |= words(value).any(|word| word.eq_ignore_ascii_case(b"close"));
         } else if is("Expect") {
@@ -326,51 +285,6 @@ impl<'a> Framing<'a> {
             Given::Again => Err(HeadError::Malformed("the Host header is given twice")),
         }
     }
-
-    /// RFC 9112, section 6.3.
-    fn body(&self, http_1_0: bool) -> Result<BodyLength, HeadError> {
-        match (self.length, &self.codings[..]) {
-            (Given::Never, []) => Ok(BodyLength::Exactly(0)),
-            (Given::Once(length), []) => parse_length(length).map(BodyLength::Exactly),
-            (Given::Again, []) => Err(HeadError::Malformed("Content-Length is given twice")),
-            (Given::Once(_) | Given::Again, [_, ..]) => Err(HeadError::Malformed(
-                "Content-Length and Transfer-Encoding exclude each other",
-            )),
-            (Given::Never, _) if http_1_0 => {
-                Err(HeadError::Malformed("HTTP/1.0 has no Transfer-Encoding"))
-            }
-            (Given::Never, [before @ .., last]) => {
-                let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
-                if !is_chunked(last) || before.iter().any(is_chunked) {
-                    Err(HeadError::Malformed(
-                        "the last transfer coding, and only that, must be chunked",
-                    ))
-                } else if before.is_empty() {
-                    Ok(BodyLength::Chunked)
-                } else {
-                    Err(HeadError::TransferCoding)
-                }
-            }
-        }
-    }
-}
-
-/// A comma-separated field's words; an empty one is kept, for whoever minds.
-fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
-}
-
-/// One too large for any number is still one: the largest.
-fn parse_length(value: &[u8]) -> Result<u64, HeadError> {
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    if !digits {
-        return Err(HeadError::Malformed("Content-Length is not a number"));
-    }
-    Ok(value.iter().fold(0_u64, |length, digit| {
-        length
-            .saturating_mul(10)
-            .saturating_add(u64::from(digit - b'0'))
-    }))
 }
 
 /// Origin form; absolute form, whose authority then takes the place of `Host`; or `*`, the server as a whole (RFC 9112,
@@ -498,7 +412,7 @@ mod tests {
         assert_eq!(head.request.method, Method::Post);
         assert_eq!(head.request.target.path(), "/api/logs");
         assert_eq!(head.request.host.as_deref(), Some("board.local:8443"));
-        assert_eq!(head.body, BodyLength::Exactly(12));
+        assert_eq!(head.body, Framing::Length(12));
         assert!(head.keep_alive);
     }
 
