@@ -66,16 +66,22 @@ copyright() {
         '' \
         'Files: *' \
         "Copyright: $(date -ud "@$(epoch)" +%Y) the authors of postern" \
-        'License: none-stated' \
-        '' \
-        'License: none-stated' \
-        ' The authors of postern have not stated a license. The libraries that it is built' \
-        ' and tested with have their own; these are they, by name and version:' \
+        'License: MIT or Apache-2.0' \
+        'Comment:' \
+        ' The libraries that it is built and tested with have licenses of their own. These' \
+        ' are they, by name and version:' \
         ' .'
     awk '
         /^name = / { gsub(/"/, "", $3); name = $3 }
         /^version = / { gsub(/"/, "", $3); if (name != "" && name != "postern") print "  " name " " $3; name = "" }
     ' "$top/Cargo.lock"
+    printf '%s\n' '' 'License: MIT'
+    # A field's empty line is a point.
+    sed -e 1,4d -e 's/^$/./' -e 's/^/ /' "$top/LICENSE-MIT"
+    printf '%s\n' '' \
+        'License: Apache-2.0' \
+        ' On a Debian system its text is in /usr/share/common-licenses/Apache-2.0, elsewhere' \
+        ' at https://www.apache.org/licenses/LICENSE-2.0.'
 }
 
 # The time that all files get: of the commit, unless SOURCE_DATE_EPOCH says another.
