@@ -39,6 +39,11 @@ stage_tree() {
     doc=$dest/usr/share/doc/postern
     put 0644 "$top/README.md" "$doc/README.md"
     put 0644 "$top/board/$board/README.md" "$doc/README.board.md"
+    # Whoever has only the board has no other documents. Packed, for a flash partition.
+    local document
+    for document in "$top"/docs/*.md; do
+        gzip -9n <"$document" | put 0644 - "$doc/docs/${document##*/}.gz"
+    done
     copyright | put 0644 - "$doc/copyright"
     same_times "$dest"
 }

@@ -50,7 +50,7 @@ watched() {
 }
 stopped() { systemctl reload postern && systemctl restart postern && answers 8443 && systemctl stop postern && same "$(unit Result)" success; }
 on_443() {
-    # As board/README.md has it.
+    # As docs/boards.md has it.
     systemctl enable postern.socket && systemctl stop postern && systemctl start postern.socket postern || return 1
     answers 443 && not answers 8443
 }
