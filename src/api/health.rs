@@ -6,6 +6,7 @@ use serde_json::json;
 use super::error::ApiError;
 use super::responses::json_response;
 use super::{Api, Caller, Outcome};
+use crate::config::HttpsUrl;
 use crate::device::advisories::State;
 use crate::http::request::Request;
 use crate::journal::Room;
@@ -49,7 +50,7 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         update_version: update.as_ref().map(|update| update.version.to_string()),
         update_url: update
             .as_ref()
-            .and_then(|update| update.url.as_ref().map(|url| url.as_str())),
+            .and_then(|update| update.url.as_ref().map(HttpsUrl::as_str)),
     };
     Ok(Outcome::Response(json_response(200, &body)))
 }

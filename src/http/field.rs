@@ -90,6 +90,7 @@ impl Fields {
     }
 
     /// The values of the fields with this name.
+    #[must_use]
     pub fn values(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &str> {
         let text = |part: &Range<u16>| self.part(usize::from(part.start)..usize::from(part.end));
         self.parts
@@ -105,7 +106,7 @@ impl Fields {
 ///
 /// # Errors
 /// The line, without its CRLF, is no field.
-pub fn parse_field(line: &[u8]) -> Result<(&[u8], &[u8]), FieldError> {
+pub(super) fn parse_field(line: &[u8]) -> Result<(&[u8], &[u8]), FieldError> {
     let (name, rest) = split_token(line);
     let (false, Some(value)) = (name.is_empty(), rest.strip_prefix(b":")) else {
         return Err(FieldError::Name);
@@ -118,7 +119,7 @@ pub fn parse_field(line: &[u8]) -> Result<(&[u8], &[u8]), FieldError> {
 }
 
 /// The token (RFC 9110, section 5.6.2) that `text` begins with, perhaps empty, and the rest.
-pub fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
     // A plain loop: made for size, `position` costs a call for each byte.
     let mut end = 0;
     while let Some(byte) = text.get(end)
@@ -158,13 +159,13 @@ const IS_TOKEN: [bool; 256] = {
 };
 
 /// `text` without the spaces and tabs that it begins with; nothing else is whitespace in HTTP.
-pub fn skip_blank(text: &[u8]) -> &[u8] {
+pub(super) fn skip_blank(text: &[u8]) -> &[u8] {
     let start = text.iter().position(|byte| !is_blank(*byte));
     &text[start.unwrap_or(text.len())..]
 }
 
 /// A byte of a field's value or of a quoted string: no control character but the tab.
-pub const fn is_text(byte: u8) -> bool {
+pub(super) const fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 

@@ -220,12 +220,12 @@ impl Connection {
         match outcome {
             Outcome::Response(answer) => {
                 if let Phase::Waiting(manner) = self.phase {
-                    self.answer(api, answer, manner, now);
+                    self.answer(api, &answer, manner, now);
                 }
                 Turn::More
             }
             Outcome::Stream(head, stream) => {
-                self.open(api, head, stream, now);
+                self.open(api, &head, stream, now);
                 Turn::More
             }
             Outcome::Commit(commit) => {
@@ -336,7 +336,7 @@ impl Connection {
             Err(error) => {
                 match api.charge_malformed(self.peer) {
                     Ok(()) => self.refuse(api, error.status(), &error.to_string(), now),
-                    Err(limit) => self.answer(api, limit.response(), LAST_WORDS, now),
+                    Err(limit) => self.answer(api, &limit.response(), LAST_WORDS, now),
                 }
                 return Step::Go;
             }
@@ -387,7 +387,7 @@ impl Connection {
                 // Refused unread. The request limit goes first: it must not be possible to dodge it with a large body.
                 match verdict {
                     Err(limit) if limit.status == 429 => {
-                        self.answer(api, limit, LAST_WORDS, now);
+                        self.answer(api, &limit, LAST_WORDS, now);
                     }
                     _ => self.refuse(api, error.status(), &error.to_string(), now),
                 }
@@ -397,7 +397,7 @@ impl Connection {
         if head.expects_continue && !body.is_done() && self.link.inbound.is_empty() {
             if let Err(refusal) = verdict {
                 // The client has not sent its body yet and need not.
-                self.answer(api, refusal, LAST_WORDS, now);
+                self.answer(api, &refusal, LAST_WORDS, now);
                 return Step::Go;
             }
             self.link.queue(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
@@ -467,7 +467,7 @@ impl Connection {
         let call = match verdict {
             Ok(call) => call,
             Err(refusal) => {
-                self.answer(api, refusal, manner, now);
+                self.answer(api, &refusal, manner, now);
                 return Step::Go;
             }
         };
@@ -489,16 +489,16 @@ impl Connection {
     /// Refuses in words and closes: after this nobody knows where the next request would begin.
     fn refuse(&mut self, api: &Api, status: u16, detail: &str, now: Instant) {
         let error = ApiError::Protocol(status, detail.to_owned());
-        self.answer(api, error.response(), LAST_WORDS, now);
+        self.answer(api, &error.response(), LAST_WORDS, now);
     }
 
-    fn answer(&mut self, api: &Api, answer: Response, manner: Manner, now: Instant) {
+    fn answer(&mut self, api: &Api, answer: &Response, manner: Manner, now: Instant) {
         self.count(api, answer.status);
         let manner = Manner {
             keep_alive: manner.keep_alive && !self.leaving,
             ..manner
         };
-        self.link.queue(render(&answer, manner));
+        self.link.queue(render(answer, manner));
         self.phase = Phase::Answering(if manner.keep_alive {
             Then::NextRequest
         } else {
@@ -508,16 +508,16 @@ impl Connection {
     }
 
     /// The answer is a stream: its head is sent here, and what follows by the hub.
-    fn open(&mut self, api: &Api, head: Response, stream: Box<Stream>, now: Instant) {
+    fn open(&mut self, api: &Api, head: &Response, stream: Box<Stream>, now: Instant) {
         if !self.place.stream() {
             let busy = ApiError::Busy(RETRY_STREAMS).response();
-            return self.answer(api, busy, LAST_WORDS, now);
+            return self.answer(api, &busy, LAST_WORDS, now);
         }
         // By a ticket too.
         self.is_known = true;
         self.count(api, head.status);
         let head = match stream.encoding {
-            Encoding::WebSocket => render_upgrade(&head),
+            Encoding::WebSocket => render_upgrade(head),
             Encoding::JsonLines { chunked } | Encoding::ServerSentEvents { chunked } => {
                 // HTTP/1.0 does not know chunks: there the end of the connection ends the body.
                 let framing = if chunked {
@@ -525,7 +525,7 @@ impl Connection {
                 } else {
                     Framing::UntilClose
                 };
-                render_head(&head, framing)
+                render_head(head, framing)
             }
         };
         self.link.queue(head);

@@ -132,10 +132,8 @@ impl Link {
                 return Ok(body.into_bytes());
             }
             if !self.fill()? {
-                return match body.may_end() {
-                    true => Ok(body.into_bytes()),
-                    false => Err(Failure::Http),
-                };
+                let whole = body.may_end().then(|| body.into_bytes());
+                return whole.ok_or(Failure::Http);
             }
         }
     }
