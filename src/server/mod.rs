@@ -7,6 +7,8 @@ mod connection;
 mod doors;
 mod found;
 mod holder;
+#[doc(hidden)]
+pub mod hot_paths;
 mod housekeeper;
 mod inherited;
 mod link;
