@@ -21,6 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use rustls::crypto::{CryptoProvider, ring as provider};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{CipherSuite, SupportedCipherSuite};
 
 use crate::api::CertificateTrouble;
 use crate::clock::Timestamp;
@@ -313,7 +314,41 @@ fn server_config(key: &Arc<CertifiedKey>) -> Result<Arc<ServerConfig>, TlsError>
 }
 
 fn crypto() -> Arc<CryptoProvider> {
-    Arc::new(provider::default_provider())
+    let mut provider = provider::default_provider();
+    prefer(&mut provider.cipher_suites, has_aes());
+    Arc::new(provider)
+}
+
+/// Puts first what is cheap on this processor. Without instructions for AES that is ChaCha20: on an ARMv6 AES costs 2.4 times
+/// as much a request (docs/decisions.md). Both are as strong.
+fn prefer(suites: &mut [SupportedCipherSuite], has_aes: bool) {
+    let is_chacha = |suite: &SupportedCipherSuite| {
+        matches!(
+            suite.suite(),
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+                | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+                | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+        )
+    };
+    suites.sort_by_key(|suite| is_chacha(suite) == has_aes);
+}
+
+/// Whether the processor has instructions for AES that ring uses. A Raspberry Pi has them from the fifth on.
+#[cfg(target_arch = "aarch64")]
+fn has_aes() -> bool {
+    std::arch::is_aarch64_feature_detected!("aes")
+}
+
+/// Whether the processor has instructions for AES that ring uses.
+#[cfg(target_arch = "x86_64")]
+fn has_aes() -> bool {
+    std::arch::is_x86_feature_detected!("aes")
+}
+
+/// ring uses none on other processors.
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+const fn has_aes() -> bool {
+    false
 }
 
 /// What the two files look like; `None`: missing, or not to be looked at.

@@ -18,6 +18,19 @@ fn own(dir: &Path, now: Timestamp) -> Certificate {
 }
 
 #[test]
+fn the_suite_that_this_processor_is_quick_at_comes_first() {
+    for (has_aes, first) in [
+        (true, CipherSuite::TLS13_AES_256_GCM_SHA384),
+        (false, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
+    ] {
+        let mut suites = provider::ALL_CIPHER_SUITES.to_vec();
+        prefer(&mut suites, has_aes);
+        assert_eq!(suites[0].suite(), first);
+        assert_eq!(suites.len(), provider::ALL_CIPHER_SUITES.len());
+    }
+}
+
+#[test]
 fn the_own_certificate_is_made_once_and_kept() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = own(dir.path(), RELEASE_EPOCH).fingerprint();
