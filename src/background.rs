@@ -1,7 +1,7 @@
 //! Threads whose work comes after that of others. A priority is of one thread alone (setpriority(2), "C library/kernel
 //! differences"). Where lowering it is forbidden, the thread goes on as it is.
 
-use rustix::process::setpriority_process;
+use rustix::process::{getpriority_process, setpriority_process};
 
 /// Gives this thread the lowest priority: for work that nobody waits for.
 pub fn yield_to_all() {
@@ -14,6 +14,9 @@ pub fn yield_to_requests() {
     lower_to(5);
 }
 
+/// To this niceness, unless it is that low already.
 fn lower_to(niceness: i32) {
-    let _ = setpriority_process(None, niceness);
+    if getpriority_process(None).is_ok_and(|now| now < niceness) {
+        let _ = setpriority_process(None, niceness);
+    }
 }

@@ -130,15 +130,20 @@ def panel(section: dict, top: int, parts: list[str]) -> int:
                 text(WIDTH - MARGIN, middle, f"× {row['ratio']:.2f}", fill=judgement(section, row), weight="bold", anchor="end")
             )
             if row["limit"]:
-                parts.append(text(WIDTH - MARGIN, middle + 14, f"limit {row['limit']:g}", fill=PALE, size=10, anchor="end"))
+                parts.append(text(WIDTH - MARGIN, middle + 14, f"limit {row['limit']:.3g}", fill=PALE, size=10, anchor="end"))
         y += GROUP_GAP
     return bottom + PANEL_FOOT - top
+
+
+def is_met(section: dict, row: dict) -> bool:
+    """Whether a ratio keeps its limit."""
+    return row["ratio"] >= row["limit"] if section["more_is_better"] else row["ratio"] <= row["limit"]
 
 
 def judgement(section: dict, row: dict) -> str:
     """The colour of a ratio."""
     if row["limit"]:
-        return BETTER if row["ratio"] < row["limit"] else WORSE
+        return BETTER if is_met(section, row) else WORSE
     if abs(row["ratio"] - 1) <= ALIKE or section["measured"] != "postern":
         return INK
     return BETTER if (row["ratio"] >= 1) == section["more_is_better"] else WORSE

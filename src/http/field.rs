@@ -16,6 +16,8 @@ pub enum FieldError {
 pub struct Fields {
     /// ASCII.
     head: String,
+    /// Whether it was so from the beginning.
+    was_ascii: bool,
     /// Of each field its name and its value.
     parts: Vec<(Range<u16>, Range<u16>)>,
 }
@@ -33,15 +35,23 @@ impl Fields {
     #[must_use]
     pub fn of(head: &[u8]) -> Self {
         let mut head = head.to_vec();
-        if !head.is_ascii() {
+        let was_ascii = head.is_ascii();
+        if !was_ascii {
             head.iter_mut()
                 .filter(|byte| !byte.is_ascii())
                 .for_each(|byte| *byte = b'?');
         }
         Self {
             head: String::from_utf8(head).unwrap_or_default(),
+            was_ascii,
             parts: Vec::with_capacity(USUAL_FIELDS),
         }
+    }
+
+    /// Whether no byte of the head was replaced.
+    #[must_use]
+    pub const fn was_ascii(&self) -> bool {
+        self.was_ascii
     }
 
     /// How many there are.

@@ -1,8 +1,8 @@
 //! The head of a response, for those who ask a server: bytes to what they must know of it. No I/O.
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
-use super::field::Fields;
+use super::field::{Fields, is_text};
 use super::framing::{Framing, FramingFields};
 use super::request_head::HeadError;
 
@@ -33,7 +33,7 @@ impl ResponseHead {
             return Ok(None);
         };
         let bytes = &bytes[..end + 4];
-        let mut start = memchr(b'\r', bytes).unwrap_or(end);
+        let mut start = memmem::find(bytes, b"\r\n").unwrap_or(end);
         let (status, http_1_0) = status_line(&bytes[..start])?;
         let mut framing = FramingFields::default();
         let mut fields = Fields::of(bytes);
@@ -64,7 +64,9 @@ impl ResponseHead {
     /// After how many seconds to ask again, if it says so.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
-        self.fields.values("Retry-After").next()?.parse().ok()
+        let seconds = self.fields.values("Retry-After").next()?;
+        let digits = seconds.bytes().all(|byte| byte.is_ascii_digit());
+        seconds.parse().ok().filter(|_| digits)
     }
 }
 
@@ -77,7 +79,7 @@ fn status_line(line: &[u8]) -> Result<(u16, bool), HeadError> {
         return Err(STATUS_LINE);
     };
     // Some leave out the space, too, when they give no reason.
-    if !matches!(rest.get(4), None | Some(b' ')) {
+    if !matches!(rest.get(4), None | Some(b' ')) || !rest.iter().copied().all(is_text) {
         return Err(STATUS_LINE);
     }
     let code = std::str::from_utf8(code).ok();
@@ -152,10 +154,15 @@ mod tests {
             "HTTP/1.1 2000 OK\r\n\r\n",
             "HTTP/1.1  200 OK\r\n\r\n",
             "HTTP/1.1\r\n\r\n",
+            "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 200 O\rXContent-Length: 3\r\n\r\n",
         ] {
             assert!(ResponseHead::read(text.as_bytes()).is_err(), "{text}");
         }
         assert!(ResponseHead::read(b"HTTP/1.1 200\r\n\r\n").is_ok());
+        let signed = b"HTTP/1.1 429 X\r\nRetry-After: +12\r\n\r\n";
+        let signed = ResponseHead::read(signed).unwrap().unwrap();
+        assert_eq!(signed.retry_after(), None);
         let many = "A: b\r\n".repeat(100);
         assert_eq!(framing(&many), None);
     }

@@ -319,8 +319,8 @@ fn crypto() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-/// Puts first what is cheap on this processor. Without instructions for AES that is ChaCha20: on an ARMv6 AES costs 2.4 times
-/// as much a request (docs/decisions.md). Both are as strong.
+/// Puts first what is cheap on this processor. Without instructions for AES that is `ChaCha20`: on an `ARMv6` AES
+/// costs more than twice as much a request (docs/speed.md). Both are as strong.
 fn prefer(suites: &mut [SupportedCipherSuite], has_aes: bool) {
     let is_chacha = |suite: &SupportedCipherSuite| {
         matches!(
@@ -345,7 +345,7 @@ fn has_aes() -> bool {
     std::arch::is_x86_feature_detected!("aes")
 }
 
-/// ring uses none on other processors.
+/// ring uses none on the other processors that postern is built for.
 #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
 const fn has_aes() -> bool {
     false

@@ -47,7 +47,10 @@ pub fn ask(
     Ok(Reply {
         status: head.status,
         tag: text("ETag").map(str::to_owned),
-        location: text("Location").map(str::to_owned),
+        // A question mark in the place of another byte would begin a query.
+        location: text("Location")
+            .filter(|_| head.fields.was_ascii())
+            .map(str::to_owned),
         body: match head.status {
             200 => link.body(head.framing, limit)?,
             _ => Vec::new(),
