@@ -347,5 +347,4 @@ pub const OMITTED: Duration = Duration::from_secs(5 * 60);
 pub const RETRY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
-#[path = "book_tests.rs"]
 pub(in crate::audit) mod tests;

@@ -283,5 +283,4 @@ const SOON: Duration = Duration::from_secs(1);
 const LAZY: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-#[path = "queue_tests.rs"]
 mod tests;

@@ -427,5 +427,4 @@ const TAIL: u64 = MAX_BATCH + 16 * MAX_LINE as u64;
 pub const MOST_ASIDE: usize = 4;
 
 #[cfg(test)]
-#[path = "shelf_tests.rs"]
 mod tests;

@@ -253,5 +253,4 @@ pub const MOST_SHOWN: usize = 20;
 const ATTEMPTS: usize = 5;
 
 #[cfg(test)]
-#[path = "verify_tests.rs"]
 mod tests;

@@ -381,5 +381,4 @@ const MAX_PACKAGES: usize = 50_000;
 const MAX_VERSIONS: usize = 64;
 
 #[cfg(test)]
-#[path = "packages_tests.rs"]
 mod tests;

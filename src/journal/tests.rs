@@ -1,5 +1,7 @@
 //! The journal's promises, kept by writer, storage and replay together.
 
+mod ask;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::format::{FRAMES_START, MAX_PAYLOAD, Salt, encode, headers, samples};

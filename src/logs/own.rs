@@ -326,5 +326,4 @@ const CUT: &str = "…";
 const PATIENCE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
-#[path = "own_tests.rs"]
 mod tests;

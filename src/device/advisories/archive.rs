@@ -79,5 +79,4 @@ pub fn each(file: File, step: &mut Step) -> Result<(), Broken> {
 const MAX_NAME: usize = 512;
 
 #[cfg(test)]
-#[path = "archive_tests.rs"]
 pub mod tests;

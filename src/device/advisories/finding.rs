@@ -209,5 +209,4 @@ const COLLECTIONS: [&str; 9] = [
 ];
 
 #[cfg(test)]
-#[path = "finding_tests.rs"]
 mod tests;

@@ -384,5 +384,4 @@ const MOST_TOLD: usize = 3;
 const MAX_TOLD: usize = 300;
 
 #[cfg(test)]
-#[path = "folder_tests.rs"]
 mod tests;

@@ -326,9 +326,4 @@ const MAX_OBJECTS: usize = 16 * 1024;
 const MAX_VALUES: usize = 100_000;
 
 #[cfg(test)]
-#[path = "osv_judge_tests.rs"]
-mod judge_tests;
-
-#[cfg(test)]
-#[path = "osv_tests.rs"]
 mod tests;

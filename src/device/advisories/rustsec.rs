@@ -390,5 +390,4 @@ const MAX_FRONT: usize = 64 * 1024;
 const MAX_DEPTH: u32 = 16;
 
 #[cfg(test)]
-#[path = "rustsec_tests.rs"]
 mod tests;

@@ -104,39 +104,4 @@ const STACK: usize = 512 * 1024;
 const MAX_DOUBLINGS: u32 = 5;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: u64 = 60;
-
-    fn minutes(wait: Duration) -> u64 {
-        wait.as_secs() / MINUTE
-    }
-
-    #[test]
-    fn the_feed_is_asked_each_six_hours_or_so_and_not_at_once() {
-        let pace = Pace::REAL;
-        for (chance, first, period) in [(0, 1, 330), (128, 1, 360), (255, 2, 390)] {
-            assert_eq!(minutes(pace.before_the_first(chance)), first);
-            assert_eq!(minutes(pace.after(&Ok(()), 0, chance)), period);
-        }
-    }
-
-    #[test]
-    fn after_failures_it_is_asked_ever_more_seldom_and_never_oftener_than_each_quarter_of_an_hour()
-    {
-        let failed = Err(Failure::Time);
-        let waits: Vec<_> = (1..9)
-            .map(|failures| minutes(Pace::REAL.after(&failed, failures, 0)))
-            .collect();
-        assert_eq!(waits, [15, 30, 60, 120, 240, 360, 360, 360]);
-        assert_eq!(minutes(Pace::REAL.after(&failed, u32::MAX, 255)), 405);
-        assert_eq!(minutes(Pace::REAL.after(&failed, 1, 255)), 16);
-    }
-
-    #[test]
-    fn a_clock_that_is_not_set_is_looked_at_again_soon() {
-        let outcome = Err(Failure::Clock);
-        assert_eq!(minutes(Pace::REAL.after(&outcome, 99, 255)), 1);
-    }
-}
+mod tests;

@@ -280,5 +280,4 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const MAX_COMPLAINT: usize = 1024;
 
 #[cfg(test)]
-#[path = "journald_tests.rs"]
 mod tests;

@@ -243,5 +243,4 @@ const BUFFER: usize = 16 * 1024;
 const AGAIN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
-#[path = "kmsg_tests.rs"]
 mod tests;

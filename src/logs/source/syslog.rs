@@ -273,5 +273,4 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const TABLE_BYTES: u64 = 512 * 1024;
 
 #[cfg(test)]
-#[path = "syslog_tests.rs"]
 mod tests;

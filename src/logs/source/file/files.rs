@@ -295,5 +295,4 @@ const MAX_FILES: usize = 64;
 const MAX_OLD: usize = MAX_FILES;
 
 #[cfg(test)]
-#[path = "files_tests.rs"]
 mod tests;

@@ -304,5 +304,4 @@ const MAX_OLD: usize = 8;
 const MAX_LOOKED_AT: usize = 10_000;
 
 #[cfg(test)]
-#[path = "follower_tests.rs"]
 mod tests;

@@ -262,5 +262,4 @@ const MAX_TAIL: usize = 8 * 1024;
 const KEPT_CAPACITY: usize = 16 * 1024;
 
 #[cfg(test)]
-#[path = "record_tests.rs"]
 mod tests;

@@ -354,5 +354,4 @@ const MAX_ZONE: i128 = 14 * 60 * 60 * 1000;
 const TOLERANCE: i128 = 60 * 1000;
 
 #[cfg(test)]
-#[path = "message_tests.rs"]
 mod tests;
