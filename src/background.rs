@@ -11,10 +11,12 @@ pub fn yield_to_all() {
 /// Lets this thread come after those that answer requests, for work that takes long: it gets a third of what one of them gets
 /// (sched(7), "The nice value"), so that whoever waits for it is not starved on a board with one core.
 pub fn yield_to_requests() {
-    lower_to(5);
+    if let Ok(now) = getpriority_process(None) {
+        lower_to(now + 5);
+    }
 }
 
-/// To this niceness, unless it is that low already.
+/// To this niceness, unless it is that low already. Above 19 the system takes it for 19.
 fn lower_to(niceness: i32) {
     if getpriority_process(None).is_ok_and(|now| now < niceness) {
         let _ = setpriority_process(None, niceness);

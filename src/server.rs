@@ -134,7 +134,7 @@ impl Server {
         let admission = Admission::new(room.network, config.max_connections_per_ip);
         let local_admission = Admission::local(room.local);
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let bcrypt_at_once = cores.min(MAX_BCRYPTS);
+        let bcrypt_at_once = bcrypts_on(cores);
         let (api, first_password) =
             assembly::assemble(&config, world, bcrypt_at_once, admission.total())?;
         Self::open(
@@ -441,6 +441,12 @@ fn start_workers(
     Ok((mailboxes, threads))
 }
 
+/// How many runs of bcrypt go on at once, with that many cores. They leave one to the requests, if there are two: a run
+/// takes a tenth of a second and more, and lets whoever shares its core wait for some milliseconds.
+fn bcrypts_on(cores: usize) -> usize {
+    cores.saturating_sub(1).clamp(1, MAX_BCRYPTS)
+}
+
 /// How long the banner waits for log sources to say what they do, which they do at once unless something hangs.
 const SETTLING: Duration = Duration::from_millis(500);
 
@@ -453,5 +459,8 @@ const MIN_HANDSHAKE_RPS: u32 = 50;
 /// And so many at once.
 const MIN_HANDSHAKE_BURST: u32 = 512;
 
-/// Two at once keep two cores busy; more would only make each slower.
+/// Memory and patience for more are not there on a board; the others wait their turn.
 const MAX_BCRYPTS: usize = 2;
+
+#[cfg(test)]
+mod tests;

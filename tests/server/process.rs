@@ -109,6 +109,26 @@ impl Running {
         std::fs::read_dir(tasks).expect("threads").count()
     }
 
+    /// The niceness of the threads whose names begin so (proc(5), /proc/pid/stat).
+    fn niceness(&self, name: &str) -> Vec<i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("threads");
+        let stats = tasks.map(|task| {
+            let stat = task.expect("a thread").path().join("stat");
+            std::fs::read_to_string(stat).expect("its figures")
+        });
+        let of_name = stats.filter_map(|stat| {
+            let (before, figures) = stat.rsplit_once(") ")?;
+            let (_, its_name) = before.split_once('(')?;
+            its_name.starts_with(name).then(|| figures.to_owned())
+        });
+        of_name
+            .map(|figures| {
+                let niceness = figures.split(' ').nth(16).expect("the 19th figure");
+                niceness.parse().expect("a number")
+            })
+            .collect()
+    }
+
     fn end(mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
         self.child.wait().expect("waited")
@@ -140,6 +160,23 @@ fn sigterm_and_sigint_end_it_with_0_and_sighup_does_not() {
         assert_eq!(status.code(), Some(0), "{signal:?}");
         assert!(!bench.state().join("postern.sock").exists());
     }
+}
+
+#[test]
+fn bcrypts_threads_come_after_those_that_answer() {
+    let bench = Bench::new();
+    let running = bench.start();
+    running.is_served();
+    let workers = running.niceness("worker-");
+    let passwords = running.niceness("password-");
+    assert!(!workers.is_empty() && !passwords.is_empty());
+    // However nice the tests themselves are: a niceness goes no further than 19.
+    let last = *workers.iter().max().expect("a worker");
+    let later = (last + 5).min(19);
+    assert!(
+        passwords.iter().all(|&niceness| niceness >= later),
+        "workers have {workers:?}, bcrypt's threads {passwords:?}"
+    );
 }
 
 #[test]
