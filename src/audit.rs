@@ -2,18 +2,20 @@
 //! chained by hashes, so that one that was taken out or changed shows.
 //!
 //! An event never waits for the disk and never fails whoever caused it. It goes into a bounded [`queue`]; a thread gives
-//! it a number and its place in the chain ([`book`]) and writes it within a second, or a failure within ten, many at once,
-//! to files that are rotated ([`shelf`]).
+//! it a number and its place in the chain ([`writer`]) and writes it within a second, or a failure within ten, many at once,
+//! to files that are rotated ([`files`]).
 
-mod book;
 mod check;
 mod event;
-mod kept;
+mod files;
+mod folder;
 mod line;
 mod queue;
+mod rare;
 mod read;
-mod shelf;
+mod tail;
 mod verify;
+mod writer;
 
 use std::io;
 use std::path::Path;
@@ -25,35 +27,36 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 pub use event::{Event, JtiPrefix, Kind, Origin, Outcome, Token, User};
+pub use files::MOST_ASIDE;
+pub use folder::{FILES, NAME};
 #[cfg(test)]
-use line::Link;
+use line::ChainLink;
 pub(crate) use line::{member, raw_member};
-pub use shelf::{FILES, MOST_ASIDE, NAME};
-pub use verify::{Problem, Report, verify};
+pub use verify::{ChainProblem, ChainReport, verify};
 
 use crate::clock::Clock;
-use book::Book;
 use check::Check;
-use queue::Entrance;
-use read::Page;
-use shelf::{Calls, Real, Shelf};
+use files::{AuditFiles, FileCalls, RealCalls};
+use queue::EventQueue;
+use read::EntryPage;
+use writer::AuditWriter;
 
 /// The audit log of a running server. Dropped without [`Audit::stop`], it writes what waits.
 pub struct Audit {
-    shared: Arc<Shared>,
+    shared: Arc<AuditInner>,
     /// Who came in by Basic of late, and when.
     lately: Mutex<Vec<(Origin, Instant)>>,
     /// How often each of [`Kind::ALL`] has happened, entry or not.
     counts: [AtomicU64; Kind::ALL.len()],
 }
 
-struct Shared {
+struct AuditInner {
     clock: Arc<Clock>,
-    entrance: Mutex<Entrance>,
+    queue: Mutex<EventQueue>,
     /// Signalled by news, and by the end.
     news: Condvar,
-    /// Taken before the entrance, and held while the disk is waited for.
-    book: Mutex<Book>,
+    /// Taken before the queue, and held while the disk is waited for.
+    writer: Mutex<AuditWriter>,
     healthy: AtomicBool,
     /// Whether nobody else was seen to write here.
     ours: AtomicBool,
@@ -74,7 +77,7 @@ impl Audit {
         clock: Arc<Clock>,
         used_before: bool,
     ) -> io::Result<Self> {
-        Self::open_with(folder, bytes, clock, used_before, Box::new(Real))
+        Self::open_with(folder, bytes, clock, used_before, Box::new(RealCalls))
     }
 
     fn open_with(
@@ -82,15 +85,15 @@ impl Audit {
         bytes: u64,
         clock: Arc<Clock>,
         used_before: bool,
-        calls: Box<dyn Calls>,
+        calls: Box<dyn FileCalls>,
     ) -> io::Result<Self> {
         let now = Instant::now();
         // The share of what is rare is as large as a file.
         let limit = bytes / (FILES as u64 + 1);
-        let shelf = Shelf::new(folder, limit, calls);
-        let shared = Arc::new(Shared {
-            entrance: Mutex::new(Entrance::new(now)),
-            book: Mutex::new(Book::new(shelf, limit, clock.clone(), used_before)),
+        let files = AuditFiles::new(folder, limit, calls);
+        let shared = Arc::new(AuditInner {
+            queue: Mutex::new(EventQueue::new(now)),
+            writer: Mutex::new(AuditWriter::new(files, limit, clock.clone(), used_before)),
             clock,
             news: Condvar::new(),
             healthy: AtomicBool::new(true),
@@ -127,9 +130,9 @@ impl Audit {
         }
         // Before the lock: telling the time may take its own, for it may log.
         let body = event.body(kind, &shared.clock);
-        let mut entrance = shared.entrance.lock();
-        entrance.put(kind, event.likeness(kind), body, now);
-        if entrance.news {
+        let mut queue = shared.queue.lock();
+        queue.put(kind, event.likeness(kind), body, now);
+        if queue.news {
             shared.news.notify_one();
         }
     }
@@ -158,9 +161,9 @@ impl Audit {
     /// The file system's.
     pub fn page(&self, before: u64, limit: usize) -> io::Result<Vec<String>> {
         let now = Instant::now();
-        let mut book = self.shared.book.lock();
-        book.take(&mut || self.shared.entrance.lock().take(now, now), now);
-        book.page(before, limit)
+        let mut writer = self.shared.writer.lock();
+        writer.take(&mut || self.shared.queue.lock().take(now, now), now);
+        writer.page(before, limit)
     }
 
     /// How often each kind of event has happened since the start, whether it got an entry or not.
@@ -189,8 +192,8 @@ impl Audit {
     /// for the disk then.
     pub fn begin(&self) {
         let now = Instant::now();
-        let mut book = self.shared.book.lock();
-        book.begin(&mut || self.shared.entrance.lock().take(now, now), now);
+        let mut writer = self.shared.writer.lock();
+        writer.begin(&mut || self.shared.queue.lock().take(now, now), now);
     }
 
     /// Writes all that waits. What happens later is not recorded any more. Waits for the disk.
@@ -201,12 +204,12 @@ impl Audit {
 
 impl Drop for Audit {
     fn drop(&mut self) {
-        self.shared.entrance.lock().closed = true;
+        self.shared.queue.lock().closed = true;
         self.shared.news.notify_one();
     }
 }
 
-impl Shared {
+impl AuditInner {
     fn run(&self, mut next: Option<Instant>) {
         let mut checked: Option<Instant> = None;
         loop {
@@ -218,13 +221,13 @@ impl Shared {
             // What the check finds it tells nobody here.
             let look = now + check::AGAIN;
             let until = next.map_or(look, |next| next.min(look));
-            let mut entrance = self.entrance.lock();
-            while !entrance.news && !entrance.closed && Instant::now() < until {
-                self.news.wait_until(&mut entrance, until);
+            let mut queue = self.queue.lock();
+            while !queue.news && !queue.closed && Instant::now() < until {
+                self.news.wait_until(&mut queue, until);
             }
-            entrance.news = false;
-            let closed = entrance.closed;
-            drop(entrance);
+            queue.news = false;
+            let closed = queue.closed;
+            drop(queue);
             if closed {
                 return self.finish();
             }
@@ -238,23 +241,23 @@ impl Shared {
 
     /// Says when there is more to do.
     fn work(&self, now: Instant) -> Option<Instant> {
-        let mut book = self.book.lock();
+        let mut writer = self.writer.lock();
         // After the end the folder may be another server's.
         if self.closed.load(Ordering::Acquire) {
             return None;
         }
-        let next = book.work(&mut || self.entrance.lock().take(now, now), now);
-        self.healthy.store(book.healthy(), Ordering::Relaxed);
-        self.ours.store(book.ours(), Ordering::Relaxed);
+        let next = writer.work(&mut || self.queue.lock().take(now, now), now);
+        self.healthy.store(writer.healthy(), Ordering::Relaxed);
+        self.ours.store(writer.ours(), Ordering::Relaxed);
         next
     }
 
     fn finish(&self) {
-        let mut book = self.book.lock();
+        let mut writer = self.writer.lock();
         if !self.closed.swap(true, Ordering::AcqRel) {
             let now = Instant::now();
             let all = now + queue::REFILL;
-            book.finish(&mut || self.entrance.lock().take(now, all), now);
+            writer.finish(&mut || self.queue.lock().take(now, all), now);
         }
     }
 }
@@ -264,7 +267,7 @@ impl Shared {
 /// # Errors
 /// The file system's.
 pub fn recent(folder: &Path, limit: usize) -> io::Result<Vec<String>> {
-    let mut page = Page::new(u64::MAX, limit);
+    let mut page = EntryPage::new(u64::MAX, limit);
     page.take_files(folder, u64::MAX)?;
     Ok(page.into_lines())
 }

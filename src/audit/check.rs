@@ -9,7 +9,7 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::STACK;
-use super::verify::{Report, verify};
+use super::verify::{ChainReport, verify};
 use crate::background;
 
 /// What the last check found.
@@ -99,7 +99,7 @@ impl Check {
     }
 }
 
-fn tell(report: &Report) {
+fn tell(report: &ChainReport) {
     if let Some(first) = report.problems.first() {
         log::error!(places = report.problem_count, file = first.file.as_str(), line = first.line, problem = first.what.as_str();
             "the audit log was changed, or is damaged; postern audit verify names every place");

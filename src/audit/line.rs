@@ -18,14 +18,14 @@ pub const NONE_BEFORE: &str = "0000000000000000000000000000000000000000000000000
 
 /// What chains a line to its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link<'a> {
+pub struct ChainLink<'a> {
     /// The entry's number.
     pub seq: u64,
     /// The hash of the line before.
     pub prev: &'a str,
 }
 
-impl<'a> Link<'a> {
+impl<'a> ChainLink<'a> {
     /// Reads a line without its line end; `None` if it is no entry. What is between the two members is not looked at.
     #[must_use]
     pub fn of(line: &'a [u8]) -> Option<Self> {

@@ -9,14 +9,14 @@
 use std::time::{Duration, Instant};
 
 use super::event::Kind;
-use super::kept::REPEATED;
 use super::line::raw_member;
+use super::rare::REPEATED;
 
 /// What has happened and is not taken yet.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub struct EventBatch {
     /// Entries without number and hash.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<QueuedEntry>,
     /// Events beside them.
     pub omitted: u64,
     /// When there will be an entry for what is counted by now.
@@ -25,7 +25,7 @@ pub struct Queue {
 
 /// What will be an entry.
 #[derive(Debug)]
-pub struct Entry {
+pub struct QueuedEntry {
     /// What happened.
     pub kind: Kind,
     /// Its members, but for number, count and hash.
@@ -36,7 +36,7 @@ pub struct Entry {
     pub delay: Duration,
 }
 
-impl Entry {
+impl QueuedEntry {
     /// Whether it is rare ([`Kind::is_rare`]).
     pub fn is_rare(&self) -> bool {
         Kind::is_rare(self.kind.name())
@@ -54,7 +54,7 @@ impl Entry {
 
 /// Leaves at most [`MOST_RARE`] rare ones: beyond it the kind that has most counts its oldest in its next, as in the kept file.
 /// So the newest of each stays, and none takes the last place of another.
-pub fn fold_rare(entries: &mut Vec<Entry>) {
+pub fn fold_rare(entries: &mut Vec<QueuedEntry>) {
     while entries.len() > MOST_RARE {
         let mut kinds: Vec<(usize, usize, Kind)> = Vec::new();
         for (at, entry) in entries.iter().enumerate().filter(|(_, it)| it.is_rare()) {
@@ -76,14 +76,14 @@ pub fn fold_rare(entries: &mut Vec<Entry>) {
     }
 }
 
-/// The queue's entrance.
+/// Events come in here, from any thread.
 #[derive(Debug)]
-pub struct Entrance {
-    queue: Queue,
+pub struct EventQueue {
+    batch: EventBatch,
     failures: Allowance,
     lock_outs: Allowance,
     /// What happened of late, the newest last.
-    likes: Vec<Like>,
+    likes: Vec<RepeatedEvents>,
     /// Something came that the writer has not been told of.
     pub news: bool,
     /// Nothing more will come.
@@ -92,7 +92,7 @@ pub struct Entrance {
 
 /// Events that are alike.
 #[derive(Debug)]
-struct Like {
+struct RepeatedEvents {
     likeness: String,
     kind: Kind,
     allowance: Allowance,
@@ -102,11 +102,11 @@ struct Like {
     due: Instant,
 }
 
-impl Entrance {
+impl EventQueue {
     /// Nothing has happened yet.
     pub fn new(now: Instant) -> Self {
         Self {
-            queue: Queue::default(),
+            batch: EventBatch::default(),
             failures: Allowance::new(FAILURES, now),
             lock_outs: Allowance::new(LOCK_OUTS, now),
             likes: Vec::new(),
@@ -129,7 +129,7 @@ impl Entrance {
                 let oldest = self.likes.remove(0);
                 self.tell(oldest, now);
             }
-            Like {
+            RepeatedEvents {
                 likeness,
                 kind,
                 allowance: Allowance::new(ALIKE, now),
@@ -154,11 +154,11 @@ impl Entrance {
     }
 
     /// Takes all that has happened, and what has been counted and is due by then.
-    pub fn take(&mut self, now: Instant, due_by: Instant) -> Queue {
+    pub fn take(&mut self, now: Instant, due_by: Instant) -> EventBatch {
         for at in 0..self.likes.len() {
             if self.likes[at].folded > 0 && self.likes[at].due <= due_by {
                 let like = &mut self.likes[at];
-                let told = Like {
+                let told = RepeatedEvents {
                     likeness: String::new(),
                     body: std::mem::take(&mut like.body),
                     folded: std::mem::take(&mut like.folded),
@@ -171,12 +171,12 @@ impl Entrance {
             }
         }
         let counted = self.likes.iter().filter(|like| like.folded > 0);
-        self.queue.due = counted.map(|like| like.due).min();
-        std::mem::take(&mut self.queue)
+        self.batch.due = counted.map(|like| like.due).min();
+        std::mem::take(&mut self.batch)
     }
 
     /// Has an entry made of what was counted.
-    fn tell(&mut self, like: Like, now: Instant) {
+    fn tell(&mut self, like: RepeatedEvents, now: Instant) {
         if let Some(others) = like.folded.checked_sub(1) {
             self.admit(like.kind, like.body, others, now);
         }
@@ -184,7 +184,7 @@ impl Entrance {
 
     /// Puts an entry in, that stands for so many others too; or counts all of them.
     fn admit(&mut self, kind: Kind, body: String, others: u64, now: Instant) {
-        let entries = &mut self.queue.entries;
+        let entries = &mut self.batch.entries;
         let admitted = match kind {
             _ if Kind::is_rare(kind.name()) => true,
             _ if is_full(entries) => false,
@@ -194,15 +194,15 @@ impl Entrance {
         };
         if !admitted {
             // In a flood the writer is not woken by each.
-            self.news |= self.queue.omitted == 0;
-            self.queue.omitted = self.queue.omitted.saturating_add(others).saturating_add(1);
+            self.news |= self.batch.omitted == 0;
+            self.batch.omitted = self.batch.omitted.saturating_add(others).saturating_add(1);
             return;
         }
         let delay = match kind {
             Kind::Failure => LAZY,
             _ => SOON,
         };
-        entries.push(Entry {
+        entries.push(QueuedEntry {
             kind,
             body,
             others,
@@ -214,7 +214,7 @@ impl Entrance {
 }
 
 /// Whether as many wait as may, of those that are not rare.
-fn is_full(entries: &[Entry]) -> bool {
+fn is_full(entries: &[QueuedEntry]) -> bool {
     entries.len() >= MOST && entries.iter().filter(|entry| !entry.is_rare()).count() >= MOST
 }
 

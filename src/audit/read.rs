@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::line::{Link, MAX_LINE};
-use super::shelf::{FILES, open, path};
+use super::folder::{FILES, open, path};
+use super::line::{ChainLink, MAX_LINE};
 
 /// Collects entries until there are enough.
-pub struct Page {
+pub struct EntryPage {
     before: u64,
     limit: usize,
     lines: Vec<String>,
@@ -16,7 +16,7 @@ pub struct Page {
     smallest: u64,
 }
 
-impl Page {
+impl EntryPage {
     /// At most `limit` entries with numbers below `before`.
     pub fn new(before: u64, limit: usize) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Page {
         if self.is_full() {
             return;
         }
-        let Some(Link { seq, .. }) = Link::of(line) else {
+        let Some(ChainLink { seq, .. }) = ChainLink::of(line) else {
             return;
         };
         self.smallest = self.smallest.min(seq);

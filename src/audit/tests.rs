@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::folder::path;
 use super::line::MAX_LINE;
-use super::shelf::path;
 use super::*;
 use crate::clock::{FakeTimeSource, Timestamp};
 use crate::journal::{ClientKey, Id};
@@ -110,7 +110,7 @@ fn a_time_that_is_not_known_is_not_passed_off_as_one() {
 #[test]
 fn a_flood_of_failures_costs_a_few_lines_and_is_counted() {
     let folder = tempfile::tempdir().unwrap();
-    let calls = book::tests::Faulty::default();
+    let calls = writer::tests::Faulty::default();
     let audit = Audit::open_with(
         folder.path(),
         SMALLEST,
@@ -165,16 +165,16 @@ fn each_of_a_hundred_password_changes_is_in_the_file_after_one_write() {
             ..Event::default()
         };
         // The writer waits: all of them are there at once.
-        let mut book = audit.shared.book.lock();
+        let mut writer = audit.shared.writer.lock();
         for _ in 0..changes {
             audit.record(Kind::PasswordChange, &event);
         }
         // What the writer does within a second. It is not the end, at which whatever waits is written.
         let now = Instant::now();
-        let mut take = || audit.shared.entrance.lock().take(now, now);
-        book.work(&mut take, now);
-        book.work(&mut take, now + Duration::from_secs(1));
-        drop(book);
+        let mut take = || audit.shared.queue.lock().take(now, now);
+        writer.work(&mut take, now);
+        writer.work(&mut take, now + Duration::from_secs(1));
+        drop(writer);
         let lines = recent(folder.path(), usize::MAX).unwrap();
         assert_eq!(lines.len(), changes);
         assert!(lines.iter().all(|line| !line.contains("repeated")));
@@ -264,7 +264,7 @@ fn pages_go_backwards(bytes: u64) {
         let page = audit.page(before, 7).unwrap();
         let numbers: Vec<u64> = page
             .iter()
-            .map(|line| Link::of(line.as_bytes()).unwrap().seq)
+            .map(|line| ChainLink::of(line.as_bytes()).unwrap().seq)
             .collect();
         assert!(numbers.len() <= 7 && numbers.is_sorted());
         let Some(first) = numbers.first() else { break };
@@ -321,7 +321,7 @@ proptest! {
         audit.stop();
         let after = recent(folder.path(), 1).unwrap();
         let hash = line::hash(newest.as_bytes());
-        prop_assert_eq!(Link::of(after.last().unwrap().as_bytes()).unwrap().prev, hash.as_str());
+        prop_assert_eq!(ChainLink::of(after.last().unwrap().as_bytes()).unwrap().prev, hash.as_str());
     }
 }
 

@@ -11,12 +11,12 @@ use std::path::Path;
 
 use ring::digest;
 
-use super::line::{Link, MAX_LINE, NONE_BEFORE, hex};
-use super::shelf::{FILES, NAME, open, path};
+use super::folder::{FILES, NAME, open, path};
+use super::line::{ChainLink, MAX_LINE, NONE_BEFORE, hex};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Report {
+pub struct ChainReport {
     /// How many files there are.
     pub files: usize,
     /// Lines that are entries.
@@ -33,14 +33,14 @@ pub struct Report {
     /// Bytes at the newest file's end that are no whole line.
     pub torn: u64,
     /// What is wrong, the oldest first; of many, the first [`MOST_SHOWN`].
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ChainProblem>,
     /// How many there are in all.
     pub problem_count: u64,
 }
 
 /// A place where the chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ChainProblem {
     /// The file's name.
     pub file: String,
     /// The line, counted from 1.
@@ -49,7 +49,7 @@ pub struct Problem {
     pub what: String,
 }
 
-impl Report {
+impl ChainReport {
     /// Whether nothing is wrong that can be seen.
     #[must_use]
     pub fn whole(&self) -> bool {
@@ -61,7 +61,7 @@ impl Report {
 ///
 /// # Errors
 /// The file system's; [`ErrorKind::NotFound`] if there is none.
-pub fn verify(folder: &Path) -> io::Result<Report> {
+pub fn verify(folder: &Path) -> io::Result<ChainReport> {
     let files = all(folder)?;
     if files.iter().all(|(number, _)| *number == FILES) {
         let none = format!("there is no {NAME}");
@@ -72,11 +72,11 @@ pub fn verify(folder: &Path) -> io::Result<Report> {
         walk.file(number, file)?;
         if number == FILES {
             // Another chain than that of the log.
-            let report = Report {
+            let report = ChainReport {
                 kept: walk.report.entries,
                 problems: walk.report.problems,
                 problem_count: walk.report.problem_count,
-                ..Report::default()
+                ..ChainReport::default()
             };
             walk = Walk {
                 report,
@@ -121,7 +121,7 @@ fn all(folder: &Path) -> io::Result<Vec<(usize, File)>> {
 /// Where the walk along the lines is.
 #[derive(Default)]
 struct Walk {
-    report: Report,
+    report: ChainReport,
     /// The hash of the line before; nothing at the beginning.
     before: Option<String>,
     /// The number that the next line should have.
@@ -134,7 +134,7 @@ impl Walk {
         self.report.files += 1;
         self.place = (number, 0);
         let mut block = [0; 4096];
-        let mut line = Line::default();
+        let mut line = HashedLine::default();
         loop {
             let count = match file.read(&mut block) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -162,11 +162,11 @@ impl Walk {
         Ok(())
     }
 
-    fn line(&mut self, line: Line) {
+    fn line(&mut self, line: HashedLine) {
         self.place.1 += 1;
         let hash = hex(line.context.finish().as_ref());
         let before = self.before.replace(hash);
-        let Some(Link { seq, prev }) = Link::of(&line.begin) else {
+        let Some(ChainLink { seq, prev }) = ChainLink::of(&line.begin) else {
             // The server gives it the number that it would have had.
             self.expected = self.expected.map(|expected| expected.saturating_add(1));
             self.problem("this line is no entry".to_owned());
@@ -213,19 +213,19 @@ impl Walk {
                 FILES => format!("{NAME}.kept"),
                 _ => format!("{NAME}.{number}"),
             };
-            self.report.problems.push(Problem { file, line, what });
+            self.report.problems.push(ChainProblem { file, line, what });
         }
     }
 }
 
 /// A line as far as it was read. Of a long one only the beginning is kept, and the hash goes on.
-struct Line {
+struct HashedLine {
     begin: Vec<u8>,
     length: u64,
     context: digest::Context,
 }
 
-impl Default for Line {
+impl Default for HashedLine {
     fn default() -> Self {
         Self {
             begin: Vec::new(),
@@ -235,7 +235,7 @@ impl Default for Line {
     }
 }
 
-impl Line {
+impl HashedLine {
     fn add(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
         self.length += bytes.len() as u64;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::logs::show::{json_line, plain};
 use super::{Console, FAILURE, SUCCESS, USELESS};
-use crate::audit::{self, Problem, Report, member, raw_member};
+use crate::audit::{self, ChainProblem, ChainReport, member, raw_member};
 use crate::config::{Config, ConfigError};
 
 /// Shows so many of the last entries in `folder`, or in the folder of the server that the configuration is for; or, if none are
@@ -94,8 +94,8 @@ fn entries(lines: &[String], json: bool) -> String {
     text
 }
 
-fn verdict(report: &Report, json: bool) -> String {
-    let Report {
+fn verdict(report: &ChainReport, json: bool) -> String {
+    let ChainReport {
         files,
         entries,
         first,
@@ -127,7 +127,7 @@ fn verdict(report: &Report, json: bool) -> String {
         }
         member(&mut text, "hash", hash);
         let mut places = String::new();
-        for Problem { file, line, what } in problems {
+        for ChainProblem { file, line, what } in problems {
             places.push_str(if places.is_empty() { "{" } else { ",{" });
             let mut place = String::new();
             member(&mut place, "file", file);
@@ -143,7 +143,7 @@ fn verdict(report: &Report, json: bool) -> String {
     } else {
         "broken\n"
     });
-    for Problem { file, line, what } in problems {
+    for ChainProblem { file, line, what } in problems {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {file}, line {line}: {what}");
     }

@@ -1,8 +1,8 @@
 use std::fs;
 
 use super::*;
+use crate::audit::folder::path;
 use crate::audit::line::{NONE_BEFORE, hash, line};
-use crate::audit::shelf::path;
 
 #[test]
 fn what_is_wrong_is_found_and_looked_at_sooner_until_it_is_put_right() {

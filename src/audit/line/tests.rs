@@ -8,9 +8,12 @@ fn a_line_is_read_as_it_was_written() {
     let prev = hash(b"the line before");
     let line = line(u64::MAX, &body, &prev);
     let seq = u64::MAX;
-    assert_eq!(Link::of(line.as_bytes()), Some(Link { seq, prev: &prev }));
+    assert_eq!(
+        ChainLink::of(line.as_bytes()),
+        Some(ChainLink { seq, prev: &prev })
+    );
     for cut in 0..line.len() {
-        assert_eq!(Link::of(&line.as_bytes()[..cut]), None, "{cut}");
+        assert_eq!(ChainLink::of(&line.as_bytes()[..cut]), None, "{cut}");
     }
 }
 
@@ -33,7 +36,7 @@ fn no_text_breaks_a_line_or_its_json_or_its_bound() {
         let mut body = String::new();
         member(&mut body, "user", text);
         let line = line(1, &body, NONE_BEFORE);
-        assert!(Link::of(line.as_bytes()).is_some(), "{line}");
+        assert!(ChainLink::of(line.as_bytes()).is_some(), "{line}");
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["user"], text);
     }
@@ -43,6 +46,6 @@ fn no_text_breaks_a_line_or_its_json_or_its_bound() {
             member(&mut body, name, &text.repeat(1 << 20));
         }
         let line = line(u64::MAX, &body, NONE_BEFORE);
-        assert!(Link::of(line.as_bytes()).is_some(), "{line}");
+        assert!(ChainLink::of(line.as_bytes()).is_some(), "{line}");
     }
 }

@@ -33,7 +33,7 @@ fn write(folder: &TempDir, files: &[Vec<String>]) {
     }
 }
 
-fn report(folder: &TempDir, files: &[Vec<String>]) -> Report {
+fn report(folder: &TempDir, files: &[Vec<String>]) -> ChainReport {
     write(folder, files);
     verify(folder.path()).unwrap()
 }

@@ -6,22 +6,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{Event, Kind};
+use super::files::{AuditFiles, NotWritten};
+use super::folder::NAME;
 use super::line::{self, MAX_LINE, NONE_BEFORE};
-use super::queue::{Entry, Queue, fold_rare};
-use super::read::Page;
-use super::shelf::{MAX_BATCH, NAME, NotWritten, Shelf, Tail};
+use super::queue::{EventBatch, QueuedEntry, fold_rare};
+use super::read::EntryPage;
+use super::tail::{FileTail, MAX_BATCH};
 use crate::clock::Clock;
 
 /// The writer's half.
-pub struct Book {
-    shelf: Shelf,
+pub struct AuditWriter {
+    files: AuditFiles,
     clock: Arc<Clock>,
     /// Where the chain goes on; `None` while the files cannot be read.
-    chain: Option<Chain>,
+    chain: Option<ChainEnd>,
     /// Lines, each with its end.
     waiting: Vec<u8>,
     /// What is rare and had no room among them: it has no number yet.
-    held: Vec<Entry>,
+    held: Vec<QueuedEntry>,
     /// Bytes that may wait.
     room: usize,
     /// When they are to be written.
@@ -39,18 +41,18 @@ pub struct Book {
     ours: bool,
 }
 
-struct Chain {
+struct ChainEnd {
     /// The last entry's number.
     seq: u64,
     /// The last line's hash.
     hash: String,
 }
 
-impl Book {
-    /// A book over these files, of which one has `limit` bytes at most. `used_before`: there should be some.
-    pub fn new(shelf: Shelf, limit: u64, clock: Arc<Clock>, used_before: bool) -> Self {
+impl AuditWriter {
+    /// A writer over these files, of which one has `limit` bytes at most. `used_before`: there should be some.
+    pub fn new(files: AuditFiles, limit: u64, clock: Arc<Clock>, used_before: bool) -> Self {
         Self {
-            shelf,
+            files,
             clock,
             chain: None,
             waiting: Vec::new(),
@@ -82,38 +84,38 @@ impl Book {
         }
     }
 
-    fn look(&mut self) -> io::Result<(Chain, Vec<String>)> {
-        let (tail, aside) = self.shelf.look()?;
+    fn look(&mut self) -> io::Result<(ChainEnd, Vec<String>)> {
+        let (tail, aside) = self.files.look()?;
         let mut notes = found(&tail, aside.as_deref());
         self.ours &= aside.is_none();
-        if let Tail::Entries { seq, hash, .. } = tail {
-            return Ok((Chain { seq, hash }, notes));
+        if let FileTail::Entries { seq, hash, .. } = tail {
+            return Ok((ChainEnd { seq, hash }, notes));
         }
         // A crash in the middle of a rotation leaves it so.
-        let behind = self.shelf.look_behind()?;
-        if let Tail::Entries { damaged: 1.., .. } = behind {
+        let behind = self.files.look_behind()?;
+        if let FileTail::Entries { damaged: 1.., .. } = behind {
             notes.extend(found(&behind, None));
         }
         // Numbers are never given twice.
-        let kept = self.shelf.newest_kept();
+        let kept = self.files.newest_kept();
         let chain = match (behind, aside) {
-            (Tail::Entries { seq, hash, .. }, None) => Chain { seq, hash },
+            (FileTail::Entries { seq, hash, .. }, None) => ChainEnd { seq, hash },
             // What was in the file that cannot be read is not known: a new chain, that can be told from a first one.
-            (Tail::Entries { seq, .. }, Some(_)) => Chain::new(seq),
-            (Tail::Nothing(_), None) => {
+            (FileTail::Entries { seq, .. }, Some(_)) => ChainEnd::new(seq),
+            (FileTail::Nothing(_), None) => {
                 // No proof of anything: the plug may have been pulled in the very first second.
                 if self.used_before {
                     notes.push("there is none, though postern has run here before".to_owned());
                 }
-                Chain::new(kept)
+                ChainEnd::new(kept)
             }
-            (Tail::Nothing(_) | Tail::Foreign, _) => Chain::new(kept.max(1)),
+            (FileTail::Nothing(_) | FileTail::Foreign, _) => ChainEnd::new(kept.max(1)),
         };
         Ok((chain, notes))
     }
 
     /// Takes what has happened, gives it its numbers, and writes what is due. Says when there is more to do.
-    pub fn work(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) -> Option<Instant> {
+    pub fn work(&mut self, queue: &mut dyn FnMut() -> EventBatch, now: Instant) -> Option<Instant> {
         self.take(queue, now);
         if self.due.is_some_and(|due| due <= now) {
             self.write(now);
@@ -125,7 +127,7 @@ impl Book {
     }
 
     /// Writes the first entries of all at once, so that from then on there is word of a log.
-    pub fn begin(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) {
+    pub fn begin(&mut self, queue: &mut dyn FnMut() -> EventBatch, now: Instant) {
         if !self.used_before {
             self.take(queue, now);
             self.write(now);
@@ -133,7 +135,7 @@ impl Book {
     }
 
     /// Takes and writes everything: the last thing that is done.
-    pub fn finish(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) {
+    pub fn finish(&mut self, queue: &mut dyn FnMut() -> EventBatch, now: Instant) {
         self.take(queue, now);
         if self.omitted > 0 {
             self.omitted_due = Some(now);
@@ -159,20 +161,20 @@ impl Book {
 
     /// Entries with numbers below `before`, the newest last, those that wait included.
     pub fn page(&self, before: u64, limit: usize) -> io::Result<Vec<String>> {
-        let mut page = Page::new(before, limit);
+        let mut page = EntryPage::new(before, limit);
         page.take_text(&self.waiting);
-        page.take_files(self.shelf.folder(), self.shelf.len())?;
+        page.take_files(self.files.folder(), self.files.len())?;
         Ok(page.into_lines())
     }
 
     /// Takes what has happened, and gives it its numbers.
-    pub fn take(&mut self, queue: &mut dyn FnMut() -> Queue, now: Instant) {
+    pub fn take(&mut self, queue: &mut dyn FnMut() -> EventBatch, now: Instant) {
         self.open(now);
         if self.chain.is_none() {
             // It stays in the queue, which has its own bound.
             return;
         }
-        let Queue {
+        let EventBatch {
             entries,
             omitted,
             due,
@@ -251,15 +253,15 @@ impl Book {
             return;
         }
         let mut notes = Vec::new();
-        let mut written = self.shelf.append(&self.waiting);
+        let mut written = self.files.append(&self.waiting);
         if matches!(written, Err(NotWritten::Changed)) {
             // The chain goes on from what was written, not from what somebody left of it: so it shows.
             notes.push(format!("somebody else changed or removed {NAME}"));
             self.ours = false;
-            written = match self.shelf.look() {
+            written = match self.files.look() {
                 Ok((tail, aside)) => {
                     notes.extend(found(&tail, aside.as_deref()));
-                    self.shelf.append(&self.waiting)
+                    self.files.append(&self.waiting)
                 }
                 Err(error) => Err(error.into()),
             };
@@ -268,7 +270,7 @@ impl Book {
             Ok(()) => {
                 self.waiting = Vec::new();
                 // If this fails it is done at the next write.
-                self.used_before = self.used_before || self.shelf.leave_word().is_ok();
+                self.used_before = self.used_before || self.files.leave_word().is_ok();
                 if self.problem.take().is_some() {
                     log::info!("the audit log can be written again");
                 }
@@ -276,7 +278,7 @@ impl Book {
             Err(NotWritten::Failed(error)) => self.failed(&error, now),
             Err(NotWritten::Changed) => self.failed(&io::Error::other("it keeps changing"), now),
         }
-        if let Some(note) = self.shelf.note.take() {
+        if let Some(note) = self.files.note.take() {
             self.ours = false;
             notes.push(note);
         }
@@ -295,7 +297,7 @@ impl Book {
             if self.add(&body, true) {
                 self.due_by(now);
             } else {
-                self.held.push(Entry {
+                self.held.push(QueuedEntry {
                     kind: Kind::Recovered,
                     body,
                     others: 0,
@@ -316,7 +318,7 @@ impl Book {
     }
 }
 
-impl Chain {
+impl ChainEnd {
     /// One with nothing before its first entry.
     fn new(seq: u64) -> Self {
         Self {
@@ -327,11 +329,11 @@ impl Chain {
 }
 
 /// What is wrong with a file's end, or was in its place, in words.
-fn found(tail: &Tail, aside: Option<&str>) -> Vec<String> {
+fn found(tail: &FileTail, aside: Option<&str>) -> Vec<String> {
     let (torn, damaged) = match tail {
-        Tail::Nothing(torn) => (*torn, 0),
-        Tail::Entries { torn, damaged, .. } => (*torn, *damaged),
-        Tail::Foreign => (0, 0),
+        FileTail::Nothing(torn) => (*torn, 0),
+        FileTail::Entries { torn, damaged, .. } => (*torn, *damaged),
+        FileTail::Foreign => (0, 0),
     };
     let torn = (torn > 0).then(|| format!("a torn line of {torn} bytes was cut off"));
     let damaged = (damaged > 0).then(|| format!("{damaged} lines before this cannot be read"));

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::audit::folder::path;
 use crate::audit::line::{NONE_BEFORE, line};
 
 #[test]
@@ -22,7 +23,7 @@ fn the_end_is_found_behind_however_much() {
         let separator = if begins { "" } else { "\n" };
         let whole = format!("{before}{separator}{text}");
         fs::write(&path, &whole).unwrap();
-        let expected = Tail::Entries {
+        let expected = FileTail::Entries {
             seq: 7,
             hash: hash(last.as_bytes()),
             len: whole.len() as u64,
@@ -37,15 +38,15 @@ fn the_end_is_found_behind_however_much() {
 fn what_cannot_be_a_log_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = path(folder.path(), 0);
-    assert_eq!(tail(&path).unwrap(), Tail::Nothing(0));
+    assert_eq!(tail(&path).unwrap(), FileTail::Nothing(0));
     for (bytes, expected) in [
-        (b"".to_vec(), Tail::Nothing(0)),
-        (b"{\"seq\":1,\"ti".to_vec(), Tail::Nothing(12)),
-        (vec![0; 4096], Tail::Nothing(4096)),
-        (b"text".to_vec(), Tail::Foreign),
-        (b"text\n".to_vec(), Tail::Foreign),
-        (vec![0; 100_000], Tail::Foreign),
-        (vec![b'\n'; 100_000], Tail::Foreign),
+        (b"".to_vec(), FileTail::Nothing(0)),
+        (b"{\"seq\":1,\"ti".to_vec(), FileTail::Nothing(12)),
+        (vec![0; 4096], FileTail::Nothing(4096)),
+        (b"text".to_vec(), FileTail::Foreign),
+        (b"text\n".to_vec(), FileTail::Foreign),
+        (vec![0; 100_000], FileTail::Foreign),
+        (vec![b'\n'; 100_000], FileTail::Foreign),
     ] {
         fs::write(&path, &bytes).unwrap();
         assert_eq!(tail(&path).unwrap(), expected);

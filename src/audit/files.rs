@@ -4,25 +4,26 @@
 //!
 //! - **Append**: write, `fdatasync`. A crash leaves whole lines and at most one that is torn; nobody had been told that
 //!   any of these was kept. The next start cuts what is torn.
-//! - **Rotate**: what is rare in `.3` goes into `audit.log.kept` ([`kept`](super::kept)), which is replaced whole; a crash leaves
+//! - **Rotate**: what is rare in `.3` goes into `audit.log.kept` ([`rare`](super::rare)), which is replaced whole; a crash leaves
 //!   it in both. Then, of files that are cut to their whole lines, `.2` becomes `.3`, `.1` becomes `.2`, `audit.log` becomes `.1`, a new one is made, the folder is synced;
 //!   only then is anything appended. A crash leaves a number, or `audit.log`, missing. Whoever reads takes the files that
 //!   there are in their order, and the chain goes on from one to the next all the same.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::kept::Kept;
-use super::line::{Link, MAX_LINE, hash};
+use super::folder::{FILES, NAME, open, path};
+use super::rare::RareEntries;
+use super::tail::{FileTail, tail};
 use crate::files;
 use crate::journal::storage::LOCK;
 
 /// The calls of a file system that may fail, so that tests can have them do so.
-pub trait Calls: Send {
+pub trait FileCalls: Send {
     /// Adds all of the bytes; after an error some of them may be there.
     ///
     /// # Errors
@@ -66,44 +67,22 @@ pub trait Calls: Send {
 }
 
 /// The real ones.
-pub struct Real;
+pub struct RealCalls;
 
-impl Calls for Real {}
+impl FileCalls for RealCalls {}
 
 /// The files, as whoever writes them sees them.
-pub struct Shelf {
+pub struct AuditFiles {
     folder: PathBuf,
     /// Bytes that one file may have.
     limit: u64,
-    calls: Box<dyn Calls>,
+    calls: Box<dyn FileCalls>,
     /// Open for appending, and as we left it.
     file: Option<File>,
     /// How much of the growing file is whole lines on the disk. What is behind that is cut before more is written.
     len: u64,
     /// What was found in a rotation, and is not told yet.
     pub note: Option<String>,
-}
-
-/// What a file ends in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tail {
-    /// There is no such file, or no whole line in it: of so many bytes that were cut off in the middle.
-    Nothing(u64),
-    /// Entries.
-    Entries {
-        /// The last line's number. A line that is no entry has the one behind its predecessor's.
-        seq: u64,
-        /// The last line's hash.
-        hash: String,
-        /// Bytes up to the last line's end.
-        len: u64,
-        /// Bytes behind that.
-        torn: u64,
-        /// How many lines at the end are no entries.
-        damaged: u64,
-    },
-    /// It is not one of ours, or nothing of it can be made out.
-    Foreign,
 }
 
 /// Why nothing was appended.
@@ -121,9 +100,9 @@ impl From<io::Error> for NotWritten {
     }
 }
 
-impl Shelf {
+impl AuditFiles {
     /// The files in a folder; one has at most `limit` bytes.
-    pub fn new(folder: &Path, limit: u64, calls: Box<dyn Calls>) -> Self {
+    pub fn new(folder: &Path, limit: u64, calls: Box<dyn FileCalls>) -> Self {
         Self {
             folder: folder.to_owned(),
             limit,
@@ -149,14 +128,14 @@ impl Shelf {
     ///
     /// # Errors
     /// The file system's: nothing is known then.
-    pub fn look(&mut self) -> io::Result<(Tail, Option<String>)> {
+    pub fn look(&mut self) -> io::Result<(FileTail, Option<String>)> {
         self.file = None;
         self.len = 0;
         let tail = tail(&path(&self.folder, 0))?;
         match &tail {
-            Tail::Nothing(_) => {}
-            Tail::Entries { len, .. } => self.len = *len,
-            Tail::Foreign => return Ok((tail, Some(self.set_aside()?))),
+            FileTail::Nothing(_) => {}
+            FileTail::Entries { len, .. } => self.len = *len,
+            FileTail::Foreign => return Ok((tail, Some(self.set_aside()?))),
         }
         Ok((tail, None))
     }
@@ -165,14 +144,14 @@ impl Shelf {
     ///
     /// # Errors
     /// The file system's.
-    pub fn look_behind(&self) -> io::Result<Tail> {
+    pub fn look_behind(&self) -> io::Result<FileTail> {
         for number in 1..FILES {
             match tail(&path(&self.folder, number))? {
-                Tail::Nothing(_) => {}
+                FileTail::Nothing(_) => {}
                 found => return Ok(found),
             }
         }
-        Ok(Tail::Nothing(0))
+        Ok(FileTail::Nothing(0))
     }
 
     /// Adds lines, each with its end, and has them on the disk.
@@ -235,7 +214,7 @@ impl Shelf {
 
     /// The number of the newest entry among those that are kept when their files are gone; 0: there is none.
     pub fn newest_kept(&self) -> u64 {
-        Kept::read(&self.folder).map_or(0, |kept| kept.newest())
+        RareEntries::read(&self.folder).map_or(0, |kept| kept.newest())
     }
 
     /// Leaves word, in the lock's file, that there is a log here: one that is missing at a start was taken away then. A crash
@@ -260,7 +239,7 @@ impl Shelf {
             Err(error) => return Err(error),
         };
         let place = path(&self.folder, FILES);
-        let mut kept = match Kept::read(&self.folder) {
+        let mut kept = match RareEntries::read(&self.folder) {
             Ok(kept) if kept.whole => kept,
             Err(error)
                 if !matches!(
@@ -317,114 +296,8 @@ impl Shelf {
     }
 }
 
-/// Where a file of the log is: the growing one is number 0, and behind the oldest one stands what is kept of those before it.
-pub fn path(folder: &Path, number: usize) -> PathBuf {
-    match number {
-        0 => folder.join(NAME),
-        FILES => folder.join(format!("{NAME}.kept")),
-        _ => folder.join(format!("{NAME}.{number}")),
-    }
-}
-
-/// Opens a file of the log for reading, if it is a regular one of a possible size; and its length.
-///
-/// # Errors
-/// The file system's; [`ErrorKind::InvalidData`] for anything else.
-pub fn open(path: &Path) -> io::Result<(File, u64)> {
-    let file = match files::open_no_link(path) {
-        Err(error) if error.kind() == ErrorKind::InvalidData => return Err(not_ours()),
-        other => other?,
-    };
-    let metadata = file.metadata()?;
-    if metadata.len() > MAX_FILE {
-        return Err(not_ours());
-    }
-    Ok((file, metadata.len()))
-}
-
-fn tail(path: &Path) -> io::Result<Tail> {
-    let (mut file, len) = match open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Tail::Nothing(0)),
-        Err(error) if error.kind() == ErrorKind::InvalidData => return Ok(Tail::Foreign),
-        other => other?,
-    };
-    let begin = len.saturating_sub(TAIL);
-    file.seek(SeekFrom::Start(begin))?;
-    let mut bytes = Vec::new();
-    file.take(len - begin).read_to_end(&mut bytes)?;
-    // Perhaps not a line's beginning.
-    let first = match begin {
-        0 => 0,
-        _ => bytes
-            .iter()
-            .position(|b| *b == b'\n')
-            .map_or(bytes.len(), |at| at + 1),
-    };
-    Ok(tail_of(
-        bytes.get(first..).unwrap_or_default(),
-        begin + first as u64,
-    ))
-}
-
-/// `bytes` stand at the file's end, behind `begin` others.
-fn tail_of(bytes: &[u8], begin: u64) -> Tail {
-    let end = bytes
-        .iter()
-        .rposition(|b| *b == b'\n')
-        .map_or(0, |at| at + 1);
-    let (whole, rest) = bytes.split_at(end);
-    let torn = rest.len() as u64;
-    if torn > MAX_BATCH {
-        return Tail::Foreign;
-    }
-    let Some(whole) = whole.strip_suffix(b"\n") else {
-        // All that there is was broken off, or is something else.
-        let begin_of_ours = rest.iter().zip(b"{\"seq\":").all(|(a, b)| a == b);
-        let ours = begin_of_ours || rest.iter().all(|b| *b == 0);
-        return match begin {
-            0 if ours => Tail::Nothing(torn),
-            _ => Tail::Foreign,
-        };
-    };
-    let mut lines = whole.rsplit(|b| *b == b'\n').enumerate();
-    let last = lines.clone().next().map_or(&[][..], |(_, last)| last);
-    let newest = lines.find_map(|(damaged, line)| Some((damaged as u64, Link::of(line)?)));
-    if let Some((damaged, Link { seq, .. })) = newest {
-        return Tail::Entries {
-            seq: seq.saturating_add(damaged),
-            hash: hash(last),
-            len: begin + end as u64,
-            torn,
-            damaged,
-        };
-    }
-    Tail::Foreign
-}
-
-fn not_ours() -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, "this is no audit log")
-}
-
-/// The growing file's name; the older ones have a number behind it.
-pub const NAME: &str = "audit.log";
-
-/// How many files there are, the growing one included: what is thrown away at a time is a quarter.
-pub const FILES: usize = 4;
-
 /// What stands in the lock's file where a log was written.
 const USED: &[u8] = b"used\n";
 
-/// Bytes that are appended at once at most, and so torn at most.
-pub const MAX_BATCH: u64 = 64 * 1024;
-
-/// What no file of ours exceeds: a quarter of the largest `AUDIT_LOG_BYTES`.
-pub const MAX_FILE: u64 = 16 * 1024 * 1024;
-
-/// How much of a file's end is looked at for its last entry: what may be torn, and some lines before it.
-const TAIL: u64 = MAX_BATCH + 16 * MAX_LINE as u64;
-
 /// How many files that are no logs are kept beside. It takes bad luck to have one.
 pub const MOST_ASIDE: usize = 4;
-
-#[cfg(test)]
-mod tests;

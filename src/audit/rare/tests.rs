@@ -12,7 +12,7 @@ fn lines(entries: &[(u64, &str)]) -> Vec<u8> {
 
 #[test]
 fn what_is_rare_is_kept_once_and_the_rest_is_not() {
-    let mut kept = Kept::default();
+    let mut kept = RareEntries::default();
     let first = lines(&[(1, "start"), (2, "login"), (3, "password_change")]);
     assert!(kept.add(&first));
     assert!(
@@ -26,7 +26,7 @@ fn what_is_rare_is_kept_once_and_the_rest_is_not() {
 
 #[test]
 fn a_flood_of_one_kind_takes_its_own_places_only_and_is_counted() {
-    let mut kept = Kept::default();
+    let mut kept = RareEntries::default();
     kept.add(&lines(&[(1, "password_change"), (2, "lock_out_cleared")]));
     for seq in 3..2003 {
         kept.add(&lines(&[(
@@ -39,7 +39,7 @@ fn a_flood_of_one_kind_takes_its_own_places_only_and_is_counted() {
     assert!(text.len() as u64 <= limit, "{}", text.len());
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(path(folder.path(), FILES), &text).unwrap();
-    let kept = Kept::read(folder.path()).unwrap();
+    let kept = RareEntries::read(folder.path()).unwrap();
     assert!(kept.whole);
     assert_eq!(kept.newest(), 2002);
     let of = |event: &str| {
@@ -55,5 +55,5 @@ fn a_flood_of_one_kind_takes_its_own_places_only_and_is_counted() {
     // What somebody changed shows.
     let changed = text.replacen("\"x\"", "\"y\"", 1);
     std::fs::write(path(folder.path(), FILES), changed).unwrap();
-    assert!(!Kept::read(folder.path()).unwrap().whole);
+    assert!(!RareEntries::read(folder.path()).unwrap().whole);
 }

@@ -12,19 +12,19 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::event::Kind;
-use super::line::{Link, MAX_LINE, NONE_BEFORE, hash, line, raw_member};
-use super::shelf::{FILES, path};
+use super::folder::{FILES, path};
+use super::line::{ChainLink, MAX_LINE, NONE_BEFORE, hash, line, raw_member};
 use crate::files;
 
 /// The entries, the oldest first.
 #[derive(Default)]
-pub struct Kept {
-    entries: Vec<Entry>,
+pub struct RareEntries {
+    entries: Vec<RareEntry>,
     /// Whether their chain was as it had been written.
     pub whole: bool,
 }
 
-struct Entry {
+struct RareEntry {
     seq: u64,
     /// The members between number and hash, without [`REPEATED`].
     body: String,
@@ -32,7 +32,7 @@ struct Entry {
     repeated: u64,
 }
 
-impl Kept {
+impl RareEntries {
     /// Those of a folder.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Kept {
         let mut before: Option<String> = None;
         for line in text.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
             let prev = before.replace(hash(line));
-            match (Link::of(line), Entry::of(line)) {
+            match (ChainLink::of(line), RareEntry::of(line)) {
                 (Some(link), Some(entry)) => {
                     kept.whole &= entry.seq > kept.newest() || kept.entries.is_empty();
                     kept.whole &= link.prev == prev.as_deref().unwrap_or(NONE_BEFORE);
@@ -73,8 +73,8 @@ impl Kept {
         let before = self.entries.len();
         let lines = text.split(|b| *b == b'\n');
         let rare = lines
-            .filter(|line| Link::of(line).is_some())
-            .filter_map(Entry::of);
+            .filter(|line| ChainLink::of(line).is_some())
+            .filter_map(RareEntry::of);
         self.entries
             .extend(rare.filter(|entry| entry.seq > newest && Kind::is_rare(entry.event())));
         self.entries.len() > before
@@ -83,9 +83,9 @@ impl Kept {
     /// The file, of at most so many bytes, if each kind has but a few.
     pub fn text(mut self, limit: u64) -> String {
         let limit = usize::try_from(limit.min(MOST_BYTES)).unwrap_or(0);
-        let mut bytes: usize = self.entries.iter().map(Entry::bytes).sum();
+        let mut bytes: usize = self.entries.iter().map(RareEntry::bytes).sum();
         while bytes > limit && self.fold() {
-            bytes = self.entries.iter().map(Entry::bytes).sum();
+            bytes = self.entries.iter().map(RareEntry::bytes).sum();
         }
         let mut text = String::with_capacity(bytes);
         let mut prev = NONE_BEFORE.to_owned();
@@ -122,9 +122,9 @@ impl Kept {
     }
 }
 
-impl Entry {
+impl RareEntry {
     fn of(line: &[u8]) -> Option<Self> {
-        let Link { seq, .. } = Link::of(line)?;
+        let ChainLink { seq, .. } = ChainLink::of(line)?;
         let text = std::str::from_utf8(line).ok()?;
         let (_, body) = text.split_once(',')?;
         // Quotes within a text are escaped: these stand nowhere but between members.

@@ -11,7 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::audit::shelf::{Calls, Real, path};
+use crate::audit::files::{FileCalls, RealCalls};
+use crate::audit::folder::path;
 use crate::audit::tests::clock;
 use crate::audit::verify;
 
@@ -56,7 +57,7 @@ impl Faulty {
     }
 }
 
-impl Calls for Faulty {
+impl FileCalls for Faulty {
     fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
         let begun = self.begin();
         let mut state = self.0.lock();
@@ -65,27 +66,27 @@ impl Calls for Faulty {
             file.write_all(&bytes[..taken.min(bytes.len())])?;
         }
         begun?;
-        Real.write(file, bytes)
+        RealCalls.write(file, bytes)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
         self.begin()?;
-        Real.sync(file)
+        RealCalls.sync(file)
     }
 
     fn cut(&self, file: &File, len: u64) -> io::Result<()> {
         self.begin()?;
-        Real.cut(file, len)
+        RealCalls.cut(file, len)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.begin()?;
-        Real.rename(from, to)
+        RealCalls.rename(from, to)
     }
 
     fn open(&self, path: &Path) -> io::Result<File> {
         self.begin()?;
-        Real.open(path)
+        RealCalls.open(path)
     }
 }
 
@@ -94,7 +95,7 @@ const LIMIT: u64 = 4096;
 struct Fixture {
     folder: TempDir,
     calls: Faulty,
-    book: Book,
+    writer: AuditWriter,
     now: Instant,
     recorded: u64,
 }
@@ -106,9 +107,9 @@ impl Fixture {
 
     fn at(folder: TempDir) -> Self {
         let calls = Faulty::default();
-        let shelf = Shelf::new(folder.path(), LIMIT, Box::new(calls.clone()));
+        let files = AuditFiles::new(folder.path(), LIMIT, Box::new(calls.clone()));
         Self {
-            book: Book::new(shelf, LIMIT, clock(), false),
+            writer: AuditWriter::new(files, LIMIT, clock(), false),
             folder,
             calls,
             now: Instant::now(),
@@ -126,27 +127,27 @@ impl Fixture {
         let first = self.recorded;
         self.recorded += count;
         let mut entries: Vec<_> = (first..self.recorded)
-            .map(|n| Entry {
+            .map(|n| QueuedEntry {
                 body: format!("\"event\":\"login\",\"n\":{n}"),
                 delay: Duration::ZERO,
                 kind: Kind::Login,
                 others: 0,
             })
             .collect();
-        let mut queue = || Queue {
+        let mut queue = || EventBatch {
             entries: std::mem::take(&mut entries),
             omitted: 0,
             due: None,
         };
-        self.book.work(&mut queue, self.now);
+        self.writer.work(&mut queue, self.now);
     }
 
     fn work(&mut self) -> Option<Instant> {
-        self.book.work(&mut Queue::default, self.now)
+        self.writer.work(&mut EventBatch::default, self.now)
     }
 
     fn entries(&self) -> Vec<Value> {
-        let lines = self.book.page(u64::MAX, usize::MAX).unwrap();
+        let lines = self.writer.page(u64::MAX, usize::MAX).unwrap();
         lines
             .iter()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -270,7 +271,7 @@ fn a_failing_disk_loses_nothing_that_there_is_room_for_and_says_so() {
             f.record(1);
             f.now += RETRY;
             f.record(1);
-            if f.book.healthy() {
+            if f.writer.healthy() {
                 continue;
             }
             // They are shown all the same.
@@ -280,7 +281,7 @@ fn a_failing_disk_loses_nothing_that_there_is_room_for_and_says_so() {
             assert!(next > f.now && next <= f.now + RETRY);
             f.now = next;
             assert_eq!(f.work(), None);
-            assert!(f.book.healthy(), "step {step}");
+            assert!(f.writer.healthy(), "step {step}");
             assert!(f.numbers().ends_with(&[first, first + 1]), "step {step}");
             f.is_whole();
         }
@@ -296,15 +297,15 @@ fn what_a_full_disk_leaves_no_room_for_is_counted() {
         f.record(1);
         f.now += Duration::from_secs(2);
     }
-    assert!(!f.book.healthy());
-    let waits = f.book.waiting.len() as u64;
+    assert!(!f.writer.healthy());
+    let waits = f.writer.waiting.len() as u64;
     assert!(waits <= LIMIT && f.calls.writes() < 300, "{waits}");
     f.calls.work_again();
     f.now += OMITTED;
     while f.work().is_some_and(|next| next <= f.now + OMITTED) {
         f.now += RETRY;
     }
-    assert!(f.book.healthy());
+    assert!(f.writer.healthy());
     let omitted: u64 = f
         .entries()
         .iter()
@@ -384,7 +385,7 @@ fn what_is_no_log_is_set_aside_and_the_new_chain_says_so() {
             put(&f.file(0));
             let mut f = f.restarted();
             f.record(1);
-            assert!(f.book.healthy() && !f.book.ours(), "{index}");
+            assert!(f.writer.healthy() && !f.writer.ours(), "{index}");
             assert_eq!(f.details().len(), 1, "{index}");
             assert!(fs::symlink_metadata(f.folder.path().join("audit.log.damaged.1")).is_ok());
             let report = verify(f.folder.path()).unwrap();
@@ -417,13 +418,13 @@ fn a_line_that_rotted_stays_where_it_is_and_the_chain_goes_on_behind_it() {
 fn a_log_that_is_gone_at_a_start_is_told_but_for_the_first() {
     for used_before in [false, true] {
         let mut f = Fixture::new();
-        f.book.used_before = used_before;
+        f.writer.used_before = used_before;
         f.record(1);
         f.work();
         let told = f.details().iter().any(|text| text.contains("run here"));
         assert_eq!(told, used_before);
         // A plug pulled in the first second leaves the same.
-        assert!(f.book.ours());
+        assert!(f.writer.ours());
         f.is_whole();
     }
 }
@@ -438,12 +439,12 @@ fn a_card_that_does_not_answer_is_nobodys_hand() {
     // Nothing can be asked of a name below that.
     fs::write(&folder, "").unwrap();
     f.record(1);
-    assert!(!f.book.healthy() && f.book.ours());
+    assert!(!f.writer.healthy() && f.writer.ours());
     fs::remove_file(&folder).unwrap();
     fs::rename(&away, &folder).unwrap();
     f.now += RETRY;
     f.work();
-    assert!(f.book.healthy() && f.book.ours());
+    assert!(f.writer.healthy() && f.writer.ours());
     assert_eq!(f.numbers(), [0, 1]);
     f.is_whole();
 }
@@ -481,11 +482,11 @@ fn what_somebody_does_to_the_file_of_a_running_server_is_told_and_shows() {
     for (index, act) in acts.into_iter().enumerate() {
         let mut f = Fixture::new();
         f.record(5);
-        assert!(f.book.ours(), "{index}");
+        assert!(f.writer.ours(), "{index}");
         act(&f.file(0));
         f.record(1);
         f.work();
-        assert!(f.book.healthy() && !f.book.ours(), "{index}");
+        assert!(f.writer.healthy() && !f.writer.ours(), "{index}");
         let details = f.details();
         assert!(
             details[0].contains("changed or removed"),
@@ -501,7 +502,7 @@ fn what_somebody_does_to_the_file_of_a_running_server_is_told_and_shows() {
         f.now += RETRY;
         f.record(1);
         assert!(
-            f.book.healthy() && f.numbers().ends_with(&[5, 6]),
+            f.writer.healthy() && f.numbers().ends_with(&[5, 6]),
             "{index}"
         );
     }
@@ -510,7 +511,7 @@ fn what_somebody_does_to_the_file_of_a_running_server_is_told_and_shows() {
 impl Fixture {
     /// So many logins of as many users, and one rare event among them.
     fn burst(&mut self, logins: u64, rare: &str) {
-        let entry = |body: String, kind| Entry {
+        let entry = |body: String, kind| QueuedEntry {
             kind,
             body,
             others: 0,
@@ -525,11 +526,11 @@ impl Fixture {
             middle,
             entry(format!("\"event\":\"{rare}\""), kind.unwrap()),
         );
-        let mut queue = || Queue {
+        let mut queue = || EventBatch {
             entries: std::mem::take(&mut entries),
-            ..Queue::default()
+            ..EventBatch::default()
         };
-        self.book.work(&mut queue, self.now);
+        self.writer.work(&mut queue, self.now);
         while self.work().is_some_and(|next| next <= self.now) {}
     }
 
@@ -549,7 +550,7 @@ fn neither_a_burst_nor_any_number_of_rotations_costs_what_is_rare() {
         f.is_whole();
     }
     assert_eq!(f.events("omitted").len(), 0, "a disk that works takes all");
-    assert!(f.book.ours());
+    assert!(f.writer.ours());
     assert_eq!(f.events("password_change").len(), 1);
     let starts: u64 = f
         .events("start")
@@ -562,8 +563,8 @@ fn neither_a_burst_nor_any_number_of_rotations_costs_what_is_rare() {
     // In the order of their numbers, each once, page by page.
     let (mut before, mut numbers) = (u64::MAX, Vec::new());
     loop {
-        let page = f.book.page(before, 7).unwrap();
-        let seq = |line: &String| line::Link::of(line.as_bytes()).unwrap().seq;
+        let page = f.writer.page(before, 7).unwrap();
+        let seq = |line: &String| line::ChainLink::of(line.as_bytes()).unwrap().seq;
         let found: Vec<_> = page.iter().map(seq).collect();
         let Some(first) = found.first() else { break };
         before = *first;
@@ -623,7 +624,7 @@ fn what_is_rare_and_was_changed_is_found_out_and_set_aside() {
     for _ in 0..20 {
         f.burst(40, "certificate");
     }
-    assert!(!f.book.ours());
+    assert!(!f.writer.ours());
     assert!(f.details().iter().any(|text| text.contains("kept.damaged")));
     assert!(f.folder.path().join("audit.log.kept.damaged").exists());
     f.is_whole();
