@@ -8,6 +8,7 @@ mod https;
 mod key;
 mod machine;
 pub(crate) mod nearest;
+mod problem;
 mod resolve;
 mod secret;
 mod settings;
@@ -31,14 +32,14 @@ use minisign_verify::PublicKey;
 pub use https::HttpsUrl;
 pub use machine::Machine;
 pub(crate) use machine::{KMSG, journalctl_places};
+pub use problem::ConfigProblem;
 pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS, ROOT_STATE_DIR};
 pub use secret::{SecretBytes, SecretString};
-pub use settings::Problem;
 pub use values::is_advisory;
 pub use variables::{Preset, VARIABLES, Variable};
 
 use env_file::EnvFile;
-use settings::Settings;
+use settings::RawSettings;
 
 /// All that can be set, with defaults filled in (see [`VARIABLES`]).
 #[derive(Debug, Clone)]
@@ -152,14 +153,14 @@ impl Config {
         let file = match env_file {
             None => EnvFile::read(&machine.env_file).unwrap_or_default(),
             Some(path) => EnvFile::read(path).unwrap_or_else(|| EnvFile {
-                problems: vec![Problem::new(
+                problems: vec![ConfigProblem::new(
                     path.display().to_string(),
                     "there is no such file; --env-file names a file that exists",
                 )],
                 ..EnvFile::default()
             }),
         };
-        let mut settings = Settings::gather(&env, file);
+        let mut settings = RawSettings::gather(&env, file);
         let mut config = resolve::resolve(&mut settings, machine, &env);
         if settings.problems.is_empty() {
             config.warnings = settings.warnings;
@@ -303,7 +304,7 @@ impl fmt::Display for LogSource {
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct ConfigError {
     /// All that is wrong; at least one.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
     /// What is only odd, and may explain a problem: an unknown name in the env file, say.
     pub warnings: Vec<String>,
     /// What the rest comes to, with defaults where there is a problem: for those who look further, so that everything that
@@ -318,7 +319,7 @@ impl ConfigError {
     /// # Errors
     /// Itself, if there is something wrong with one of these, or with the env file.
     pub fn beside(self, needed: &[&str]) -> Result<Config, Self> {
-        let is_about_another = |problem: &Problem| {
+        let is_about_another = |problem: &ConfigProblem| {
             let name = problem.subject.split(' ').next().unwrap_or_default();
             variables::find(name).is_some_and(|variable| !needed.contains(&variable.name))
         };

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::cert;
 use crate::auth::check_rules;
-use crate::config::{Config, ConfigError, Problem};
+use crate::config::{Config, ConfigError, ConfigProblem};
 use crate::files;
 use crate::server::tls::TlsError;
 use crate::server::{local, state_dir};
@@ -60,7 +60,7 @@ pub(super) fn usable(
 }
 
 /// What lies where the state folder is to be, in the way.
-fn state_folder(config: &Config) -> Option<Problem> {
+fn state_folder(config: &Config) -> Option<ConfigProblem> {
     let folder = &config.state_dir;
     // Not known: that is a problem of its own.
     if folder.as_os_str().is_empty() {
@@ -71,19 +71,19 @@ fn state_folder(config: &Config) -> Option<Problem> {
 }
 
 /// What lies where the local socket is to be, in the way.
-fn local_socket(config: &Config) -> Option<Problem> {
+fn local_socket(config: &Config) -> Option<ConfigProblem> {
     let path = config.local_socket.as_deref()?;
     Some(in_the_way("LOCAL_SOCKET", path, &local::obstacle(path)?))
 }
 
-fn in_the_way(name: &str, path: &Path, why: &str) -> Problem {
-    Problem {
+fn in_the_way(name: &str, path: &Path, why: &str) -> ConfigProblem {
+    ConfigProblem {
         subject: name.to_owned(),
         message: format!("{}: {why}", path.display()),
     }
 }
 
-fn certificate(config: &Config) -> Option<Problem> {
+fn certificate(config: &Config) -> Option<ConfigProblem> {
     let error = cert::usable(config).err()?;
     let subject = match &config.tls_files {
         // The first start makes it.
@@ -94,16 +94,16 @@ fn certificate(config: &Config) -> Option<Problem> {
         Some(files) if error.path() == Some(&files.key) => "TLS_KEY_FILE",
         Some(_) => "TLS_CERT_FILE",
     };
-    Some(Problem {
+    Some(ConfigProblem {
         subject: subject.to_owned(),
         message: format!("{error}; {}", cert::remedy(config, &error)),
     })
 }
 
-fn password(config: &Config) -> Option<Problem> {
+fn password(config: &Config) -> Option<ConfigProblem> {
     let password = config.password.as_ref()?;
     let rule = check_rules(&config.username, password.expose()).err()?;
-    Some(Problem {
+    Some(ConfigProblem {
         subject: "BASIC_AUTH_PASSWORD".to_owned(),
         message: format!("{rule}; it matters only until the password has been changed"),
     })

@@ -14,20 +14,22 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{Problem, Variable, nearest::nearest, variables};
+use super::nearest::nearest;
+use super::problem::ConfigProblem;
+use super::variables::{self, Variable};
 use crate::files;
 
 /// What an env file says.
 #[derive(Default)]
 pub(super) struct EnvFile {
     /// In the order of the file; known variables only.
-    pub entries: Vec<Entry>,
-    pub problems: Vec<Problem>,
+    pub entries: Vec<EnvEntry>,
+    pub problems: Vec<ConfigProblem>,
     pub warnings: Vec<String>,
 }
 
 /// One `KEY=value` line.
-pub(super) struct Entry {
+pub(super) struct EnvEntry {
     pub variable: &'static Variable,
     pub value: Zeroizing<String>,
     /// Where it stands, for messages: the file, and the line counted from 1.
@@ -42,7 +44,7 @@ impl EnvFile {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                let problem = Problem::new(
+                let problem = ConfigProblem::new(
                     place,
                     format!(
                         "cannot be read: {error}; it is for root and for postern's user, so run this as one of them, or name \
@@ -73,7 +75,9 @@ impl EnvFile {
         // Elsewhere it may be a user's own, for a server of that user's.
         if path.starts_with(SYSTEM) {
             let folder = files::parent(path);
-            let above = fs::metadata(folder).ok().map(|above| Rights::of(&above));
+            let above = fs::metadata(folder)
+                .ok()
+                .map(|above| FileRights::of(&above));
             if !there.is_roots_alone() || above.is_some_and(|above| !above.is_roots_alone()) {
                 let folder = folder.display();
                 file.warnings.push(format!(
@@ -90,16 +94,18 @@ impl EnvFile {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, line) in text.lines().enumerate() {
             let place = format!("{place}, line {}", index + 1);
-            match Line::parse(line) {
+            match ParsedLine::parse(line) {
                 Ok(None) => {}
                 Ok(Some(line)) => file.take(&line, place),
-                Err(message) => file.problems.push(Problem::new(place, message.to_owned())),
+                Err(message) => file
+                    .problems
+                    .push(ConfigProblem::new(place, message.to_owned())),
             }
         }
         file
     }
 
-    fn take(&mut self, line: &Line<'_>, place: String) {
+    fn take(&mut self, line: &ParsedLine<'_>, place: String) {
         let Some(variable) = variables::find(line.name) else {
             self.warnings.push(unknown(line.name, &place));
             return;
@@ -121,7 +127,7 @@ impl EnvFile {
             ));
         }
         self.entries.retain(|entry| entry.variable.name != name);
-        self.entries.push(Entry {
+        self.entries.push(EnvEntry {
             variable,
             value: Zeroizing::new(line.value.to_owned()),
             place,
@@ -129,14 +135,14 @@ impl EnvFile {
     }
 }
 
-struct Line<'a> {
+struct ParsedLine<'a> {
     name: &'a str,
     value: &'a str,
     /// Whether something that looks like a comment became part of the value.
     comment_like: bool,
 }
 
-impl<'a> Line<'a> {
+impl<'a> ParsedLine<'a> {
     fn parse(line: &'a str) -> Result<Option<Self>, &'static str> {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -199,14 +205,14 @@ fn unknown(name: &str, place: &str) -> String {
 
 /// Who may do what with a file or folder.
 #[derive(Clone, Copy)]
-struct Rights {
+struct FileRights {
     owner: u32,
     group: u32,
     /// `rwxrwxrwx`.
     mode: u32,
 }
 
-impl Rights {
+impl FileRights {
     fn of(there: &Metadata) -> Self {
         Self {
             owner: there.uid(),
@@ -223,9 +229,9 @@ impl Rights {
 }
 
 /// The text, and whose the file is.
-fn read_bounded(path: &Path) -> io::Result<(Zeroizing<String>, Rights)> {
+fn read_bounded(path: &Path) -> io::Result<(Zeroizing<String>, FileRights)> {
     let file = File::open(path)?;
-    let there = Rights::of(&file.metadata()?);
+    let there = FileRights::of(&file.metadata()?);
     let mut bytes = Zeroizing::new(Vec::new());
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {

@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-use super::values::is_host;
-
 /// An `https` URL: printable ASCII without quotes, brackets or a user before the host; at most [`MAX_URL`] bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpsUrl(String);
@@ -97,6 +95,17 @@ impl HttpsUrl {
     fn path_end(&self) -> usize {
         self.0.find(['?', '#']).unwrap_or(self.0.len())
     }
+}
+
+/// Whether a URL or an origin may have this host: a name, an IPv4 address, or an IPv6 address in brackets.
+pub(super) fn is_host(host: &str) -> bool {
+    if let Some(v6) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        return v6.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
 /// Without the query: a secret of whoever serves it often stands there.

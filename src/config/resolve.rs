@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use log::LevelFilter;
 
-use super::settings::Settings;
+use super::settings::RawSettings;
 use super::variables::{
     ADVISORY_DIR, ADVISORY_IGNORE, AUDIT_LOG_BYTES, BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME,
     BCRYPT_COST, CORS_ALLOWED_ORIGINS, JWT_EXPIRE_DURATION, LISTEN, LOCAL_SOCKET, LOG_BUFFER_BYTES,
@@ -26,7 +26,7 @@ use super::{
 /// Reads every variable. Where one is wrong, its problem is on `settings`' list and an arbitrary value in its place: the
 /// result counts only if the list is empty.
 pub(super) fn resolve(
-    settings: &mut Settings,
+    settings: &mut RawSettings,
     machine: &Machine,
     env: &BTreeMap<OsString, OsString>,
 ) -> Config {
@@ -82,7 +82,7 @@ pub(super) fn resolve(
 }
 
 /// Given; or the board's own log, if it has one that can be read.
-fn log_sources(settings: &mut Settings, machine: &Machine) -> Vec<LogSource> {
+fn log_sources(settings: &mut RawSettings, machine: &Machine) -> Vec<LogSource> {
     let given = settings.is_given(&LOG_SOURCES);
     let Some(sources) = settings.read(&LOG_SOURCES, sources::parse) else {
         let of_the_board = if given { None } else { machine.log.clone() };
@@ -95,7 +95,7 @@ fn log_sources(settings: &mut Settings, machine: &Machine) -> Vec<LogSource> {
 }
 
 fn number<T: TryFrom<u64>>(
-    settings: &mut Settings,
+    settings: &mut RawSettings,
     variable: &Variable,
     range: &RangeInclusive<u64>,
 ) -> Option<T> {
@@ -103,7 +103,7 @@ fn number<T: TryFrom<u64>>(
 }
 
 fn seconds(
-    settings: &mut Settings,
+    settings: &mut RawSettings,
     variable: &Variable,
     range: &RangeInclusive<u64>,
 ) -> std::time::Duration {
@@ -117,7 +117,7 @@ pub const ROOT_STATE_DIR: &str = "/var/lib/postern";
 
 /// Given; or systemd's; or root's; or the user's (XDG Base Directory Specification, which has relative paths ignored).
 fn state_dir(
-    settings: &mut Settings,
+    settings: &mut RawSettings,
     machine: &Machine,
     env: &BTreeMap<OsString, OsString>,
 ) -> Option<PathBuf> {
@@ -147,7 +147,7 @@ fn state_dir(
     found
 }
 
-fn local_socket(settings: &mut Settings, state_dir: Option<&Path>) -> Option<PathBuf> {
+fn local_socket(settings: &mut RawSettings, state_dir: Option<&Path>) -> Option<PathBuf> {
     let socket = if settings.is_given(&LOCAL_SOCKET) {
         settings.read(&LOCAL_SOCKET, |value| match value {
             "" => Ok(None),
@@ -157,17 +157,17 @@ fn local_socket(settings: &mut Settings, state_dir: Option<&Path>) -> Option<Pat
         state_dir.map(|folder| folder.join("postern.sock"))
     };
     let length = socket.as_ref().map_or(0, |path| path.as_os_str().len());
-    if length > MAX_SOCKET_PATH {
+    if length > values::MAX_SOCKET_PATH {
         settings.problem(
             &LOCAL_SOCKET,
-            format!("the path has {length} bytes, and a socket's at most {MAX_SOCKET_PATH}; name a shorter one, as /run/postern.sock"),
+            format!("the path has {length} bytes, and a socket's at most {}; name a shorter one, as /run/postern.sock", values::MAX_SOCKET_PATH),
         );
         return None;
     }
     socket
 }
 
-fn secret_key(settings: &mut Settings, variable: &Variable) -> Option<SecretBytes> {
+fn secret_key(settings: &mut RawSettings, variable: &Variable) -> Option<SecretBytes> {
     let given = settings.secret(variable)?;
     if let Err(message) = key::check(given.expose()) {
         settings.problem(variable, message);
@@ -175,7 +175,7 @@ fn secret_key(settings: &mut Settings, variable: &Variable) -> Option<SecretByte
     Some(SecretBytes::new(given.expose().as_bytes().to_vec()))
 }
 
-fn previous_key(settings: &mut Settings) -> Option<SecretBytes> {
+fn previous_key(settings: &mut RawSettings) -> Option<SecretBytes> {
     let previous = secret_key(settings, &SECRET_KEY_PREVIOUS)?;
     // Both were given by the same hand: nothing can be learnt from the time this comparison takes.
     let current = settings.secret(&SECRET_KEY);
@@ -188,7 +188,7 @@ fn previous_key(settings: &mut Settings) -> Option<SecretBytes> {
     Some(previous)
 }
 
-fn bcrypt_cost(settings: &mut Settings) -> Option<u32> {
+fn bcrypt_cost(settings: &mut RawSettings) -> Option<u32> {
     let cost = number(settings, &BCRYPT_COST, &COST)?;
     if cost < LOWEST_SOUND_COST {
         settings.warn(
@@ -204,7 +204,7 @@ fn bcrypt_cost(settings: &mut Settings) -> Option<u32> {
     Some(cost)
 }
 
-fn tls_files(settings: &mut Settings) -> Option<TlsFiles> {
+fn tls_files(settings: &mut RawSettings) -> Option<TlsFiles> {
     let cert = settings.read(&TLS_CERT_FILE, values::path);
     let key = settings.read(&TLS_KEY_FILE, values::path);
     let given = |variable| settings.is_given(variable);
@@ -225,7 +225,7 @@ fn tls_files(settings: &mut Settings) -> Option<TlsFiles> {
     })
 }
 
-fn updates(settings: &mut Settings) -> UpdateSettings {
+fn updates(settings: &mut RawSettings) -> UpdateSettings {
     if settings.is_given(&UPDATE_CA_FILE) && !settings.is_given(&UPDATE_URL) {
         settings.warn(&UPDATE_CA_FILE, "is of no effect without UPDATE_URL");
     }
@@ -236,7 +236,7 @@ fn updates(settings: &mut Settings) -> UpdateSettings {
     }
 }
 
-fn trusted_proxies(settings: &mut Settings) -> Vec<IpNet> {
+fn trusted_proxies(settings: &mut RawSettings) -> Vec<IpNet> {
     let networks = settings
         .read(&TRUSTED_PROXIES, values::networks)
         .unwrap_or_default();
@@ -250,7 +250,7 @@ fn trusted_proxies(settings: &mut Settings) -> Vec<IpNet> {
 }
 
 /// How many connections in all, and how many from one address: by default a quarter, so that a few hostile ones leave room.
-fn connections(settings: &mut Settings, machine: &Machine) -> (usize, usize) {
+fn connections(settings: &mut RawSettings, machine: &Machine) -> (usize, usize) {
     let all = number(settings, &MAX_CONNECTIONS, &CONNECTIONS)
         .unwrap_or_else(|| machine.max_connections());
     let one = number(settings, &MAX_CONNECTIONS_PER_IP, &CONNECTIONS)
@@ -324,6 +324,3 @@ const BUFFER_BYTES: RangeInclusive<u64> = 16_384..=1 << 30;
 
 /// From some 250 entries to as many as anybody reads; each of the four files stays readable backwards in one go.
 const AUDIT_BYTES: RangeInclusive<u64> = 65_536..=1 << 26;
-
-/// `sun_path` has 108 bytes, the last of them NUL (unix(7)).
-pub(super) const MAX_SOCKET_PATH: usize = 107;

@@ -2,54 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 
 use zeroize::Zeroizing;
 
 use super::env_file::{EnvFile, is_name};
 use super::nearest::slip;
+use super::problem::ConfigProblem;
 use super::secret::SecretString;
 use super::variables::{LOCAL_SOCKET, LOG_SOURCES, Preset, VARIABLES, Variable};
 
-/// One thing that is wrong with the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The variable, or the file and line, that it is about.
-    pub subject: String,
-    /// What is wrong with it, and what would be right. Never shows a secret.
-    pub message: String,
-}
-
-impl Problem {
-    pub(super) fn new(subject: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            subject: subject.into(),
-            message: message.into(),
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.subject, self.message)
-    }
-}
-
 /// The values given, by name, and what reading them found.
 #[derive(Default)]
-pub(super) struct Settings {
-    given: BTreeMap<&'static str, Given>,
-    pub problems: Vec<Problem>,
+pub(super) struct RawSettings {
+    given: BTreeMap<&'static str, RawSetting>,
+    pub problems: Vec<ConfigProblem>,
     pub warnings: Vec<String>,
 }
 
-struct Given {
+struct RawSetting {
     value: Zeroizing<String>,
     /// The line of the env file; `None` for a real variable.
     place: Option<String>,
 }
 
-impl Settings {
+impl RawSettings {
     /// Real variables win over the file's. An empty value is as good as none, except where empty means something.
     pub fn gather(env: &BTreeMap<OsString, OsString>, file: EnvFile) -> Self {
         let mut settings = Self {
@@ -77,7 +53,8 @@ impl Settings {
 
     fn put(&mut self, variable: &Variable, value: Zeroizing<String>, place: Option<String>) {
         if !value.is_empty() || [LOCAL_SOCKET.name, LOG_SOURCES.name].contains(&variable.name) {
-            self.given.insert(variable.name, Given { value, place });
+            self.given
+                .insert(variable.name, RawSetting { value, place });
         }
     }
 
@@ -114,7 +91,7 @@ impl Settings {
 
     pub fn problem(&mut self, variable: &Variable, message: impl Into<String>) {
         let subject = self.subject(variable);
-        self.problems.push(Problem::new(subject, message));
+        self.problems.push(ConfigProblem::new(subject, message));
     }
 
     pub fn warn(&mut self, variable: &Variable, message: &str) {

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
-use super::values::quoted;
+use super::values::{MAX_SOCKET_PATH, quoted};
 use super::{LineFormat, LogSource, SyslogAddress};
 
 /// The sources named in `value`, each with a name of its own. Empty: none.
@@ -122,7 +122,7 @@ fn file(entry: &str, rest: &str) -> Result<LogSource, String> {
             quoted(entry)
         ));
     }
-    let Options { name, format } = Options::read(entry, options, true)?;
+    let SourceOptions { name, format } = SourceOptions::read(entry, options, true)?;
     let format = format.unwrap_or(LineFormat::Auto);
     if path.contains(['*', '?', '[']) {
         // Part by part: no bracket reaches over a slash.
@@ -154,7 +154,7 @@ fn split_options(rest: &str) -> (&str, &str) {
 
 fn syslog(entry: &str, rest: &str) -> Result<LogSource, String> {
     let (place, options) = split_options(rest);
-    let Options { name, .. } = Options::read(entry, options, false)?;
+    let SourceOptions { name, .. } = SourceOptions::read(entry, options, false)?;
     let at = if let Some(address) = place.strip_prefix("udp:") {
         address.parse().ok().map(SyslogAddress::Udp)
     } else {
@@ -168,12 +168,12 @@ fn syslog(entry: &str, rest: &str) -> Result<LogSource, String> {
         )
     })?;
     if let SyslogAddress::Path(path) = &at
-        && path.as_os_str().len() > super::resolve::MAX_SOCKET_PATH
+        && path.as_os_str().len() > MAX_SOCKET_PATH
     {
         return Err(format!(
             "{}: a socket's path has at most {} bytes",
             quoted(entry),
-            super::resolve::MAX_SOCKET_PATH
+            MAX_SOCKET_PATH
         ));
     }
     let name = name.unwrap_or_else(|| SYSLOG.to_owned());
@@ -182,12 +182,12 @@ fn syslog(entry: &str, rest: &str) -> Result<LogSource, String> {
 
 /// What may follow an entry's `?`.
 #[derive(Default)]
-struct Options {
+struct SourceOptions {
     name: Option<String>,
     format: Option<LineFormat>,
 }
 
-impl Options {
+impl SourceOptions {
     fn read(entry: &str, options: &str, has_format: bool) -> Result<Self, String> {
         let mut read = Self::default();
         for option in options.split('&').filter(|option| !option.is_empty()) {

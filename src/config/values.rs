@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 use minisign_verify::PublicKey;
 
+use super::https::is_host;
 use super::{HttpsUrl, ListenAddress};
 
 /// A whole number within `range`.
@@ -239,16 +240,6 @@ fn origin(value: &str) -> Result<String, String> {
     })
 }
 
-pub(super) fn is_host(host: &str) -> bool {
-    if let Some(v6) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
-        return v6.parse::<std::net::Ipv6Addr>().is_ok();
-    }
-    !host.is_empty()
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-}
-
 /// The items of a comma-separated list, each parsed; empty ones (a comma at the end) are passed over. All that are
 /// wrong are named, not only the first.
 pub(super) fn list<T>(
@@ -311,6 +302,9 @@ const MAX_IGNORED: usize = 256;
 
 /// The longest DNS name (RFC 1035) with a port.
 const MAX_HOST: usize = 253 + 6;
+
+/// `sun_path` has 108 bytes, the last of them NUL (unix(7)).
+pub(super) const MAX_SOCKET_PATH: usize = 107;
 
 /// `::ffff:0:0/96`, RFC 4291, 2.5.5.2.
 const MAPPED_PREFIX: u8 = 96;

@@ -83,7 +83,7 @@ fn a_comment_behind_a_value_is_pointed_out() {
 
 #[test]
 fn settings_are_roots_and_only_postern_reads_them_besides() {
-    let rights = |owner, group, mode| Rights { owner, group, mode };
+    let rights = |owner, group, mode| FileRights { owner, group, mode };
     for good in [
         rights(0, 990, 0o640),
         rights(0, 990, 0o750),
