@@ -4,6 +4,7 @@
 pub mod body;
 pub mod field;
 pub mod framing;
+pub mod head_error;
 pub mod request;
 pub mod request_head;
 pub mod response;

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use crate::http::request::{Request, Target};
+use crate::http::request::{Request, RequestTarget};
 use crate::json;
 
 /// The body as a JSON object. Whatever `Content-Type` says: `curl -d` sends the wrong one.
@@ -63,7 +63,7 @@ impl Members {
 ///
 /// # Errors
 /// [`ApiError::BadRequest`], naming the parameter.
-pub fn query_number(target: &Target, name: &str) -> Result<Option<u64>, ApiError> {
+pub fn query_number(target: &RequestTarget, name: &str) -> Result<Option<u64>, ApiError> {
     match target.query(name) {
         None => Ok(None),
         Some(text) => whole_number(name, &text).map(Some),

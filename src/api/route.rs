@@ -8,7 +8,7 @@ use super::{
     status,
 };
 use crate::config::nearest::nearest;
-use crate::http::request::{Request, Target};
+use crate::http::request::{Request, RequestTarget};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +242,7 @@ pub fn parameters(path: &str) -> &'static [&'static str] {
 ///
 /// # Errors
 /// [`ApiError::BadRequest`], naming the one that was probably meant.
-pub fn check_query(path: &str, target: &Target) -> Result<(), ApiError> {
+pub fn check_query(path: &str, target: &RequestTarget) -> Result<(), ApiError> {
     if !path.starts_with("/api/") {
         return Ok(());
     }

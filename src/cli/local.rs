@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{Console, FAILURE, USELESS};
 use crate::config::{Config, ConfigError};
-use crate::http::body::{BodyReader, Keep};
+use crate::http::body::{BodyReader, BodyWanted};
 use crate::http::framing::Framing;
 use crate::http::response_head::ResponseHead;
 use crate::json;
@@ -214,7 +214,7 @@ fn understand(answer: &[u8]) -> Result<Reply, NoAnswer> {
     let head = ResponseHead::read(answer).ok().flatten();
     let head = head.ok_or(NoAnswer::NotOurs)?;
     let not_ours = |_| NoAnswer::NotOurs;
-    let mut body = BodyReader::new(head.framing, Keep::UpTo(MAX_ANSWER)).map_err(not_ours)?;
+    let mut body = BodyReader::new(head.framing, BodyWanted::UpTo(MAX_ANSWER)).map_err(not_ours)?;
     body.feed(&answer[head.length..]).map_err(not_ours)?;
     let body = json::parse(&body.into_bytes()).map_err(|_| NoAnswer::NotOurs)?;
     Ok(Reply {

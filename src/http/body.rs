@@ -9,7 +9,7 @@ use super::framing::Framing;
 /// Takes a body's framing off as it arrives. Keeps nothing of the body.
 #[derive(Debug)]
 pub struct Decoder {
-    state: State,
+    state: DecoderState,
     /// How many bytes the body may have, and has had.
     most: u64,
     length: u64,
@@ -33,7 +33,7 @@ impl fmt::Debug for BodyReader {
 
 /// What becomes of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum BodyWanted {
     /// It is for a handler, and may have so many bytes.
     UpTo(usize),
     /// Nobody wants it: it is passed over, up to [`MAX_BODY`], so that the next request is found behind it.
@@ -41,7 +41,7 @@ pub enum Keep {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum DecoderState {
     /// That many bytes are still to come.
     Length(u64),
     /// Nobody knows how many.
@@ -69,7 +69,7 @@ pub enum BodyError {
 }
 
 impl BodyError {
-    /// The status code that answers it.
+    /// The status code of the response to it.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -84,10 +84,10 @@ impl BodyReader {
     ///
     /// # Errors
     /// [`BodyError::TooLarge`] when it is announced as larger than it may be.
-    pub fn new(framing: Framing, keep: Keep) -> Result<Self, BodyError> {
+    pub fn new(framing: Framing, keep: BodyWanted) -> Result<Self, BodyError> {
         let (most, is_kept) = match keep {
-            Keep::UpTo(most) => (most, true),
-            Keep::Nothing => (MAX_BODY, false),
+            BodyWanted::UpTo(most) => (most, true),
+            BodyWanted::Nothing => (MAX_BODY, false),
         };
         Ok(Self {
             bytes: Vec::new(),
@@ -145,11 +145,11 @@ impl Decoder {
     /// [`BodyError::TooLarge`] when it is announced as larger.
     pub const fn new(framing: Framing, most: u64) -> Result<Self, BodyError> {
         let state = match framing {
-            Framing::Length(0) => State::Done,
+            Framing::Length(0) => DecoderState::Done,
             Framing::Length(length) if length > most => return Err(BodyError::TooLarge(most)),
-            Framing::Length(length) => State::Length(length),
-            Framing::Chunked => State::Size,
-            Framing::UntilClose => State::UntilClose,
+            Framing::Length(length) => DecoderState::Length(length),
+            Framing::Chunked => DecoderState::Size,
+            Framing::UntilClose => DecoderState::UntilClose,
         };
         Ok(Self {
             state,
@@ -163,7 +163,7 @@ impl Decoder {
     #[must_use]
     pub const fn over() -> Self {
         Self {
-            state: State::Done,
+            state: DecoderState::Done,
             most: 0,
             length: 0,
             passed: 0,
@@ -173,13 +173,13 @@ impl Decoder {
     /// Whether the body is over.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.state == State::Done
+        self.state == DecoderState::Done
     }
 
     /// Whether nothing is missing if the connection ends here.
     #[must_use]
     pub const fn may_end(&self) -> bool {
-        matches!(self.state, State::Done | State::UntilClose)
+        matches!(self.state, DecoderState::Done | DecoderState::UntilClose)
     }
 
     /// Hands the body's bytes at the front of `input` to `take`; returns how much of `input` was the body with its framing.
@@ -196,29 +196,29 @@ impl Decoder {
         loop {
             let rest = &input[used..];
             match self.state {
-                State::Done => return Ok(used),
-                State::UntilClose => {
+                DecoderState::Done => return Ok(used),
+                DecoderState::UntilClose => {
                     self.grow(rest.len() as u64)?;
                     take(rest);
                     return Ok(input.len());
                 }
-                State::Length(missing) | State::Chunk(missing) => {
+                DecoderState::Length(missing) | DecoderState::Chunk(missing) => {
                     let taken =
                         usize::try_from(missing).map_or(rest.len(), |most| most.min(rest.len()));
                     take(&rest[..taken]);
                     used += taken;
                     let missing = missing - taken as u64;
                     self.state = match self.state {
-                        State::Chunk(_) if missing == 0 => State::ChunkEnd,
-                        State::Chunk(_) => State::Chunk(missing),
-                        _ if missing == 0 => State::Done,
-                        _ => State::Length(missing),
+                        DecoderState::Chunk(_) if missing == 0 => DecoderState::ChunkEnd,
+                        DecoderState::Chunk(_) => DecoderState::Chunk(missing),
+                        _ if missing == 0 => DecoderState::Done,
+                        _ => DecoderState::Length(missing),
                     };
                     if missing > 0 {
                         return Ok(used);
                     }
                 }
-                State::Size => {
+                DecoderState::Size => {
                     let Some(line) = line(rest, MAX_SIZE_LINE)? else {
                         return Ok(used);
                     };
@@ -227,25 +227,25 @@ impl Decoder {
                     self.pass(extensions)?;
                     used += line.len() + 2;
                     self.state = match size {
-                        0 => State::Trailers,
-                        size => State::Chunk(size),
+                        0 => DecoderState::Trailers,
+                        size => DecoderState::Chunk(size),
                     };
                 }
-                State::ChunkEnd => match rest {
+                DecoderState::ChunkEnd => match rest {
                     [b'\r', b'\n', ..] => {
                         used += 2;
-                        self.state = State::Size;
+                        self.state = DecoderState::Size;
                     }
                     [] | [b'\r'] => return Ok(used),
                     _ => return Err(BodyError::Malformed),
                 },
-                State::Trailers => {
+                DecoderState::Trailers => {
                     let Some(line) = line(rest, MAX_PASSED)? else {
                         return Ok(used);
                     };
                     used += line.len() + 2;
                     if line.is_empty() {
-                        self.state = State::Done;
+                        self.state = DecoderState::Done;
                         continue;
                     }
                     parse_field(line).map_err(|_| BodyError::Malformed)?;

@@ -1,6 +1,6 @@
-//! How the end of a message's body is known (RFC 9112, section 6.3): one judge for requests and answers.
+//! How the end of a message's body is known (RFC 9112, section 6.3): one judge for requests and responses.
 
-use super::request_head::HeadError;
+use super::head_error::HeadError;
 
 /// How the end of a body is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,20 +16,20 @@ pub enum Framing {
 /// The header fields that tell, gathered before any of them is believed.
 #[derive(Default)]
 pub(super) struct FramingFields<'a> {
-    length: Given<'a>,
+    length: OnceField<'a>,
     codings: Vec<&'a [u8]>,
 }
 
 /// A field that may be given once.
 #[derive(Default, Clone, Copy)]
-pub(super) enum Given<'a> {
+pub(super) enum OnceField<'a> {
     #[default]
     Never,
     Once(&'a [u8]),
     Again,
 }
 
-impl<'a> Given<'a> {
+impl<'a> OnceField<'a> {
     pub const fn take(&mut self, value: &'a [u8]) {
         *self = match self {
             Self::Never => Self::Once(value),
@@ -52,22 +52,22 @@ impl<'a> FramingFields<'a> {
     }
 
     /// What they say; `None` if they say nothing, which is no body for a request, and one that lasts as long as the connection
-    /// for an answer.
+    /// for a response.
     ///
     /// # Errors
     /// They could be read in two ways, or in none.
     pub fn of(&self, http_1_0: bool) -> Result<Option<Framing>, HeadError> {
         match (self.length, &self.codings[..]) {
-            (Given::Never, []) => Ok(None),
-            (Given::Once(length), []) => parse_length(length).map(Framing::Length).map(Some),
-            (Given::Again, []) => Err(HeadError::Malformed("Content-Length is given twice")),
-            (Given::Once(_) | Given::Again, [_, ..]) => Err(HeadError::Malformed(
+            (OnceField::Never, []) => Ok(None),
+            (OnceField::Once(length), []) => parse_length(length).map(Framing::Length).map(Some),
+            (OnceField::Again, []) => Err(HeadError::Malformed("Content-Length is given twice")),
+            (OnceField::Once(_) | OnceField::Again, [_, ..]) => Err(HeadError::Malformed(
                 "Content-Length and Transfer-Encoding exclude each other",
             )),
-            (Given::Never, _) if http_1_0 => {
+            (OnceField::Never, _) if http_1_0 => {
                 Err(HeadError::Malformed("HTTP/1.0 has no Transfer-Encoding"))
             }
-            (Given::Never, [before @ .., last]) => {
+            (OnceField::Never, [before @ .., last]) => {
                 let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
                 if !is_chunked(last) || before.iter().any(is_chunked) {
                     Err(HeadError::Malformed(

@@ -22,7 +22,7 @@ pub struct Request {
     /// The method.
     pub method: Method,
     /// Path and query.
-    pub target: Target,
+    pub target: RequestTarget,
     /// The authority the client believes to talk to, in lower case.
     pub host: Option<String>,
     /// The header fields.
@@ -70,12 +70,12 @@ impl std::fmt::Debug for Request {
 
 /// The path and the query of a request.
 #[derive(Clone)]
-pub struct Target {
+pub struct RequestTarget {
     path: String,
     query: String,
 }
 
-impl Target {
+impl RequestTarget {
     /// From the origin form: `/path?query`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -115,7 +115,7 @@ impl Target {
     }
 
     /// Whether any way of reading this path leads below `/api`: decoded once or twice, with dots resolved and empty
-    /// segments dropped. Such a path never gets an answer without a credential unless it is an open route, spelt exactly.
+    /// segments dropped. Such a path never gets a response without a credential unless it is an open route, spelt exactly.
     #[must_use]
     pub fn may_mean_api(&self) -> bool {
         let once = percent_decode_str(&self.path).decode_utf8_lossy();
@@ -129,7 +129,7 @@ impl Target {
 }
 
 /// The path alone: a query may hold a ticket.
-impl std::fmt::Debug for Target {
+impl std::fmt::Debug for RequestTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Target").field(&self.path).finish()
     }

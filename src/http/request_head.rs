@@ -7,13 +7,14 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter, memchr3};
 use tiny_http::Method;
 
-use super::field::{FieldError, Fields, split_token};
-use super::framing::{Framing, FramingFields, Given, words};
-use super::request::{Peer, Request, Target};
+use super::field::{Fields, split_token};
+use super::framing::{Framing, FramingFields, OnceField, words};
+use super::head_error::HeadError;
+use super::request::{Peer, Request, RequestTarget};
 
 /// A request's head, and how its body is framed.
 #[derive(Debug)]
-pub struct Head {
+pub struct RequestHead {
     /// The request, its body still empty.
     pub request: Request,
     /// How long the body is.
@@ -22,57 +23,6 @@ pub struct Head {
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
     pub expects_continue: bool,
-}
-
-/// Why a head is refused. After any of these the connection is closed: where its next request would begin is unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HeadError {
-    /// 414.
-    #[error("the request line is larger than 8 KiB")]
-    TargetTooLong,
-    /// 431.
-    #[error("the request head is larger than 8 KiB")]
-    TooLarge,
-    /// 431.
-    #[error("the request has more than 64 header fields")]
-    TooManyFields,
-    /// 505.
-    #[error("this server speaks HTTP/1.1")]
-    Version,
-    /// 501.
-    #[error("the only transfer coding understood is chunked")]
-    TransferCoding,
-    /// 501.
-    #[error("this server is no proxy and knows no CONNECT")]
-    Connect,
-    /// 417.
-    #[error("the only expectation understood is 100-continue")]
-    Expectation,
-    /// 400.
-    #[error("{0}")]
-    Malformed(&'static str),
-}
-
-impl HeadError {
-    pub(super) const fn of_field(error: FieldError) -> Self {
-        Self::Malformed(match error {
-            FieldError::Name => "a header field's name is malformed",
-            FieldError::Value => "a header field's value is malformed",
-        })
-    }
-
-    /// The status code that answers it.
-    #[must_use]
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::TargetTooLong => 414,
-            Self::TooLarge | Self::TooManyFields => 431,
-            Self::Version => 505,
-            Self::TransferCoding | Self::Connect => 501,
-            Self::Expectation => 417,
-            Self::Malformed(_) => 400,
-        }
-    }
 }
 
 /// Looks for the end of a head in a buffer that grows, reading each byte once.
@@ -88,7 +38,11 @@ impl HeadReader {
     ///
     /// # Errors
     /// As soon as the bytes so far can no longer become a valid head.
-    pub fn read(&mut self, buffer: &[u8], peer: Peer) -> Result<Option<(Head, usize)>, HeadError> {
+    pub fn read(
+        &mut self,
+        buffer: &[u8],
+        peer: Peer,
+    ) -> Result<Option<(RequestHead, usize)>, HeadError> {
         let Some(length) = self.find_end(buffer)? else {
             return Ok(None);
         };
@@ -203,7 +157,7 @@ impl RequestLine {
 }
 
 /// `bytes` are a whole head: each line of it ends with CRLF, and neither stands anywhere else.
-fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<Head, HeadError> {
+fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<RequestHead, HeadError> {
     let RequestLine {
         method,
         target,
@@ -238,7 +192,7 @@ fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<Head, HeadError>
         peer,
         http_1_0,
     };
-    Ok(Head {
+    Ok(RequestHead {
         body,
         keep_alive: !http_1_0 && !decisive.close,
         expects_continue: decisive.expects_continue && !http_1_0,
@@ -249,7 +203,7 @@ fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<Head, HeadError>
 /// The header fields that decide where a request ends and whom it is for, gathered before anything is believed.
 #[derive(Default)]
 struct Decisive<'a> {
-    host: Given<'a>,
+    host: OnceField<'a>,
     framing: FramingFields<'a>,
     close: bool,
     expects_continue: bool,
@@ -277,19 +231,22 @@ impl<'a> Decisive<'a> {
     /// RFC 9112, section 3.2: exactly one in HTTP/1.1, at most one in HTTP/1.0.
     fn host(&self, http_1_0: bool) -> Result<Option<String>, HeadError> {
         match self.host {
-            Given::Never if http_1_0 => Ok(None),
-            Given::Never => Err(HeadError::Malformed("the Host header is missing")),
-            Given::Once(host) => valid_authority(host)
+            OnceField::Never if http_1_0 => Ok(None),
+            OnceField::Never => Err(HeadError::Malformed("the Host header is missing")),
+            OnceField::Once(host) => valid_authority(host)
                 .map(Some)
                 .ok_or(HeadError::Malformed("the Host header is malformed")),
-            Given::Again => Err(HeadError::Malformed("the Host header is given twice")),
+            OnceField::Again => Err(HeadError::Malformed("the Host header is given twice")),
         }
     }
 }
 
 /// Origin form; absolute form, whose authority then takes the place of `Host`; or `*`, the server as a whole (RFC 9112,
 /// section 3.2).
-fn split_target(method: &Method, target: &str) -> Result<(Target, Option<String>), HeadError> {
+fn split_target(
+    method: &Method,
+    target: &str,
+) -> Result<(RequestTarget, Option<String>), HeadError> {
     if *method == Method::Connect {
         return match valid_authority(target.as_bytes()) {
             Some(authority) if has_port(&authority) => Err(HeadError::Connect),
@@ -298,7 +255,7 @@ fn split_target(method: &Method, target: &str) -> Result<(Target, Option<String>
     }
     let options = *method == Method::Options;
     if target == "*" && options {
-        return Ok((Target::parse(target), None));
+        return Ok((RequestTarget::parse(target), None));
     }
     if target.starts_with('/') {
         return Ok((valid_target(target)?, None));
@@ -315,8 +272,8 @@ fn split_target(method: &Method, target: &str) -> Result<(Target, Option<String>
     let authority = valid_authority(authority.as_bytes()).ok_or(TARGET)?;
     let target = match path {
         // Section 3.2.4: so a client asks a proxy for what is `*` here.
-        "" if options => Target::parse("*"),
-        "" => Target::parse("/"),
+        "" if options => RequestTarget::parse("*"),
+        "" => RequestTarget::parse("/"),
         path if path.starts_with('?') => valid_target(&format!("/{path}"))?,
         path => valid_target(path)?,
     };
@@ -325,7 +282,7 @@ fn split_target(method: &Method, target: &str) -> Result<(Target, Option<String>
 
 /// Path and query as RFC 3986 has them, and what browsers and curl send besides: `[]^|` anywhere, and in a query any
 /// visible character, a percent sign by itself too.
-fn valid_target(text: &str) -> Result<Target, HeadError> {
+fn valid_target(text: &str) -> Result<RequestTarget, HeadError> {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     let clean = path
         .bytes()
@@ -334,7 +291,7 @@ fn valid_target(text: &str) -> Result<Target, HeadError> {
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'#');
     if clean && queried && escapes_are_whole(path.as_bytes()) {
-        Ok(Target::parse(text))
+        Ok(RequestTarget::parse(text))
     } else {
         Err(TARGET)
     }

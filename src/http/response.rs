@@ -9,7 +9,7 @@ use tiny_http::StatusCode;
 
 use super::framing::Framing;
 
-/// An answer. What belongs to the connection (`Date`, `Connection`, the framing) is added where it is written.
+/// A response. What belongs to the connection (`Date`, `Connection`, the framing) is added where it is written.
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -20,7 +20,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer without a body. `fields` are whole lines that end with CRLF.
+    /// A response without a body. `fields` are whole lines that end with CRLF.
     #[must_use]
     pub const fn new(status: u16, fields: &'static str) -> Self {
         Self {
@@ -30,14 +30,14 @@ impl Response {
         }
     }
 
-    /// The same answer with this body.
+    /// The same response with this body.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Cow<'static, [u8]>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// The same answer with one header field more. What may not stand in a field becomes a question mark.
+    /// The same response with one header field more. What may not stand in a field becomes a question mark.
     #[must_use]
     pub fn with_field(mut self, name: &'static str, value: &str) -> Self {
         let fields = self.fields.to_mut();
@@ -51,7 +51,7 @@ impl Response {
     }
 }
 
-/// How an answer has to be written.
+/// How a response has to be written.
 #[derive(Clone, Copy)]
 pub struct Manner {
     /// The request was a `HEAD`.
@@ -60,7 +60,7 @@ pub struct Manner {
     pub keep_alive: bool,
 }
 
-/// The connection ends with this answer.
+/// The connection ends with this response.
 pub const LAST_WORDS: Manner = Manner {
     head_only: false,
     keep_alive: false,
@@ -68,37 +68,37 @@ pub const LAST_WORDS: Manner = Manner {
 
 /// Writes a response.
 #[must_use]
-pub fn render(answer: &Response, manner: Manner) -> Vec<u8> {
-    let mut text = head(answer, answer.body.len());
+pub fn render(response: &Response, manner: Manner) -> Vec<u8> {
+    let mut text = head(response, response.body.len());
     if !manner.keep_alive {
         text.push_str(CLOSE);
     }
     // RFC 9110, section 8.6: a 204 must not tell a length.
-    if answer.status != 204 {
+    if response.status != 204 {
         text.push_str("Content-Length: ");
-        push_number(&mut text, answer.body.len());
+        push_number(&mut text, response.body.len());
         text.push_str("\r\n");
     }
     text.push_str("\r\n");
     let mut bytes = text.into_bytes();
-    if !manner.head_only && !matches!(answer.status, 204 | 304) {
-        bytes.extend_from_slice(&answer.body);
+    if !manner.head_only && !matches!(response.status, 204 | 304) {
+        bytes.extend_from_slice(&response.body);
     }
     bytes
 }
 
 /// Writes the head of a response with which the connection becomes a WebSocket (RFC 6455, section 4.2.2).
 #[must_use]
-pub fn render_upgrade(answer: &Response) -> Vec<u8> {
-    let mut text = head(answer, 0);
+pub fn render_upgrade(response: &Response) -> Vec<u8> {
+    let mut text = head(response, 0);
     text.push_str("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     text.into_bytes()
 }
 
 /// Writes the head of a response whose body goes on for as long as the connection, in chunks or as it is.
 #[must_use]
-pub fn render_head(answer: &Response, framing: Framing) -> Vec<u8> {
-    let mut text = head(answer, 0);
+pub fn render_head(response: &Response, framing: Framing) -> Vec<u8> {
+    let mut text = head(response, 0);
     text.push_str(CLOSE);
     if framing == Framing::Chunked {
         text.push_str("Transfer-Encoding: chunked\r\n");
@@ -107,17 +107,17 @@ pub fn render_head(answer: &Response, framing: Framing) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The status line and the fields of every answer, with room for the rest and for a body of that many bytes.
-fn head(answer: &Response, body: usize) -> String {
-    let mut text = String::with_capacity(LINES + answer.fields.len() + body);
+/// The status line and the fields of every response, with room for the rest and for a body of that many bytes.
+fn head(response: &Response, body: usize) -> String {
+    let mut text = String::with_capacity(LINES + response.fields.len() + body);
     text.push_str("HTTP/1.1 ");
-    push_number(&mut text, usize::from(answer.status));
+    push_number(&mut text, usize::from(response.status));
     text.push(' ');
-    text.push_str(StatusCode(answer.status).default_reason_phrase());
+    text.push_str(StatusCode(response.status).default_reason_phrase());
     text.push_str("\r\nDate: ");
     push_date(&mut text);
     text.push_str("\r\n");
-    text.push_str(&answer.fields);
+    text.push_str(&response.fields);
     text
 }
 
@@ -145,7 +145,7 @@ fn push_date(text: &mut String) {
 
 const CLOSE: &str = "Connection: close\r\n";
 
-/// What the lines take, in bytes, that are not the answer's own fields.
+/// What the lines take, in bytes, that are not the response's own fields.
 const LINES: usize = 160;
 
 /// 9999-12-31 23:59:59 UTC.

@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use super::field::{Fields, is_text};
 use super::framing::{Framing, FramingFields};
-use super::request_head::HeadError;
+use super::head_error::HeadError;
 
 /// What a head says.
 #[derive(Debug)]

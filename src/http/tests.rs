@@ -1,6 +1,6 @@
 //! The parser against the table of cases in `tests/rfc9112.txt`: each whole, byte by byte, and between other requests.
 
-use super::body::{BodyReader, Keep, MAX_BODY};
+use super::body::{BodyReader, BodyWanted, MAX_BODY};
 use super::request::Peer;
 use super::request_head::HeadReader;
 
@@ -111,7 +111,7 @@ fn read(bytes: &[u8], piece: usize) -> Vec<String> {
                         if read.keep_alive { "" } else { " close" },
                         if read.expects_continue { " waits" } else { "" },
                     );
-                    match BodyReader::new(read.body, Keep::UpTo(MAX_BODY)) {
+                    match BodyReader::new(read.body, BodyWanted::UpTo(MAX_BODY)) {
                         Ok(reader) => body = Some((shown, reader)),
                         Err(error) => {
                             told.push(error.status().to_string());

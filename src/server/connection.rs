@@ -17,10 +17,10 @@ use crate::api::metrics::RouteNumber;
 use crate::api::route;
 use crate::api::{Api, Call, Commit, Outcome, Stream};
 use crate::auth::Session;
-use crate::http::body::{BodyReader, Keep, MAX_BODY, MAX_STRANGERS_BODY};
+use crate::http::body::{BodyReader, BodyWanted, MAX_BODY, MAX_STRANGERS_BODY};
 use crate::http::framing::Framing;
 use crate::http::request::{Peer, Request};
-use crate::http::request_head::{Head, HeadReader};
+use crate::http::request_head::{HeadReader, RequestHead};
 use crate::http::response::{LAST_WORDS, Manner, Response, render, render_head, render_upgrade};
 use crate::logs::hub::{Encoding, Transport};
 
@@ -358,7 +358,7 @@ impl Connection {
         }
     }
 
-    fn take_request(&mut self, api: &Api, head: Head, now: Instant) -> Step {
+    fn take_request(&mut self, api: &Api, head: RequestHead, now: Instant) -> Step {
         let manner = Manner {
             head_only: head.request.method == Method::Head,
             keep_alive: head.keep_alive && !self.leaving,
@@ -376,10 +376,10 @@ impl Connection {
         let keep = match &verdict {
             // A password that waits for bcrypt makes nobody known.
             Ok(call) if call.session().is_none() && self.peer != Peer::Local => {
-                Keep::UpTo(MAX_STRANGERS_BODY)
+                BodyWanted::UpTo(MAX_STRANGERS_BODY)
             }
-            Ok(_) if takes_body => Keep::UpTo(MAX_BODY),
-            Err(_) | Ok(_) => Keep::Nothing,
+            Ok(_) if takes_body => BodyWanted::UpTo(MAX_BODY),
+            Err(_) | Ok(_) => BodyWanted::Nothing,
         };
         let body = match BodyReader::new(head.body, keep) {
             Ok(body) => body,

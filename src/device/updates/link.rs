@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::fetch::{Failure, Patience};
 use crate::config::HttpsUrl;
-use crate::http::body::{BodyError, BodyReader, Keep};
+use crate::http::body::{BodyError, BodyReader, BodyWanted};
 use crate::http::framing::Framing;
 use crate::http::response_head::ResponseHead;
 
@@ -127,7 +127,7 @@ impl Link {
             BodyError::TooLarge(_) => Failure::Size,
             BodyError::Malformed => Failure::Http,
         };
-        let mut body = BodyReader::new(framing, Keep::UpTo(limit)).map_err(failure)?;
+        let mut body = BodyReader::new(framing, BodyWanted::UpTo(limit)).map_err(failure)?;
         loop {
             let used = body.feed(&self.buffered).map_err(failure)?;
             self.buffered.drain(..used);

@@ -1,6 +1,6 @@
 use super::*;
 
-const ALL: Keep = Keep::UpTo(MAX_BODY);
+const ALL: BodyWanted = BodyWanted::UpTo(MAX_BODY);
 
 fn chunked(input: &[u8]) -> Result<(BodyReader, usize), BodyError> {
     let mut body = BodyReader::new(Framing::Chunked, ALL)?;
@@ -80,7 +80,7 @@ fn too_large_a_body_is_refused_before_it_is_read() {
 
 #[test]
 fn a_strangers_body_is_bounded_to_4_kib_and_one_that_nobody_wants_is_not_kept() {
-    let strangers = Keep::UpTo(MAX_STRANGERS_BODY);
+    let strangers = BodyWanted::UpTo(MAX_STRANGERS_BODY);
     assert!(BodyReader::new(Framing::Length(4096), strangers).is_ok());
     let error = BodyReader::new(Framing::Length(4097), strangers).unwrap_err();
     assert_eq!(error.to_string(), "the request body is larger than 4 KiB");
@@ -90,7 +90,7 @@ fn a_strangers_body_is_bounded_to_4_kib_and_one_that_nobody_wants_is_not_kept() 
     assert_eq!(body.feed(b"\r\n1\r\n"), Err(error));
 
     for length in [Framing::Length(65_536), Framing::Chunked] {
-        let mut body = BodyReader::new(length, Keep::Nothing).unwrap();
+        let mut body = BodyReader::new(length, BodyWanted::Nothing).unwrap();
         if length == Framing::Chunked {
             body.feed(b"10000\r\n").unwrap();
         }
@@ -99,7 +99,7 @@ fn a_strangers_body_is_bounded_to_4_kib_and_one_that_nobody_wants_is_not_kept() 
             assert_eq!(body.held(), 0);
         }
         if length == Framing::Chunked {
-            let mut more = BodyReader::new(length, Keep::Nothing).unwrap();
+            let mut more = BodyReader::new(length, BodyWanted::Nothing).unwrap();
             assert!(more.feed(b"10001\r\n").is_err());
             assert_eq!(body.feed(b"\r\n0\r\n\r\nGET"), Ok(7));
         }

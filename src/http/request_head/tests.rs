@@ -1,10 +1,10 @@
 use super::*;
 
-fn read(bytes: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
+fn read(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, HeadError> {
     HeadReader::default().read(bytes, Peer::Local)
 }
 
-fn good(text: &str) -> Head {
+fn good(text: &str) -> RequestHead {
     let (head, length) = read(text.as_bytes()).expect("valid").expect("complete");
     assert_eq!(length, text.len());
     head

@@ -2,10 +2,10 @@ use super::*;
 
 #[test]
 fn no_value_ends_its_field() {
-    let answer =
+    let response =
         Response::new(200, "Server: postern\r\n").with_field("Allow", "GET\r\nX: y\0\u{e9}");
     assert_eq!(
-        Some(answer.fields.as_ref()),
+        Some(response.fields.as_ref()),
         Some("Server: postern\r\nAllow: GET??X: y??\r\n")
     );
 }
