@@ -38,7 +38,7 @@ use crate::http::response::Response;
 use crate::journal::{ClientKey, CommitError, Journal, Record};
 use crate::limits::bucket::Buckets;
 use crate::limits::client::client_address;
-use crate::limits::standing::Holder;
+use crate::limits::fairness::Holder;
 use crate::logs::hub::{Alive, Encoding, Hub};
 use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;

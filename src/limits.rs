@@ -4,9 +4,9 @@
 pub mod attempts;
 pub mod bucket;
 pub mod client;
-pub mod line;
+pub mod fairness;
 pub(crate) mod proven;
-pub mod standing;
+pub mod queue;
 
 use std::time::Duration;
 

@@ -30,22 +30,22 @@ pub struct Attempts {
     capacity: usize,
     patience: Duration,
     proven: Arc<Proven>,
-    table: Mutex<Table>,
+    table: Mutex<AttemptTable>,
     /// Signalled by every outcome.
     outcome: Condvar,
 }
 
 /// The accounts, and who of them makes room first: ten million newcomers must not make each of them look through the table.
 #[derive(Default)]
-struct Table {
-    clients: HashMap<ClientKey, Client>,
+struct AttemptTable {
+    clients: HashMap<ClientKey, AttemptAccount>,
     /// All but those with an attempt under way.
-    order: BTreeSet<Place>,
+    order: BTreeSet<EvictionRank>,
 }
 
 /// A client's place in the order: first those who are not locked out, the longest idle in front, then the others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct EvictionRank {
     locked_out: bool,
     /// When the lock-out ends, or else when the last failure leaves the window.
     until: Moment,
@@ -54,7 +54,7 @@ struct Place {
 
 /// The account of a client or a network. At most as many failures as its allowance.
 #[derive(Default)]
-struct Client {
+struct AttemptAccount {
     /// When each failure leaves the window, the first to leave in front.
     failures: Vec<Moment>,
     in_flight: usize,
@@ -270,15 +270,15 @@ impl Attempts {
     }
 }
 
-impl Table {
+impl AttemptTable {
     /// Changes a client's account, and keeps its place in the order. One in which nothing stands is none.
-    fn change<R>(&mut self, client: ClientKey, change: impl FnOnce(&mut Client) -> R) -> R {
+    fn change<R>(&mut self, client: ClientKey, change: impl FnOnce(&mut AttemptAccount) -> R) -> R {
         let known = self.clients.entry(client).or_default();
-        if let Some(before) = known.place(client) {
+        if let Some(before) = known.eviction_rank(client) {
             self.order.remove(&before);
         }
         let result = change(known);
-        if let Some(after) = known.place(client) {
+        if let Some(after) = known.eviction_rank(client) {
             self.order.insert(after);
         } else if known.in_flight == 0 {
             self.clients.remove(&client);
@@ -310,15 +310,15 @@ impl Table {
         }
         // Whose lock-out is over is as idle as anybody.
         let mut first_locked_out = self.first_locked_out();
-        while let Some(over) = first_locked_out.filter(|place| place.until <= now) {
+        while let Some(over) = first_locked_out.filter(|rank| rank.until <= now) {
             self.change(over.client, |known| known.expire(now));
             first_locked_out = self.first_locked_out();
         }
         while self.clients.len() + new > capacity {
-            let mut idle = self.order.iter().take_while(|place| !place.locked_out);
+            let mut idle = self.order.iter().take_while(|rank| !rank.locked_out);
             // Nor this client's own: its failures would be forgotten.
             match idle
-                .find(|place| accounts.iter().all(|a| a != place.client))
+                .find(|rank| accounts.iter().all(|a| a != rank.client))
                 .copied()
             {
                 Some(idle) => {
@@ -337,8 +337,8 @@ impl Table {
         Ok(())
     }
 
-    fn first_locked_out(&self) -> Option<Place> {
-        let from = Place {
+    fn first_locked_out(&self) -> Option<EvictionRank> {
+        let from = EvictionRank {
             locked_out: true,
             until: Moment::default(),
             client: ClientKey::V4([0; 4]),
@@ -350,10 +350,10 @@ impl Table {
         for known in self.clients.values_mut() {
             known.expire(now);
         }
-        let kept = |(client, known): (&ClientKey, &Client)| known.place(*client);
+        let kept = |(client, known): (&ClientKey, &AttemptAccount)| known.eviction_rank(*client);
         self.order = self.clients.iter().filter_map(kept).collect();
         self.clients
-            .retain(|client, known| known.in_flight > 0 || known.place(*client).is_some());
+            .retain(|client, known| known.in_flight > 0 || known.eviction_rank(*client).is_some());
         if self.clients.len() < self.clients.capacity() / 4 {
             self.clients.shrink_to_fit();
         }
@@ -389,7 +389,7 @@ impl Drop for Attempt<'_> {
     }
 }
 
-impl Client {
+impl AttemptAccount {
     fn expire(&mut self, now: Moment) {
         self.failures.retain(|leaves| *leaves > now);
         if self.locked_until.is_some_and(|until| until <= now) {
@@ -403,10 +403,10 @@ impl Client {
     }
 
     /// Where it stands in the order of those who make room; nowhere with an attempt under way, or without any failure.
-    fn place(&self, client: ClientKey) -> Option<Place> {
+    fn eviction_rank(&self, client: ClientKey) -> Option<EvictionRank> {
         let until = self.locked_until.or(self.failures.last().copied());
         let until = until.filter(|_| self.in_flight == 0)?;
-        Some(Place {
+        Some(EvictionRank {
             locked_out: self.locked_until.is_some(),
             until,
             client,

@@ -24,15 +24,15 @@ pub struct RetryAfter(pub u64);
 pub struct Buckets {
     rps: u64,
     proven: Arc<Proven>,
-    tables: Mutex<Tables>,
+    tables: Mutex<BucketTables>,
 }
 
-struct Tables {
-    clients: Table,
-    networks: Table,
+struct BucketTables {
+    clients: BucketTable,
+    networks: BucketTable,
 }
 
-struct Table {
+struct BucketTable {
     /// Between two requests, in steps.
     interval: u64,
     /// How far ahead of now, in steps, a bucket may get.
@@ -52,7 +52,7 @@ impl Buckets {
     /// proven client has always one of its own.
     #[must_use]
     pub fn new(rps: u32, burst: u32, capacity: usize, proven: Arc<Proven>) -> Self {
-        let table = |interval, burst: u64| Table {
+        let table = |interval, burst: u64| BucketTable {
             interval,
             allowance: burst.saturating_sub(1) * interval,
             capacity,
@@ -64,7 +64,7 @@ impl Buckets {
         Self {
             rps: u64::from(rps.clamp(1, MAX_RPS)),
             proven,
-            tables: Mutex::new(Tables {
+            tables: Mutex::new(BucketTables {
                 clients: table(INTERVAL, burst),
                 networks: table(INTERVAL / share, burst * share),
             }),
@@ -83,7 +83,7 @@ impl Buckets {
         } = self.proven.accounts(client, now);
         let steps = self.steps(now);
         let mut tables = self.tables.lock();
-        let Tables { clients, networks } = &mut *tables;
+        let BucketTables { clients, networks } = &mut *tables;
         let network = network.map(|network| networks.bucket(network, 0, steps, now));
         let extra = if proven { MOST_PROVEN } else { 0 };
         let own = clients.bucket(own, extra, steps, now);
@@ -135,7 +135,7 @@ struct Bucket {
     wait: u64,
 }
 
-impl Table {
+impl BucketTable {
     /// Looks at a client's bucket. `extra` is the room beyond the capacity that is kept for clients like this one.
     fn bucket(&mut self, client: ClientKey, extra: usize, steps: u64, now: Moment) -> Bucket {
         let mut known = self.full_at.get(&client).copied();

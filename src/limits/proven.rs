@@ -91,11 +91,11 @@ pub const NETWORK_SHARE: u32 = 10;
 /// Proofs by client, each with its end: by the monotonic clock where they are in force, by the time of day where they are
 /// kept for a restart.
 pub(crate) struct Proofs<T> {
-    clients: HashMap<ClientKey, Vec<Proof<T>>>,
+    clients: HashMap<ClientKey, Vec<ProofEntry<T>>>,
 }
 
 /// A client's last success with one account or key.
-struct Proof<T> {
+struct ProofEntry<T> {
     account: Arc<str>,
     until: T,
 }
@@ -116,7 +116,7 @@ impl<T: Copy + Ord> Proofs<T> {
         } else if self.of(None).count() >= MOST_PROVEN {
             self.drop_oldest(None);
         }
-        self.clients.entry(client).or_default().push(Proof {
+        self.clients.entry(client).or_default().push(ProofEntry {
             account: account.clone(),
             until,
         });
@@ -138,7 +138,7 @@ impl<T: Copy + Ord> Proofs<T> {
     }
 
     /// The proofs of an account, or all.
-    fn of(&self, account: Option<&Arc<str>>) -> impl Iterator<Item = (ClientKey, &Proof<T>)> {
+    fn of(&self, account: Option<&Arc<str>>) -> impl Iterator<Item = (ClientKey, &ProofEntry<T>)> {
         let clients = self.clients.iter();
         let all = clients.flat_map(|(client, proofs)| proofs.iter().map(|p| (*client, p)));
         all.filter(move |(_, proof)| account.is_none_or(|account| proof.account == *account))

@@ -1,7 +1,7 @@
 //! How many connections there may be, in all and from one address, how much those hold that have not signed in, and who
 //! gives way when there is no more.
 //!
-//! The order is that of [`Standing`]: the proven before the unproven, then whoever holds least. A connection that has
+//! The order is that of [`Precedence`]: the proven before the unproven, then whoever holds least. A connection that has
 //! signed in is the last to give way. All workers' connections are looked at, whichever worker the newcomer came to.
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::api::Api;
 use crate::auth::Session;
 use crate::journal::ClientKey;
-use crate::limits::standing::{Holder, Holdings, NETWORK_SHARE, Standing};
+use crate::limits::fairness::{Holder, Holdings, NETWORK_SHARE, Precedence};
 
 /// Counts connections and bytes against their limits.
 #[derive(Debug)]
@@ -220,9 +220,9 @@ impl Admission {
         let seats = table.seats.iter();
         let spared = seats.filter_map(|(number, seat)| {
             let (signed_in, rank, since) = self.look(seat, judge, now)?;
-            let standing = seat.standing(&table.places, judge);
-            let can_go = !standing.is_proven() || rank != Rank::Busy;
-            let order = (!signed_in, standing, rank, std::cmp::Reverse(since));
+            let precedence = seat.precedence(&table.places, judge);
+            let can_go = !precedence.is_proven() || rank != Rank::Busy;
+            let order = (!signed_in, precedence, rank, std::cmp::Reverse(since));
             can_go.then_some((order, *number))
         });
         let (_, victim) = spared.max_by_key(|(order, _)| *order)?;
@@ -260,22 +260,22 @@ impl Admission {
         });
         let spared = candidates.filter_map(|(number, seat)| {
             let (signed_in, rank, since) = self.look(seat, judge, now)?;
-            let standing = seat.standing(&table.places, judge);
+            let precedence = seat.precedence(&table.places, judge);
             let from = seat.is_counted.then_some(seat.holder);
             let after = if is_counted {
-                table.places.standing_with(newcomer, 1, from)
+                table.places.precedence_with(newcomer, 1, from)
             } else {
-                Standing::of_one()
+                Precedence::of_one()
             };
             // Equals change places only where nobody is being served.
             let is_patient = matches!(rank, Rank::Idle | Rank::Suspect);
             let gives_way = if signed_in {
                 let is_own = seat.holder.client == newcomer.client;
-                is_patient && (is_own || (after.is_proven() && standing > after))
+                is_patient && (is_own || (after.is_proven() && precedence > after))
             } else {
-                standing > after || (standing == after && is_patient)
+                precedence > after || (precedence == after && is_patient)
             };
-            let order = (!signed_in, standing, rank, std::cmp::Reverse(since));
+            let order = (!signed_in, precedence, rank, std::cmp::Reverse(since));
             gives_way.then_some((order, *number))
         });
         let victim = spared.max_by_key(|(order, _)| *order);
@@ -330,14 +330,14 @@ enum Scope {
 
 impl Seat {
     /// Where it stands by what is held of one thing.
-    fn standing(&self, holdings: &Holdings, judge: &dyn Judge) -> Standing {
+    fn precedence(&self, holdings: &Holdings, judge: &dyn Judge) -> Precedence {
         if !self.is_counted {
-            return Standing::of_one();
+            return Precedence::of_one();
         }
         // It may have been proven since it came.
         let client = self.holder.client;
         let is_proven = client.is_none_or(|client| judge.is_proven(client));
-        holdings.standing(Holder { client, is_proven })
+        holdings.precedence(Holder { client, is_proven })
     }
 }
 
@@ -412,8 +412,8 @@ impl Place {
         while table.total_bytes > self.admission.max_bytes {
             let holding = table.seats.iter().filter(|(_, seat)| seat.bytes > 0);
             let worst = holding.max_by_key(|(number, seat)| {
-                let standing = seat.standing(&table.bytes, judge);
-                (standing, seat.bytes, **number == self.number)
+                let precedence = seat.precedence(&table.bytes, judge);
+                (precedence, seat.bytes, **number == self.number)
             });
             let (&worst, _) = worst.ok_or(Full)?;
             if worst == self.number || table.leaving >= MAX_LEAVING {

@@ -2,7 +2,7 @@
 //!
 //! Two lanes, so that nobody who guesses passwords can delay those who are in: a few threads for passwords (as many as
 //! bcrypts may run at once), the others for the rest. A lane's waiting places are few, and shared out by client
-//! ([`Line`]): whoever sends two hundred logins at once waits behind himself. For whom there is none is told so at once.
+//! ([`FairQueue`]): whoever sends two hundred logins at once waits behind himself. For whom there is none is told so at once.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,8 +21,8 @@ use crate::api::route::Cost;
 use crate::api::{Api, Call, Outcome};
 use crate::background;
 use crate::http::request::Request;
-use crate::limits::line::Line;
-use crate::limits::standing::Holder;
+use crate::limits::fairness::Holder;
+use crate::limits::queue::FairQueue;
 
 /// A request that was admitted, and where its outcome goes.
 pub struct Job {
@@ -64,17 +64,17 @@ struct Lane {
 }
 
 struct Queue {
-    line: Line<Job>,
+    jobs: FairQueue<Job>,
     /// No more will come.
     is_closed: bool,
 }
 
 impl Lane {
-    fn new(threads: usize, line: Line<Job>) -> Arc<Self> {
+    fn new(threads: usize, jobs: FairQueue<Job>) -> Arc<Self> {
         Arc::new(Self {
             threads: threads as u64,
             queue: Mutex::new(Queue {
-                line,
+                jobs,
                 is_closed: false,
             }),
             stirred: Condvar::new(),
@@ -87,10 +87,10 @@ impl Lane {
     fn next(&self) -> Option<(Holder, Job)> {
         let mut queue = self.queue.lock();
         loop {
-            if let Some(next) = queue.line.pop() {
+            if let Some(next) = queue.jobs.pop() {
                 return Some(next);
             }
-            if queue.is_closed && queue.line.is_empty() {
+            if queue.is_closed && queue.jobs.is_empty() {
                 return None;
             }
             self.stirred.wait(&mut queue);
@@ -98,7 +98,7 @@ impl Lane {
     }
 
     fn over(&self, holder: Holder) {
-        self.queue.lock().line.done(holder);
+        self.queue.lock().jobs.done(holder);
         // The same client's next job may be begun now.
         self.stirred.notify_all();
     }
@@ -110,7 +110,7 @@ impl Lane {
 
     /// Drops what waits.
     fn abandon(&self) {
-        self.queue.lock().line.clear();
+        self.queue.lock().jobs.clear();
         self.stirred.notify_all();
     }
 
@@ -119,7 +119,7 @@ impl Lane {
         // In this order, so that no job is over before it was begun.
         let done = self.done.load(Ordering::Acquire);
         let begun = self.begun.load(Ordering::Acquire);
-        let is_short = begun - done >= self.threads || !self.queue.lock().line.is_empty();
+        let is_short = begun - done >= self.threads || !self.queue.lock().jobs.is_empty();
         is_short.then_some(begun + done)
     }
 }
@@ -160,10 +160,13 @@ impl Pool {
     /// When the system has no thread to give.
     pub fn start(api: &Arc<Api>, password_threads: usize) -> io::Result<(Self, Threads)> {
         let general_threads = THREADS - password_threads;
-        let passwords = Lane::new(password_threads, Line::new(PASSWORD_QUEUE, PASSWORDS_EACH));
+        let passwords = Lane::new(
+            password_threads,
+            FairQueue::new(PASSWORD_QUEUE, PASSWORDS_EACH),
+        );
         let general = Lane::new(
             general_threads,
-            Line::new(GENERAL_QUEUE, general_threads / 2),
+            FairQueue::new(GENERAL_QUEUE, general_threads / 2),
         );
         let mut handles = Vec::with_capacity(THREADS);
         let (running, ended) = bounded(0);
@@ -198,7 +201,7 @@ impl Pool {
             Cost::Password => &self.passwords,
             Cost::Cheap | Cost::Waits => &self.general,
         };
-        let refused = lane.queue.lock().line.push(holder, job);
+        let refused = lane.queue.lock().jobs.push(holder, job);
         lane.stirred.notify_one();
         if let Some(job) = refused {
             let busy = ApiError::Busy(RETRY_BUSY).response();

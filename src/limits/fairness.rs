@@ -8,7 +8,7 @@ use super::ClientKey;
 
 /// Where a client stands. The least comes first, the greatest gives way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Standing {
+pub struct Precedence {
     /// It has shown no good credential of late.
     is_unproven: bool,
     /// How much it holds, or a tenth of what the unproven of its /64 hold, if that is more: one host can have any number
@@ -78,17 +78,22 @@ impl Holdings {
 
     /// Where the holder stands.
     #[must_use]
-    pub fn standing(&self, holder: Holder) -> Standing {
-        Standing::new(holder, self.of(holder.client), self.of_network(holder))
+    pub fn precedence(&self, holder: Holder) -> Precedence {
+        Precedence::new(holder, self.of(holder.client), self.of_network(holder))
     }
 
     /// Where the holder would stand with `amount` more, taken from another if there is one `from` whom it comes.
     #[must_use]
-    pub fn standing_with(&self, holder: Holder, amount: usize, from: Option<Holder>) -> Standing {
+    pub fn precedence_with(
+        &self,
+        holder: Holder,
+        amount: usize,
+        from: Option<Holder>,
+    ) -> Precedence {
         let given = |is_same: bool| if is_same { amount } else { 0 };
         let own = given(from.is_some_and(|from| from.client == holder.client));
         let network = given(from.is_some_and(|from| from.network() == holder.network()));
-        Standing::new(
+        Precedence::new(
             holder,
             (self.of(holder.client) + amount).saturating_sub(own),
             self.of_network(holder)
@@ -103,7 +108,7 @@ impl Holdings {
     }
 }
 
-impl Standing {
+impl Precedence {
     fn new(holder: Holder, own: usize, network: Option<usize>) -> Self {
         let network = network.unwrap_or(own);
         Self {

@@ -19,16 +19,16 @@ fn the_proven_come_first_then_whoever_holds_least() {
     holdings.add(owner, 16);
     holdings.add(few, 1);
     holdings.add(many, 2);
-    assert!(holdings.standing(owner) < holdings.standing(few));
-    assert!(holdings.standing(few) < holdings.standing(many));
+    assert!(holdings.precedence(owner) < holdings.precedence(few));
+    assert!(holdings.precedence(few) < holdings.precedence(many));
     assert_eq!(
-        holdings.standing_with(few, 1, None),
-        holdings.standing(many)
+        holdings.precedence_with(few, 1, None),
+        holdings.precedence(many)
     );
     // What comes from the same client makes it no fuller.
     assert_eq!(
-        holdings.standing_with(many, 1, Some(many)),
-        holdings.standing(many)
+        holdings.precedence_with(many, 1, Some(many)),
+        holdings.precedence(many)
     );
 }
 
@@ -43,12 +43,12 @@ fn many_addresses_of_one_64_weigh_as_a_tenth_each_and_cost_the_proven_nothing() 
     let host = holder("2001:db8::2", false);
     let elsewhere = holder("192.0.2.1", false);
     holdings.add(elsewhere, 4);
-    assert!(holdings.standing(elsewhere) < holdings.standing(host));
+    assert!(holdings.precedence(elsewhere) < holdings.precedence(host));
     holdings.add(elsewhere, 2);
-    assert!(holdings.standing(host) < holdings.standing(elsewhere));
+    assert!(holdings.precedence(host) < holdings.precedence(elsewhere));
     assert_eq!(holdings.of_network(owner), None);
     assert_eq!(holdings.of_network(host), Some(48));
-    assert_eq!(holdings.standing(owner).burden, 1);
+    assert_eq!(holdings.precedence(owner).burden, 1);
 }
 
 #[test]

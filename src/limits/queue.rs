@@ -1,21 +1,21 @@
-//! A bounded line of jobs in which each client waits behind itself, not in front of others.
+//! A bounded queue of jobs in which each client waits behind itself, not in front of others.
 //!
 //! The proven are served before the unproven. Among equals each client has its turn: whoever was served, or came, goes to
-//! the end. The unproven of a /64 take turns as if they were one. In a full line the last job of whoever stands worst
-//! ([`Standing`](super::standing::Standing)) gives way.
+//! the end. The unproven of a /64 take turns as if they were one. In a full queue the last job of whoever stands worst
+//! ([`Precedence`](super::fairness::Precedence)) gives way.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::ClientKey;
-use super::standing::{Holder, Holdings};
+use super::fairness::{Holder, Holdings};
 
-/// The line. Its sizes are small (hundreds), so that looking through all of it is cheap beside any job.
+/// The queue. Its sizes are small (hundreds), so that looking through all of it is cheap beside any job.
 #[derive(Debug)]
-pub struct Line<T> {
+pub struct FairQueue<T> {
     capacity: usize,
     at_once: usize,
     waiting: usize,
-    clients: HashMap<Key, Client<T>>,
+    clients: HashMap<HolderKey, QueuedClient<T>>,
     /// When each /64 had its turn. Of those alone that have a client here.
     networks: HashMap<ClientKey, u64>,
     /// Jobs that wait and jobs that were taken and are not over.
@@ -23,10 +23,10 @@ pub struct Line<T> {
     turns: u64,
 }
 
-type Key = (Option<ClientKey>, bool);
+type HolderKey = (Option<ClientKey>, bool);
 
 #[derive(Debug)]
-struct Client<T> {
+struct QueuedClient<T> {
     jobs: VecDeque<T>,
     /// How many are being done.
     taken: usize,
@@ -34,7 +34,7 @@ struct Client<T> {
     turn: u64,
 }
 
-impl<T> Line<T> {
+impl<T> FairQueue<T> {
     /// Room for `capacity` jobs; of one client `at_once` are done at a time.
     #[must_use]
     pub fn new(capacity: usize, at_once: usize) -> Self {
@@ -49,16 +49,16 @@ impl<T> Line<T> {
         }
     }
 
-    /// Puts a job into the line. Gives back the one for which there is no room: this one, or that of somebody who holds
+    /// Puts a job into the queue. Gives back the one for which there is no room: this one, or that of somebody who holds
     /// more.
     pub fn push(&mut self, holder: Holder, job: T) -> Option<T> {
         let gives_way = match self.make_room(holder) {
             Ok(gives_way) => gives_way,
-            Err(NoRoom) => return Some(job),
+            Err(QueueFull) => return Some(job),
         };
         self.turns += 1;
         let turn = self.turns;
-        let client = self.clients.entry(key(holder)).or_insert(Client {
+        let client = self.clients.entry(key(holder)).or_insert(QueuedClient {
             jobs: VecDeque::new(),
             taken: 0,
             turn,
@@ -72,7 +72,7 @@ impl<T> Line<T> {
         gives_way
     }
 
-    /// Takes the next job, if there is one that may be done now. Tell [`Line::done`] when it is over.
+    /// Takes the next job, if there is one that may be done now. Tell [`FairQueue::done`] when it is over.
     pub fn pop(&mut self) -> Option<(Holder, T)> {
         let next = self
             .clients
@@ -139,7 +139,7 @@ impl<T> Line<T> {
     }
 
     /// Sees to it that there is room for one more of `newcomer`'s.
-    fn make_room(&mut self, newcomer: Holder) -> Result<Option<T>, NoRoom> {
+    fn make_room(&mut self, newcomer: Holder) -> Result<Option<T>, QueueFull> {
         if self.waiting < self.capacity {
             return Ok(None);
         }
@@ -150,12 +150,12 @@ impl<T> Line<T> {
             .map(|(&key, client)| {
                 let holder = holder(key);
                 // Among equals whoever came last.
-                (self.holdings.standing(holder), client.turn, holder)
+                (self.holdings.precedence(holder), client.turn, holder)
             })
-            .max_by_key(|(standing, turn, _)| (*standing, *turn));
-        let (standing, _, worst) = worst.ok_or(NoRoom)?;
-        if self.holdings.standing_with(newcomer, 1, Some(worst)) >= standing {
-            return Err(NoRoom);
+            .max_by_key(|(precedence, turn, _)| (*precedence, *turn));
+        let (precedence, _, worst) = worst.ok_or(QueueFull)?;
+        if self.holdings.precedence_with(newcomer, 1, Some(worst)) >= precedence {
+            return Err(QueueFull);
         }
         let job = self
             .clients
@@ -163,7 +163,7 @@ impl<T> Line<T> {
             .and_then(|client| client.jobs.pop_back());
         self.waiting -= 1;
         self.let_go(worst);
-        job.ok_or(NoRoom).map(Some)
+        job.ok_or(QueueFull).map(Some)
     }
 
     /// One job less of this holder's.
@@ -184,14 +184,14 @@ impl<T> Line<T> {
     }
 }
 
-/// The line is full, and nobody in it holds more.
-struct NoRoom;
+/// The queue is full, and nobody in it holds more.
+struct QueueFull;
 
-const fn key(holder: Holder) -> Key {
+const fn key(holder: Holder) -> HolderKey {
     (holder.client, holder.is_proven)
 }
 
-const fn holder((client, is_proven): Key) -> Holder {
+const fn holder((client, is_proven): HolderKey) -> Holder {
     Holder { client, is_proven }
 }
 
