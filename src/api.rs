@@ -40,7 +40,6 @@ use crate::limits::bucket::Buckets;
 use crate::limits::client::client_address;
 use crate::limits::fairness::Holder;
 use crate::logs::hub::{Alive, Encoding, Hub};
-use crate::logs::numbers::Numbers;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
 pub use certificate::{CertificateState, CertificateTrouble};
@@ -65,8 +64,6 @@ pub struct Api {
     pub buckets: Buckets,
     /// The newest log entries.
     pub ring: Arc<Ring>,
-    /// What keeps their numbers from coming again.
-    pub numbers: Numbers,
     /// The live streams.
     pub hub: Arc<Hub>,
     /// Where entries come from.

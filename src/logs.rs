@@ -6,7 +6,6 @@ pub mod entry;
 pub mod filter;
 pub mod hub;
 pub mod label;
-pub mod numbers;
 pub mod own;
 pub mod ring;
 pub mod source;

@@ -145,8 +145,6 @@ impl Server {
             [admission, local_admission],
             bcrypt_at_once,
         )
-        // Restarts that fail over and over would use up numbers.
-        .inspect_err(|_| api.numbers.end(api.ring.bounds().1))
     }
 
     fn open(
@@ -351,7 +349,6 @@ impl Server {
         self.api.audit.record(Kind::Stop, &Event::default());
         self.api.audit.stop();
         log::info!("stopped");
-        self.api.numbers.end(self.api.ring.bounds().1);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The log: what the ring holds, and the live streams.
 
-use serde_json::Value;
+use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tiny_http::Method;
@@ -57,7 +57,7 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
     let entries = api.ring.recent(limit, since, &filter);
     Ok(Outcome::Response(json_lines_response(
         entries.iter(),
-        &Value::Null,
+        &json!({"boot": api.ring.boot()}),
     )))
 }
 
@@ -72,17 +72,8 @@ fn follow(
         .header_values("Accept")
         .any(|accept| accept.to_ascii_lowercase().contains("text/event-stream"));
     // A browser's EventSource says by itself where it was (HTML standard, "Last-Event-ID").
-    let last_event: Option<u64> = request
-        .header("Last-Event-ID")
-        .and_then(|id| id.parse().ok());
-    if let Some(last) = last_event {
-        // It knows nothing of runs. A number that was never given can only be from before the state folder was emptied:
-        // then it has nothing of what there is.
-        let given = last <= api.ring.bounds().1;
-        place = Place {
-            since: Some(if given { last } else { 0 }),
-            boot: None,
-        };
+    if let Some(last) = request.header("Last-Event-ID").and_then(last_event) {
+        place = last;
     }
     let chunked = !request.http_1_0;
     let (encoding, media_type) = if events {
@@ -202,6 +193,16 @@ fn place(request: &Request, filter: &mut Filter) -> Result<Place, ApiError> {
                 }
             }
         },
+    })
+}
+
+/// Where a client was that sends back the id of its last event; `None`: no event has such an id.
+fn last_event(id: &str) -> Option<Place> {
+    // 0.1.0 gave a number alone. That was an earlier run, so its client has nothing of this one.
+    let (boot, seq) = id.rsplit_once(':').unwrap_or(("", id));
+    Some(Place {
+        since: Some(seq.parse().ok()?),
+        boot: Some(boot.to_owned()),
     })
 }
 

@@ -55,7 +55,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
             "records": journal.records,
             "writable": api.journal.healthy(),
         },
-        "logs": {"boot": api.ring.boot(), "oldest": oldest, "newest": newest, "entries": newest + 1 - api.ring.first(), "sources": sources},
+        "logs": {"boot": api.ring.boot(), "oldest": oldest, "newest": newest, "entries": newest, "sources": sources},
     });
     if body["logs"]["sources"] == json!([]) {
         body["logs"]["warning"] = json!(NO_SOURCES);

@@ -15,13 +15,12 @@ use tungstenite::Utf8Bytes;
 
 use super::entry::{Level, NewEntry};
 use super::filter::Filter;
-use super::numbers::Span;
 use crate::clock::Timestamp;
 
 /// One numbered entry. A clone shares the text.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its number, rising by one.
+    /// Its number in this run, from 1 on, rising by one.
     pub seq: u64,
     /// How severe it is.
     pub level: Level,
@@ -94,7 +93,6 @@ impl Gap {
 pub struct Ring {
     limit: usize,
     boot: String,
-    span: Span,
     inner: Mutex<Inner>,
     missed: AtomicU64,
     waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -115,20 +113,13 @@ impl Ring {
     /// An empty ring of at most `limit` bytes, overhead included. `boot` tells this run from every other one.
     #[must_use]
     pub fn new(limit: usize, boot: String) -> Self {
-        Self::with_numbers(Span::from(1), limit, boot)
-    }
-
-    /// The same, with the numbers that are this run's: those below belong to earlier ones.
-    #[must_use]
-    pub fn with_numbers(span: Span, limit: usize, boot: String) -> Self {
         Self {
             limit,
             boot,
-            span,
             inner: Mutex::new(Inner {
                 entries: VecDeque::new(),
                 bytes: 0,
-                next_seq: span.first,
+                next_seq: 1,
                 awaited: false,
                 scratch: Vec::new(),
             }),
@@ -143,23 +134,15 @@ impl Ring {
         &self.boot
     }
 
-    /// What a reader wants next that has the entry `since`. If that is of an earlier run, what followed it there is lost,
-    /// and told as such where it is known how much it was. A reader that has nothing (0) misses nothing of earlier runs.
+    /// The number that a reader wants next which has the entry `since` of this run. The numbers begin at 1 in each run, so
+    /// one of another run (`boot`) says nothing here: that reader wants all.
     #[must_use]
-    pub fn after(&self, since: u64) -> u64 {
-        let (_, newest) = self.bounds();
-        let next = since.min(newest).saturating_add(1);
-        if since > 0 && next >= self.span.unbroken {
-            next
-        } else {
-            next.max(self.span.first)
+    pub fn after(&self, since: u64, boot: Option<&str>) -> u64 {
+        if boot.is_some_and(|boot| boot != self.boot) {
+            return 1;
         }
-    }
-
-    /// The first number of this run.
-    #[must_use]
-    pub fn first(&self) -> u64 {
-        self.span.first
+        let (_, newest) = self.bounds();
+        since.min(newest).saturating_add(1)
     }
 
     /// Numbers the entry, serialises it and keeps it, at the cost of the oldest ones. Returns its number.

@@ -26,7 +26,6 @@ use crate::journal::survey::FILE_NAME;
 use crate::journal::{Journal, OpenError};
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Hub;
-use crate::logs::numbers::Numbers;
 use crate::logs::own;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
@@ -65,13 +64,12 @@ pub fn assemble(
     let mut boot = [0; 8];
     entropy.fill(&mut boot);
     let boot = format!("{:016x}", u64::from_ne_bytes(boot));
-    let numbers = Numbers::open(&state_dir, entropy.as_ref());
-    let span = numbers.span();
-    let ring = Arc::new(Ring::with_numbers(span, config.log_buffer_bytes, boot));
+    let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot));
+    // 0.1.0 kept there where the log's numbers went on. Nothing reads it any more.
+    let _ = files::unlink(&state_dir.join("log-sequence"));
     own::attach(&ring, clock.clone());
     clock.tell();
     found.tell();
-    numbers.tell();
     let audit = Audit::open(
         &state_dir,
         config.audit_log_bytes,
@@ -122,7 +120,6 @@ pub fn assemble(
             proven,
         ),
         ring,
-        numbers,
         hub,
         sources: parking_lot::Mutex::new(sources),
         journal,

@@ -142,7 +142,6 @@ impl Round {
         let now = self.api.clock.monotonic();
         self.api.buckets.sweep(now);
         self.handshakes.sweep(now);
-        self.api.numbers.keep_ahead(self.api.ring.bounds().1);
         self.api.auth.tick();
         self.api.journal.tick();
     }

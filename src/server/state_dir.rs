@@ -40,6 +40,7 @@ const FILES: &[&str] = &[
     audit::NAME,
     INITIAL_PASSWORD_FILE,
     "secret-key",
+    // 0.1.0's.
     "log-sequence",
     "tls-cert.pem",
     "tls-key.pem",

@@ -22,7 +22,8 @@ export default async function run(binary) {
       await page.waitForSelector('#health .good');
     });
     await page.click('nav a[href="#log"]');
-    server.append('of the first run\n');
+    // More than the second run will have: its numbers begin at 1 again.
+    server.append('an earlier line\n'.repeat(50) + 'of the first run\n');
     await shows('of the first run');
     await step('a lost connection is told, with the time of the next attempt', async () => {
       await server.end();

@@ -69,11 +69,8 @@ class Client(threading.Thread):
         if message["type"] == "hello":
             self.connections += 1
             if message["boot"] != self.boot:
-                # It gets all of a run that it does not know, behind a gap for what the ring has lost of it.
-                before = self.board.wait_for_first() - 1
-                if self.seq is not None and before < self.seq:
-                    self.wrong.append(f"a new run begins behind {before}, and the old one was at {self.seq}")
-                self.boot, self.seq = message["boot"], before
+                # It gets all of a run that it does not know, from 1 on, behind a gap for what the ring has lost of it.
+                self.boot, self.seq = message["boot"], 0
             self.hello = message
             self._seen.set()
         elif message["type"] == "gap":
@@ -181,7 +178,7 @@ class JsonLines(Client):
 
 
 class Events(JsonLines):
-    """A browser's EventSource: it knows where it was by the last `id:`, and nothing of runs."""
+    """A browser's EventSource: it sends back the last `id:`, whatever that means."""
 
     accept = "text/event-stream"
 
@@ -190,39 +187,27 @@ class Events(JsonLines):
         self._id = None  # of the event under way
         self._data = None
         self._last = None  # the last event's that had one
-        self._before = None  # where it was in the run before, until it has heard of this one
 
     def place(self) -> str:
         return "since=0"
 
     def headers(self) -> dict[str, str]:
-        return super().headers() | ({"Last-Event-ID": str(self._last)} if self._last is not None else {})
+        return super().headers() | ({"Last-Event-ID": self._last} if self._last is not None else {})
 
     def watch(self) -> None:
         self._id = self._data = None
         super().watch()
 
-    def take(self, text: str) -> None:
-        message = json.loads(text)
-        if message["type"] == "hello" and self.boot not in (None, message["boot"]):
-            self._before = self.seq
-        elif message["type"] != "hello" and self._before is not None:
-            # A run that ended in order is gone on from: what it had behind the last id is told as lost.
-            before, self._before = self._before, None
-            if message["type"] == "gap" and message["from"] == before + 1:
-                self.seq = before
-            elif before + 1 < self.board.first and not self.board.killed:
-                self.wrong.append(f"nothing tells of {before + 1} to {self.board.first - 1} of the run before")
-        super().take(text)
-
     def understand(self, line: str) -> None:
         if line.startswith("id: "):
-            self._id = int(line[4:])
+            self._id = line[4:].rstrip("\n")
         elif line.startswith("data: "):
             self._data = line[6:]
         elif line == "\n" and self._data is not None:
             self.take(self._data)
             if self._id is not None:
+                if self._id != f"{self.boot}:{self.seq}":
+                    self.wrong.append(f"the id {self._id} of entry {self.seq} of {self.boot}")
                 self._last = self._id
             self._id = self._data = None
 

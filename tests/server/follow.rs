@@ -1,6 +1,5 @@
 //! `GET /api/logs`: what the ring holds, and the live stream for curl and `EventSource`.
 
-use std::fs;
 use std::time::Duration;
 
 use postern::clock::Timestamp;
@@ -8,7 +7,7 @@ use postern::logs::{Level, NewEntry};
 use serde_json::{Value, json};
 
 use crate::client::{Body, Client, Response};
-use crate::device::{Device, PASSWORD, USER, basic, install_own_events};
+use crate::device::{Device, PASSWORD, USER, basic};
 
 fn get(device: &Device, target: &str) -> Response {
     device.get(target, Some(&basic(USER, PASSWORD)))
@@ -64,7 +63,9 @@ fn recent_entries_come_newest_last_limited_filtered_and_since() {
     assert_eq!(texts(&get(&device, "/api/logs?source=other")), [""; 0]);
     // A number from an earlier run says nothing about this one.
     let other_run = format!("{since}&boot=0123456789abcdef&limit=1000");
-    assert_eq!(texts(&get(&device, &other_run)).len(), 301);
+    let all = get(&device, &other_run);
+    assert_eq!(texts(&all).len(), 301);
+    assert_eq!(all.json()["boot"], json!(device.server().api().ring.boot()));
 }
 
 #[test]
@@ -216,6 +217,7 @@ fn follow_streams_one_object_a_line() {
 fn an_event_source_gets_ids_and_comes_back_with_the_last() {
     let device = Device::start();
     let first = device.log("first");
+    let boot = device.server().api().ring.boot();
     let accept = "Accept: text/event-stream\r\n";
     let query = format!("&source=app&since={}", first - 1);
     let (mut client, response, mut body) = follow(&device, "HTTP/1.1", &query, accept);
@@ -227,7 +229,7 @@ fn an_event_source_gets_ids_and_comes_back_with_the_last() {
     assert_eq!(line(&mut client, &mut body), "event: hello");
     assert!(line(&mut client, &mut body).starts_with("data: {\"type\":\"hello\""));
     assert_eq!(line(&mut client, &mut body), "");
-    assert_eq!(line(&mut client, &mut body), format!("id: {first}"));
+    assert_eq!(line(&mut client, &mut body), format!("id: {boot}:{first}"));
     let data = line(&mut client, &mut body);
     let data: Value =
         serde_json::from_str(data.strip_prefix("data: ").expect("data")).expect("JSON");
@@ -237,7 +239,7 @@ fn an_event_source_gets_ids_and_comes_back_with_the_last() {
 
     let missed = device.log("meanwhile");
     // What EventSource remembers is newer than what its URL says.
-    let fields = format!("{accept}Last-Event-ID: {first}\r\n");
+    let fields = format!("{accept}Last-Event-ID: {boot}:{first}\r\n");
     let (mut client, _, mut body) = follow(&device, "HTTP/1.1", &query, &fields);
     let id = loop {
         let line = line(&mut client, &mut body);
@@ -245,119 +247,107 @@ fn an_event_source_gets_ids_and_comes_back_with_the_last() {
             break line;
         }
     };
-    assert_eq!(id, format!("id: {missed}"));
+    assert_eq!(id, format!("id: {boot}:{missed}"));
 }
 
-/// What came of a source `app`, by number: its entries, and the gaps.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    entries: Vec<u64>,
-    gaps: Vec<(u64, u64)>,
-}
-
-/// Whoever had `last` before the device was started again, as an `EventSource` and by `since`: what they
-/// get.
-fn after_a_restart(device: &Device, last: u64, until: u64) -> Vec<Seen> {
-    let event_source = format!("Accept: text/event-stream\r\nLast-Event-ID: {last}\r\n");
-    let since = format!("&source=app&since={last}");
-    let ways = [("&source=app", &*event_source), (&since, "")];
-    let mut found = Vec::new();
-    for (query, fields) in ways {
-        let (mut client, _, mut body) = follow(device, "HTTP/1.1", query, fields);
-        let (mut entries, mut gaps) = (Vec::new(), Vec::new());
-        while entries.last() != Some(&until) {
-            let line = client.line(&mut body).expect("a line");
-            let json = match line.strip_prefix("data: ") {
-                Some(json) => json,
-                None if fields.is_empty() => &line,
-                None => continue,
-            };
-            let message = object(Some(json.to_owned()));
-            match message["type"].as_str() {
-                Some("log") => entries.push(message["seq"].as_u64().expect("a number")),
-                Some("gap") => gaps.push((
-                    message["from"].as_u64().expect("a number"),
-                    message["to"].as_u64().expect("a number"),
-                )),
-                _ => {}
-            }
-        }
-        found.push(Seen { entries, gaps });
-    }
-    found
-}
-
-fn log_many(device: &Device, count: u64) -> Vec<u64> {
-    (0..count)
-        .map(|index| device.log(&format!("line {index}")))
-        .collect()
-}
-
-#[test]
-fn whoever_comes_back_late_after_a_restart_gets_all_of_it_and_is_told_what_the_old_run_had_left() {
-    let mut device = Device::start();
-    let last = device.log("the last that the client has");
-    let missed = device.log("missed");
-    device.stop();
-    device.boot();
-    // The new run is longer than the old one was: were its numbers not above the old ones', some would be taken for old.
-    let written = log_many(&device, last + 50);
-    assert!(written[0] > missed);
-    let first = device.server().api().ring.first();
-    for seen in after_a_restart(&device, last, written[written.len() - 1]) {
-        assert_eq!(seen.entries, written);
-        assert_eq!(seen.gaps, [(missed, first - 1)]);
-    }
-}
-
-#[test]
-fn after_a_crash_all_of_the_new_run_comes_and_nobody_claims_to_know_what_is_lost() {
-    let mut device = Device::start();
-    let last = device.log("before the crash");
-    // What a killed process leaves behind.
-    let left = fs::read(device.state("log-sequence")).expect("kept");
-    device.stop();
-    fs::write(device.state("log-sequence"), left).expect("written");
-    device.boot();
-    let written = log_many(&device, last + 50);
-    for seen in after_a_restart(&device, last, written[written.len() - 1]) {
-        assert_eq!((seen.entries, seen.gaps), (written.clone(), vec![]));
-    }
-}
-
-#[test]
-fn a_damaged_sequence_costs_nobody_an_entry() {
-    install_own_events();
-    let mut device = Device::start();
-    let last = device.log("before the damage");
-    device.stop();
-    fs::write(device.state("log-sequence"), "garb\0age").expect("written");
-    device.boot();
-    let written = log_many(&device, last + 50);
-    for seen in after_a_restart(&device, last, written[written.len() - 1]) {
-        assert_eq!((seen.entries, seen.gaps), (written.clone(), vec![]));
-    }
-    let told = get(&device, "/api/logs?source=postern&level=warn");
-    assert!(
-        told.text().contains("begin anew, at random"),
-        "{}",
-        told.text()
-    );
-}
-
-#[test]
-fn an_event_source_with_a_number_that_was_never_given_gets_all_there_is() {
-    let device = Device::start();
-    let first = device.log("the first");
-    let fields = "Accept: text/event-stream\r\nLast-Event-ID: 123456789\r\n";
-    let (mut client, _, mut body) = follow(&device, "HTTP/1.1", "&source=app", fields);
-    let id = loop {
+/// What an `EventSource` that sends this id back gets of the source `app`, up to the message `until`; `query` is its URL's.
+fn after_id(device: &Device, id: &str, query: &str, until: &str) -> Vec<String> {
+    let fields = format!("Accept: text/event-stream\r\nLast-Event-ID: {id}\r\n");
+    let query = format!("&source=app{query}");
+    let (mut client, _, mut body) = follow(device, "HTTP/1.1", &query, &fields);
+    let mut messages = Vec::new();
+    while messages.last().is_none_or(|last| last != until) {
         let line = client.line(&mut body).expect("a line");
-        if line.starts_with("id: ") {
-            break line;
+        let Some(data) = line.strip_prefix("data: ") else {
+            continue;
+        };
+        let event = object(Some(data.to_owned()));
+        if event["type"] == "log" {
+            messages.push(event["message"].as_str().expect("a text").to_owned());
+        } else {
+            assert_eq!(event["type"], "hello", "nothing is lost");
+            assert_eq!(event["boot"], json!(device.server().api().ring.boot()));
         }
-    };
-    assert_eq!(id, format!("id: {first}"));
+    }
+    messages
+}
+
+fn log_many(device: &Device, name: &str, count: u64) -> Vec<String> {
+    let messages: Vec<_> = (0..count).map(|index| format!("{name} {index}")).collect();
+    for message in &messages {
+        device.log(message);
+    }
+    messages
+}
+
+#[test]
+fn an_event_source_gets_all_of_a_new_run_whatever_its_numbers_and_goes_on_in_the_same_one() {
+    let mut device = Device::start();
+    log_many(&device, "before", 20);
+    let last = device.log("the last that the client has");
+    let earlier = format!("{}:{last}", device.server().api().ring.boot());
+    device.log("missed");
+    // At first the new run has fewer entries than the old one had, then more.
+    for count in [3, 50] {
+        device.restart();
+        let written = log_many(&device, "after", count);
+        let newest = &written[written.len() - 1];
+        assert_eq!(after_id(&device, &earlier, "", newest), written);
+        // Of this run only what follows.
+        let ring = &device.server().api().ring;
+        let same = format!("{}:{}", ring.boot(), ring.bounds().1);
+        device.log("next");
+        assert_eq!(after_id(&device, &same, "", "next"), ["next"]);
+    }
+}
+
+#[test]
+fn each_run_begins_at_1_and_keeps_no_numbers_on_the_disk() {
+    let mut device = Device::start();
+    device.log("of the first run");
+    device.stop();
+    // What 0.1.0 has left.
+    std::fs::write(device.state("log-sequence"), "16777217\n").expect("written");
+    device.boot();
+    assert!(!device.state("log-sequence").exists());
+    assert_eq!(device.server().api().ring.bounds().0, 1);
+    device.stop();
+    assert!(!device.state("log-sequence").exists());
+}
+
+#[test]
+fn an_id_that_no_event_has_does_not_count_and_a_bare_number_is_of_an_earlier_run() {
+    let device = Device::start();
+    let first = device.log("1");
+    device.log("2");
+    device.log("3");
+    let boot = device.server().api().ring.boot();
+    let query = format!("&since={}", first + 1);
+    for malformed in [
+        String::new(),
+        "x".to_owned(),
+        ":".to_owned(),
+        "-1".to_owned(),
+        format!("{boot}:"),
+        format!("{boot}:x"),
+        format!("{boot}:-1"),
+        format!("{boot}:1.5"),
+        format!("{boot}:18446744073709551616"),
+        format!("{first}:{boot}x"),
+    ] {
+        let got = after_id(&device, &malformed, &query, "3");
+        assert_eq!(got, ["3"], "{malformed:?}");
+    }
+    for earlier in [
+        first.to_string(),
+        u64::MAX.to_string(),
+        format!("0123456789abcdef:{first}"),
+        format!(":{first}"),
+        format!("{boot}:0"),
+    ] {
+        let got = after_id(&device, &earlier, &query, "3");
+        assert_eq!(got, ["1", "2", "3"], "{earlier}");
+    }
 }
 
 #[test]
@@ -388,7 +378,8 @@ fn the_hello_of_a_follow_is_the_streams() {
     }
     let (mut client, _, mut body) = follow(&device, "HTTP/1.1", &format!("&since={first}"), "");
     let hello = object(client.line(&mut body));
-    assert_eq!(hello["boot"], json!(device.server().api().ring.boot()));
+    let boot = device.server().api().ring.boot();
+    assert_eq!(hello["boot"], json!(boot));
     let gap = object(client.line(&mut body));
     assert_eq!(gap["type"], "gap");
     assert_eq!(gap["from"], first + 1);
@@ -400,7 +391,7 @@ fn the_hello_of_a_follow_is_the_streams() {
     let id = client_2.line(&mut body_2).expect("a line");
     let data = client_2.line(&mut body_2).expect("a line");
     let hello = object(data.strip_prefix("data: ").map(str::to_owned));
-    assert_eq!(id, format!("id: {}", hello["newest"]));
+    assert_eq!(id, format!("id: {boot}:{}", hello["newest"]));
     drop(client_2);
     // For a browser the gap's end is where it was.
     let accept = "Accept: text/event-stream\r\n";
@@ -410,7 +401,7 @@ fn the_hello_of_a_follow_is_the_streams() {
     let id = client.line(&mut body).expect("a line");
     let gap = client.line(&mut body).expect("a line");
     let gap = object(gap.strip_prefix("data: ").map(str::to_owned));
-    assert_eq!(id, format!("id: {}", gap["to"]));
+    assert_eq!(id, format!("id: {boot}:{}", gap["to"]));
     drop(client);
     device.wait_for_connections(0);
     device.wait_for_subscribers(0);

@@ -109,7 +109,6 @@ fn what_a_link_in_the_state_folder_points_to_stays_as_it_is() {
         "journal",
         "initial-password",
         "secret-key",
-        "log-sequence",
         "audit.log",
         "tls-key.pem",
         "tls-cert.pem",

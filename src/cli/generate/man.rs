@@ -241,10 +241,6 @@ const FILES: &[(&str, &str)] = &[
         "STATE_DIR/initial-password",
         "the generated password, until it is changed",
     ),
-    (
-        "STATE_DIR/log-sequence",
-        "where the numbers of the log's entries go on",
-    ),
     ("STATE_DIR/postern.sock", "the local socket"),
     (
         "~/.local/state/postern-client/known_boards",

@@ -102,7 +102,7 @@ impl<'a> Follow<'a, '_> {
                     self.client,
                     self.session,
                     self.options,
-                    newest,
+                    Some((state.place.boot(), newest)),
                     self.out,
                     console,
                 )?;

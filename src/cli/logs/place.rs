@@ -76,6 +76,11 @@ impl Place {
         }
     }
 
+    /// The board's run; empty before the first `hello`.
+    pub(super) fn boot(&self) -> &str {
+        &self.boot
+    }
+
     /// What to ask for: everything behind this place.
     pub(super) fn query(&self) -> String {
         let mut query = String::new();
@@ -103,7 +108,7 @@ impl Place {
             Greeting::Again
         } else {
             self.boot = boot;
-            // A board whose state folder was emptied begins at 1.
+            // Each run begins at 1.
             self.last = 0;
             Greeting::Restarted
         }

@@ -23,11 +23,11 @@ pub(super) fn run(
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let Some(age) = options.since else {
-        return newest(client, session, options, u64::MAX, show, console);
+        return newest(client, session, options, None, show, console);
     };
     let since = begin(client, session, age)?;
     let mut shown_all = false;
-    let count = each(client, session, options, MOST, |entry, raw| {
+    let count = each(client, session, options, None, MOST, |entry, raw| {
         if is_since(entry, since) {
             console.out.write_all(show.entry(entry, raw).as_bytes())?;
         } else {
@@ -44,24 +44,34 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Shows the last entries up to that number.
+/// Shows the last entries, or those up to a number of a run. If the board has started again meanwhile, there are none of that
+/// run any more.
 pub(super) fn newest(
     client: &Client<'_>,
     session: &Session<'_>,
     options: &Options,
-    last: u64,
+    last: Option<(&str, u64)>,
     show: Show,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     if options.lines == 0 {
         return Ok(());
     }
-    each(client, session, options, options.lines, |entry, raw| {
-        if entry.get("seq").and_then(Value::as_u64) <= Some(last) {
-            console.out.write_all(show.entry(entry, raw).as_bytes())?;
-        }
-        Ok(())
-    })?;
+    let run = last.map(|(run, _)| run);
+    let last = last.map_or(u64::MAX, |(_, last)| last);
+    each(
+        client,
+        session,
+        options,
+        run,
+        options.lines,
+        |entry, raw| {
+            if entry.get("seq").and_then(Value::as_u64) <= Some(last) {
+                console.out.write_all(show.entry(entry, raw).as_bytes())?;
+            }
+            Ok(())
+        },
+    )?;
     Ok(())
 }
 
@@ -92,15 +102,18 @@ pub(super) fn is_since(entry: &Value, since: SystemTime) -> bool {
 
 #[derive(Deserialize)]
 struct Recent<'a> {
+    /// Which run the entries are of; 0.1.0 does not say, and goes on with its numbers in the next one.
+    boot: Option<String>,
     #[serde(borrow)]
     data: Vec<&'a RawValue>,
 }
 
-/// Goes through the last `limit` entries, oldest first; returns how many there were.
+/// Goes through the last `limit` entries, oldest first; returns how many there were. With a `run`, only if they are of it.
 fn each(
     client: &Client<'_>,
     session: &Session<'_>,
     options: &Options,
+    run: Option<&str>,
     limit: usize,
     mut take: impl FnMut(&Value, &str) -> Result<(), Failure>,
 ) -> Result<usize, Failure> {
@@ -109,6 +122,11 @@ fn each(
     let body = answer.whole(MAX_RECENT, client.timing.body)?;
     let wrong = |_| Failure::Final(format!("{} answers with no log", client.board));
     let recent: Recent<'_> = serde_json::from_slice(&body).map_err(wrong)?;
+    if let (Some(run), Some(boot)) = (run, &recent.boot)
+        && run != boot
+    {
+        return Ok(0);
+    }
     for raw in &recent.data {
         let entry = json::parse(raw.get().as_bytes()).map_err(wrong)?;
         take(&entry, raw.get())?;

@@ -11,7 +11,8 @@ use super::wire::{Flow, Heard, Outgoing};
 
 pub(super) struct Stream {
     transport: Metered,
-    events: bool,
+    /// Which run the ids of server-sent events are of; `None`: JSON lines.
+    events: Option<String>,
     chunked: bool,
     /// What is not written yet begins at `written`.
     out: Vec<u8>,
@@ -25,7 +26,7 @@ impl Stream {
     /// The response's head, and what came before it, are the caller's to have sent.
     pub(super) fn new(
         transport: Box<dyn Transport>,
-        events: bool,
+        events: Option<String>,
         chunked: bool,
         leftover: usize,
     ) -> Self {
@@ -54,14 +55,14 @@ impl Stream {
     /// Must not be called while output is blocked: then the buffer's bound holds.
     pub(super) fn send(&mut self, outgoing: &Outgoing) -> Flow {
         let json = outgoing.json.as_bytes();
-        if self.events {
+        if let Some(boot) = &self.events {
             let mut head = String::new();
             // Writing to a String cannot fail.
             if let Some(event) = outgoing.event {
                 let _ = writeln!(head, "event: {event}");
             }
             if let Some(id) = outgoing.id {
-                let _ = writeln!(head, "id: {id}");
+                let _ = writeln!(head, "id: {boot}:{id}");
             }
             self.chunk(&[head.as_bytes(), b"data: ", json, b"\n\n"]);
         } else {
@@ -72,7 +73,7 @@ impl Stream {
 
     /// Server-sent events have comments for this; a JSON line without JSON would only trip its reader.
     pub(super) fn keep_alive(&mut self) -> Flow {
-        if self.events {
+        if self.events.is_some() {
             self.chunk(&[b": keep-alive\n\n"]);
         }
         self.flush()

@@ -28,7 +28,7 @@ pub struct Subscription {
     pub filter: Filter,
     /// Replay what the ring holds after this number; `None`: only what comes from now on.
     pub since: Option<u64>,
-    /// Of which run `since` is a number; `None`: as its size says.
+    /// Of which run `since` is a number; `None`: of this one.
     pub boot: Option<String>,
     /// How long the login this was opened under still stands.
     pub alive: Alive,
@@ -81,14 +81,9 @@ impl Subscriber {
     /// Begins with the `hello`. Nothing is written before the first turn.
     pub(super) fn new(subscription: Subscription, ring: &Ring, now: Moment) -> Self {
         let (hello, (_, newest)) = ring.hello();
-        let same_run = subscription
-            .boot
-            .as_deref()
-            .is_none_or(|boot| boot == ring.boot());
         let cursor = match subscription.since {
             None => newest.saturating_add(1),
-            Some(_) if !same_run => ring.first(),
-            Some(since) => ring.after(since),
+            Some(since) => ring.after(since, subscription.boot.as_deref()),
         };
         let Subscription {
             transport,
@@ -98,9 +93,10 @@ impl Subscriber {
         let stream = |transport, events, chunked| {
             Wire::Stream(Stream::new(transport, events, chunked, leftover.len()))
         };
+        let boot = || Some(ring.boot().to_owned());
         let mut wire = match subscription.encoding {
-            Encoding::JsonLines { chunked } => stream(transport, false, chunked),
-            Encoding::ServerSentEvents { chunked } => stream(transport, true, chunked),
+            Encoding::JsonLines { chunked } => stream(transport, None, chunked),
+            Encoding::ServerSentEvents { chunked } => stream(transport, boot(), chunked),
             Encoding::WebSocket => Wire::WebSocket(Box::new(Socket::new(transport, leftover))),
         };
         wire.send(Outgoing {

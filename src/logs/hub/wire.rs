@@ -36,7 +36,8 @@ pub(super) enum Ending {
 pub(super) struct Outgoing {
     /// What server-sent events call it; `None` for an entry, which is the usual message.
     pub event: Option<&'static str>,
-    /// Where a client stands that has it, for server-sent events: its number, or the last one that a gap stands for.
+    /// Where a client stands that has it, for server-sent events: its number, or the last one that a gap stands for. The
+    /// event's id has the run before it, since the numbers begin anew with each.
     pub id: Option<u64>,
     /// The message.
     pub json: Utf8Bytes,

@@ -34,11 +34,11 @@ fn server_sent_events_carry_their_number_and_comments_keep_them_alive() {
     let bench = Bench::new(1 << 20);
     let mut raw = bench.subscribe(Encoding::ServerSentEvents { chunked: false }, |_| {});
     let mut chunked = bench.subscribe(Encoding::ServerSentEvents { chunked: true }, |_| {});
-    let hello = format!("event: hello\nid: 0\ndata: {HELLO}\n\n");
+    let hello = format!("event: hello\nid: b00t:0\ndata: {HELLO}\n\n");
     read_exactly(&mut raw, &hello);
     read_exactly(&mut chunked, &format!("{:x}\r\n{hello}\r\n", hello.len()));
     bench.push("a");
-    let entry = format!("id: 1\ndata: {ENTRY}\n\n");
+    let entry = format!("id: b00t:1\ndata: {ENTRY}\n\n");
     read_exactly(&mut raw, &entry);
     read_exactly(&mut chunked, &format!("{:x}\r\n{entry}\r\n", entry.len()));
     bench.pass(KEEP_ALIVE);
@@ -61,7 +61,7 @@ fn a_gap_is_an_event_of_its_own() {
     read_exactly(
         &mut raw,
         &format!(
-            "event: hello\ndata: {hello}\n\nevent: gap\nid: {to}\ndata: {{\"type\":\"gap\",\"from\":2,\"to\":{to},\"missed\":{missed}}}\n\nid: {oldest}\n"
+            "event: hello\ndata: {hello}\n\nevent: gap\nid: b00t:{to}\ndata: {{\"type\":\"gap\",\"from\":2,\"to\":{to},\"missed\":{missed}}}\n\nid: b00t:{oldest}\n"
         ),
     );
 }
