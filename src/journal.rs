@@ -12,7 +12,6 @@ mod record;
 pub mod repair;
 pub mod replay;
 mod rewrite;
-pub mod salvage;
 pub mod storage;
 pub mod survey;
 mod tail;
@@ -102,8 +101,7 @@ pub enum OpenError {
     },
     /// There is a journal, but not one that can be read. It is left as it is.
     #[error(
-        "{location}: {reason}. `postern journal verify` says what can be saved, and `postern journal repair` saves it and \
-         keeps this file. Or put back a copy of it, or run the version that wrote it. To start without it, move it away: \
+        "{location}: {reason}. Put back a copy of it, or run the version that wrote it. To start without it, move it away: \
          that is a first start, with the password in BASIC_AUTH_PASSWORD, in initial-password, or a new one; all logins end, \
          but if you gave a SECRET_KEY, give another one, or those that had ended may work again"
     )]

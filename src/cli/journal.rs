@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Console, JournalAction, USELESS};
 use crate::config::{Config, ConfigError};
-use crate::journal::survey::{self, FILE_NAME};
+use crate::journal::repair::has_header;
+use crate::journal::replay::Unreadable;
+use crate::journal::survey::{self, FILE_NAME, Survey};
 use crate::server::shell_word;
 
 /// The journal that is meant.
@@ -72,12 +74,40 @@ pub(super) fn run(
         return unreadable(path, &EMPTY, console);
     }
     match action {
-        JournalAction::Stat { json } => stat::run(path, &bytes, json, console),
+        JournalAction::Stat { json } => stat::run(&target, &bytes, json, console),
         JournalAction::Verify => verify::run(&target, &bytes, console),
-        JournalAction::Dump => dump::run(path, &bytes, console),
-        JournalAction::Compact => compact::run(path, &bytes, console),
+        JournalAction::Dump => dump::run(&target, &bytes, console),
+        JournalAction::Compact => compact::run(&target, &bytes, console),
         JournalAction::Repair { yes } => repair::run(&target, yes, console),
     }
+}
+
+/// Says why no record in it can be read, and what to do.
+fn no_record(
+    target: &Target,
+    bytes: &[u8],
+    reason: Unreadable,
+    console: &mut Console<'_>,
+) -> io::Result<u8> {
+    match reason {
+        Unreadable::Header if target.named && !has_header(bytes) => {
+            unreadable(&target.path, &FOREIGN, console)
+        }
+        Unreadable::Header => unreadable(&target.path, &nothing_left(None, target), console),
+        Unreadable::Version { .. } => unreadable(&target.path, &reason, console),
+    }
+}
+
+/// What is said of a file out of which no record can be saved; `found`: what there is behind its header.
+fn nothing_left(found: Option<&Survey>, target: &Target) -> String {
+    let why = match found {
+        Some(_) => NO_RECORD.to_owned(),
+        None => Unreadable::Header.to_string(),
+    };
+    format!(
+        "{why}: nothing can be saved. Put back a copy of the file; or, while the server is stopped, `{}` sets it aside, and the next start is a first one",
+        target.command("repair --yes")
+    )
 }
 
 fn unreadable(
@@ -94,6 +124,8 @@ fn count(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
+
+const NO_RECORD: &str = "not one record in it is whole";
 
 const EMPTY: &str = "it is empty; the server takes that for a first start";
 

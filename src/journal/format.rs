@@ -103,9 +103,6 @@ pub const MAX_FILE: usize = 72 * 1024 * 1024;
 const FRAME_HEAD_LEN: usize = 3;
 const CHECKSUM_LEN: usize = 4;
 
-/// CRC-32's, as in zlib, its lowest bit first.
-const POLYNOMIAL: u32 = 0xEDB8_8320;
-
 /// Forty bits of seconds.
 const TIME_LEN: usize = 5;
 
@@ -130,7 +127,7 @@ const GENERATION_LEN: usize = 4;
 const INTERFACE_LEN: usize = 16;
 
 /// What the checksums of one file begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Salt(u32);
 
 impl Salt {
@@ -138,26 +135,6 @@ impl Salt {
     #[must_use]
     pub fn new(random: [u8; 4]) -> Self {
         Self(u32::from_le_bytes(random).max(1))
-    }
-
-    /// The salt under which the bytes at the start of `bytes` are a valid frame; `None` if under none they are.
-    ///
-    /// A checksum can be run backwards: over given bytes each starting value ends in a different checksum, so that the
-    /// checksum tells the starting value. For any bytes that look like a frame there is such a salt; it is the file's
-    /// only where several frames agree on it.
-    #[must_use]
-    pub fn of_frame(bytes: &[u8]) -> Option<Self> {
-        let (checked, checksum) = split_frame(bytes)?;
-        // What the starting value makes of as many zeros, for the checksum is linear.
-        let mut register = u32::from_le_bytes(*checksum) ^ crc32fast::hash(checked);
-        for _ in 0..checked.len() * 8 {
-            register = if register >> 31 == 0 {
-                register << 1
-            } else {
-                (register ^ POLYNOMIAL) << 1 | 1
-            };
-        }
-        (register != 0).then_some(Self(register))
     }
 }
 
@@ -464,16 +441,6 @@ pub(super) fn is_payload_len(kind: u8, length: u8) -> bool {
         MARK | LIFETIME => length == 5,
         SESSIONS_ENDED => length == 4 + 5,
         _ => true,
-    }
-}
-
-/// Whether `bytes` begin as a frame of a type that is known, with a length that it can have. A password's hash may have
-/// any length here: what is looked for must not depend on who hashed it.
-pub(super) fn is_known_shape(bytes: &[u8]) -> bool {
-    match bytes {
-        [MARKER, PASSWORD, ..] => true,
-        [MARKER, kind, length, ..] => *kind <= SESSIONS_ENDED && is_payload_len(*kind, *length),
-        _ => false,
     }
 }
 

@@ -31,7 +31,7 @@ pub enum Outcome {
     },
     /// Nothing was changed: so much is lost that somebody has to agree.
     WantsConsent {
-        /// What there is; `None`: nothing that could be checked.
+        /// What there is; `None`: nothing that could be read, since the header is lost.
         found: Option<Survey>,
     },
     /// Nothing was changed: nothing in it looks like a journal, and it is not where a server would have put one.

@@ -47,7 +47,7 @@ impl Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Without the header's salt no record can be checked.
-    #[error("both copies of its header are damaged, so no record in it can be checked")]
+    #[error("both copies of its header are damaged, and no record can be read without one")]
     Header,
     /// Another postern wrote it and says that this one must not touch it.
     #[error("it is of version {found} and this postern only knows version {VERSION}")]

@@ -6,9 +6,8 @@
 use std::io;
 use std::path::Path;
 
-use super::format::{FRAMES_START, MAX_FILE, PasswordOrigin, Record, Salt};
+use super::format::{MAX_FILE, PasswordOrigin, Record};
 use super::replay::{Header, Piece, Pieces, Unreadable};
-use super::salvage::lost_salt;
 use crate::clock::Timestamp;
 use crate::files;
 
@@ -17,8 +16,8 @@ use crate::files;
 pub struct Survey {
     /// Its bytes.
     pub bytes: usize,
-    /// What its header is like.
-    pub header: HeaderState,
+    /// Whether one copy of its header is not as it was written.
+    pub damaged_header: bool,
     /// Whole records, those of a newer version among them.
     pub records: u64,
     /// Those of a newer version.
@@ -35,17 +34,6 @@ pub struct Survey {
     pub newest_mark: Option<Timestamp>,
     /// The password that counts: its generation, whose choice it was, and when.
     pub password: Option<(u32, PasswordOrigin, Timestamp)>,
-}
-
-/// What is left of a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeaderState {
-    /// All of it.
-    Whole,
-    /// Enough to read the records.
-    Damaged,
-    /// Nothing; the records told the salt.
-    Lost,
 }
 
 impl Survey {
@@ -76,25 +64,25 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Looks through a file. Every record, every gap and a torn tail go to `sink`, in the order in which they lie.
 ///
 /// # Errors
-/// [`Unreadable`]: nothing in it can be checked, or a newer version wrote it. Nothing was given to `sink`.
+/// [`Unreadable`]: its header is lost, or a newer version wrote it. Nothing was given to `sink`.
 pub fn survey(bytes: &[u8], sink: &mut dyn FnMut(Piece<'_>)) -> Result<Survey, Unreadable> {
-    let (start, salt, header, damaged_bytes) = beginning(bytes)?;
+    let header = Header::read(bytes)?;
     let mut survey = Survey {
         bytes: bytes.len(),
-        header,
+        damaged_header: header.damaged_bytes > 0,
         records: 0,
         unknown_records: 0,
         gaps: Vec::new(),
         gap_count: 0,
-        damaged_bytes,
+        damaged_bytes: header.damaged_bytes,
         torn_bytes: 0,
         newest_mark: None,
         password: None,
     };
-    let Some(salt) = salt else {
+    let Some(salt) = header.salt else {
         return Ok(survey);
     };
-    for piece in Pieces::new(bytes, start, salt) {
+    for piece in Pieces::new(bytes, header.len, salt) {
         match piece {
             Piece::Torn { len, .. } => survey.torn_bytes = len,
             Piece::Gap { at, len } => {
@@ -115,33 +103,6 @@ pub fn survey(bytes: &[u8], sink: &mut dyn FnMut(Piece<'_>)) -> Result<Survey, U
         sink(piece);
     }
     Ok(survey)
-}
-
-/// Where the frames begin, their salt, what the header is like, and how many bytes of it are damaged.
-fn beginning(bytes: &[u8]) -> Result<(usize, Option<Salt>, HeaderState, usize), Unreadable> {
-    match Header::read(bytes) {
-        Ok(header) => {
-            let state = if header.damaged_bytes == 0 {
-                HeaderState::Whole
-            } else {
-                HeaderState::Damaged
-            };
-            Ok((header.len, header.salt, state, header.damaged_bytes))
-        }
-        Err(Unreadable::Header) => {
-            let salt = lost_salt(bytes).ok_or(Unreadable::Header)?;
-            // Nobody knows where they begin: whatever lies before the first is a gap. If there is none, all is lost.
-            let lost = bytes.len().min(FRAMES_START);
-            let first = Pieces::new(bytes, 0, salt)
-                .find_map(|piece| match piece {
-                    Piece::Frame { at, .. } => Some(at),
-                    Piece::Gap { .. } | Piece::Torn { .. } => None,
-                })
-                .ok_or(Unreadable::Header)?;
-            Ok((first.min(lost), Some(salt), HeaderState::Lost, lost))
-        }
-        Err(version) => Err(version),
-    }
 }
 
 impl Survey {

@@ -268,7 +268,14 @@ fn a_journal_whose_header_is_lost_is_refused_and_left_alone() {
     let Err(error) = open_at(&disk, NOON) else {
         panic!("started empty")
     };
-    assert!(error.to_string().contains("move it away"), "{error}");
+    let said = error.to_string();
+    for part in [
+        "both copies of its header",
+        "Put back a copy",
+        "move it away",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
     assert_eq!(disk.bytes(), bytes);
     assert_eq!(disk.counts().replacements, 0);
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::unreadable;
+use super::{Target, no_record};
 use crate::auth::Durable;
 use crate::cli::{Console, FAILURE, SUCCESS};
 use crate::clock::SystemTimeSource;
@@ -13,9 +13,10 @@ use crate::journal::repair::lock;
 use crate::journal::survey::survey;
 use crate::journal::{FileStorage, Journal, OpenError};
 
-pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
+pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
+    let path = target.path.as_path();
     let refusal = match survey(bytes, &mut |_| ()) {
-        Err(reason) => return unreadable(path, &reason, console),
+        Err(reason) => return no_record(target, bytes, reason, console),
         Ok(survey) if !survey.whole() => {
             Some("it is not whole; `postern journal verify` says what to do".to_owned())
         }

@@ -2,18 +2,17 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 
 use serde::Serialize;
 
-use super::unreadable;
+use super::{Target, no_record};
 use crate::cli::{Console, SUCCESS};
 use crate::clock::Timestamp;
 use crate::journal::replay::Piece;
-use crate::journal::survey::{HeaderState, survey};
+use crate::journal::survey::survey;
 use crate::journal::{Id, PasswordOrigin, Record};
 
-pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
+pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
     let mut out = BufWriter::new(&mut *console.out);
     let mut result = Ok(());
     let surveyed = survey(bytes, &mut |piece| {
@@ -25,13 +24,12 @@ pub(super) fn run(path: &Path, bytes: &[u8], console: &mut Console<'_>) -> io::R
         Ok(survey) => survey,
         Err(reason) => {
             drop(out);
-            return unreadable(path, &reason, console);
+            return no_record(target, bytes, reason, console);
         }
     };
     result?;
-    if survey.header != HeaderState::Whole {
-        let lost = survey.header == HeaderState::Lost;
-        print(&mut out, &Line::Header { lost })?;
+    if survey.damaged_header {
+        print(&mut out, &Line::Header)?;
     }
     out.flush()?;
     Ok(SUCCESS)
@@ -114,11 +112,9 @@ enum Line {
         offset: usize,
         bytes: usize,
     },
-    /// Is damaged; what it was is in one copy, or told by the records.
+    /// One copy of it is damaged, and the other tells what it was.
     #[serde(rename = "damaged_header")]
-    Header {
-        lost: bool,
-    },
+    Header,
 }
 
 #[derive(Serialize)]

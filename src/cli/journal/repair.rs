@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::verify::{damage, nothing_left};
-use super::{FIRST_PASSWORD, FOREIGN, LOGINS_END, Target, count, unreadable};
+use super::verify::damage;
+use super::{FIRST_PASSWORD, FOREIGN, LOGINS_END, Target, count, nothing_left, unreadable};
 use crate::cli::{Console, FAILURE, SUCCESS, USELESS};
 use crate::entropy::SystemEntropy;
 use crate::journal::OpenError;

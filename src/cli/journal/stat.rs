@@ -41,7 +41,7 @@ pub(super) fn run(
     });
     let survey = match surveyed {
         Ok(survey) => survey,
-        Err(reason) => return unreadable(path, &reason, console),
+        Err(reason) => return no_record(target, bytes, reason, console),
     };
     // As the server would judge it if it started now.
     let clock = Clock::new(Arc::new(SystemTimeSource::new()), survey.newest_mark);

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::cli::tests::with_console;
 use crate::clock::Timestamp;
-use crate::journal::format::{FRAMES_START, Salt, encode, headers};
+use crate::journal::format::{FRAMES_START, HEADER_LEN, Salt, encode, headers};
 use crate::journal::{ClientKey, FileStorage, Id, Interface, PasswordOrigin, Record};
 
 const HASH: &str = "$2b$12$KIXQ4Vb3nS2m0ptS1kqv5uJ1n0Jxq0m6a0m5p3YbQe0F3n5y9eWbS";
@@ -233,16 +233,54 @@ fn a_kept_file_is_never_written_over() {
 }
 
 #[test]
-fn a_journal_without_a_header_is_saved_by_its_records() {
-    let rig = Rig::damaged(|_, bytes| bytes[..FRAMES_START].fill(0xff));
-    let (status, out, _) = rig.run(JournalAction::Verify);
-    assert_eq!(status, 1);
-    assert!(
-        out.contains("both copies of the header") && out.contains("6 records whole"),
-        "{out}"
-    );
-    assert_eq!(rig.run(REPAIR).0, 0);
-    assert_eq!(rig.dumped(), Rig::new().dumped());
+fn either_copy_of_the_header_is_enough() {
+    for copy in [0, HEADER_LEN] {
+        let rig = Rig::damaged(|_, bytes| bytes[copy..copy + HEADER_LEN].fill(0xff));
+        let (status, out, _) = rig.run(JournalAction::Verify);
+        assert_eq!(status, 1);
+        assert!(
+            out.contains("6 records whole, 20 bytes lost") && out.contains("one copy is damaged"),
+            "{out}"
+        );
+        let mut dumped = rig.dumped();
+        assert_eq!(dumped.pop().unwrap(), r#"{"type":"damaged_header"}"#);
+        assert_eq!(dumped, Rig::new().dumped());
+        assert_eq!(rig.run(REPAIR).0, 0);
+        assert_eq!(rig.dumped(), Rig::new().dumped());
+    }
+}
+
+#[test]
+fn without_a_header_no_command_reads_it_and_each_says_what_to_do() {
+    // The least there can be: a bit in each copy.
+    let rig = Rig::damaged(|_, bytes| {
+        bytes[13] ^= 1;
+        bytes[HEADER_LEN + 13] ^= 1;
+    });
+    let found = fs::read(rig.path()).unwrap();
+    let told = |(status, out, err): (u8, String, String), expected| {
+        assert_eq!((status, out.as_str()), (expected, ""), "{err}");
+        for part in [
+            "both copies of its header are damaged",
+            "Put back a copy of the file",
+            "repair --yes",
+            "the next start is a first one",
+        ] {
+            assert!(err.contains(part), "{part}: {err}");
+        }
+    };
+    for action in [STAT, JournalAction::Verify, JournalAction::Dump] {
+        told(rig.run(action), 2);
+        told(run_own(action, &rig), 2);
+    }
+    told(run_own(JournalAction::Compact, &rig), 2);
+    told(rig.run(REPAIR), 1);
+    told(run_own(REPAIR, &rig), 1);
+    assert_eq!(fs::read(rig.path()).unwrap(), found);
+    assert_eq!(fs::read_dir(rig.folder.path()).unwrap().count(), 1);
+    assert_eq!(rig.run(REPAIR_YES).0, 0);
+    assert!(!rig.path().exists());
+    assert_eq!(fs::read(rig.kept(1)).unwrap(), found);
 }
 
 #[test]

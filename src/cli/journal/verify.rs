@@ -3,28 +3,15 @@
 use std::fmt::Write;
 use std::io;
 
-use super::{FIRST_PASSWORD, FOREIGN, LOGINS_END, Target, count, unreadable};
-use crate::cli::{Console, FAILURE, SUCCESS, USELESS};
-use crate::journal::repair::has_header;
-use crate::journal::replay::Unreadable;
-use crate::journal::survey::{HeaderState, Survey, survey};
+use super::{FIRST_PASSWORD, LOGINS_END, NO_RECORD, Target, count, no_record};
+use crate::cli::{Console, FAILURE, SUCCESS};
+use crate::journal::survey::{Survey, survey};
 
 pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
     let shown = target.path.display();
     let survey = match survey(bytes, &mut |_| ()) {
         Ok(survey) => survey,
-        Err(Unreadable::Header) if target.named && !has_header(bytes) => {
-            return unreadable(&target.path, &FOREIGN, console);
-        }
-        Err(Unreadable::Header) => {
-            writeln!(
-                console.err,
-                "postern: {shown}: {}",
-                nothing_left(None, target)
-            )?;
-            return Ok(USELESS);
-        }
-        Err(reason) => return unreadable(&target.path, &reason, console),
+        Err(reason) => return no_record(target, bytes, reason, console),
     };
     write!(console.out, "{shown}: {}", verdict(&survey, target))?;
     Ok(if survey.whole() { SUCCESS } else { FAILURE })
@@ -67,29 +54,23 @@ fn verdict(survey: &Survey, target: &Target) -> String {
 /// What is wrong, in one line.
 pub(super) fn damage(survey: &Survey) -> String {
     if survey.records == 0 {
-        return "damaged: not one record in it is whole".to_owned();
+        return format!("damaged: {NO_RECORD}");
     }
     let whole = count(survey.records, "record");
     if !survey.damaged() {
         return format!("cut short: {whole} whole, and no password among them");
     }
     format!(
-        "damaged: {whole} whole, {} lost{}",
-        count(survey.damaged_bytes as u64, "byte"),
-        match survey.header {
-            HeaderState::Lost => ", both copies of the header among them",
-            _ => "",
-        }
+        "damaged: {whole} whole, {} lost",
+        count(survey.damaged_bytes as u64, "byte")
     )
 }
 
 fn places(survey: &Survey) -> String {
     let mut text = String::new();
-    match survey.header {
-        // Of one that was cut short not even that is certain.
-        HeaderState::Damaged if survey.records == 0 => {}
-        HeaderState::Whole | HeaderState::Lost => {}
-        HeaderState::Damaged => text.push_str("  header: one copy is damaged\n"),
+    // Of one that was cut short not even that is certain.
+    if survey.damaged_header && survey.records > 0 {
+        text.push_str("  header: one copy is damaged\n");
     }
     for (at, len) in &survey.gaps {
         let _ = writeln!(text, "  at offset {at}: {}", count(*len as u64, "byte"));
@@ -111,36 +92,21 @@ fn remedy(survey: &Survey, target: &Target) -> String {
     } else {
         "repair --yes"
     });
-    match survey.header {
-        _ if survey.records == 0 => format!(
+    if survey.records == 0 {
+        format!(
             "Put back a copy of the file if there is one. The next start of the server is a first start, and keeps this file \
              beside; so does, while it is stopped: {repair}"
-        ),
-        _ if survey.password.is_none() => format!(
+        )
+    } else if survey.password.is_none() {
+        format!(
             "A first start that was cut short leaves such a file, and then there is nothing to do. Else put back a copy if \
              there is one. The next start of the server goes on with what is whole, and keeps a damaged file beside; so \
              does, while it is stopped: {repair}"
-        ),
-        HeaderState::Lost => {
-            format!("The server does not start from it, but what is whole can be saved: {repair}")
-        }
-        HeaderState::Whole | HeaderState::Damaged => format!(
+        )
+    } else {
+        format!(
             "The next start of the server writes it anew from what is whole, and keeps this file beside; so does, while it is \
              stopped: {repair}"
-        ),
+        )
     }
-}
-
-/// What is said of a file out of which no record can be saved.
-pub(super) fn nothing_left(found: Option<&Survey>, target: &Target) -> String {
-    let why = match found {
-        Some(_) => "not one record in it is whole",
-        None => {
-            "both copies of its header are damaged, and there are not two whole records that would tell what was in them"
-        }
-    };
-    format!(
-        "{why}: nothing can be saved. Put back a copy of the file; or `{}` sets it aside, and the next start is a first one",
-        target.command("repair --yes")
-    )
 }

@@ -54,22 +54,6 @@ fn a_frame_of_another_file_never_verifies() {
 }
 
 #[test]
-fn any_frame_tells_the_salt_of_its_file() {
-    for salt in [SALT, Salt(1), Salt(u32::MAX), Salt(0x8000_0000)] {
-        for record in samples() {
-            let mut bytes = Vec::new();
-            encode(&record, salt, &mut bytes).unwrap();
-            bytes.extend_from_slice(b"and what follows");
-            assert_eq!(Salt::of_frame(&bytes), Some(salt), "{record:?}");
-        }
-    }
-    let mut unsalted = vec![MARKER, 7, 0];
-    unsalted.extend_from_slice(&crc32fast::hash(&unsalted).to_le_bytes());
-    assert_eq!(Salt::of_frame(&unsalted), None, "a salt is never zero");
-    assert_eq!(Salt::of_frame(&unsalted[..6]), None);
-}
-
-#[test]
 fn a_record_too_long_for_a_frame_is_refused_and_leaves_nothing() {
     let mut out = vec![7];
     let long = Record::Password {
