@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use divan::counter::ItemsCount;
 use postern::auth::Durable;
 use postern::clock::{SystemTimeSource, TimeSource};
-use postern::journal::{FileStorage, Id, Journal, Record, State};
+use postern::ids::Id;
+use postern::journal::{FileStorage, Journal, Record, State};
 
 fn main() {
     // `cargo test --all-targets` runs this too, and wants no figures.

@@ -4,7 +4,8 @@
 use postern::clock::Timestamp;
 use postern::journal::format::{FRAMES_START, Frame, HEADER_LEN, MARKER, Salt, encode, headers};
 use postern::journal::replay::{Header, Piece, Pieces, Report, Unreadable, replay as read};
-use postern::journal::{ClientKey, Id, Interface, PasswordOrigin, Record};
+use postern::ids::{ClientKey, Id, Interface};
+use postern::journal::{PasswordOrigin, Record};
 use std::ops::Range;
 use std::time::Duration;
 

@@ -29,7 +29,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 
-pub use format::{ClientKey, Id, Interface, MAX_NAME, PasswordOrigin, Record};
+pub use format::{MAX_NAME, PasswordOrigin, Record};
 pub use storage::{FileStorage, MemoryStorage, Room, Storage};
 
 use crate::clock::{Clock, TimeSource, Timestamp};

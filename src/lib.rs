@@ -12,6 +12,7 @@ pub mod entropy;
 pub mod files;
 pub mod histogram;
 pub mod http;
+pub mod ids;
 pub mod journal;
 mod json;
 pub mod limits;

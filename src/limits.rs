@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use attempts::{Attempt, AttemptRow, Attempts, LockOut, NotAdmitted};
 pub use bucket::{Buckets, RetryAfter};
-pub use client::{ClientKey, Interface, client_address};
+pub use client::client_address;
 pub use proven::Proven;
 
 /// A wait as `Retry-After` wants it (RFC 9110, section 10.2.3): whole seconds, rounded up, so that whoever keeps to it

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use postern::auth::{Auth, AuthError, Durable, REFRESH_TTL, Session, Settings, TokenPair};
 use postern::clock::{Clock, FakeTimeSource, Moment, Timestamp};
 use postern::entropy::SystemEntropy;
-use postern::journal::{FileStorage, Id, Journal, Record, State};
-use postern::limits::{Attempts, Buckets, ClientKey, NotAdmitted, Proven};
+use postern::ids::Id;
+use postern::journal::{FileStorage, Journal, Record, State};
+use postern::ids::ClientKey;
+use postern::limits::{Attempts, Buckets, NotAdmitted, Proven};
 use tempfile::TempDir;
 
 const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);

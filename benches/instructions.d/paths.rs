@@ -24,7 +24,7 @@ use postern::api::Api;
 use postern::clock::{FakeTimeSource, SystemTimeSource, TimeSource};
 use postern::config::{Config, Machine};
 use postern::entropy::FakeEntropy;
-use postern::limits::ClientKey;
+use postern::ids::ClientKey;
 use postern::logs::{Encoding, Filter, Level, NewEntry, Subscription, Transport, own};
 use postern::server::World;
 use postern::server::hot_paths::{self, CLIENT, Served};

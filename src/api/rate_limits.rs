@@ -8,7 +8,7 @@ use super::responses::{json_response, success_response};
 use super::{Api, Caller, Outcome};
 use crate::audit::{self, Event, Kind, User};
 use crate::http::request::Request;
-use crate::journal::ClientKey;
+use crate::ids::ClientKey;
 
 /// `GET /api/security/rate-limits`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.

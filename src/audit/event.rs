@@ -2,7 +2,7 @@
 
 use super::line::{hex, member, raw_member};
 use crate::clock::{Clock, ClockState, RELEASE_EPOCH};
-use crate::journal::{ClientKey, Id};
+use crate::ids::{ClientKey, Id};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::folder::path;
 use super::line::MAX_LINE;
 use super::*;
 use crate::clock::{FakeTimeSource, Timestamp};
-use crate::journal::{ClientKey, Id};
+use crate::ids::{ClientKey, Id};
 
 /// 2026-11-18.
 const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);

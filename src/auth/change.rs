@@ -14,7 +14,8 @@ use super::{
 use crate::audit::Origin;
 use crate::clock::{TimeSource, Timestamp};
 use crate::files;
-use crate::journal::{ClientKey, CommitError, Record};
+use crate::ids::ClientKey;
+use crate::journal::{CommitError, Record};
 
 /// Where the account's password comes from at this start.
 #[derive(Debug, Clone, PartialEq, Eq)]

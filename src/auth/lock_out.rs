@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::{Auth, AuthError, Event, Happened, Outcome, User};
 use crate::clock::Timestamp;
-use crate::journal::{ClientKey, Record};
+use crate::ids::ClientKey;
+use crate::journal::Record;
 use crate::limits::{Attempt, LockOut, whole_seconds};
 
 impl Auth {

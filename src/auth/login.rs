@@ -8,7 +8,8 @@ use super::{
     TokenPair, User, Verified,
 };
 use crate::clock::Timestamp;
-use crate::journal::{ClientKey, CommitError, Id, Record};
+use crate::ids::{ClientKey, Id};
+use crate::journal::{CommitError, Record};
 
 impl Auth {
     /// What can be said about a Basic credential without waiting. The lock-out comes first: while it lasts, the right

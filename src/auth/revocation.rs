@@ -15,7 +15,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::REFRESH_TTL;
 use crate::clock::Timestamp;
-use crate::journal::{Id, Record};
+use crate::ids::Id;
+use crate::journal::Record;
 use sorted::Sorted;
 
 /// The table of revocations: 20 bytes for a revoked token or login, 28 for a used refresh token, and a quarter more

@@ -15,7 +15,8 @@ use super::revocation::{self, Revocations};
 use crate::clock::Timestamp;
 use crate::config::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
 use crate::journal::format::{FRAME_OVERHEAD, MAX_FILE};
-use crate::journal::{ClientKey, Id, MAX_NAME, PasswordOrigin, Record, State};
+use crate::ids::{ClientKey, Id};
+use crate::journal::{MAX_NAME, PasswordOrigin, Record, State};
 use crate::limits::proven::{MOST_PROVEN, PROOF_LASTS, Proofs};
 
 /// The tables that outlive a restart.

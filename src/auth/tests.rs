@@ -19,7 +19,8 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::clock::FakeTimeSource;
 use crate::entropy::FakeEntropy;
-use crate::journal::{ClientKey, State};
+use crate::ids::ClientKey;
+use crate::journal::State;
 
 const NOON: Timestamp = Timestamp::from_secs(1_795_000_000);
 const RIGHT: &str = "a fine password";

@@ -11,7 +11,7 @@ use ring::digest;
 use super::{Proof, Session};
 use crate::clock::Moment;
 use crate::entropy::Entropy;
-use crate::journal::Id;
+use crate::ids::Id;
 
 /// The tickets that have not been used yet.
 pub struct Tickets {

@@ -18,7 +18,7 @@ use super::verified::VerifiedTokens;
 use crate::audit::JtiPrefix;
 use crate::clock::{MAX_LEAP, Timestamp};
 use crate::entropy::Entropy;
-use crate::journal::Id;
+use crate::ids::Id;
 
 /// Issues and checks the tokens of one user.
 pub struct Tokens {

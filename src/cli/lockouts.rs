@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Console, SUCCESS, USELESS, local};
 use crate::config::{Config, ConfigError};
-use crate::limits::ClientKey;
+use crate::ids::ClientKey;
 
 /// Lists them, or clears one.
 pub(super) fn run(

@@ -17,7 +17,7 @@ use super::table::{
     command, journal_commands,
 };
 use crate::config::nearest::nearest;
-use crate::limits::ClientKey;
+use crate::ids::ClientKey;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use tiny_http::Method;
 
 use super::field::Fields;
-use crate::journal::ClientKey;
+use crate::ids::ClientKey;
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

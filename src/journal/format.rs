@@ -71,9 +71,10 @@ use std::fmt;
 
 use std::time::Duration;
 
-pub use super::record::{ClientKey, Id, Interface, MAX_NAME, PasswordOrigin, Record};
+pub use super::record::{MAX_NAME, PasswordOrigin, Record};
 
 use crate::clock::Timestamp;
+use crate::ids::{ClientKey, Id, Interface};
 
 /// The first bytes of a journal.
 pub const MAGIC: [u8; 8] = *b"posternJ";

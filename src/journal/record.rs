@@ -4,71 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::{MAX_LEAP, Timestamp};
-
-/// A token's or a login's identifier, 128 bits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(pub [u8; 16]);
-
-/// Only a prefix, enough to match two log lines.
-impl fmt::Debug for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in &self.0[..4] {
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Whom a limit counts: an address, or a network whose addresses share an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ClientKey {
-    /// An IPv4 address.
-    V4([u8; 4]),
-    /// An IPv6 address. A link-local one is another on each interface; others have none.
-    V6([u8; 16], Interface),
-    /// An IPv6 /64: its first 64 bits. That of link-local addresses is another on each interface.
-    Network([u8; 8], Interface),
-}
-
-/// A network interface, by its name: 15 bytes at most (`IFNAMSIZ`), zeros behind it. The number that the kernel gives it
-/// is another after a restart, or when it was unplugged; the name is what people and udev's rules hold on to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Interface([u8; Interface::LONGEST]);
-
-impl Interface {
-    /// The longest name, in bytes.
-    pub const LONGEST: usize = 15;
-
-    /// No interface.
-    pub const NONE: Self = Self([0; Self::LONGEST]);
-
-    /// The interface of that name, if an interface may have it: printable ASCII without `/`, `:` and `%`, which is what
-    /// `iproute2` and udev give.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        let is_sound = |byte: u8| byte.is_ascii_graphic() && !b"/:%".contains(&byte);
-        if name.is_empty() || name.len() > Self::LONGEST || !name.bytes().all(is_sound) {
-            return None;
-        }
-        let mut bytes = [0; Self::LONGEST];
-        bytes[..name.len()].copy_from_slice(name.as_bytes());
-        Some(Self(bytes))
-    }
-
-    /// Its name; empty for none.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        let name = self.0.split(|byte| *byte == 0).next().unwrap_or_default();
-        // Only `named` makes one.
-        std::str::from_utf8(name).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Interface {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use crate::ids::{ClientKey, Id};
 
 /// Where a password came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,8 @@ use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 
 use super::proven::{Accounts, MOST_PROVEN, NETWORK_SHARE};
-use super::{ClientKey, Proven, whole_seconds};
+use super::{Proven, whole_seconds};
+use crate::ids::ClientKey;
 use crate::clock::{Clock, Moment};
 
 /// The table of attempts.

@@ -12,7 +12,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::proven::{Accounts, MOST_PROVEN, NETWORK_SHARE};
-use super::{ClientKey, Proven, whole_seconds};
+use super::{Proven, whole_seconds};
+use crate::ids::ClientKey;
 use crate::clock::Moment;
 
 /// The client must wait this many whole seconds, at least 1.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::ClientKey;
+use crate::ids::ClientKey;
 
 /// Where a client stands. The least comes first, the greatest gives way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

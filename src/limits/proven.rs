@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::ClientKey;
+use crate::ids::ClientKey;
 use crate::clock::Moment;
 
 /// The proven addresses. Shared by everything that asks.

@@ -6,8 +6,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::ClientKey;
 use super::fairness::{Holder, Holdings};
+use crate::ids::ClientKey;
 
 /// The queue. Its sizes are small (hundreds), so that looking through all of it is cheap beside any job.
 #[derive(Debug)]

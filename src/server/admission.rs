@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use crate::api::Api;
 use crate::auth::Session;
-use crate::journal::ClientKey;
+use crate::ids::ClientKey;
 use crate::limits::fairness::{Holder, Holdings, NETWORK_SHARE, Precedence};
 
 /// Counts connections and bytes against their limits.

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::http::request::{Peer, Request};
 use crate::http::request_head::HeadReader;
 use crate::http::response::{Manner, Response, render};
-use crate::journal::ClientKey;
+use crate::ids::ClientKey;
 
 /// Where all requests come from.
 pub const CLIENT: ClientKey = ClientKey::V4([192, 0, 2, 1]);

@@ -19,7 +19,7 @@ use super::tls::Certificate;
 use super::{StartError, World, holder};
 use crate::config::Config;
 use crate::http::request::Peer;
-use crate::limits::{ClientKey, Interface};
+use crate::ids::{ClientKey, Interface};
 
 /// What clients come in by. Non-blocking.
 #[derive(Clone)]

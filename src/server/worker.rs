@@ -25,7 +25,7 @@ use crate::api::metrics::ConnectionCounts;
 use crate::api::{Api, Commit, Outcome, Stream, Then};
 use crate::auth::Session;
 use crate::http::request::Peer;
-use crate::journal::{ClientKey, CommitError};
+use crate::ids::ClientKey;
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
 

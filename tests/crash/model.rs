@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postern::journal::{ClientKey, Id};
+use postern::ids::{ClientKey, Id};
 
 /// Something that the journal keeps.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

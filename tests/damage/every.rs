@@ -11,9 +11,8 @@ use postern::journal::format::{Salt, encode, headers};
 use postern::journal::repair::{Leave, Outcome, repair};
 use postern::journal::replay::{Piece, Unreadable};
 use postern::journal::survey::survey;
-use postern::journal::{
-    FileStorage, Id, Journal, MemoryStorage, OpenError, PasswordOrigin, Record, State,
-};
+use postern::ids::Id;
+use postern::journal::{FileStorage, Journal, MemoryStorage, OpenError, PasswordOrigin, Record, State};
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
 const SECTOR: usize = 512;

@@ -3,7 +3,7 @@
 //!
 //! A hash table of this size is half empty when it has just doubled, and so is a vector.
 
-use crate::journal::Id;
+use crate::ids::Id;
 
 /// The map: blocks of 1 to [`BLOCK`] entries.
 pub(super) struct Sorted<V>(Vec<Vec<(Id, V)>>);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::journal::Interface;
+use crate::ids::Interface;
 use crate::journal::format::{Salt, encode};
 
 /// The longest that there are.

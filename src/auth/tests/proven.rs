@@ -96,7 +96,7 @@ fn a_network_that_an_older_postern_locked_out_stays_so_for_strangers() {
     // As it wrote it: eight bytes. See `journal::format`.
     let network = ClientKey::Network(
         [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0],
-        crate::journal::Interface::NONE,
+        crate::ids::Interface::NONE,
     );
     let durable = Durable::new();
     durable.apply(&Record::LockOut {

@@ -9,8 +9,9 @@ use super::{Target, no_record};
 use crate::cli::{Console, SUCCESS};
 use crate::clock::Timestamp;
 use crate::journal::replay::Piece;
+use crate::ids::Id;
 use crate::journal::survey::survey;
-use crate::journal::{Id, PasswordOrigin, Record};
+use crate::journal::{PasswordOrigin, Record};
 
 pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
     let mut out = BufWriter::new(&mut *console.out);

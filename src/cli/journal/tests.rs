@@ -10,8 +10,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::cli::tests::with_console;
 use crate::clock::Timestamp;
+use crate::ids::{ClientKey, Id, Interface};
 use crate::journal::format::{FRAMES_START, HEADER_LEN, Salt, encode, headers};
-use crate::journal::{ClientKey, FileStorage, Id, Interface, PasswordOrigin, Record};
+use crate::journal::{FileStorage, PasswordOrigin, Record};
 
 const HASH: &str = "$2b$12$KIXQ4Vb3nS2m0ptS1kqv5uJ1n0Jxq0m6a0m5p3YbQe0F3n5y9eWbS";
 const AT: Timestamp = Timestamp::from_secs(1_795_000_000);

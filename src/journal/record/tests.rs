@@ -55,17 +55,6 @@ fn no_record_says_that_it_was_later_than_it_was() {
 }
 
 #[test]
-fn an_interface_has_the_name_that_it_was_given_or_is_none() {
-    for name in ["lo", "eth0", "wlx00c0caab12cd", "br-lan.2"] {
-        assert_eq!(Interface::named(name).unwrap().name(), name);
-    }
-    for name in ["", "sixteen-letters-", "a b", "a/b", "eth0\0", "\u{fc}"] {
-        assert_eq!(Interface::named(name), None, "{name:?}");
-    }
-    assert_eq!(Interface::NONE.name(), "");
-}
-
-#[test]
 fn only_a_mark_moves_the_clock_by_more_than_a_day() {
     let day = Duration::from_secs(86_400);
     let mark = Timestamp::from_secs(1_795_000_000);
