@@ -12,6 +12,7 @@ pub mod health;
 pub mod input;
 pub mod logs;
 pub mod metrics;
+pub mod query;
 pub mod rate_limits;
 pub mod responses;
 pub mod route;
@@ -359,7 +360,7 @@ impl Api {
             CallTarget::Route(route) => {
                 // Whoever comes with a ticket is not known yet: the handler asks once he is.
                 if route.access != Access::Ticket {
-                    route::check_query(route.path, &request.target)?;
+                    query::check_query(route.path, &request.target)?;
                 }
                 (route.handler)(self, request, &call.caller)
             }

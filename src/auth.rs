@@ -5,6 +5,7 @@
 //! answered. Those that come in crowds are cheap, and leave the waiting to the caller: [`Unwritten`].
 
 mod change;
+mod claims;
 mod error;
 mod gate;
 mod initial;
@@ -42,12 +43,13 @@ use crate::ids::{ClientKey, Id};
 use crate::journal::{Journal, PasswordOrigin, Record};
 use crate::limits::proven::PROOF_LASTS;
 use crate::limits::{AttemptRow, Attempts, Proven};
+use claims::{Kind, Verified};
 use gate::Gate;
 use initial::InitialFile;
 use password::Passwords;
 use state::{Account, FIRST_GENERATION};
 use ticket::Tickets;
-use token::{Kind, Tokens, Verified};
+use token::Tokens;
 
 /// What the floor needs to know. Plain values, as the configuration resolves them.
 pub struct Settings {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use postern::api::route::{Access, ROUTES, parameters};
+use postern::api::query::parameters;
+use postern::api::route::{Access, ROUTES};
 use postern::cli::table::COMMANDS;
 use postern::config::VARIABLES;
 

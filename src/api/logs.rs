@@ -9,8 +9,8 @@ use tungstenite::handshake::derive_accept_key;
 use super::error::ApiError;
 use super::input::{query_number, whole_number};
 use super::responses::{COMMON, json_lines_response};
-use super::route::field_name;
-use super::{Api, Caller, Outcome, Stream, cors, route};
+use super::query::{check_query, field_name};
+use super::{Api, Caller, Outcome, Stream, cors};
 use crate::auth::Session;
 use crate::clock::Timestamp;
 use crate::http::request::{Peer, Request};
@@ -118,7 +118,7 @@ pub(super) fn websocket(
     if !cors::is_allowed(api, request) {
         return Err(ApiError::ForeignOrigin);
     }
-    route::check_query("/api/ws/logs", &request.target)?;
+    check_query("/api/ws/logs", &request.target)?;
     let key = handshake_key(request)?;
     let mut filter = filter(request)?;
     let place = place(request, &mut filter)?;

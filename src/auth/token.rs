@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claims::{Claims, Invalid, Kind, Verified};
 use super::verified::VerifiedTokens;
 use crate::audit::JtiPrefix;
-use crate::clock::{MAX_LEAP, Timestamp};
+use crate::clock::Timestamp;
 use crate::entropy::Entropy;
 use crate::ids::Id;
 
@@ -31,47 +32,6 @@ pub struct Tokens {
     entropy: Arc<dyn Entropy>,
     kept: VerifiedTokens,
 }
-
-/// What a token is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Presented on protected paths.
-    Access,
-    /// Exchanged, once, for a fresh pair.
-    Refresh,
-}
-
-/// A token whose signature, type and lifetime are good. Whether it is revoked is another question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verified {
-    /// From its `jti`.
-    pub id: Id,
-    /// What its `jti` begins with, for people to match.
-    pub jti: JtiPrefix,
-    /// The login it descends from (`sid`); its own id, if it does not say.
-    pub family: Id,
-    /// The password's generation it was issued under (`gen`), if it says.
-    pub generation: Option<u32>,
-    /// `iat`; 1970 if it does not say, which is before any password change.
-    pub issued: Timestamp,
-    /// `exp`.
-    pub expires: Timestamp,
-}
-
-/// What a token of ours says, its signature and spelling being good. None of it ever changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Claims {
-    kind: Kind,
-    /// `nbf`
-    not_before: Option<Timestamp>,
-    token: Verified,
-}
-
-/// The token is not good. Why not is nobody's business but the test's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("invalid or expired token")]
-pub struct Invalid;
 
 /// The claims that RFC 7519 does not register.
 #[derive(Serialize, Deserialize)]
@@ -232,45 +192,6 @@ impl Tokens {
         let mut bytes = [0; 16];
         self.entropy.fill(&mut bytes);
         bytes
-    }
-}
-
-impl Claims {
-    /// Whether a token that says this is taken for that now.
-    fn accepted(&self, kind: Kind, now: Timestamp) -> Result<Verified, Invalid> {
-        let Self {
-            kind: own,
-            not_before,
-            token,
-        } = *self;
-        // The library was told to leave these to us: it would accept a token in the very second of its expiry.
-        let not_yet = not_before.is_some_and(|from| from > now);
-        // Issued while the clock had wildly leapt ahead: good for years otherwise, once it is right again.
-        let from_afar = token.issued > now + MAX_LEAP;
-        if own != kind || token.expires <= now || not_yet || from_afar {
-            return Err(Invalid);
-        }
-        Ok(token)
-    }
-}
-
-#[cfg(test)]
-impl Claims {
-    /// Of some token that expires then.
-    pub fn sample(expires: Timestamp) -> Self {
-        let token = Verified {
-            id: Id([0; 16]),
-            jti: JtiPrefix::default(),
-            family: Id([0; 16]),
-            generation: None,
-            issued: Timestamp::default(),
-            expires,
-        };
-        Self {
-            kind: Kind::Access,
-            not_before: None,
-            token,
-        }
     }
 }
 

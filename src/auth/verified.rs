@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 use siphasher::sip128::SipHasher24;
 
-use super::token::Claims;
+use super::claims::Claims;
 use crate::entropy::Entropy;
 
 /// Claims by the keyed hash of the whole token's text: another spelling of the same token is another token here.

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::document;
-use crate::api::route::{ROUTES, parameters};
+use crate::api::query::parameters;
+use crate::api::route::ROUTES;
 
 #[test]
 fn the_openapi_document_names_every_route_and_no_other() {
