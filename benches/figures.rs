@@ -63,6 +63,8 @@ impl Fixture {
             journal.clone(),
             replayed.clock,
             Arc::new(SystemEntropy),
+            None,
+            Box::new(|| ()),
         );
         auth.initialise(Some(PASSWORD), time.as_ref())
             .expect("a password");

@@ -23,7 +23,7 @@ mod verified;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -169,9 +169,13 @@ pub struct Auth {
     ending_oldest: Mutex<Option<u64>>,
     /// Held while a lock-out begins, is lifted or is put right: the journal gets these in the order in which memory did.
     locking_out: Mutex<()>,
-    on_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
-    audit: OnceLock<Arc<Audit>>,
+    audit: Option<Arc<Audit>>,
+    on_end: OnEnd,
 }
+
+/// Called, with no lock held, after anything that ends logins, or may have, as a clock that was set: whoever serves a
+/// long-lived stream asks [`Auth::time_left`] again then.
+pub type OnEnd = Box<dyn Fn() + Send + Sync>;
 
 /// Those settings that are looked at again and again.
 struct Limits {
@@ -183,7 +187,7 @@ struct Limits {
 
 impl Auth {
     /// Builds the facade over tables that the journal has replayed. Lock-outs from before the restart are in force at
-    /// once. Call [`Auth::initialise`] before the first request.
+    /// once. What happens is recorded in `audit`, if there is one. Call [`Auth::initialise`] before the first request.
     #[must_use]
     pub fn new(
         settings: Settings,
@@ -191,6 +195,8 @@ impl Auth {
         journal: Arc<Journal>,
         clock: Arc<Clock>,
         entropy: Arc<dyn Entropy>,
+        audit: Option<Arc<Audit>>,
+        on_end: OnEnd,
     ) -> Self {
         // Shortened meanwhile or not: tokens of the longer kind may still be about, and count again once it is longer.
         let longest = whole_seconds_up(settings.access_ttl.max(REFRESH_TTL)).max(durable.longest());
@@ -254,20 +260,9 @@ impl Auth {
             changing: Mutex::default(),
             ending_oldest: Mutex::default(),
             locking_out: Mutex::default(),
-            on_end: OnceLock::new(),
-            audit: OnceLock::new(),
+            audit,
+            on_end,
         }
-    }
-
-    /// Sets what is called, with no lock held, after anything that ends logins, or may have, as a clock that was set: whoever
-    /// serves a long-lived stream asks [`Auth::time_left`] again then. Only the first call counts.
-    pub fn on_end(&self, call: Box<dyn Fn() + Send + Sync>) {
-        let _ = self.on_end.set(call);
-    }
-
-    /// Sets where what happens is recorded. Only the first call counts.
-    pub fn audit_to(&self, audit: Arc<Audit>) {
-        let _ = self.audit.set(audit);
     }
 
     /// Whoever may open the local socket.
@@ -453,7 +448,7 @@ impl Auth {
 
     /// Has it recorded, where there is a record.
     fn audit(&self, happened: Happened, event: &Event<'_>) {
-        if let Some(audit) = self.audit.get() {
+        if let Some(audit) = &self.audit {
             audit.record(happened, event);
         }
     }
@@ -476,9 +471,7 @@ impl Auth {
     fn logins_ended(&self) {
         let now = self.clock.monotonic();
         self.tickets.sweep(now, |session| self.is_alive(session));
-        if let Some(call) = self.on_end.get() {
-            call();
-        }
+        (self.on_end)();
     }
 }
 

@@ -146,6 +146,8 @@ impl Fixture {
             journal.into(),
             replayed.clock,
             entropy,
+            None,
+            Box::new(|| ()),
         );
         auth.initialise(Some(PASSWORD), time.as_ref()).unwrap();
         Self {

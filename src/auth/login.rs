@@ -63,7 +63,7 @@ impl Auth {
 
     fn in_by_basic(&self, client: Option<ClientKey>) {
         self.prove(client, &self.user);
-        if let Some(audit) = self.audit.get() {
+        if let Some(audit) = &self.audit {
             audit.record_basic(&Event {
                 by: Some(BY_BASIC),
                 ..self.event(client, Outcome::Done)

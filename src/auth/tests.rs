@@ -78,7 +78,14 @@ fn settings(directory: &TempDir) -> Settings {
 impl Fixture {
     /// A first boot with [`RIGHT`] in the configuration.
     fn new() -> Self {
-        let fixture = Self::bare(Durable::new(), NOON, Arc::new(tempfile::tempdir().unwrap()));
+        Self::watched(Box::new(|| ()))
+    }
+
+    /// The same, and this is called when logins end.
+    fn watched(on_end: OnEnd) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let settings = settings(&directory);
+        let fixture = Self::watched_with(settings, Durable::new(), NOON, directory, on_end);
         let first = fixture.auth.initialise(Some(RIGHT), fixture.time.as_ref());
         assert_eq!(first.unwrap(), FirstPassword::Configured);
         fixture
@@ -94,6 +101,16 @@ impl Fixture {
         system: Timestamp,
         directory: Arc<TempDir>,
     ) -> Self {
+        Self::watched_with(settings, durable, system, directory, Box::new(|| ()))
+    }
+
+    fn watched_with(
+        settings: Settings,
+        durable: Durable,
+        system: Timestamp,
+        directory: Arc<TempDir>,
+        on_end: OnEnd,
+    ) -> Self {
         let time = Arc::new(FakeTimeSource::new(system));
         let durable = Arc::new(durable);
         let journalled = Arc::new(Journalled {
@@ -104,8 +121,17 @@ impl Fixture {
         // Another seed each time, as the kernel's would be.
         let seed = u64::from(settings.max_attempts) + system.as_millis();
         let entropy = Arc::new(FakeEntropy::new(seed));
+        let journal = Arc::new(journal);
         Self {
-            auth: Auth::new(settings, durable.clone(), Arc::new(journal), clock, entropy),
+            auth: Auth::new(
+                settings,
+                durable.clone(),
+                journal,
+                clock,
+                entropy,
+                None,
+                on_end,
+            ),
             time,
             durable,
             journalled,

@@ -79,6 +79,14 @@ pub fn assemble(
     let audit = Arc::new(audit);
     log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
 
+    let hub = Arc::new(Hub::start(ring.clone(), time.clone())?);
+    // Weak, since a stream holds the way to ask whether its login still lives.
+    let streams = Arc::downgrade(&hub);
+    let on_end = move || {
+        if let Some(hub) = streams.upgrade() {
+            hub.recheck();
+        }
+    };
     let auth = Auth::new(
         auth_settings(
             config,
@@ -91,18 +99,12 @@ pub fn assemble(
         journal.clone(),
         clock.clone(),
         entropy.clone(),
+        Some(audit.clone()),
+        Box::new(on_end),
     );
-    auth.audit_to(audit.clone());
     let configured = config.password.as_ref().map(SecretString::expose);
     let first_password = auth.initialise(configured, time.as_ref())?;
 
-    let hub = Arc::new(Hub::start(ring.clone(), time.clone())?);
-    let streams = Arc::downgrade(&hub);
-    auth.on_end(Box::new(move || {
-        if let Some(hub) = streams.upgrade() {
-            hub.recheck();
-        }
-    }));
     let sources = Sources::start(&config.log_sources, &ring, &clock)?;
     let updates = Arc::new(Updates::new(
         config.updates.clone(),
@@ -185,21 +187,23 @@ pub fn reset_password(config: &Config, world: &World, new: &str) -> Result<(), R
     let durable = Arc::new(Durable::with_capacity(config.max_revocations));
     let (journal, replayed) = Journal::open(storage, durable.clone(), world.time.clone())?;
     let journal = Arc::new(journal);
-    let auth = Auth::new(
-        auth_settings(config, world.entropy.as_ref(), 1, false)?,
-        durable,
-        journal.clone(),
-        replayed.clock.clone(),
-        world.entropy.clone(),
-    );
+    let settings = auth_settings(config, world.entropy.as_ref(), 1, false)?;
     let audit = Audit::open(
         &config.state_dir,
         config.audit_log_bytes,
-        replayed.clock,
+        replayed.clock.clone(),
         true,
     );
     let audit = Arc::new(audit.map_err(StartError::System)?);
-    auth.audit_to(audit.clone());
+    let auth = Auth::new(
+        settings,
+        durable,
+        journal.clone(),
+        replayed.clock,
+        world.entropy.clone(),
+        Some(audit.clone()),
+        Box::new(|| ()),
+    );
     let done = auth.reset_password(new);
     journal.close();
     audit.stop();

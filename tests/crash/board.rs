@@ -81,6 +81,8 @@ impl Board {
             journal.clone(),
             replayed.clock.clone(),
             entropy,
+            None,
+            Box::new(|| ()),
         );
         let ready = auth.initialise(Some(FIRST_PASSWORD), time.as_ref());
         ready.expect("the password is stored");

@@ -46,7 +46,15 @@ impl Board {
         // Another seed each time, as the kernel's would be.
         let seed = BOOTS.fetch_add(1, Ordering::Relaxed);
         let entropy = Arc::new(FakeEntropy::new(seed));
-        let auth = Auth::new(settings, durable, journal.clone(), replayed.clock, entropy);
+        let auth = Auth::new(
+            settings,
+            durable,
+            journal.clone(),
+            replayed.clock,
+            entropy,
+            None,
+            Box::new(|| ()),
+        );
         auth.initialise(Some(RIGHT), time.as_ref()).unwrap();
         Self {
             storage,

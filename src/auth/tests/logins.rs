@@ -134,10 +134,9 @@ fn a_clock_that_starts_in_1970_revives_nothing() {
 
 #[test]
 fn whoever_watches_is_told_when_logins_end() {
-    let f = Fixture::new();
     let told = Arc::new(AtomicUsize::new(0));
     let tell = told.clone();
-    f.auth.on_end(Box::new(move || {
+    let f = Fixture::watched(Box::new(move || {
         tell.fetch_add(1, Ordering::SeqCst);
     }));
     let pair = f.login();
