@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use postern::auth::{Auth, Durable, Settings};
 use postern::clock::{SystemTimeSource, TimeSource, Timestamp};
 use postern::entropy::SystemEntropy;
+use postern::ids::ClientKey;
 use postern::ids::Id;
 use postern::journal::{FileStorage, Journal, Record, State};
-use postern::ids::ClientKey;
 use tempfile::TempDir;
 
 fn main() -> ExitCode {

@@ -2,9 +2,9 @@
 //! comes up with, `tests/damage` on the corpus that lies beside.
 
 use postern::clock::Timestamp;
+use postern::ids::{ClientKey, Id, Interface};
 use postern::journal::format::{FRAMES_START, Frame, HEADER_LEN, MARKER, Salt, encode, headers};
 use postern::journal::replay::{Header, Piece, Pieces, Report, Unreadable, replay as read};
-use postern::ids::{ClientKey, Id, Interface};
 use postern::journal::{PasswordOrigin, Record};
 use std::ops::Range;
 use std::time::Duration;

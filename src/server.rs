@@ -14,6 +14,7 @@ mod inherited;
 mod link;
 mod listen;
 pub(crate) mod local;
+mod mailbox;
 mod pool;
 mod pulse;
 mod secret_key;
@@ -57,11 +58,12 @@ use doors::Doors;
 use housekeeper::Housekeeper;
 use listen::{Listener, Missing, Opened};
 use local::{Door, DoorError};
+use mailbox::Mailbox;
 use pool::Pool;
 use pulse::Pulse;
 use tls::{Certificate, TlsError};
 use watchdog::Feeder;
-use worker::{Mailbox, Shared, Worker};
+use worker::{Shared, Worker};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -419,13 +421,14 @@ fn start_workers(
     listeners: &[Listener],
     count: usize,
 ) -> io::Result<Workers> {
-    let mut workers = (0..count)
-        .map(|_| Worker::new(shared.clone(), listeners))
+    let mailboxes = (0..count).map(|_| Mailbox::new());
+    let mailboxes = mailboxes.collect::<io::Result<Vec<_>>>()?;
+    let (mailboxes, mail): (Vec<_>, Vec<_>) = mailboxes.into_iter().unzip();
+    let workers = mail
+        .into_iter()
+        .enumerate()
+        .map(|(index, mail)| Worker::new(shared.clone(), listeners, &mailboxes, index, mail))
         .collect::<io::Result<Vec<_>>>()?;
-    let mailboxes: Vec<_> = workers.iter().map(Worker::mailbox).collect();
-    for worker in &mut workers {
-        worker.meet(&mailboxes);
-    }
     let threads = workers
         .into_iter()
         .enumerate()

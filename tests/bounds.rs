@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use postern::auth::{Auth, AuthError, Durable, REFRESH_TTL, Session, Settings, TokenPair};
 use postern::clock::{Clock, FakeTimeSource, Moment, Timestamp};
 use postern::entropy::SystemEntropy;
+use postern::ids::ClientKey;
 use postern::ids::Id;
 use postern::journal::{FileStorage, Journal, Record, State};
-use postern::ids::ClientKey;
 use postern::limits::{Attempts, Buckets, NotAdmitted, Proven};
 use tempfile::TempDir;
 

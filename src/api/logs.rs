@@ -8,8 +8,8 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::error::ApiError;
 use super::input::{query_number, whole_number};
-use super::responses::{COMMON, json_lines_response};
 use super::query::{check_query, field_name};
+use super::responses::{COMMON, json_lines_response};
 use super::{Api, Caller, Outcome, Stream, cors};
 use crate::auth::Session;
 use crate::clock::Timestamp;

@@ -14,8 +14,8 @@ use parking_lot::{Mutex, RwLock};
 use super::revocation::{self, Revocations};
 use crate::clock::Timestamp;
 use crate::config::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
-use crate::journal::format::{FRAME_OVERHEAD, MAX_FILE};
 use crate::ids::{ClientKey, Id};
+use crate::journal::format::{FRAME_OVERHEAD, MAX_FILE};
 use crate::journal::{MAX_NAME, PasswordOrigin, Record, State};
 use crate::limits::proven::{MOST_PROVEN, PROOF_LASTS, Proofs};
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::format::{FRAMES_START, MAX_PAYLOAD, Salt, encode, headers, samples};
 use super::storage::{Call, Failing, Fault};
 use super::*;
-use crate::ids::Id;
 use crate::clock::{FakeTimeSource, HOLD};
+use crate::ids::Id;
 
 const NOON: Timestamp = Timestamp::from_secs(1_795_000_000);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -21,8 +21,8 @@ use serde::Serialize;
 
 use super::proven::{Accounts, MOST_PROVEN, NETWORK_SHARE};
 use super::{Proven, whole_seconds};
-use crate::ids::ClientKey;
 use crate::clock::{Clock, Moment};
+use crate::ids::ClientKey;
 
 /// The table of attempts.
 pub struct Attempts {

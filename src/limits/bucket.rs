@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 
 use super::proven::{Accounts, MOST_PROVEN, NETWORK_SHARE};
 use super::{Proven, whole_seconds};
-use crate::ids::ClientKey;
 use crate::clock::Moment;
+use crate::ids::ClientKey;
 
 /// The client must wait this many whole seconds, at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

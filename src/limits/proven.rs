@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::ids::ClientKey;
 use crate::clock::Moment;
+use crate::ids::ClientKey;
 
 /// The proven addresses. Shared by everything that asks.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::listen::{Listener, Missing, listen};
 use super::local::Door;
-use super::worker::Mailbox;
+use super::mailbox::Mailbox;
 use crate::api::{Api, MissingDoor};
 
 /// What the housekeeper looks after.

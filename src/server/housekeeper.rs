@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::doors::Doors;
 use super::tls::{Certificate, Refused};
-use super::watchdog::Feeder;
+use super::watchdog::{Feeder, INTERVAL};
 use crate::api::{Api, CertificateState};
 use crate::audit::{Event, Kind, Outcome};
 use crate::limits::bucket::Buckets;
@@ -186,9 +186,6 @@ pub fn tell_certificate(api: &Api, certificate: &Certificate, again: bool) {
         _ => {}
     }
 }
-
-/// How soon a changed certificate or a healed disk is noticed. A sleeping board is woken no oftener.
-pub const INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often expired things are thrown away.
 const SWEEP: Duration = Duration::from_secs(60);

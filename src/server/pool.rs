@@ -14,8 +14,8 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use parking_lot::{Condvar, Mutex};
 
+use super::mailbox::Mailbox;
 use super::pulse::Part;
-use super::worker::Mailbox;
 use crate::api::error::ApiError;
 use crate::api::route::Cost;
 use crate::api::{Api, Call, Outcome};

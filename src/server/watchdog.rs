@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-use super::housekeeper::INTERVAL;
+use super::mailbox::Mailbox;
 use super::pool;
 use super::pulse::{Part, Pulse};
-use super::worker::Mailbox;
 use crate::api::Api;
 
 /// A watchdog to be fed.
@@ -141,6 +140,10 @@ impl Feeder {
 fn step(limit: Duration) -> Duration {
     INTERVAL.min(limit / 4)
 }
+
+/// How often the housekeeper looks, and so how soon a changed certificate or a healed disk is noticed. A sleeping board is
+/// woken no oftener, not for a watchdog either.
+pub const INTERVAL: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

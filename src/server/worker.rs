@@ -4,85 +4,29 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::Receiver;
 use ipnet::IpNet;
 use rustc_hash::FxBuildHasher;
 use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::{EventfdFlags, Timespec, eventfd};
 
 use super::admission::{Admission, Full, Place, SeatNumber};
 use super::connection::{Connection, Turn};
 use super::listen::{Listener, Socket};
+use super::mailbox::{Mail, Mailbox};
 use super::pool::{Job, Pool};
-use super::pulse::Answer;
 use super::tls::Certificate;
 use crate::api::metrics::ConnectionCounts;
-use crate::api::{Api, Commit, Outcome, Stream, Then};
-use crate::auth::Session;
+use crate::api::{Api, Commit, Outcome, Stream};
 use crate::http::request::Peer;
 use crate::ids::ClientKey;
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
-
-/// What the pool, the journal, the housekeeper and the server send a worker.
-enum Mail {
-    /// The outcome of a connection's request, and who turned out to have sent it.
-    Outcome(u64, Outcome, Option<Session>),
-    /// What a connection's request waited for is durable, or can not be made so.
-    Committed(u64, Then, Result<(), CommitError>),
-    /// Close this connection: it has lost its place to another.
-    Shed(u64),
-    /// Take clients in here too.
-    Open(Listener),
-    /// Whether this worker still turns.
-    Pulse(Answer),
-    /// Stop accepting, finish what is under way until then, and end.
-    Leave(Instant),
-}
-
-/// A worker's mailbox: a queue and a poller wake-up. Bounded by its writers: a connection has one request under way, with
-/// the pool or with the journal, and gets one letter for it.
-pub struct Mailbox {
-    queue: Sender<Mail>,
-    wake: OwnedFd,
-    /// A wake-up is on its way already.
-    woken: AtomicBool,
-}
-
-impl Mailbox {
-    /// Hands in a request's outcome, and who turned out to have sent it.
-    pub fn deliver(&self, connection: u64, outcome: Outcome, sender: Option<Session>) {
-        self.send(Mail::Outcome(connection, outcome, sender));
-    }
-
-    /// Has the worker call this when it reads its mail.
-    pub fn ask(&self, answer: Answer) {
-        self.send(Mail::Pulse(answer));
-    }
-
-    /// Has the worker take clients in here too.
-    pub fn open(&self, listener: Listener) {
-        self.send(Mail::Open(listener));
-    }
-
-    /// Tells the worker to finish what is under way and end.
-    pub fn leave(&self, deadline: Instant) {
-        self.send(Mail::Leave(deadline));
-    }
-
-    fn send(&self, mail: Mail) {
-        // A worker that is gone has no connections to answer.
-        if self.queue.send(mail).is_ok() && !self.woken.swap(true, Ordering::AcqRel) {
-            // Fails only when the counter is full, and then it is readable anyway.
-            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
-        }
-    }
-}
 
 /// What all workers share.
 pub struct Shared {
@@ -135,35 +79,36 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker for these listeners.
+    /// The worker number `index` of those with these mailboxes, for these listeners. `mail` comes in by its own.
     ///
     /// # Errors
     /// When the system has no epoll instance to give.
-    pub fn new(shared: Arc<Shared>, listeners: &[Listener]) -> io::Result<Self> {
+    pub fn new(
+        shared: Arc<Shared>,
+        listeners: &[Listener],
+        mailboxes: &[Arc<Mailbox>],
+        index: usize,
+        mail: Receiver<Mail>,
+    ) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let mailbox = mailboxes[index].clone();
         epoll::add(
             &epoll,
-            &wake,
+            &mailbox,
             EventData::new_u64(WAKE),
             EventFlags::IN | EventFlags::ET,
         )?;
         for (index, listener) in listeners.iter().enumerate() {
             watch(&epoll, index, listener)?;
         }
-        let (queue, mail) = unbounded();
         Ok(Self {
             shared,
             listeners: listeners.to_vec(),
             epoll,
-            mailbox: Arc::new(Mailbox {
-                queue,
-                wake,
-                woken: AtomicBool::new(false),
-            }),
+            mailbox,
             mail,
-            mailboxes: Vec::new(),
-            index: 0,
+            mailboxes: mailboxes.to_vec(),
+            index,
             connections: HashMap::default(),
             alarms: BTreeSet::new(),
             ready: VecDeque::new(),
@@ -172,19 +117,6 @@ impl Worker {
             leaving: None,
             complained: None,
         })
-    }
-
-    /// Where to send it mail.
-    #[must_use]
-    pub fn mailbox(&self) -> Arc<Mailbox> {
-        self.mailbox.clone()
-    }
-
-    /// Introduces the workers to each other.
-    pub fn meet(&mut self, all: &[Arc<Mailbox>]) {
-        let own = |mailbox: &Arc<Mailbox>| Arc::ptr_eq(mailbox, &self.mailbox);
-        self.index = all.iter().position(own).unwrap_or_default();
-        self.mailboxes = all.to_vec();
     }
 
     /// Serves until told to leave.
@@ -254,9 +186,7 @@ impl Worker {
     }
 
     fn read_mail(&mut self, now: Instant) {
-        let mut counter = [0; 8];
-        let _ = rustix::io::read(&self.mailbox.wake, &mut counter);
-        self.mailbox.woken.store(false, Ordering::Release);
+        self.mailbox.opened();
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
                 Mail::Outcome(token, outcome, sender) => {
@@ -378,7 +308,7 @@ impl Worker {
         if victim.worker == self.index {
             self.shed(victim.token);
         } else if let Some(colleague) = self.mailboxes.get(victim.worker) {
-            colleague.send(Mail::Shed(victim.token));
+            colleague.shed(victim.token);
         }
     }
 
@@ -517,7 +447,7 @@ impl Worker {
     /// Gives a request's records to the journal, which writes a letter when it has them, or can not have them.
     fn commit(&self, token: u64, Commit { records, then }: Commit) {
         let mailbox = self.mailbox.clone();
-        let told = move |committed| mailbox.send(Mail::Committed(token, then, committed));
+        let told = move |committed| mailbox.committed(token, then, committed);
         self.shared.api.journal.submit(records, Box::new(told));
     }
 

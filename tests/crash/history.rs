@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use postern::auth::{AuthError, Proof, TokenPair};
 use postern::clock::{FakeTimeSource, Timestamp};
-use postern::journal::storage::{Call, Fault};
 use postern::ids::{ClientKey, Id};
+use postern::journal::storage::{Call, Fault};
 use postern::journal::{MemoryStorage, OpenError, Record};
 use proptest::prelude::*;
 use proptest::{prop_oneof, strategy::Strategy};

@@ -7,12 +7,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::entropy::FakeEntropy;
+use postern::ids::Id;
 use postern::journal::format::{Salt, encode, headers};
 use postern::journal::repair::{Leave, Outcome, repair};
 use postern::journal::replay::{Piece, Unreadable};
 use postern::journal::survey::survey;
-use postern::ids::Id;
-use postern::journal::{FileStorage, Journal, MemoryStorage, OpenError, PasswordOrigin, Record, State};
+use postern::journal::{
+    FileStorage, Journal, MemoryStorage, OpenError, PasswordOrigin, Record, State,
+};
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
 const SECTOR: usize = 512;
@@ -318,11 +320,7 @@ fn sectors_that_were_swapped_or_written_over_another_cost_what_lies_across_their
                 let found = in_force(&swapped);
                 let expected = written.logouts_outside(&edges);
                 assert!(expected.len() >= 281);
-                assert_all_in(
-                    &expected,
-                    &found,
-                    &format!("{one} and {other} swapped"),
-                );
+                assert_all_in(&expected, &found, &format!("{one} and {other} swapped"));
             }
             if other == 0 {
                 assert_refused(&doubled, &folder, &format!("{one} over {other}"));

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::{Target, no_record};
 use crate::cli::{Console, SUCCESS};
 use crate::clock::Timestamp;
-use crate::journal::replay::Piece;
 use crate::ids::Id;
+use crate::journal::replay::Piece;
 use crate::journal::survey::survey;
 use crate::journal::{PasswordOrigin, Record};
 
