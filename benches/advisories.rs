@@ -14,7 +14,7 @@ use std::time::Instant;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use postern::clock::{Clock, SystemTimeSource};
-use postern::device::advisories::{Advisories, Settings};
+use postern::device::advisories::{Advisories, AdvisorySettings};
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 
 const ADVISORIES: usize = 40_000;
@@ -88,7 +88,7 @@ fn run(root: &Path, place: &Path) -> (u64, u64) {
 
 fn check(root: &Path, place: &Path) {
     let clock = Arc::new(Clock::new(Arc::new(SystemTimeSource::new()), None));
-    let settings = Settings {
+    let settings = AdvisorySettings {
         place: place.to_owned(),
         is_given: true,
         ignored: Vec::new(),

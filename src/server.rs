@@ -122,8 +122,8 @@ pub struct Server {
     pool: pool::Threads,
     door: Option<Arc<Door>>,
     housekeeper: Housekeeper,
-    updates: Option<updates::watch::Watch>,
-    advisories: advisories::watch::Watch,
+    updates: Option<updates::watch::FeedWatch>,
+    advisories: advisories::watch::AdvisoryWatch,
 }
 
 impl Server {
@@ -222,11 +222,11 @@ impl Server {
         let updates = (config.updates.url.as_ref())
             .map(|_| {
                 let (updates, entropy) = (api.updates.clone(), world.entropy.clone());
-                updates::watch::Watch::start(updates, world.update_pace, entropy)
+                updates::watch::FeedWatch::start(updates, world.update_pace, entropy)
             })
             .transpose()?;
         let advisories =
-            advisories::watch::Watch::start(api.advisories.clone(), world.advisory_pace)?;
+            advisories::watch::AdvisoryWatch::start(api.advisories.clone(), world.advisory_pace)?;
         let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
             // What fails here is tried again at the first password check.

@@ -7,7 +7,7 @@ use super::input::query_number;
 use super::responses::json_lines_response;
 use super::{Api, Caller, Outcome};
 use crate::audit::raw_member;
-use crate::device::advisories::{Ecosystem, Finding, Report, Severity};
+use crate::device::advisories::{AdvisoryReport, EcosystemSummary, Finding, Severity};
 use crate::http::request::Request;
 
 /// `GET /api/security/cve`
@@ -26,7 +26,7 @@ pub(super) fn list(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, 
 }
 
 /// What is the same here and in `/api/status`.
-pub(super) fn summary(report: &Report) -> Value {
+pub(super) fn summary(report: &AdvisoryReport) -> Value {
     let counts = Severity::ALL.iter().zip(counts(report));
     let severities = counts
         .filter(|(_, count)| *count > 0)
@@ -55,14 +55,17 @@ pub(super) fn summary(report: &Report) -> Value {
     summary
 }
 
-fn ecosystems(report: &Report, value: impl Fn(&Ecosystem) -> Option<Value>) -> Map<String, Value> {
+fn ecosystems(
+    report: &AdvisoryReport,
+    value: impl Fn(&EcosystemSummary) -> Option<Value>,
+) -> Map<String, Value> {
     let all = report.ecosystems.iter();
     all.filter_map(|one| Some((one.name.clone(), value(one)?)))
         .collect()
 }
 
 /// How many there are of each severity, in the order of [`Severity::ALL`].
-pub(super) fn counts(report: &Report) -> [usize; Severity::ALL.len()] {
+pub(super) fn counts(report: &AdvisoryReport) -> [usize; Severity::ALL.len()] {
     Severity::ALL.map(|severity| {
         let all = report.findings.iter();
         all.filter(|finding| finding.severity == severity).count()

@@ -7,7 +7,7 @@ use super::error::ApiError;
 use super::responses::json_response;
 use super::{Api, Caller, Outcome};
 use crate::config::HttpsUrl;
-use crate::device::advisories::State;
+use crate::device::advisories::AdvisoryState;
 use crate::http::request::Request;
 use crate::journal::Room;
 
@@ -22,7 +22,7 @@ pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         reasons.push("the audit log was changed by somebody else, or is damaged");
     }
     let advisories = api.advisories.report();
-    if advisories.state == State::Failing {
+    if advisories.state == AdvisoryState::Failing {
         reasons.push("not all advisories can be read");
     }
     let certificate = api.certificate.lock().trouble.clone();

@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::responses::text_response;
 use super::{Api, Caller, Outcome};
 use crate::clock::ClockState;
-use crate::device::advisories::{Severity, State};
+use crate::device::advisories::{AdvisoryState, Severity};
 use crate::device::board::{CPU_TICKS, disk};
 use crate::http::request::Request;
 use crate::journal::Room;
@@ -264,7 +264,7 @@ fn about_vulnerabilities(api: &Api, page: &mut Page) {
         "postern_advisories_state",
         "1 for the state that the advisories are in.",
     );
-    for state in State::ALL {
+    for state in AdvisoryState::ALL {
         page.sample(&[("state", state.name())], &u8::from(state == report.state));
     }
     page.gauge(

@@ -9,7 +9,7 @@ use super::responses::json_response;
 use super::{Api, Caller, Outcome, cve};
 use crate::clock::ClockState;
 use crate::device::board::{Board, Throttling, disk, hostname};
-use crate::device::updates::Report;
+use crate::device::updates::UpdateReport;
 use crate::http::request::Request;
 use crate::logs::NO_SOURCES;
 use crate::packed::unpacked;
@@ -123,7 +123,7 @@ fn power(throttling: Throttling) -> Value {
     power
 }
 
-fn updates(report: &Report) -> Value {
+fn updates(report: &UpdateReport) -> Value {
     let mut updates = json!({"state": report.state.name()});
     if let Some(checked) = report.checked {
         updates["checked_at"] = json!(checked.to_string());

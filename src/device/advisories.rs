@@ -5,8 +5,9 @@
 
 mod archive;
 pub mod finding;
+mod fingerprint;
 mod folder;
-mod mark;
+mod format;
 pub mod order;
 mod osv;
 mod rustsec;
@@ -26,25 +27,25 @@ use super::packages::{self, CRATES, Packages};
 use crate::clock::{Clock, LATEST, Moment, RELEASE_EPOCH, Timestamp};
 pub use finding::Finding;
 use finding::Match;
-use folder::{Kept, Reading};
+use folder::{FolderReading, StoredMatch};
 use order::BadVersion;
 pub use severity::Severity;
 
 /// What is known of vulnerabilities. One for the whole server.
 pub struct Advisories {
-    settings: Settings,
+    settings: AdvisorySettings,
     root: PathBuf,
     clock: Arc<Clock>,
-    report: Mutex<Arc<Report>>,
+    report: Mutex<Arc<AdvisoryReport>>,
     /// Held while everything is read.
-    known: Mutex<Known>,
+    known: Mutex<LastCheck>,
 }
 
 /// What the last check leaves to the next.
 #[derive(Default)]
-struct Known {
+struct LastCheck {
     packages: Packages,
-    kept: Vec<Kept>,
+    kept: Vec<StoredMatch>,
     /// What the files looked like when they were read, and when that was.
     read: Option<(u64, Moment)>,
     /// Device and number of the folder that advisories were last seen in.
@@ -55,7 +56,7 @@ struct Known {
 
 /// Where advisories come from.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct AdvisorySettings {
     /// The folder, or the zip file (`ADVISORY_DIR`, or `STATE_DIR/advisories`).
     pub place: PathBuf,
     /// Whether it was configured: then it has to be there.
@@ -66,9 +67,9 @@ pub struct Settings {
 
 /// What there is to say of vulnerabilities.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub struct AdvisoryReport {
     /// In a word.
-    pub state: State,
+    pub state: AdvisoryState,
     /// When the last check ended.
     pub checked: Option<Timestamp>,
     /// What could not be read then, in words without a secret.
@@ -76,7 +77,7 @@ pub struct Report {
     /// How many advisories were read.
     pub advisories: usize,
     /// Those of this system's packages, if it is one that is known, and those of crates.
-    pub ecosystems: Vec<Ecosystem>,
+    pub ecosystems: Vec<EcosystemSummary>,
     /// How many packages they were held against.
     pub packages: usize,
     /// How many apply and are ignored.
@@ -87,7 +88,7 @@ pub struct Report {
 
 /// What was read about one ecosystem.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ecosystem {
+pub struct EcosystemSummary {
     /// Its name, as OSV has it.
     pub name: String,
     /// How many advisories are about it.
@@ -99,7 +100,7 @@ pub struct Ecosystem {
 
 /// How things stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum State {
+pub enum AdvisoryState {
     /// There are no advisories here.
     Off,
     /// Nothing was looked at yet.
@@ -111,7 +112,7 @@ pub enum State {
     Failing,
 }
 
-impl State {
+impl AdvisoryState {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Off, Self::Unknown, Self::Current, Self::Failing];
 
@@ -130,7 +131,7 @@ impl State {
 impl Advisories {
     /// Of the device whose files are under `root` (`/`, but for tests). Looks at nothing yet.
     #[must_use]
-    pub fn new(settings: Settings, root: PathBuf, clock: Arc<Clock>) -> Self {
+    pub fn new(settings: AdvisorySettings, root: PathBuf, clock: Arc<Clock>) -> Self {
         Self {
             settings,
             root,
@@ -142,7 +143,7 @@ impl Advisories {
 
     /// What the last check found.
     #[must_use]
-    pub fn report(&self) -> Arc<Report> {
+    pub fn report(&self) -> Arc<AdvisoryReport> {
         self.report.lock().clone()
     }
 
@@ -151,11 +152,12 @@ impl Advisories {
     /// changing just now, and should be looked at again soon.
     pub fn check(&self, stop: &dyn Fn() -> bool) -> bool {
         let mut known = self.known.lock();
-        let mark = mark::mark(&self.settings.place, packages::paths(&self.root));
+        let fingerprint =
+            fingerprint::fingerprint(&self.settings.place, packages::paths(&self.root));
         let now = self.clock.monotonic();
         if let Some((read, at)) = known.read {
-            let failing = self.report.lock().state == State::Failing;
-            if read == mark {
+            let failing = self.report.lock().state == AdvisoryState::Failing;
+            if read == fingerprint {
                 known.changing = None;
                 if now.saturating_since(at) < if failing { RETRY } else { AGAIN } {
                     return false;
@@ -163,8 +165,8 @@ impl Advisories {
             } else {
                 // Somebody may be copying still. Not for ever, though.
                 let (last, since) = known.changing.unwrap_or((read, now));
-                if last != mark && now.saturating_since(since) < RESTLESS {
-                    known.changing = Some((mark, since));
+                if last != fingerprint && now.saturating_since(since) < RESTLESS {
+                    known.changing = Some((fingerprint, since));
                     return true;
                 }
             }
@@ -178,7 +180,8 @@ impl Advisories {
         } else {
             wall + A_DAY
         };
-        let Some(mut reading) = Reading::of(place, &packages, &known.kept, latest, stop) else {
+        let Some(mut reading) = FolderReading::of(place, &packages, &known.kept, latest, stop)
+        else {
             return false;
         };
         let before = self.report();
@@ -195,7 +198,7 @@ impl Advisories {
             ));
             reading.keep_all();
         }
-        let Reading {
+        let FolderReading {
             kept,
             advisories,
             about,
@@ -213,22 +216,22 @@ impl Advisories {
         };
         let error = trouble.filter(|_| !is_off).or(error);
         let state = match error {
-            Some(_) => State::Failing,
-            None if advisories == 0 => State::Off,
-            None => State::Current,
+            Some(_) => AdvisoryState::Failing,
+            None if advisories == 0 => AdvisoryState::Off,
+            None => AdvisoryState::Current,
         };
         let matches = kept.iter().map(|kept| &kept.found);
         let (findings, ignored) = finding::put_together(matches, &self.settings.ignored);
         let names = [packages.system(), Some(CRATES.to_owned())];
         let ecosystems = names.into_iter().zip(about.into_iter().zip(newest));
         let ecosystems = ecosystems.filter_map(|(name, (advisories, newest))| {
-            Some(Ecosystem {
+            Some(EcosystemSummary {
                 name: name?,
                 advisories,
                 newest,
             })
         });
-        let report = Arc::new(Report {
+        let report = Arc::new(AdvisoryReport {
             state,
             checked: Some(self.clock.wall()),
             error,
@@ -243,7 +246,7 @@ impl Advisories {
         }
         known.kept = kept;
         known.packages = packages;
-        known.read = Some((mark, now));
+        known.read = Some((fingerprint, now));
         known.changing = None;
         drop(known);
         *self.report.lock() = report.clone();
@@ -253,12 +256,12 @@ impl Advisories {
 }
 
 /// Says what is new.
-fn tell(before: &Report, now: &Report) {
+fn tell(before: &AdvisoryReport, now: &AdvisoryReport) {
     match &now.error {
         Some(problem) if before.error != now.error => {
             log::warn!(problem = problem.as_str(); "not all advisories can be read; what those said before stands, if they could be read since the start");
         }
-        None if before.error.is_some() && now.state == State::Current => {
+        None if before.error.is_some() && now.state == AdvisoryState::Current => {
             log::info!("all advisories can be read again");
         }
         _ => {}
@@ -271,14 +274,16 @@ fn tell(before: &Report, now: &Report) {
             log::warn!(count = now.findings.len(), worst = worst.id.as_str(), severity = worst.severity.name(), package = worst.package.as_str();
                 "known vulnerabilities apply to this device");
         }
-        None if now.state == State::Off => log::warn!("there are no advisories here any more"),
+        None if now.state == AdvisoryState::Off => {
+            log::warn!("there are no advisories here any more")
+        }
         None => log::info!("no known vulnerability applies to this device any more"),
     }
 }
 
 /// Why an advisory cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub enum AdvisoryError {
     /// The file system's words.
     #[error("{0}")]
     File(io::Error),
@@ -317,7 +322,7 @@ pub enum Broken {
     Link,
 }
 
-impl Broken {
+impl AdvisoryError {
     /// Without what stood there.
     fn json(error: &serde_json::Error) -> Self {
         match error.classify() {
@@ -328,13 +333,13 @@ impl Broken {
     }
 }
 
-impl From<io::Error> for Broken {
+impl From<io::Error> for AdvisoryError {
     fn from(error: io::Error) -> Self {
         Self::File(error)
     }
 }
 
-impl From<BadVersion> for Broken {
+impl From<BadVersion> for AdvisoryError {
     fn from(_: BadVersion) -> Self {
         Self::Version
     }
@@ -343,19 +348,19 @@ impl From<BadVersion> for Broken {
 /// Takes in what applies.
 ///
 /// # Errors
-/// [`Broken::TooMuch`] when there is no room for more.
-type Found<'a> = dyn FnMut(Match) -> Result<(), Broken> + 'a;
+/// [`AdvisoryError::TooMuch`] when there is no room for more.
+type MatchSink<'a> = dyn FnMut(Match) -> Result<(), AdvisoryError> + 'a;
 
 /// Which of those that are here an advisory names.
 #[derive(Debug, Default)]
-pub struct About {
+pub struct Relevance {
     crates: bool,
     system: bool,
     /// When it was written or last changed, as it says.
     changed: Option<Timestamp>,
 }
 
-impl About {
+impl Relevance {
     fn add(&mut self, is_crates: bool) {
         self.crates |= is_crates;
         self.system |= !is_crates;

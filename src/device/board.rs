@@ -215,28 +215,28 @@ impl Throttling {
     }
 }
 
-struct Flag {
+struct ThrottlingFlag {
     name: &'static str,
     bit: u32,
 }
 
-const UNDER_VOLTAGE: Flag = Flag {
+const UNDER_VOLTAGE: ThrottlingFlag = ThrottlingFlag {
     name: "under_voltage",
     bit: 1,
 };
 
 /// The names are the firmware documentation's.
-const FLAGS: [Flag; 4] = [
+const FLAGS: [ThrottlingFlag; 4] = [
     UNDER_VOLTAGE,
-    Flag {
+    ThrottlingFlag {
         name: "frequency_capped",
         bit: 1 << 1,
     },
-    Flag {
+    ThrottlingFlag {
         name: "throttled",
         bit: 1 << 2,
     },
-    Flag {
+    ThrottlingFlag {
         name: "soft_temperature_limit",
         bit: 1 << 3,
     },
@@ -252,7 +252,7 @@ const FIRMWARE: &str = "sys/bus/platform/drivers/raspberrypi-firmware";
 
 /// Space on a file system, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Disk {
+pub struct DiskSpace {
     /// Its size.
     pub total: u64,
     /// What an ordinary user may still write.
@@ -261,9 +261,9 @@ pub struct Disk {
 
 /// The file system that holds `path`.
 #[must_use]
-pub fn disk(path: &Path) -> Option<Disk> {
+pub fn disk(path: &Path) -> Option<DiskSpace> {
     let stat = rustix::fs::statvfs(path).ok()?;
-    Some(Disk {
+    Some(DiskSpace {
         total: stat.f_blocks.checked_mul(stat.f_frsize)?,
         available: stat.f_bavail.checked_mul(stat.f_frsize)?,
     })

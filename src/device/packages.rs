@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::advisories::order::{Order, is_sane};
+use super::advisories::order::{VersionOrder, is_sane};
 use super::inventory;
 use crate::files;
 
@@ -16,13 +16,13 @@ use crate::files;
 pub struct Packages {
     crates: Versions,
     /// The system's, if it is one that is known, and its list could be read.
-    system: Option<System>,
+    system: Option<SystemPackages>,
 }
 
 /// The system's packages.
 #[derive(Debug, Clone)]
-pub struct System {
-    release: Release,
+pub struct SystemPackages {
+    release: SystemRelease,
     packages: Versions,
 }
 
@@ -31,7 +31,7 @@ type Versions = HashMap<Box<str>, Vec<Box<str>>>;
 
 /// Which system it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Release {
+struct SystemRelease {
     /// OSV's name: `Debian`, `Ubuntu`, `Alpine`, `OpenWrt`.
     name: &'static str,
     /// OSV's spelling: `12`, `22.04`, `v3.19`, `23.05`. Empty if it does not say, as Debian's testing.
@@ -40,11 +40,11 @@ struct Release {
 
 /// Packages that an advisory is about.
 #[derive(Debug, Clone, Copy)]
-pub struct Ecosystem<'a> {
+pub struct EcosystemPackages<'a> {
     /// How their versions are ordered.
-    pub order: Order,
+    pub order: VersionOrder,
     packages: &'a Versions,
-    release: Option<&'a Release>,
+    release: Option<&'a SystemRelease>,
 }
 
 impl Packages {
@@ -59,7 +59,7 @@ impl Packages {
             versions.push(one.version.into());
         }
         let before = known.and_then(|known| known.system.as_ref());
-        let (system, problem) = match System::look(root) {
+        let (system, problem) = match SystemPackages::look(root) {
             // A system does not go away; where its files are may.
             Ok(None) if before.is_some() => (before.cloned(), Some(GONE.to_owned())),
             Ok(system) => (system, None),
@@ -87,20 +87,20 @@ impl Packages {
 
     /// The part that an advisory of OSV's ecosystem of this name is about; none if nothing here is of it.
     #[must_use]
-    pub fn of(&self, name: &str) -> Option<Ecosystem<'_>> {
+    pub fn of(&self, name: &str) -> Option<EcosystemPackages<'_>> {
         if name == CRATES {
-            return Some(Ecosystem {
-                order: Order::Semver,
+            return Some(EcosystemPackages {
+                order: VersionOrder::Semver,
                 packages: &self.crates,
                 release: None,
             });
         }
-        let System { release, packages } = self.system.as_ref()?;
+        let SystemPackages { release, packages } = self.system.as_ref()?;
         let order = match release.name {
-            "Alpine" => Order::Alpine,
-            _ => Order::Debian,
+            "Alpine" => VersionOrder::Alpine,
+            _ => VersionOrder::Debian,
         };
-        release.is(name).then_some(Ecosystem {
+        release.is(name).then_some(EcosystemPackages {
             order,
             packages,
             release: Some(release),
@@ -108,7 +108,7 @@ impl Packages {
     }
 }
 
-impl Ecosystem<'_> {
+impl EcosystemPackages<'_> {
     /// The versions of this package that are here.
     #[must_use]
     pub fn versions(&self, package: &str) -> &[Box<str>] {
@@ -125,11 +125,11 @@ impl Ecosystem<'_> {
     #[must_use]
     pub fn name(&self) -> String {
         self.release
-            .map_or_else(|| CRATES.to_owned(), Release::to_string)
+            .map_or_else(|| CRATES.to_owned(), SystemRelease::to_string)
     }
 }
 
-impl fmt::Display for Release {
+impl fmt::Display for SystemRelease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, number } = self;
         f.write_str(name)?;
@@ -141,7 +141,7 @@ impl fmt::Display for Release {
     }
 }
 
-impl Release {
+impl SystemRelease {
     /// Out of os-release(5).
     fn of(os_release: &str) -> Option<Self> {
         let field = |name: &str| {
@@ -180,13 +180,13 @@ fn first_two(number: &str) -> &str {
     points.nth(1).map_or(number, |(end, _)| &number[..end])
 }
 
-impl System {
+impl SystemPackages {
     fn look(root: &Path) -> Result<Option<Self>, String> {
         let mut release = None;
         for path in OS_RELEASE.map(|path| root.join(path)) {
             match files::read_up_to(&path, MAX_OS_RELEASE) {
                 Ok(text) => {
-                    release = Release::of(&String::from_utf8_lossy(&text));
+                    release = SystemRelease::of(&String::from_utf8_lossy(&text));
                     break;
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -226,16 +226,16 @@ pub fn paths(root: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
+enum ListFormat {
     /// dpkg's and opkg's: `Package: name`.
     Control,
     /// apk's: `P:name`.
-    Apk,
+    ApkVersion,
 }
 
 /// One package, as far as it was read.
 #[derive(Default)]
-struct Stanza {
+struct PackageStanza {
     name: Option<String>,
     version: Option<String>,
     /// What it was built from, and that one's version, if that is another.
@@ -245,13 +245,13 @@ struct Stanza {
     is_gone: bool,
 }
 
-fn read_list(file: File, dialect: Dialect, packages: &mut Versions) -> io::Result<()> {
+fn read_list(file: File, dialect: ListFormat, packages: &mut Versions) -> io::Result<()> {
     let size = file.metadata()?.len();
     if size > MAX_LIST {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     let mut file = BufReader::new(file.take(MAX_LIST));
-    let mut stanza = Stanza::default();
+    let mut stanza = PackageStanza::default();
     let mut line = Vec::new();
     let mut whole = true;
     loop {
@@ -276,29 +276,31 @@ fn read_list(file: File, dialect: Dialect, packages: &mut Versions) -> io::Resul
     stanza.end(packages)
 }
 
-impl Stanza {
-    fn learn(&mut self, line: &str, dialect: Dialect) {
+impl PackageStanza {
+    fn learn(&mut self, line: &str, dialect: ListFormat) {
         let Some((field, value)) = line.split_once(':') else {
             return;
         };
         let value = value.trim();
         match (dialect, field) {
-            (Dialect::Control, "Package") | (Dialect::Apk, "P") => self.name = Some(value.into()),
-            (Dialect::Control, "Version") | (Dialect::Apk, "V") => {
+            (ListFormat::Control, "Package") | (ListFormat::Apk, "P") => {
+                self.name = Some(value.into())
+            }
+            (ListFormat::Control, "Version") | (ListFormat::Apk, "V") => {
                 self.version = Some(value.into());
             }
-            (Dialect::Apk, "o") => self.source = Some((value.into(), None)),
+            (ListFormat::Apk, "o") => self.source = Some((value.into(), None)),
             // `glibc`, or `glibc (2.36-9)`. OpenWrt has a path there, by which nobody knows a package.
-            (Dialect::Control, "Source") if !value.contains('/') => {
+            (ListFormat::Control, "Source") if !value.contains('/') => {
                 let (name, version) = match value.split_once(" (") {
                     Some((name, version)) => (name, version.strip_suffix(')')),
                     None => (value, None),
                 };
                 self.source = Some((name.into(), version.map(str::to_owned)));
             }
-            (Dialect::Control, "Built-Using") => self.built_using = Some(value.into()),
+            (ListFormat::Control, "Built-Using") => self.built_using = Some(value.into()),
             // What is there in part is there.
-            (Dialect::Control, "Status") => {
+            (ListFormat::Control, "Status") => {
                 let state = value.rsplit(' ').next().unwrap_or_default();
                 self.is_gone = ["not-installed", "config-files"].contains(&state);
             }
@@ -356,12 +358,12 @@ pub const CRATES: &str = "crates.io";
 const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
 /// Where the package managers keep what is installed.
-const LISTS: &[(&str, Dialect)] = &[
-    ("var/lib/dpkg/status", Dialect::Control),
-    ("usr/lib/opkg/status", Dialect::Control),
-    ("var/lib/opkg/status", Dialect::Control),
-    ("lib/apk/db/installed", Dialect::Apk),
-    ("usr/lib/apk/db/installed", Dialect::Apk),
+const LISTS: &[(&str, ListFormat)] = &[
+    ("var/lib/dpkg/status", ListFormat::Control),
+    ("usr/lib/opkg/status", ListFormat::Control),
+    ("var/lib/opkg/status", ListFormat::Control),
+    ("lib/apk/db/installed", ListFormat::Apk),
+    ("usr/lib/apk/db/installed", ListFormat::Apk),
 ];
 
 /// What is said when packages should be there and are not.

@@ -5,8 +5,9 @@
 //! here: no answer of the server's ever waits for a disk or the network.
 
 pub mod dropped;
+pub mod error;
 pub mod fetch;
-mod link;
+mod http_client;
 pub mod manifest;
 pub mod signature;
 #[cfg(test)]
@@ -21,9 +22,10 @@ use semver::Version;
 
 use crate::clock::{Clock, RELEASE_EPOCH, Timestamp};
 use crate::config::{HttpsUrl, UpdateSettings};
-use dropped::Marks;
-use fetch::{Answer, Failure, Patience};
-use manifest::Release;
+use dropped::DroppedMarks;
+use error::UpdateError;
+use fetch::{Fetched, Patience};
+use manifest::OfferedRelease;
 
 /// All that is known of updates. One for the whole server.
 pub struct Updates {
@@ -31,16 +33,16 @@ pub struct Updates {
     folder: PathBuf,
     current: Version,
     clock: Arc<Clock>,
-    found: Mutex<Found>,
+    found: Mutex<KnownUpdates>,
 }
 
 /// What both ways of hearing of an update have brought.
 #[derive(Default)]
-struct Found {
-    feed: Heard,
-    file: Heard,
+struct KnownUpdates {
+    feed: ChannelState,
+    file: ChannelState,
     /// What the dropped files looked like when they were last read.
-    marks: Option<Marks>,
+    marks: Option<DroppedMarks>,
     /// The tag of the feed's last answer that was believed.
     tag: Option<String>,
     /// The version that was last told of.
@@ -48,9 +50,9 @@ struct Found {
 }
 
 #[derive(Default)]
-struct Heard {
+struct ChannelState {
     /// The last good news, if it was of an update.
-    update: Option<Release>,
+    update: Option<OfferedRelease>,
     checked: Option<Timestamp>,
     /// What went wrong at the last check.
     trouble: Option<String>,
@@ -58,9 +60,9 @@ struct Heard {
 
 /// What there is to say of updates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct UpdateReport {
     /// In a word.
-    pub state: State,
+    pub state: UpdateState,
     /// When somebody was last asked, or the file read; successfully or not.
     pub checked: Option<Timestamp>,
     /// What went wrong then, in words without a secret.
@@ -69,7 +71,7 @@ pub struct Report {
 
 /// How things stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum UpdateState {
     /// No feed is configured, and no file was dropped.
     Off,
     /// Nobody has been asked yet.
@@ -82,7 +84,7 @@ pub enum State {
     Failing,
 }
 
-impl State {
+impl UpdateState {
     /// The state's name in `/api/status`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -118,29 +120,29 @@ impl Updates {
 
     /// The newest update that is known.
     #[must_use]
-    pub fn known(&self) -> Option<Release> {
+    pub fn known(&self) -> Option<OfferedRelease> {
         self.found.lock().newest().cloned()
     }
 
     /// How things stand.
     #[must_use]
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> UpdateReport {
         let found = self.found.lock();
         let heard = || [&found.feed, &found.file].into_iter();
         let checked = heard().filter_map(|h| h.checked).max();
         let error = heard().find_map(|h| h.trouble.clone());
         let state = if found.newest().is_some() {
-            State::Available
+            UpdateState::Available
         } else if error.is_some() {
-            State::Failing
+            UpdateState::Failing
         } else if checked.is_some() {
-            State::Current
+            UpdateState::Current
         } else if self.settings.url.is_some() {
-            State::Unknown
+            UpdateState::Unknown
         } else {
-            State::Off
+            UpdateState::Off
         };
-        Report {
+        UpdateReport {
             state,
             checked,
             error,
@@ -149,7 +151,7 @@ impl Updates {
 
     /// Looks at the dropped file, and reads it if it has changed. Cheap if it has not.
     pub fn look(&self) {
-        let marks = Marks::of(&self.folder);
+        let marks = DroppedMarks::of(&self.folder);
         let mut found = self.found.lock();
         if found.marks.as_ref() == Some(&marks) {
             return;
@@ -158,35 +160,35 @@ impl Updates {
         found.marks = Some(marks);
         if !is_there {
             // Taken away, and with it what it said.
-            found.file = Heard::default();
+            found.file = ChannelState::default();
             return;
         }
         drop(found);
         let read = dropped::read(&self.folder, self.settings.public_key.as_ref());
-        self.learn(Way::File, read.map(News::Release).as_ref());
+        self.learn(UpdateChannel::File, read.map(News::Release).as_ref());
     }
 
     /// Asks the feed once, if there is one. May wait as long as `patience` says, and for the resolver.
     ///
     /// # Errors
     /// What [`Updates::report`] then says too, and the log.
-    pub fn ask(&self, patience: Patience) -> Result<(), Failure> {
+    pub fn ask(&self, patience: Patience) -> Result<(), UpdateError> {
         let Some(url) = &self.settings.url else {
             return Ok(());
         };
         let news = self.asked(url, patience);
-        self.learn(Way::Feed, news.as_ref());
+        self.learn(UpdateChannel::Feed, news.as_ref());
         news.map(|_| ())
     }
 
-    fn asked(&self, url: &HttpsUrl, patience: Patience) -> Result<News, Failure> {
+    fn asked(&self, url: &HttpsUrl, patience: Patience) -> Result<News, UpdateError> {
         if self.clock.wall() < RELEASE_EPOCH {
-            return Err(Failure::Clock);
+            return Err(UpdateError::Clock);
         }
         let known = self.found.lock().tag.clone();
         match fetch::ask(url, &self.settings, &self.clock, patience, known.as_deref())? {
-            Answer::Unchanged => Ok(News::Nothing),
-            Answer::Manifest { bytes, tag } => {
+            Fetched::Unchanged => Ok(News::Nothing),
+            Fetched::Manifest { bytes, tag } => {
                 let release = manifest::parse(&bytes)?;
                 // Only now: of what was not understood there must be no "unchanged".
                 self.found.lock().tag = tag;
@@ -196,14 +198,14 @@ impl Updates {
     }
 
     /// Takes news in. What is said of it is said when the lock is free again.
-    fn learn(&self, way: Way, news: Result<&News, &Failure>) {
+    fn learn(&self, way: UpdateChannel, news: Result<&News, &UpdateError>) {
         let now = self.clock.wall();
         let mut found = self.found.lock();
         let heard = match way {
-            Way::Feed => &mut found.feed,
-            Way::File => &mut found.file,
+            UpdateChannel::Feed => &mut found.feed,
+            UpdateChannel::File => &mut found.file,
         };
-        if !matches!(news, Err(Failure::Clock)) {
+        if !matches!(news, Err(UpdateError::Clock)) {
             heard.checked = Some(now);
         }
         if let Ok(News::Release(release)) = news {
@@ -212,8 +214,8 @@ impl Updates {
                 .filter(|release| manifest::is_update(&self.current, &release.version));
             heard.update = match way {
                 // An old manifest, replayed with its good signature, hides nothing.
-                Way::Feed => newer(update, heard.update.take()),
-                Way::File => update,
+                UpdateChannel::Feed => newer(update, heard.update.take()),
+                UpdateChannel::File => update,
             };
         }
         let trouble = news
@@ -231,7 +233,7 @@ impl Updates {
         drop(found);
 
         // Somebody may be trying to sell an update: that is said each time.
-        let forged = matches!(news, Err(Failure::Signature(_)));
+        let forged = matches!(news, Err(UpdateError::Signature(_)));
         match trouble {
             Some(trouble) if forged || !is_as_before => {
                 log::warn!(problem = trouble.as_str(); "news of updates is not to be had; what was known before holds");
@@ -241,15 +243,15 @@ impl Updates {
             }
             _ => {}
         }
-        if let Some(Release { version, url }) = untold {
+        if let Some(OfferedRelease { version, url }) = untold {
             let url = url.map_or_else(String::new, |url| url.to_string());
             log::info!(version:% = version, url = url.as_str(); "an update of postern is available");
         }
     }
 }
 
-impl Found {
-    fn newest(&self) -> Option<&Release> {
+impl KnownUpdates {
+    fn newest(&self) -> Option<&OfferedRelease> {
         let updates = [&self.feed.update, &self.file.update];
         let updates = updates.into_iter().flatten();
         updates.reduce(|a, b| if comes_before(a, b) { b } else { a })
@@ -257,7 +259,7 @@ impl Found {
 }
 
 /// The newer of the two, if there are two.
-fn newer(a: Option<Release>, b: Option<Release>) -> Option<Release> {
+fn newer(a: Option<OfferedRelease>, b: Option<OfferedRelease>) -> Option<OfferedRelease> {
     match (a, b) {
         (Some(a), Some(b)) => Some(if comes_before(&a, &b) { b } else { a }),
         (a, b) => a.or(b),
@@ -265,7 +267,7 @@ fn newer(a: Option<Release>, b: Option<Release>) -> Option<Release> {
 }
 
 /// Whether `b` is the better news: later, or of the same version with an address.
-fn comes_before(a: &Release, b: &Release) -> bool {
+fn comes_before(a: &OfferedRelease, b: &OfferedRelease) -> bool {
     let by_version = a.version.cmp_precedence(&b.version);
     by_version
         .then(a.url.is_some().cmp(&b.url.is_some()))
@@ -276,17 +278,17 @@ enum News {
     /// Nothing that was not known.
     Nothing,
     /// A release, if there is one for everybody.
-    Release(Option<Release>),
+    OfferedRelease(Option<OfferedRelease>),
 }
 
 /// How news comes in.
 #[derive(Clone, Copy)]
-enum Way {
+enum UpdateChannel {
     Feed,
     File,
 }
 
-impl Way {
+impl UpdateChannel {
     const fn name(self) -> &'static str {
         match self {
             Self::Feed => "UPDATE_URL",

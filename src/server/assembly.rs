@@ -165,7 +165,7 @@ pub fn can_reset(config: &Config) -> Result<(), ResetError> {
 fn advisories(config: &Config, world: &World, clock: &Arc<Clock>) -> Advisories {
     let place = config.advisory_dir.clone();
     Advisories::new(
-        advisories::Settings {
+        advisories::AdvisorySettings {
             is_given: place.is_some(),
             place: place.unwrap_or_else(|| config.state_dir.join("advisories")),
             ignored: config.advisory_ignore.clone(),

@@ -23,9 +23,9 @@ pub struct World {
     /// Where the device's own files begin: what it runs, and its packages.
     pub root: PathBuf,
     /// When news of updates is asked for.
-    pub update_pace: updates::watch::Pace,
+    pub update_pace: updates::watch::FeedIntervals,
     /// When it is looked whether advisories or packages have changed.
-    pub advisory_pace: advisories::watch::Pace,
+    pub advisory_pace: advisories::watch::CheckIntervals,
     /// Who is to hear that all is well.
     pub watchdog: Option<Watchdog>,
 }
@@ -43,8 +43,8 @@ impl World {
             storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
             listeners: Vec::new(),
             root: "/".into(),
-            update_pace: updates::watch::Pace::REAL,
-            advisory_pace: advisories::watch::Pace::REAL,
+            update_pace: updates::watch::FeedIntervals::REAL,
+            advisory_pace: advisories::watch::CheckIntervals::REAL,
             watchdog: None,
         }
     }

@@ -25,7 +25,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);
 
 /// News of updates is asked for over and over, and waited for without end: what must not wait for it would hang.
-const UPDATE_PACE: updates::watch::Pace = updates::watch::Pace {
+const UPDATE_PACE: updates::watch::FeedIntervals = updates::watch::FeedIntervals {
     first: Duration::from_millis(20),
     period: Duration::from_millis(20),
     retry: Duration::from_millis(20),
@@ -37,7 +37,7 @@ const UPDATE_PACE: updates::watch::Pace = updates::watch::Pace {
 };
 
 /// Advisories and packages are looked at as often.
-const ADVISORY_PACE: advisories::watch::Pace = advisories::watch::Pace {
+const ADVISORY_PACE: advisories::watch::CheckIntervals = advisories::watch::CheckIntervals {
     first: Duration::from_millis(20),
     period: Duration::from_millis(20),
     rest: Duration::from_millis(20),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::Timestamp;
-use crate::device::advisories::State;
+use crate::device::advisories::AdvisoryState;
 
 const HOSTILE: &str = "a\"\\\u{1b}[2J\u{202e}\n</script>";
 
@@ -41,9 +41,9 @@ fn a_row_is_json_whatever_is_in_it_and_without_what_is_not_known() {
 #[test]
 fn the_summary_counts_and_leaves_out_what_there_is_not() {
     let nothing = json!({"state": "unknown", "advisories": 0, "packages": 0, "ecosystems": {}, "cves": 0, "severities": {}});
-    assert_eq!(summary(&Report::default()), nothing);
-    let report = Report {
-        state: State::Failing,
+    assert_eq!(summary(&AdvisoryReport::default()), nothing);
+    let report = AdvisoryReport {
+        state: AdvisoryState::Failing,
         checked: Some(Timestamp::from_secs(1_795_000_000)),
         error: Some(HOSTILE.into()),
         advisories: 9,

@@ -75,7 +75,7 @@ pub fn put_together<'a>(
     let mut matches: Vec<_> = matches.into_iter().collect();
     matches.sort_by(|a, b| a.order().cmp(&b.order()));
     let is_ignored = |name: &String| ignored.iter().any(|one| one.eq_ignore_ascii_case(name));
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<FindingGroup> = Vec::new();
     let mut by_name: HashMap<[&str; 4], usize> = HashMap::new();
     for one in matches {
         let key = |name: &'a String| [&*one.ecosystem, &*one.package, &*one.installed, name];
@@ -99,7 +99,7 @@ pub fn put_together<'a>(
             .max_by_key(|place| groups[**place].matches.len());
         let place = largest.copied().unwrap_or(groups.len());
         if place == groups.len() {
-            groups.push(Group::default());
+            groups.push(FindingGroup::default());
         }
         for other in places.iter().filter(|other| **other != place) {
             let other = std::mem::take(&mut groups[*other]);
@@ -122,7 +122,7 @@ pub fn put_together<'a>(
         let mut names = group.matches.iter().flat_map(|one| one.names());
         !names.any(is_ignored)
     });
-    let mut findings: Vec<_> = counting.filter_map(Group::finding).collect();
+    let mut findings: Vec<_> = counting.filter_map(FindingGroup::finding).collect();
     findings.sort_by(|a, b| {
         let worst_first = b.severity.rank().cmp(&a.severity.rank());
         worst_first.then_with(|| (&a.package, &a.id).cmp(&(&b.package, &b.id)))
@@ -133,11 +133,11 @@ pub fn put_together<'a>(
 
 /// Matches of one vulnerability in one package; none if they went into another group.
 #[derive(Default)]
-struct Group<'a> {
+struct FindingGroup<'a> {
     matches: Vec<&'a Match>,
 }
 
-impl Group<'_> {
+impl FindingGroup<'_> {
     fn finding(&self) -> Option<Finding> {
         let first = self
             .matches

@@ -7,39 +7,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::finding::Match;
-use super::{Broken, archive, osv, rustsec};
+use super::format::{AdvisoryFormat, MAX_ADVISORY};
+use super::{AdvisoryError, archive, osv, rustsec};
 use crate::clock::Timestamp;
 use crate::device::packages::Packages;
 use crate::files;
 
-/// What a file is, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// OSV's JSON.
-    Osv,
-    /// `RustSec`'s Markdown, or any other.
-    RustSec,
-    /// An archive of them.
-    Zip,
-}
-
-impl Kind {
-    /// That of a file of this name; none if it is no advisory.
-    #[must_use]
-    pub fn of(name: &[u8]) -> Option<Self> {
-        let point = name.iter().rposition(|b| *b == b'.')?;
-        match name[point + 1..].to_ascii_lowercase().as_slice() {
-            b"json" => Some(Self::Osv),
-            b"md" => Some(Self::RustSec),
-            b"zip" => Some(Self::Zip),
-            _ => None,
-        }
-    }
-}
-
 /// Something found, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredMatch {
     file: PathBuf,
     /// The name in the archive; empty for a file of its own.
     entry: Vec<u8>,
@@ -48,20 +24,20 @@ pub struct Kept {
 }
 
 /// One reading of all there is.
-pub struct Reading<'a> {
+pub struct FolderReading<'a> {
     packages: &'a Packages,
     stop: &'a dyn Fn() -> bool,
     /// No advisory is younger: what says so is mistaken.
     now: Timestamp,
     /// What the last reading kept, where each is from, and whether it stands although that could not be read.
-    before: &'a [Kept],
+    before: &'a [StoredMatch],
     places: HashMap<(&'a Path, &'a [u8]), Vec<usize>>,
     stands: Vec<bool>,
     bytes: u64,
     entries: usize,
     size: usize,
     /// What was found.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<StoredMatch>,
     /// How many advisories could be read.
     pub advisories: usize,
     /// How many of them are about packages of this system, and how many about crates.
@@ -76,7 +52,7 @@ pub struct Reading<'a> {
     pub is_there: bool,
 }
 
-impl Kept {
+impl StoredMatch {
     /// About how much memory it takes.
     fn size(&self) -> usize {
         self.found.size() + self.file.as_os_str().len() + self.entry.len() + size_of::<Self>()
@@ -84,14 +60,14 @@ impl Kept {
 }
 
 /// Why a reading ends early. What was wrong is told in it.
-struct Ended;
+struct ReadingEnded;
 
-impl<'a> Reading<'a> {
+impl<'a> FolderReading<'a> {
     /// Reads everything in this place, a folder or an archive. `None`: `stop` said so.
     pub fn of(
         place: &Path,
         packages: &'a Packages,
-        before: &'a [Kept],
+        before: &'a [StoredMatch],
         now: Timestamp,
         stop: &'a dyn Fn() -> bool,
     ) -> Option<Self> {
@@ -126,7 +102,7 @@ impl<'a> Reading<'a> {
                 // A link that leads nowhere, to a stick that is not in, is there.
                 let is_nothing = error.kind() == io::ErrorKind::NotFound;
                 reading.is_there = !is_nothing || fs::symlink_metadata(place).is_ok();
-                reading.tell(place, &[], &Broken::from(error))
+                reading.tell(place, &[], &AdvisoryError::from(error))
             }
         };
         if ended.is_err() && stop() {
@@ -159,19 +135,19 @@ impl<'a> Reading<'a> {
         self.kept.truncate(fits);
     }
 
-    fn folder(&mut self, path: &Path, depth: usize) -> Result<(), Ended> {
+    fn folder(&mut self, path: &Path, depth: usize) -> Result<(), ReadingEnded> {
         if depth > MAX_DEPTH {
-            return self.tell(path, &[], &Broken::TooDeep);
+            return self.tell(path, &[], &AdvisoryError::TooDeep);
         }
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) => return self.tell(path, &[], &Broken::from(error)),
+            Err(error) => return self.tell(path, &[], &AdvisoryError::from(error)),
         };
         for entry in entries {
             let entry = entry.and_then(|entry| Ok((entry.file_type()?, entry)));
             let (kind, entry) = match entry {
                 Ok(entry) => entry,
-                Err(error) => return self.tell(path, &[], &Broken::from(error)),
+                Err(error) => return self.tell(path, &[], &AdvisoryError::from(error)),
             };
             let name = entry.file_name();
             let name = name.as_encoded_bytes();
@@ -181,15 +157,16 @@ impl<'a> Reading<'a> {
             }
             let path = entry.path();
             self.count(&path)?;
-            match Kind::of(name) {
+            match AdvisoryFormat::of(name) {
                 _ if kind.is_dir() => self.folder(&path, depth + 1)?,
                 some if kind.is_symlink() && (some.is_some() || path.is_dir()) => {
-                    self.tell(&path, &[], &Broken::Link)?;
+                    self.tell(&path, &[], &AdvisoryError::Link)?;
                 }
                 None => {}
-                Some(Kind::Zip) => self.archive(&path, false)?,
+                Some(AdvisoryFormat::Zip) => self.archive(&path, false)?,
                 Some(kind) => {
-                    let read = files::read_no_link(&path, MAX_ADVISORY).map_err(Broken::from);
+                    let read =
+                        files::read_no_link(&path, MAX_ADVISORY).map_err(AdvisoryError::from);
                     self.advisory(&path, &[], kind, read.as_deref())?;
                 }
             }
@@ -197,21 +174,21 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn archive(&mut self, path: &Path, may_be_link: bool) -> Result<(), Ended> {
+    fn archive(&mut self, path: &Path, may_be_link: bool) -> Result<(), ReadingEnded> {
         let opened = if may_be_link {
             files::open_regular(path)
         } else {
             files::open_no_link(path)
         };
         let mut ended = Ok(());
-        let read = opened.map_err(Broken::from).and_then(|file| {
+        let read = opened.map_err(AdvisoryError::from).and_then(|file| {
             archive::each(file, &mut |name, kind, read| {
                 // What swells until it is let go has cost as much as what is whole.
                 self.bytes += read.as_ref().map_or(MAX_ADVISORY, |_| 0);
                 ended = self
                     .count(path)
                     .and_then(|()| self.advisory(path, name, kind, read.as_ref().copied()));
-                ended.as_ref().copied().map_err(|_| Broken::TooMuch)
+                ended.as_ref().copied().map_err(|_| AdvisoryError::TooMuch)
             })
         });
         ended?;
@@ -225,9 +202,9 @@ impl<'a> Reading<'a> {
         &mut self,
         file: &Path,
         entry: &[u8],
-        kind: Kind,
-        bytes: Result<&[u8], &Broken>,
-    ) -> Result<(), Ended> {
+        kind: AdvisoryFormat,
+        bytes: Result<&[u8], &AdvisoryError>,
+    ) -> Result<(), ReadingEnded> {
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(broken) => return self.tell(file, entry, broken),
@@ -238,24 +215,26 @@ impl<'a> Reading<'a> {
         }
         let (kept, size) = (&mut self.kept, &mut self.size);
         let mut found = |found| {
-            let one = Kept {
+            let one = StoredMatch {
                 file: file.to_owned(),
                 entry: entry.to_owned(),
                 found,
             };
             *size += one.size();
             if kept.len() >= MAX_MATCHES || *size > MAX_SIZE {
-                return Err(Broken::TooMuch);
+                return Err(AdvisoryError::TooMuch);
             }
             kept.push(one);
             Ok(())
         };
         let read = match kind {
-            Kind::Osv => osv::read(bytes, self.packages, &mut found),
+            AdvisoryFormat::Osv => osv::read(bytes, self.packages, &mut found),
             // Of other Markdown only the name tells that it should be one.
-            Kind::RustSec if !rustsec::is_one(bytes) && !is_rustsec(file, entry) => return Ok(()),
-            Kind::RustSec => rustsec::read(bytes, self.packages, &mut found),
-            Kind::Zip => return Ok(()),
+            AdvisoryFormat::RustSec if !rustsec::is_one(bytes) && !is_rustsec(file, entry) => {
+                return Ok(());
+            }
+            AdvisoryFormat::RustSec => rustsec::read(bytes, self.packages, &mut found),
+            AdvisoryFormat::Zip => return Ok(()),
         };
         match read {
             Ok(about) => {
@@ -269,16 +248,16 @@ impl<'a> Reading<'a> {
                 }
                 Ok(())
             }
-            Err(Broken::TooMuch) => self.end(file),
+            Err(AdvisoryError::TooMuch) => self.end(file),
             Err(broken) => self.tell(file, entry, &broken),
         }
     }
 
     /// Counts what is looked at.
-    fn count(&mut self, path: &Path) -> Result<(), Ended> {
+    fn count(&mut self, path: &Path) -> Result<(), ReadingEnded> {
         self.entries += 1;
         if (self.stop)() {
-            return Err(Ended);
+            return Err(ReadingEnded);
         }
         if self.entries > MAX_ENTRIES {
             return self.end(path);
@@ -287,14 +266,19 @@ impl<'a> Reading<'a> {
     }
 
     /// Nothing more is read. What was found before still stands.
-    fn end(&mut self, path: &Path) -> Result<(), Ended> {
+    fn end(&mut self, path: &Path) -> Result<(), ReadingEnded> {
         self.stands.fill(true);
-        self.say(path, &[], &Broken::TooMuch);
-        Err(Ended)
+        self.say(path, &[], &AdvisoryError::TooMuch);
+        Err(ReadingEnded)
     }
 
     /// Something could not be read: a folder, a file, or one in an archive. What it said before still stands.
-    fn tell(&mut self, path: &Path, entry: &[u8], broken: &Broken) -> Result<(), Ended> {
+    fn tell(
+        &mut self,
+        path: &Path,
+        entry: &[u8],
+        broken: &AdvisoryError,
+    ) -> Result<(), ReadingEnded> {
         if let Some(places) = self.places.get(&(path, entry)) {
             for index in places {
                 self.stands[*index] = true;
@@ -312,7 +296,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn say(&mut self, path: &Path, entry: &[u8], broken: &Broken) {
+    fn say(&mut self, path: &Path, entry: &[u8], broken: &AdvisoryError) {
         self.broken += 1;
         if self.broken > MOST_TOLD {
             return;
@@ -333,7 +317,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether that version of the package is still here.
-    fn still_applies(&self, kept: &Kept) -> bool {
+    fn still_applies(&self, kept: &StoredMatch) -> bool {
         let Match {
             ecosystem,
             package,
@@ -356,9 +340,6 @@ fn is_rustsec(file: &Path, entry: &[u8]) -> bool {
     };
     name.starts_with(b"RUSTSEC-")
 }
-
-/// Chosen with room to spare; what is larger is told.
-pub const MAX_ADVISORY: u64 = 2 * 1024 * 1024;
 
 /// Of all together. What swells that far out of a zip file is none of anybody's.
 const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;

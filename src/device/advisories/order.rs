@@ -7,7 +7,7 @@ use semver::Version;
 
 /// How versions are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum VersionOrder {
     /// `SemVer` 2.0, section 11: crates.
     Semver,
     /// deb-version(7): Debian, Ubuntu, and opkg, which took it from there.
@@ -21,7 +21,7 @@ pub enum Order {
 #[error("one of its versions is none")]
 pub struct BadVersion;
 
-impl Order {
+impl VersionOrder {
     /// How `a` stands to `b`.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl Order {
             Self::Semver => Ok(semver(a)?.cmp_precedence(&semver(b)?)),
             // It takes any ASCII, and breaks on anything else: `is_sane` has seen to that.
             Self::Debian => Ok(compare_versions(a, b)),
-            Self::Alpine => Ok(Apk::parse(a)?.cmp(&Apk::parse(b)?)),
+            Self::Alpine => Ok(ApkVersion::parse(a)?.cmp(&ApkVersion::parse(b)?)),
         }
     }
 }
@@ -59,7 +59,7 @@ pub fn is_sane(version: &str) -> bool {
 
 /// `1.2.3b_rc1_p2-r4`, split up.
 #[derive(Debug, PartialEq, Eq)]
-struct Apk<'a> {
+struct ApkVersion<'a> {
     numbers: Vec<&'a str>,
     letter: Option<u8>,
     /// Each with its rank: below zero before the release itself, above it after.
@@ -67,7 +67,7 @@ struct Apk<'a> {
     revision: &'a str,
 }
 
-impl<'a> Apk<'a> {
+impl<'a> ApkVersion<'a> {
     fn parse(text: &'a str) -> Result<Self, BadVersion> {
         let (text, revision) = match text.rsplit_once("-r") {
             Some((text, revision)) if is_number(revision) => (text, revision),
@@ -96,7 +96,7 @@ impl<'a> Apk<'a> {
     }
 }
 
-impl Ord for Apk<'_> {
+impl Ord for ApkVersion<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         let mut numbers = self.numbers.iter().zip(&other.numbers).enumerate();
         let by_number = numbers.find_map(|(index, (a, b))| {
@@ -113,7 +113,7 @@ impl Ord for Apk<'_> {
     }
 }
 
-impl PartialOrd for Apk<'_> {
+impl PartialOrd for ApkVersion<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }

@@ -8,33 +8,33 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::finding::{MAX_ALIASES, Match, Verdict, link};
-use super::order::Order;
+use super::order::VersionOrder;
 use super::severity::Severity;
-use super::{About, Broken, Found};
+use super::{AdvisoryError, MatchSink, Relevance};
 use crate::config::{HttpsUrl, is_advisory};
 use crate::device::packages::Packages;
 use crate::json;
 
 /// What is read of each: enough to know that it is about nothing here, as nearly all are.
 #[derive(Deserialize)]
-struct Entry<'a> {
+struct OsvAdvisory<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     /// Whatever it is: only to tell how old the advisory is.
     #[serde(borrow, default)]
     modified: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    affected: Option<Vec<Affected<'a>>>,
+    affected: Option<Vec<OsvAffected<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct Affected<'a> {
+struct OsvAffected<'a> {
     #[serde(borrow, default)]
-    package: Option<Package<'a>>,
+    package: Option<OsvPackage<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Package<'a> {
+struct OsvPackage<'a> {
     #[serde(borrow)]
     ecosystem: Cow<'a, str>,
     #[serde(borrow)]
@@ -44,24 +44,29 @@ struct Package<'a> {
 /// Calls `found` for each package here that this advisory is about. Tells the ecosystems of what is here that it names.
 ///
 /// # Errors
-/// [`Broken`] if it is no advisory, or one that cannot be judged; what `found` gives back.
-pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<About, Broken> {
+/// [`AdvisoryError`] if it is no advisory, or one that cannot be judged; what `found` gives back.
+pub fn read(
+    bytes: &[u8],
+    packages: &Packages,
+    found: &mut MatchSink,
+) -> Result<Relevance, AdvisoryError> {
     // A byte of JSON can want a hundred of memory; of few bytes that is not much.
     #[allow(clippy::naive_bytecount)] // A crate for it would be quicker, and one more.
     let count = |sign: u8| bytes.iter().filter(|b| **b == sign).count();
     if bytes.len() > SMALL && (count(b'{') > MAX_OBJECTS || count(b',') > MAX_VALUES) {
-        return Err(Broken::TooLarge);
+        return Err(AdvisoryError::TooLarge);
     }
-    let entry: Entry = serde_json::from_slice(bytes).map_err(|error| Broken::json(&error))?;
+    let entry: OsvAdvisory =
+        serde_json::from_slice(bytes).map_err(|error| AdvisoryError::json(&error))?;
     if !is_advisory(&entry.id) {
-        return Err(Broken::Id);
+        return Err(AdvisoryError::Id);
     }
-    let mut about = About::default();
+    let mut about = Relevance::default();
     if let Some(modified) = entry.modified {
         about.date(modified.get().trim_matches('"'));
     }
     let mut is_here = false;
-    for Package { ecosystem, name } in entry
+    for OsvPackage { ecosystem, name } in entry
         .affected
         .iter()
         .flatten()
@@ -78,12 +83,16 @@ pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<Abou
     Ok(about)
 }
 
-fn judge_all(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<(), Broken> {
-    let entry = json::parse(bytes).map_err(|error| Broken::json(&error))?;
+fn judge_all(
+    bytes: &[u8],
+    packages: &Packages,
+    found: &mut MatchSink,
+) -> Result<(), AdvisoryError> {
+    let entry = json::parse(bytes).map_err(|error| AdvisoryError::json(&error))?;
     match &entry["withdrawn"] {
         Value::Null => {}
         Value::String(when) if !when.is_empty() => return Ok(()),
-        _ => return Err(Broken::Shape),
+        _ => return Err(AdvisoryError::Shape),
     }
     let is_named = ids(&entry["aliases"], MAX_ALIASES)?
         .0
@@ -210,7 +219,7 @@ fn is_of_other_machines(affected: &Value) -> bool {
 
 /// Whether the vulnerability is in this version, and if so the first one in which it is no more (schema, "Evaluation").
 /// Where no version is told at all, it is in all of them.
-fn judge(affected: &Value, order: Order, installed: &str) -> Result<Verdict, Broken> {
+fn judge(affected: &Value, order: VersionOrder, installed: &str) -> Result<Verdict, AdvisoryError> {
     let versions = list(&affected["versions"])?;
     let ranges = list(&affected["ranges"])?;
     let mut says_nothing = versions.is_empty();
@@ -221,7 +230,7 @@ fn judge(affected: &Value, order: Order, installed: &str) -> Result<Verdict, Bro
         match range["type"].as_str() {
             Some("GIT") => continue,
             Some("SEMVER" | "ECOSYSTEM") => {}
-            _ => return Err(Broken::Shape),
+            _ => return Err(AdvisoryError::Shape),
         }
         says_nothing = false;
         let (inside, next) = judge_range(list(&range["events"])?, order, installed)?;
@@ -243,9 +252,9 @@ fn judge(affected: &Value, order: Order, installed: &str) -> Result<Verdict, Bro
 /// since when, it is since ever.
 fn judge_range<'a>(
     events: &'a [Value],
-    order: Order,
+    order: VersionOrder,
     installed: &str,
-) -> Result<(bool, Option<&'a str>), Broken> {
+) -> Result<(bool, Option<&'a str>), AdvisoryError> {
     let introduced = events.iter().any(|event| !event["introduced"].is_null());
     // The last event at or before the version tells; of several at once, that which ends a range with its version, or
     // else the worse. What is introduced at "0" is so before any version: `None`.
@@ -257,7 +266,7 @@ fn judge_range<'a>(
         let Some((name, at)) = named.into_iter().find(|(_, at)| !at.is_null()) else {
             continue;
         };
-        let at = at.as_str().ok_or(Broken::Shape)?;
+        let at = at.as_str().ok_or(AdvisoryError::Shape)?;
         let is_last = name == "last_affected";
         let bad = name == "introduced";
         let is_since_ever = bad && at == "0";
@@ -293,16 +302,16 @@ fn judge_range<'a>(
 }
 
 /// An array that may be absent or null.
-fn list(value: &Value) -> Result<&[Value], Broken> {
+fn list(value: &Value) -> Result<&[Value], AdvisoryError> {
     match value {
         Value::Null => Ok(&[]),
         Value::Array(list) => Ok(list),
-        _ => Err(Broken::Shape),
+        _ => Err(AdvisoryError::Shape),
     }
 }
 
 /// Names of vulnerabilities, without those that could not be one; and whether those are all.
-fn ids(value: &Value, most: usize) -> Result<(Vec<String>, bool), Broken> {
+fn ids(value: &Value, most: usize) -> Result<(Vec<String>, bool), AdvisoryError> {
     let all = list(value)?;
     let ids = all.iter().filter_map(Value::as_str);
     let ids: Vec<_> = ids

@@ -7,13 +7,13 @@ use toml_parser::{ErrorSink, ParseError, Source, Span};
 
 use super::finding::{MAX_ALIASES, Match, Verdict};
 use super::severity::Severity;
-use super::{About, Broken, Found};
+use super::{AdvisoryError, MatchSink, Relevance};
 use crate::config::is_advisory;
 use crate::device::packages::{CRATES, Packages};
 
 /// The fields that count.
 #[derive(Default)]
-struct Front {
+struct AdvisoryFront {
     id: String,
     package: String,
     date: String,
@@ -36,19 +36,23 @@ pub fn is_one(bytes: &[u8]) -> bool {
 /// Calls `found` for each version of the crate here that this advisory is about.
 ///
 /// # Errors
-/// [`Broken`] if it is no advisory, or one that cannot be judged.
-pub fn read(bytes: &[u8], packages: &Packages, found: &mut Found) -> Result<About, Broken> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Broken::Toml)?;
-    let front = text.strip_prefix(FENCE).ok_or(Broken::Toml)?;
-    let (front, _) = front.split_once("\n```").ok_or(Broken::Toml)?;
+/// [`AdvisoryError`] if it is no advisory, or one that cannot be judged.
+pub fn read(
+    bytes: &[u8],
+    packages: &Packages,
+    found: &mut MatchSink,
+) -> Result<Relevance, AdvisoryError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| AdvisoryError::Toml)?;
+    let front = text.strip_prefix(FENCE).ok_or(AdvisoryError::Toml)?;
+    let (front, _) = front.split_once("\n```").ok_or(AdvisoryError::Toml)?;
     if front.len() > MAX_FRONT {
-        return Err(Broken::TooLarge);
+        return Err(AdvisoryError::TooLarge);
     }
-    let front = Front::parse(front)?;
+    let front = AdvisoryFront::parse(front)?;
     if !is_advisory(&front.id) || front.package.is_empty() {
-        return Err(Broken::Id);
+        return Err(AdvisoryError::Id);
     }
-    let mut about = About::default();
+    let mut about = Relevance::default();
     about.add(true);
     about.date(&format!("{}T00:00:00Z", front.date));
     if front.is_no_vulnerability() || front.is_of_other_machines() {
@@ -82,16 +86,16 @@ fn names(aliases: &[String]) -> Vec<String> {
     names.take(MAX_ALIASES).cloned().collect()
 }
 
-impl Front {
-    fn parse(text: &str) -> Result<Self, Broken> {
+impl AdvisoryFront {
+    fn parse(text: &str) -> Result<Self, AdvisoryError> {
         let source = Source::new(text);
         let tokens: Vec<_> = source.lex().collect();
-        let mut reader = Reader {
+        let mut reader = FrontReader {
             source,
             front: Self::default(),
             table: Vec::new(),
             key: Vec::new(),
-            place: Place::Table,
+            place: TomlPosition::Table,
             depth: 0,
         };
         let mut error: Option<ParseError> = None;
@@ -100,7 +104,7 @@ impl Front {
         parse_document(&tokens, &mut guard, &mut error);
         match error {
             None => Ok(reader.front),
-            Some(_) => Err(Broken::Toml),
+            Some(_) => Err(AdvisoryError::Toml),
         }
     }
 
@@ -120,13 +124,13 @@ impl Front {
     }
 
     /// Whether the vulnerability is in this version, and if so the first one in which it is no more.
-    fn judge(&self, installed: &str) -> Result<Verdict, Broken> {
-        let installed = Version::parse(installed).map_err(|_| Broken::Version)?;
-        let parse = |texts: &[String]| -> Result<Vec<VersionReq>, Broken> {
+    fn judge(&self, installed: &str) -> Result<Verdict, AdvisoryError> {
+        let installed = Version::parse(installed).map_err(|_| AdvisoryError::Version)?;
+        let parse = |texts: &[String]| -> Result<Vec<VersionReq>, AdvisoryError> {
             let parsed = texts.iter().map(|text| VersionReq::parse(text));
             parsed
                 .collect::<Result<_, _>>()
-                .map_err(|_| Broken::Version)
+                .map_err(|_| AdvisoryError::Version)
         };
         let patched = parse(&self.patched)?;
         let unaffected = parse(&self.unaffected)?;
@@ -169,22 +173,22 @@ fn holds(range: &VersionReq, version: &Version) -> bool {
             order.is_gt() || (order.is_eq() && !leaves_out(comparator))
         });
         let below = match end(comparator) {
-            End::None => true,
-            End::Before(end) => version.cmp_precedence(&end).is_lt(),
-            End::With(end) => version.cmp_precedence(&end).is_le(),
+            RangeEnd::None => true,
+            RangeEnd::Before(end) => version.cmp_precedence(&end).is_lt(),
+            RangeEnd::With(end) => version.cmp_precedence(&end).is_le(),
         };
         above && below
     })
 }
 
 /// Where a comparator's range ends.
-enum End {
+enum RangeEnd {
     None,
     Before(Version),
     With(Version),
 }
 
-fn end(comparator: &Comparator) -> End {
+fn end(comparator: &Comparator) -> RangeEnd {
     let Comparator {
         op,
         major,
@@ -194,15 +198,15 @@ fn end(comparator: &Comparator) -> End {
     } = comparator;
     let whole = patch.is_some();
     match op {
-        Op::Less => End::Before(written(comparator)),
-        Op::LessEq | Op::Exact if whole => End::With(written(comparator)),
-        Op::Caret => End::Before(match (*major, *minor, *patch) {
+        Op::Less => RangeEnd::Before(written(comparator)),
+        Op::LessEq | Op::Exact if whole => RangeEnd::With(written(comparator)),
+        Op::Caret => RangeEnd::Before(match (*major, *minor, *patch) {
             (0, Some(0), Some(patch)) => before(0, 0, patch.saturating_add(1)),
             (0, Some(minor), _) => before(0, minor.saturating_add(1), 0),
             (major, ..) => before(major.saturating_add(1), 0, 0),
         }),
-        Op::LessEq | Op::Exact | Op::Tilde | Op::Wildcard => End::Before(next(comparator)),
-        _ => End::None,
+        Op::LessEq | Op::Exact | Op::Tilde | Op::Wildcard => RangeEnd::Before(next(comparator)),
+        _ => RangeEnd::None,
     }
 }
 
@@ -255,20 +259,20 @@ fn before(major: u64, minor: u64, patch: u64) -> Version {
 }
 
 /// Takes the fields out of the TOML as it comes by.
-struct Reader<'s> {
+struct FrontReader<'s> {
     source: Source<'s>,
-    front: Front,
+    front: AdvisoryFront,
     /// The table that its lines belong to.
     table: Vec<String>,
     /// The key of the value that comes next.
     key: Vec<String>,
-    place: Place,
+    place: TomlPosition,
     /// How many inline tables it is in: what stands in them is not asked for.
     depth: u32,
 }
 
 #[derive(PartialEq)]
-enum Place {
+enum TomlPosition {
     /// In the brackets of a table's name.
     Header,
     /// Where keys stand.
@@ -277,10 +281,10 @@ enum Place {
     Value,
 }
 
-impl Reader<'_> {
+impl FrontReader<'_> {
     fn open_table(&mut self) {
         self.table.clear();
-        self.place = Place::Header;
+        self.place = TomlPosition::Header;
     }
 
     fn take(&mut self, text: String) {
@@ -289,7 +293,7 @@ impl Reader<'_> {
         let [Some(table), Some(key), None] = [(); 3].map(|()| parts.next()) else {
             return;
         };
-        let Front {
+        let AdvisoryFront {
             aliases,
             os,
             arch,
@@ -315,13 +319,13 @@ impl Reader<'_> {
     }
 }
 
-impl EventReceiver for Reader<'_> {
+impl EventReceiver for FrontReader<'_> {
     fn std_table_open(&mut self, _: Span, _: &mut dyn ErrorSink) {
         self.open_table();
     }
 
     fn std_table_close(&mut self, _: Span, _: &mut dyn ErrorSink) {
-        self.place = Place::Table;
+        self.place = TomlPosition::Table;
         self.key.clear();
     }
 
@@ -330,7 +334,7 @@ impl EventReceiver for Reader<'_> {
     }
 
     fn array_table_close(&mut self, _: Span, _: &mut dyn ErrorSink) {
-        self.place = Place::Table;
+        self.place = TomlPosition::Table;
         self.key.clear();
     }
 
@@ -352,18 +356,18 @@ impl EventReceiver for Reader<'_> {
             return;
         }
         match self.place {
-            Place::Header => self.table.push(text),
-            Place::Table => self.key.push(text),
-            Place::Value => self.key = vec![text],
+            TomlPosition::Header => self.table.push(text),
+            TomlPosition::Table => self.key.push(text),
+            TomlPosition::Value => self.key = vec![text],
         }
-        if self.place == Place::Value {
-            self.place = Place::Table;
+        if self.place == TomlPosition::Value {
+            self.place = TomlPosition::Table;
         }
     }
 
     fn key_val_sep(&mut self, _: Span, _: &mut dyn ErrorSink) {
         if self.depth == 0 {
-            self.place = Place::Value;
+            self.place = TomlPosition::Value;
         }
     }
 

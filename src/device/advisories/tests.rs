@@ -21,7 +21,7 @@ fn board(place: &str, is_given: bool) -> Board {
 fn board_that_ignores(place: &str, is_given: bool, ignored: &[&str]) -> Board {
     let folder = tempfile::tempdir().expect("a folder");
     let time = Arc::new(FakeTimeSource::new(Timestamp::from_secs(1_795_000_000)));
-    let settings = Settings {
+    let settings = AdvisorySettings {
         place: folder.path().join(place),
         is_given,
         ignored: ignored.iter().map(ToString::to_string).collect(),
@@ -58,7 +58,7 @@ impl Board {
     }
 
     /// Looks twice: what has just changed is only read at the second look.
-    fn look(&self) -> (Vec<String>, State) {
+    fn look(&self) -> (Vec<String>, AdvisoryState) {
         for _ in 0..2 {
             self.advisories.check(&|| false);
         }
@@ -70,27 +70,30 @@ impl Board {
     }
 }
 
-fn ids(ids: &[&str], state: State) -> (Vec<String>, State) {
+fn ids(ids: &[&str], state: AdvisoryState) -> (Vec<String>, AdvisoryState) {
     (ids.iter().map(ToString::to_string).collect(), state)
 }
 
 #[test]
 fn what_changes_is_noticed() {
     let board = board("advisories", false);
-    assert_eq!(board.advisories.report().state, State::Unknown);
-    assert_eq!(board.look(), ids(&[], State::Off));
+    assert_eq!(board.advisories.report().state, AdvisoryState::Unknown);
+    assert_eq!(board.look(), ids(&[], AdvisoryState::Off));
     board.advise("CVE-1", "1.0-2");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Current));
     board.advise("CVE-2", "1.0-3");
-    assert_eq!(board.look(), ids(&["CVE-1", "CVE-2"], State::Current));
+    assert_eq!(
+        board.look(),
+        ids(&["CVE-1", "CVE-2"], AdvisoryState::Current)
+    );
     board.install("1.0-2");
-    assert_eq!(board.look(), ids(&["CVE-2"], State::Current));
+    assert_eq!(board.look(), ids(&["CVE-2"], AdvisoryState::Current));
     let report = board.advisories.report();
     assert_eq!(report.advisories, 2);
     assert_eq!(report.checked, Some(Timestamp::from_secs(1_795_000_000)));
     assert_eq!(report.findings[0].fixed_in.as_deref(), Some("1.0-3"));
     board.install("1.0-3");
-    assert_eq!(board.look(), ids(&[], State::Current));
+    assert_eq!(board.look(), ids(&[], AdvisoryState::Current));
 }
 
 #[test]
@@ -99,47 +102,47 @@ fn what_changes_just_now_is_read_at_the_next_look() {
     board.look();
     board.advise("CVE-1", "1.0-2");
     board.advisories.check(&|| false);
-    assert_eq!(board.advisories.report().state, State::Off);
+    assert_eq!(board.advisories.report().state, AdvisoryState::Off);
     board.advisories.check(&|| false);
-    assert_eq!(board.advisories.report().state, State::Current);
+    assert_eq!(board.advisories.report().state, AdvisoryState::Current);
 }
 
 #[test]
 fn what_cannot_be_read_is_no_good_news() {
     let board = board("advisories", false);
     board.advise("CVE-1", "1.0-2");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Current));
     board.put("advisories/CVE-1.json", "{");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Failing));
     let said = board.advisories.report().error.clone().expect("told");
     assert!(said.contains("CVE-1.json: it is cut off"), "{said}");
     // The list of packages too: then they are as they were.
     board.advise("CVE-1", "1.0-2");
     board.put("var/lib/dpkg/status", "Package: tool\nVers");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Failing));
     board.install("1.0-1");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Current));
     fs::remove_dir_all(board.folder.path().join("advisories")).expect("removed");
-    assert_eq!(board.look(), ids(&[], State::Off));
+    assert_eq!(board.look(), ids(&[], AdvisoryState::Off));
     // Without advisories nobody asks for packages.
     board.put("var/lib/dpkg/status", "Package: tool\nVers");
-    assert_eq!(board.look(), ids(&[], State::Off));
+    assert_eq!(board.look(), ids(&[], AdvisoryState::Off));
 }
 
 #[test]
 fn a_configured_place_has_to_be_there() {
     let board = board("advisories", true);
-    assert_eq!(board.look(), ids(&[], State::Failing));
+    assert_eq!(board.look(), ids(&[], AdvisoryState::Failing));
     board.advise("CVE-1", "1.0-2");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Current));
     let away = |from: &str, to: &str| {
         let path = |name: &str| board.folder.path().join(name);
         fs::rename(path(from), path(to)).expect("moved");
     };
     away("advisories", "away");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Failing));
     away("away", "advisories");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Current));
 }
 
 #[test]
@@ -147,32 +150,32 @@ fn an_emptied_folder_has_no_advisories_but_one_that_lies_below_another_is_no_goo
     let board = board("advisories", true);
     let path = |name: &str| board.folder.path().join(name);
     board.advise("CVE-1", "1.0-2");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Current));
     // As when a stick is pulled out that was mounted there.
     fs::rename(path("advisories"), path("stick")).expect("moved");
     fs::create_dir(path("advisories")).expect("made");
     for _ in 0..3 {
-        assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+        assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Failing));
         board.time.advance(RETRY);
     }
     fs::remove_dir(path("advisories")).expect("removed");
     fs::rename(path("stick"), path("advisories")).expect("moved");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Current));
     fs::remove_file(path("advisories/CVE-1.json")).expect("removed");
-    assert_eq!(board.look(), ids(&[], State::Off));
+    assert_eq!(board.look(), ids(&[], AdvisoryState::Off));
     // A link to a stick that is not in is something else than nothing.
     let board = self::board("advisories", false);
     let link = board.folder.path().join("advisories");
     std::os::unix::fs::symlink(board.folder.path().join("stick"), link).expect("a link");
-    assert_eq!(board.look(), ids(&[], State::Failing));
+    assert_eq!(board.look(), ids(&[], AdvisoryState::Failing));
     // So is what the system will not tell of.
     let board = self::board("file/advisories", false);
     board.put("file", "");
-    assert_eq!(board.look(), ids(&[], State::Failing));
+    assert_eq!(board.look(), ids(&[], AdvisoryState::Failing));
     // A folder that never had any is just empty.
     let board = self::board("advisories", false);
     fs::create_dir(board.folder.path().join("advisories")).expect("made");
-    assert_eq!(board.look(), ids(&[], State::Off));
+    assert_eq!(board.look(), ids(&[], AdvisoryState::Off));
 }
 
 #[test]
@@ -218,7 +221,7 @@ fn it_is_told_how_old_they_are() {
     let newest = || {
         board.look();
         let report = board.advisories.report();
-        assert_eq!(report.state, State::Current);
+        assert_eq!(report.state, AdvisoryState::Current);
         [0, 1].map(|index| {
             let newest = report.ecosystems[index].newest;
             newest.map(|time| time.to_string())
@@ -283,20 +286,20 @@ fn it_is_all_read_again_after_some_hours_and_sooner_after_a_failure() {
     // Too far down for a look to notice that it changes.
     let deep = "advisories/a/b/c/CVE-2.json";
     board.put(deep, "{");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Failing));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Failing));
     fs::copy(
         board.folder.path().join("advisories/CVE-1.json"),
         board.folder.path().join(deep),
     )
     .expect("copied");
-    assert_eq!(board.look().1, State::Failing);
+    assert_eq!(board.look().1, AdvisoryState::Failing);
     board.time.advance(RETRY);
-    assert_eq!(board.look().1, State::Current);
+    assert_eq!(board.look().1, AdvisoryState::Current);
     board.put(deep, "{");
     board.time.advance(AGAIN / 2);
-    assert_eq!(board.look().1, State::Current);
+    assert_eq!(board.look().1, AdvisoryState::Current);
     board.time.advance(AGAIN / 2);
-    assert_eq!(board.look().1, State::Failing);
+    assert_eq!(board.look().1, AdvisoryState::Failing);
 }
 
 #[test]
@@ -316,7 +319,7 @@ fn what_somebody_looked_into_is_counted_apart() {
     let board = board_that_ignores("advisories", false, &["CVE-2", "CVE-9"]);
     board.advise("CVE-1", "1.0-2");
     board.advise("CVE-2", "1.0-2");
-    assert_eq!(board.look(), ids(&["CVE-1"], State::Current));
+    assert_eq!(board.look(), ids(&["CVE-1"], AdvisoryState::Current));
     assert_eq!(board.advisories.report().ignored, 1);
 }
 

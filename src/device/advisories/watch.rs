@@ -12,7 +12,7 @@ use crate::background;
 
 /// When it is looked.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct CheckIntervals {
     /// After the start: who starts a board wants it up first.
     pub first: Duration,
     /// Between two looks.
@@ -21,7 +21,7 @@ pub struct Pace {
     pub rest: Duration,
 }
 
-impl Pace {
+impl CheckIntervals {
     /// That of a running board.
     pub const REAL: Self = Self {
         first: Duration::from_secs(1),
@@ -31,16 +31,16 @@ impl Pace {
 }
 
 /// The running thread. Dropped, it ends, and is not waited for.
-pub struct Watch {
+pub struct AdvisoryWatch {
     _stop: Sender<()>,
 }
 
-impl Watch {
+impl AdvisoryWatch {
     /// Starts it.
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub fn start(advisories: Arc<Advisories>, pace: Pace) -> io::Result<Self> {
+    pub fn start(advisories: Arc<Advisories>, pace: CheckIntervals) -> io::Result<Self> {
         let (stop, stopped) = bounded(0);
         Builder::new()
             .name("advisories".into())
@@ -49,7 +49,7 @@ impl Watch {
     }
 }
 
-fn watch(advisories: &Advisories, pace: Pace, stopped: &Receiver<()>) {
+fn watch(advisories: &Advisories, pace: CheckIntervals, stopped: &Receiver<()>) {
     background::yield_to_all();
     let mut wait = pace.first;
     while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {

@@ -130,7 +130,7 @@ fn apk_s_and_opkg_s_packages_are_known_too() {
     let there = packages.of("Alpine:v3.19").expect("it");
     assert_eq!(
         (there.order, there.name()),
-        (Order::Alpine, "Alpine:v3.19".into())
+        (VersionOrder::Alpine, "Alpine:v3.19".into())
     );
 
     let openwrt = ("etc/os-release", "ID=\"openwrt\"\nVERSION_ID=\"23.05.3\"\n");
@@ -140,7 +140,10 @@ fn apk_s_and_opkg_s_packages_are_known_too() {
         versions(&packages, "OpenWrt:23.05", "dropbear"),
         ["2022.83-1"]
     );
-    assert_eq!(packages.of("OpenWrt").expect("it").order, Order::Debian);
+    assert_eq!(
+        packages.of("OpenWrt").expect("it").order,
+        VersionOrder::Debian
+    );
 }
 
 #[test]

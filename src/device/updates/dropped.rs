@@ -6,16 +6,16 @@ use std::path::Path;
 
 use minisign_verify::PublicKey;
 
-use super::fetch::{Failure, MAX_BODY};
-use super::manifest::{self, Release};
+use super::error::UpdateError;
+use super::manifest::{self, MAX_MANIFEST, OfferedRelease};
 use super::signature;
 use crate::files::{self, Mark};
 
 /// What both files look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marks([Result<Mark, io::ErrorKind>; 2]);
+pub struct DroppedMarks([Result<Mark, io::ErrorKind>; 2]);
 
-impl Marks {
+impl DroppedMarks {
     /// What the files in this folder look like.
     #[must_use]
     pub fn of(folder: &Path) -> Self {
@@ -37,14 +37,15 @@ fn mark(path: &Path) -> Result<Mark, io::ErrorKind> {
 /// Reads the file, and holds its signature against it if there is a key.
 ///
 /// # Errors
-/// [`Failure`].
-pub fn read(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Release>, Failure> {
-    let bytes = files::read_own_up_to(&folder.join(FILE), MAX_BODY).map_err(Failure::File)?;
+/// [`UpdateError`].
+pub fn read(folder: &Path, key: Option<&PublicKey>) -> Result<Option<OfferedRelease>, UpdateError> {
+    let bytes =
+        files::read_own_up_to(&folder.join(FILE), MAX_MANIFEST).map_err(UpdateError::File)?;
     if let Some(key) = key {
         let beside = folder.join(SIGNATURE);
         let signature = match files::read_own_up_to(&beside, signature::MAX_SIGNATURE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            other => Some(other.map_err(Failure::File)?),
+            other => Some(other.map_err(UpdateError::File)?),
         };
         signature::verify(&bytes, signature.as_deref(), key)?;
     }

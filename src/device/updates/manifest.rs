@@ -10,7 +10,7 @@ use crate::config::HttpsUrl;
 
 /// A release that somebody offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Release {
+pub struct OfferedRelease {
     /// Its version.
     pub version: Version,
     /// Where to read about it or get it.
@@ -36,12 +36,12 @@ pub enum ManifestError {
 ///
 /// # Errors
 /// [`ManifestError`].
-pub fn parse(bytes: &[u8]) -> Result<Option<Release>, ManifestError> {
+pub fn parse(bytes: &[u8]) -> Result<Option<OfferedRelease>, ManifestError> {
     // serde would take an array for the members in their order.
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
         return Err(ManifestError::Json(1, 1));
     }
-    let members: Members = serde_json::from_slice(bytes)
+    let members: ManifestMembers = serde_json::from_slice(bytes)
         .map_err(|error| ManifestError::Json(error.line(), error.column()))?;
     let (version, url) = match (members.tag_name, members.version) {
         (Some(tag), _) => (tag, members.html_url),
@@ -63,7 +63,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Release>, ManifestError> {
             })
             .ok()
     });
-    Ok(Some(Release { version, url }))
+    Ok(Some(OfferedRelease { version, url }))
 }
 
 /// Whether a running `current` is told of `offered`: a later one (`SemVer` 2.0, section 11: build metadata does not count),
@@ -74,7 +74,7 @@ pub fn is_update(current: &Version, offered: &Version) -> bool {
 }
 
 #[derive(Deserialize)]
-struct Members {
+struct ManifestMembers {
     tag_name: Option<String>,
     html_url: Option<String>,
     version: Option<String>,
@@ -84,6 +84,9 @@ struct Members {
     #[serde(default)]
     prerelease: bool,
 }
+
+/// GitHub's answer for a release with a hundred files has about 200 KiB.
+pub const MAX_MANIFEST: u64 = 256 * 1024;
 
 /// It is shown on a page and in a line of a terminal.
 const MAX_VERSION: usize = 64;

@@ -11,8 +11,9 @@ use std::time::Duration;
 use semver::Version;
 use tempfile::TempDir;
 
-use super::fetch::{Failure, Patience};
-use super::{State, Updates};
+use super::error::UpdateError;
+use super::fetch::Patience;
+use super::{UpdateState, Updates};
 use crate::clock::{Clock, FakeTimeSource, Timestamp};
 use crate::config::{HttpsUrl, UpdateSettings};
 use feed::Feed;
@@ -61,12 +62,12 @@ impl Board {
         }
     }
 
-    fn ask(&self) -> Result<(), Failure> {
+    fn ask(&self) -> Result<(), UpdateError> {
         self.updates.ask(PATIENT)
     }
 
     /// The version that is known, and how things stand.
-    fn known(&self) -> (Option<String>, State) {
+    fn known(&self) -> (Option<String>, UpdateState) {
         let version = self.updates.known().map(|u| u.version.to_string());
         (version, self.updates.report().state)
     }
@@ -80,6 +81,6 @@ fn settings(feed: &Feed) -> UpdateSettings {
     }
 }
 
-fn available(version: &str) -> (Option<String>, State) {
-    (Some(version.to_owned()), State::Available)
+fn available(version: &str) -> (Option<String>, UpdateState) {
+    (Some(version.to_owned()), UpdateState::Available)
 }

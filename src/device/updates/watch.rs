@@ -8,12 +8,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::Updates;
-use super::fetch::{Failure, Patience};
+use super::error::UpdateError;
+use super::fetch::Patience;
 use crate::entropy::Entropy;
 
 /// When the feed is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct FeedIntervals {
     /// After the start, and up to twice that: fifty boards come back from a power cut in the same second.
     pub first: Duration,
     /// After an answer, give or take a twelfth.
@@ -26,7 +27,7 @@ pub struct Pace {
     pub patience: Patience,
 }
 
-impl Pace {
+impl FeedIntervals {
     /// That of a running board.
     pub const REAL: Self = Self {
         first: Duration::from_secs(60),
@@ -45,11 +46,11 @@ impl Pace {
     }
 
     /// How long to wait after a question that ended so, the `failures`th in a row that did not end well.
-    fn after(&self, outcome: &Result<(), Failure>, failures: u32, chance: u8) -> Duration {
+    fn after(&self, outcome: &Result<(), UpdateError>, failures: u32, chance: u8) -> Duration {
         let chance = u32::from(chance);
         match outcome {
             Ok(()) => self.period / 12 * 11 + self.period / 6 * chance / 255,
-            Err(Failure::Clock) => self.clock,
+            Err(UpdateError::Clock) => self.clock,
             Err(_) => {
                 let doublings = failures.saturating_sub(1).min(MAX_DOUBLINGS);
                 let wait = (self.retry * (1 << doublings)).min(self.period);
@@ -60,16 +61,20 @@ impl Pace {
 }
 
 /// The running thread. Dropped, it ends, and is not waited for: a resolver may hang for half a minute.
-pub struct Watch {
+pub struct FeedWatch {
     _stop: Sender<()>,
 }
 
-impl Watch {
+impl FeedWatch {
     /// Starts it.
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub fn start(updates: Arc<Updates>, pace: Pace, entropy: Arc<dyn Entropy>) -> io::Result<Self> {
+    pub fn start(
+        updates: Arc<Updates>,
+        pace: FeedIntervals,
+        entropy: Arc<dyn Entropy>,
+    ) -> io::Result<Self> {
         let (stop, stopped) = bounded(0);
         Builder::new()
             .name("updates".into())
@@ -79,7 +84,7 @@ impl Watch {
     }
 }
 
-fn watch(updates: &Updates, pace: &Pace, entropy: &dyn Entropy, stopped: &Receiver<()>) {
+fn watch(updates: &Updates, pace: &FeedIntervals, entropy: &dyn Entropy, stopped: &Receiver<()>) {
     let chance = || {
         let mut chance = [0];
         entropy.fill(&mut chance);

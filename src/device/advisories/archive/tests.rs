@@ -40,7 +40,7 @@ pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 type Steps = Vec<(String, Result<Vec<u8>, String>)>;
 
-fn read(bytes: &[u8]) -> (Steps, Result<(), Broken>) {
+fn read(bytes: &[u8]) -> (Steps, Result<(), AdvisoryError>) {
     let mut file = NamedTempFile::new().expect("a file");
     file.write_all(bytes).expect("written");
     let mut steps = Steps::new();

@@ -22,7 +22,7 @@ fn advisory(id: &str) -> String {
 struct Place {
     folder: TempDir,
     packages: Packages,
-    kept: Vec<Kept>,
+    kept: Vec<StoredMatch>,
 }
 
 /// What a reading came to: the findings' names, how many were read, how many not, and the first trouble.
@@ -48,9 +48,9 @@ impl Place {
     }
 
     fn read_at(&mut self, place: &Path) -> Came {
-        let reading =
-            Reading::of(place, &self.packages, &self.kept, LATEST, &|| false).expect("not stopped");
-        let Reading {
+        let reading = FolderReading::of(place, &self.packages, &self.kept, LATEST, &|| false)
+            .expect("not stopped");
+        let FolderReading {
             kept,
             advisories,
             broken,
@@ -245,7 +245,7 @@ fn a_reading_ends_when_it_is_told_to() {
         asked.set(asked.get() + 1);
         asked.get() > 3
     };
-    assert!(Reading::of(place.folder.path(), &place.packages, &[], LATEST, &stop).is_none());
+    assert!(FolderReading::of(place.folder.path(), &place.packages, &[], LATEST, &stop).is_none());
     assert!(asked.get() < 10);
     assert_eq!(place.read().1, 10);
 }
@@ -282,7 +282,7 @@ fn no_more_is_kept_than_there_is_room_for_and_that_is_told() {
             .expect("told")
             .ends_with("there is too much here; nothing behind it is read")
     );
-    let size: usize = place.kept.iter().map(Kept::size).sum();
+    let size: usize = place.kept.iter().map(StoredMatch::size).sum();
     assert!(ids.len() > 1000 && size <= MAX_SIZE, "{} {size}", ids.len());
     let before = place.kept.len();
     place.read();
@@ -306,10 +306,13 @@ fn a_reading_has_an_end_however_much_there_is() {
     let place = Place::new();
     let path = place.folder.path();
     let reading =
-        || Reading::of(path, &place.packages, &[], LATEST, &|| false).expect("not stopped");
+        || FolderReading::of(path, &place.packages, &[], LATEST, &|| false).expect("not stopped");
     let mut full = reading();
     full.bytes = MAX_BYTES;
-    assert!(full.advisory(path, &[], Kind::Osv, Ok(b"{}")).is_err());
+    assert!(
+        full.advisory(path, &[], AdvisoryFormat::Osv, Ok(b"{}"))
+            .is_err()
+    );
     let mut full = reading();
     full.entries = MAX_ENTRIES;
     assert!(full.count(path).is_err());

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn in_order(order: Order, versions: &[&str]) {
+fn in_order(order: VersionOrder, versions: &[&str]) {
     for (i, a) in versions.iter().enumerate() {
         for (j, b) in versions.iter().enumerate() {
             assert_eq!(order.compare(a, b), Ok(i.cmp(&j)), "{a} and {b}");
@@ -24,17 +24,20 @@ fn versions_of_crates_follow_semver() {
         "1.2.0",
         "1.10.0",
     ];
-    in_order(Order::Semver, &versions);
+    in_order(VersionOrder::Semver, &versions);
     // What is built in another way is the same version (section 10).
     assert_eq!(
-        Order::Semver.compare("1.1.6+spec-1.1.0", "1.1.6"),
+        VersionOrder::Semver.compare("1.1.6+spec-1.1.0", "1.1.6"),
         Ok(Ordering::Equal)
     );
     for (short, long) in [("1", "1.0.0"), ("1.2", "1.2.0"), ("1.2-rc.1", "1.2.0-rc.1")] {
-        assert_eq!(Order::Semver.compare(short, long), Ok(Ordering::Equal));
+        assert_eq!(
+            VersionOrder::Semver.compare(short, long),
+            Ok(Ordering::Equal)
+        );
     }
     for bad in ["", "1.", "1.x", "1.2.3.4", "v1.2.3", "1.2.3 ", "１.2.3"] {
-        assert_eq!(Order::Semver.compare(bad, "1.0.0"), Err(BadVersion));
+        assert_eq!(VersionOrder::Semver.compare(bad, "1.0.0"), Err(BadVersion));
     }
 }
 
@@ -52,9 +55,9 @@ fn versions_of_debian_packages_follow_dpkg() {
         "1.10-1",
         "1:0.1-1",
     ];
-    in_order(Order::Debian, &versions);
+    in_order(VersionOrder::Debian, &versions);
     for bad in ["1.0é", "", &"1".repeat(MAX_VERSION + 1)] {
-        assert_eq!(Order::Debian.compare(bad, "1.0"), Err(BadVersion));
+        assert_eq!(VersionOrder::Debian.compare(bad, "1.0"), Err(BadVersion));
     }
 }
 
@@ -88,9 +91,13 @@ fn versions_of_alpine_packages_follow_apk() {
         "1.10",
         "20240101",
     ];
-    in_order(Order::Alpine, &versions);
+    in_order(VersionOrder::Alpine, &versions);
     for (a, b) in [("1.1-r0", "1.1"), ("1.1~a1b2", "1.1"), ("01.1", "1.1")] {
-        assert_eq!(Order::Alpine.compare(a, b), Ok(Ordering::Equal), "{a} {b}");
+        assert_eq!(
+            VersionOrder::Alpine.compare(a, b),
+            Ok(Ordering::Equal),
+            "{a} {b}"
+        );
     }
     for bad in [
         "",
@@ -102,7 +109,11 @@ fn versions_of_alpine_packages_follow_apk() {
         "1.1_p1x",
         "1.1ab",
     ] {
-        assert_eq!(Order::Alpine.compare(bad, "1"), Err(BadVersion), "{bad}");
+        assert_eq!(
+            VersionOrder::Alpine.compare(bad, "1"),
+            Err(BadVersion),
+            "{bad}"
+        );
     }
 }
 
@@ -120,7 +131,7 @@ proptest! {
             let dpkg = Command::new("dpkg").args(["--compare-versions", &a, relation, &b]).status();
             dpkg.ok().map(|status| status.success())
         };
-        let order = Order::Debian.compare(&a, &b).expect("versions");
+        let order = VersionOrder::Debian.compare(&a, &b).expect("versions");
         for (relation, wanted) in [("lt", Ordering::Less), ("eq", Ordering::Equal), ("gt", Ordering::Greater)] {
             if let Some(holds) = holds(relation) {
                 prop_assert_eq!(order == wanted, holds, "{} {} {}", a, relation, b);
@@ -130,7 +141,7 @@ proptest! {
 
     #[test]
     fn whatever_is_compared_nothing_breaks(a in ".{0,40}", b in ".{0,40}", c in "[ -~]{0,20}", d in "[ -~]{0,20}") {
-        for order in [Order::Semver, Order::Debian, Order::Alpine] {
+        for order in [VersionOrder::Semver, VersionOrder::Debian, VersionOrder::Alpine] {
             let _ = order.compare(&a, &b);
             let there = order.compare(&c, &d);
             prop_assert_eq!(there.map(Ordering::reverse), order.compare(&d, &c));

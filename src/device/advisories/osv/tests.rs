@@ -31,7 +31,7 @@ fn board() -> Packages {
     ])
 }
 
-fn read_all(text: &[u8]) -> Result<Vec<Match>, Broken> {
+fn read_all(text: &[u8]) -> Result<Vec<Match>, AdvisoryError> {
     let mut found = Vec::new();
     read(text, &board(), &mut |one| {
         found.push(one);
@@ -184,7 +184,7 @@ fn names_and_links_are_only_taken_if_nothing_can_hide_in_them() {
     for id in ["", "a b", "x\n", "é", &"x".repeat(65)] {
         advisory["id"] = json!(id);
         let read = read_all(advisory.to_string().as_bytes());
-        assert!(matches!(read, Err(Broken::Id)), "{id:?}");
+        assert!(matches!(read, Err(AdvisoryError::Id)), "{id:?}");
     }
 }
 
@@ -223,7 +223,7 @@ fn what_is_no_advisory_or_cannot_be_judged_is_told_and_never_taken_for_good_news
     ] {
         let text = about_ring(json!({"ranges": odd})).to_string();
         assert!(
-            matches!(read_all(text.as_bytes()), Err(Broken::Shape)),
+            matches!(read_all(text.as_bytes()), Err(AdvisoryError::Shape)),
             "{text}"
         );
     }
@@ -232,7 +232,10 @@ fn what_is_no_advisory_or_cannot_be_judged_is_told_and_never_taken_for_good_news
         "1,".repeat(MAX_VALUES + 1),
     ] {
         let text = format!(r#"{{"id":"A","affected":[],"x":[{many}1]}}"#);
-        assert!(matches!(read_all(text.as_bytes()), Err(Broken::TooLarge)));
+        assert!(matches!(
+            read_all(text.as_bytes()),
+            Err(AdvisoryError::TooLarge)
+        ));
     }
     // What nobody asks for may be as deep as it likes.
     assert!(read_all(deeper.as_bytes()).is_ok());

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::device::packages::Packages;
 
-fn read_all(text: &[u8]) -> Result<Vec<Match>, Broken> {
+fn read_all(text: &[u8]) -> Result<Vec<Match>, AdvisoryError> {
     let packages = Packages::default().with_crates(&[("ring", "0.17.8"), ("early", "2.0.0-rc.3")]);
     let mut found = Vec::new();
     read(text, &packages, &mut |one| {
@@ -154,7 +154,10 @@ fn what_is_no_advisory_or_cannot_be_judged_is_told() {
     );
     assert!(read_all(keys.as_bytes()).is_ok());
     let long = about("ring", &format!("x = '{}'", "x".repeat(MAX_FRONT)), "");
-    assert!(matches!(read_all(long.as_bytes()), Err(Broken::TooLarge)));
+    assert!(matches!(
+        read_all(long.as_bytes()),
+        Err(AdvisoryError::TooLarge)
+    ));
     for (text, wanted) in [
         (about("", "", ""), "no name"),
         (

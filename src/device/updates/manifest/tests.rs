@@ -73,7 +73,7 @@ fn what_is_hostile_broken_or_no_manifest_is_an_error() {
         r#"{"version":"99999999999999999999999999.0.0"}"#,
         r#"{"version":"1.2.3","version":"1.2.4"}"#,
         r#"{"tag_name":"v1.2.3","draft":"no"}"#,
-        r#"{"message":"Not Found"}"#,
+        r#"{"message":"Not KnownUpdates"}"#,
         "{\"version\":\"1.2.3\0\"}",
         "\u{feff}{\"version\":\"1.2.3\"}",
         &deep,

@@ -27,7 +27,7 @@ const NEWS: &str = r#"{"version":"0.2.0","url":"https://example.org/p"}"#;
 #[test]
 fn a_dropped_file_is_noticed_and_so_is_its_end() {
     let board = Board::without_feed();
-    assert_eq!(board.known(), (None, State::Off));
+    assert_eq!(board.known(), (None, UpdateState::Off));
     board.drop(NEWS);
     assert_eq!(board.known(), available("0.2.0"));
     board.drop(r#"{"tag_name":"v0.3.0"}"#);
@@ -35,11 +35,11 @@ fn a_dropped_file_is_noticed_and_so_is_its_end() {
     board.drop(NEWS);
     assert_eq!(board.known(), available("0.2.0"));
     board.drop(r#"{"version":"0.1.0"}"#);
-    assert_eq!(board.known(), (None, State::Current));
+    assert_eq!(board.known(), (None, UpdateState::Current));
     board.drop(NEWS);
     std::fs::remove_file(board.path("update.json")).expect("removed");
     board.updates.look();
-    assert_eq!(board.known(), (None, State::Off));
+    assert_eq!(board.known(), (None, UpdateState::Off));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_file_that_lies_there_at_the_start_is_read_then() {
         Version::new(0, 1, 0),
         clock,
     );
-    assert_eq!(again.report().state, State::Available);
+    assert_eq!(again.report().state, UpdateState::Available);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn somebody_elses_file_is_not_believed() {
     }
     std::fs::rename(board.path("theirs"), board.path("update.json")).expect("renamed");
     board.updates.look();
-    assert_eq!(board.known(), (None, State::Failing));
+    assert_eq!(board.known(), (None, UpdateState::Failing));
     assert!(
         board
             .updates
@@ -129,7 +129,7 @@ fn with_a_key_a_dropped_file_needs_its_signature_too() {
         ..UpdateSettings::default()
     });
     board.drop(NEWS);
-    assert_eq!(board.known(), (None, State::Failing));
+    assert_eq!(board.known(), (None, UpdateState::Failing));
     assert!(
         board
             .updates

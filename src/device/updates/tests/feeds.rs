@@ -16,7 +16,7 @@ fn a_feed_of_either_shape_is_understood_and_asked_as_a_client_should() {
     ] {
         let feed = Feed::with(vec![("/u", "200 OK", body.to_vec())]);
         let board = Board::asking(&feed);
-        assert_eq!(board.known(), (None, State::Unknown));
+        assert_eq!(board.known(), (None, UpdateState::Unknown));
         board.ask().expect("news");
         assert_eq!(board.known(), available("0.2.0"));
         assert!(board.updates.known().expect("an update").url.is_some());
@@ -40,7 +40,7 @@ fn a_feed_without_anything_newer_is_current() {
         let feed = Feed::with(vec![("/u", "200 OK", body.into())]);
         let board = Board::asking(&feed);
         board.ask().expect("news");
-        assert_eq!(board.known(), (None, State::Current), "{body}");
+        assert_eq!(board.known(), (None, UpdateState::Current), "{body}");
     }
 }
 
@@ -48,13 +48,13 @@ fn a_feed_without_anything_newer_is_current() {
 fn nothing_is_asked_without_a_url() {
     let board = Board::without_feed();
     board.ask().expect("nothing to do");
-    assert_eq!(board.known(), (None, State::Off));
+    assert_eq!(board.known(), (None, UpdateState::Off));
 }
 
 /// Asks a feed that was good once and then serves this; what was known must hold.
 fn after_good_news(
     bad: impl Fn(&mut dyn Write) -> std::io::Result<()> + Send + Sync + 'static,
-) -> Failure {
+) -> UpdateError {
     let asked = AtomicUsize::new(0);
     let feed = Feed::serving(move |_, out| {
         if asked.fetch_add(1, Ordering::Relaxed) > 0 {
@@ -80,39 +80,39 @@ fn after_good_news(
     failure
 }
 
-type IsExpected = fn(&Failure) -> bool;
+type IsExpected = fn(&UpdateError) -> bool;
 
 #[test]
 fn a_bad_answer_leaves_what_was_known() {
     let answers: [(&'static [u8], IsExpected); 10] = [
         (b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", |f| {
-            matches!(f, Failure::Status(500))
+            matches!(f, UpdateError::Status(500))
         }),
         (b"HTTP/1.1 304 No\r\n\r\n", |f| {
-            matches!(f, Failure::Status(304))
+            matches!(f, UpdateError::Status(304))
         }),
         (b"HTTP/1.1 204 No\r\n\r\n", |f| {
-            matches!(f, Failure::Status(204))
+            matches!(f, UpdateError::Status(204))
         }),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", |f| {
-            matches!(f, Failure::Manifest(_))
+            matches!(f, UpdateError::Manifest(_))
         }),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n{\"version\":\"9.9.9\"}",
-            |f| matches!(f, Failure::Http),
+            |f| matches!(f, UpdateError::Http),
         ),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"ve\r\nzz\r\n",
-            |f| matches!(f, Failure::Http),
+            |f| matches!(f, UpdateError::Http),
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n{}",
-            |f| matches!(f, Failure::Size),
+            |f| matches!(f, UpdateError::Size),
         ),
-        (b"SSH-2.0-x\r\n", |f| matches!(f, Failure::Http)),
-        (b"", |f| matches!(f, Failure::Http)),
+        (b"SSH-2.0-x\r\n", |f| matches!(f, UpdateError::Http)),
+        (b"", |f| matches!(f, UpdateError::Http)),
         (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", |f| {
-            matches!(f, Failure::Status(302) | Failure::Http)
+            matches!(f, UpdateError::Status(302) | UpdateError::Http)
         }),
     ];
     for (answer, expected) in answers {
@@ -139,7 +139,7 @@ fn a_gigabyte_is_cut_off() {
                 out.write_all(&[b' '; 16 * 1024])?;
             }
         });
-        assert!(matches!(failure, Failure::Size), "{failure:?}");
+        assert!(matches!(failure, UpdateError::Size), "{failure:?}");
     }
     let failure = after_good_news(|out| {
         out.write_all(b"HTTP/1.1 200 OK\r\n")?;
@@ -147,7 +147,7 @@ fn a_gigabyte_is_cut_off() {
             out.write_all(b"X: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n")?;
         }
     });
-    assert!(matches!(failure, Failure::Http), "{failure:?}");
+    assert!(matches!(failure, UpdateError::Http), "{failure:?}");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_feed_that_drips_or_is_silent_is_not_waited_for() {
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
-        assert!(matches!(failure, Failure::Time), "{failure:?}");
+        assert!(matches!(failure, UpdateError::Time), "{failure:?}");
     }
     // It takes connections, and says nothing at all.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -177,7 +177,7 @@ fn a_feed_that_drips_or_is_silent_is_not_waited_for() {
         ..PATIENT
     };
     let failure = Board::with(settings).updates.ask(patience);
-    assert!(matches!(failure, Err(Failure::Time)), "{failure:?}");
+    assert!(matches!(failure, Err(UpdateError::Time)), "{failure:?}");
 }
 
 #[test]
@@ -207,11 +207,11 @@ fn a_redirect_is_followed_to_https_only_and_not_for_ever() {
         assert!(
             matches!(
                 failure,
-                Failure::Redirect | Failure::Http | Failure::Status(404)
+                UpdateError::Redirect | UpdateError::Http | UpdateError::Status(404)
             ),
             "{to}: {failure:?}"
         );
-        assert_eq!(board.known(), (None, State::Failing));
+        assert_eq!(board.known(), (None, UpdateState::Failing));
         assert!(feed.heads().len() <= 4, "{to}");
     }
     assert!(plain.accept().is_err(), "it asked in the clear");
@@ -228,7 +228,7 @@ fn a_certificate_is_held_against_the_trusted_ones_the_name_and_the_guarded_clock
     misnamed.url = Some(HttpsUrl::parse(&url).expect("a URL"));
     for settings in [strange, misnamed] {
         let failure = Board::with(settings).ask();
-        assert!(matches!(failure, Err(Failure::Tls(_))), "{failure:?}");
+        assert!(matches!(failure, Err(UpdateError::Tls(_))), "{failure:?}");
     }
     // Neither the test's own machine nor the board's system clock says so; the guarded one does.
     let then = Feed::valid_in(2090..2091, |_, out| {
@@ -240,7 +240,7 @@ fn a_certificate_is_held_against_the_trusted_ones_the_name_and_the_guarded_clock
         out.write_all(OWN)
     });
     let board = Board::asking(&then);
-    assert!(matches!(board.ask(), Err(Failure::Tls(_))));
+    assert!(matches!(board.ask(), Err(UpdateError::Tls(_))));
     let later = Board::at(
         Timestamp::from_secs(120 * 31_557_600 + 10_000_000),
         settings(&then),
@@ -254,9 +254,9 @@ fn a_certificate_is_held_against_the_trusted_ones_the_name_and_the_guarded_clock
 fn in_1970_nobody_is_asked() {
     let feed = Feed::with(vec![("/u", "200 OK", OWN.to_vec())]);
     let Board { updates, time, .. } = &Board::at(Timestamp::from_secs(1000), settings(&feed));
-    assert!(matches!(updates.ask(PATIENT), Err(Failure::Clock)));
+    assert!(matches!(updates.ask(PATIENT), Err(UpdateError::Clock)));
     let report = updates.report();
-    assert_eq!((report.state, report.checked), (State::Failing, None));
+    assert_eq!((report.state, report.checked), (UpdateState::Failing, None));
     assert!(
         report
             .error
@@ -302,7 +302,7 @@ fn a_network_that_is_dead_is_said_to_be() {
         .expect("an address");
     refused.url = Some(HttpsUrl::parse(&format!("https://{gone}/u?token=hush")).expect("a URL"));
     let board = Board::with(refused);
-    assert!(matches!(board.ask(), Err(Failure::Network(_))));
+    assert!(matches!(board.ask(), Err(UpdateError::Network(_))));
     let error = board.updates.report().error.expect("what went wrong");
     assert!(
         error.contains("connection failed") && !error.contains("hush"),
@@ -338,7 +338,7 @@ fn with_a_key_only_what_it_signed_is_believed() {
             Some(words) => {
                 let failure = asked.expect_err(words).to_string();
                 assert!(failure.contains(words), "{failure}");
-                assert_eq!(board.known(), (None, State::Failing));
+                assert_eq!(board.known(), (None, UpdateState::Failing));
             }
         }
     }

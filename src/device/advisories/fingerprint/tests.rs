@@ -12,7 +12,7 @@ fn a_mark_changes_with_what_it_is_of() {
         fs::write(path, contents).expect("written");
     };
     put("list", "a");
-    let marks = || mark(&path("advisories"), iter::once(path("list")));
+    let marks = || fingerprint(&path("advisories"), iter::once(path("list")));
     let mut seen = vec![marks()];
     let mut changed = |what: &str| {
         let now = marks();

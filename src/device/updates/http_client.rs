@@ -1,5 +1,5 @@
-//! The little of an HTTP client that one question needs: a connection under a deadline, TLS on it, a request, and an
-//! answer of a known size. One request a connection; what could be read in two ways is refused.
+//! The little of an HTTP client that one question needs: a connection under a deadline, TLS on it, a request, and a
+//! response of a known size. One request a connection; what could be read in two ways is refused.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -9,14 +9,23 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::fetch::{Failure, Patience};
+use super::error::UpdateError;
 use crate::config::HttpsUrl;
 use crate::http::body::{BodyError, BodyReader, BodyWanted};
 use crate::http::framing::Framing;
 use crate::http::response_head::ResponseHead;
 
-/// The answer to one request.
-pub struct Reply {
+/// How long a question may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until the connection is up, TLS included.
+    pub connect: Duration,
+    /// Until the body is there, redirects included.
+    pub whole: Duration,
+}
+
+/// The response to one request.
+pub struct FeedResponse {
     pub status: u16,
     pub tag: Option<String>,
     pub location: Option<String>,
@@ -32,8 +41,8 @@ pub fn ask(
     deadline: Instant,
     tag: Option<&str>,
     limit: usize,
-) -> Result<Reply, Failure> {
-    let mut link = Link::open(url, tls, patience.connect, deadline)?;
+) -> Result<FeedResponse, UpdateError> {
+    let mut link = FeedConnection::open(url, tls, patience.connect, deadline)?;
     let tag = tag.map_or_else(String::new, |tag| format!("If-None-Match: {tag}\r\n"));
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: postern/{}\r\nAccept: application/json\r\n{tag}Connection: close\r\n\r\n",
@@ -44,7 +53,7 @@ pub fn ask(
     link.stream.write_all(request.as_bytes()).map_err(failure)?;
     let head = link.head()?;
     let text = |name| head.fields.values(name).find(|value| !value.is_empty());
-    Ok(Reply {
+    Ok(FeedResponse {
         status: head.status,
         tag: text("ETag").map(str::to_owned),
         // A question mark in the place of another byte would begin a query.
@@ -58,21 +67,21 @@ pub fn ask(
     })
 }
 
-struct Link {
-    stream: StreamOwned<ClientConnection, Timed>,
+struct FeedConnection {
+    stream: StreamOwned<ClientConnection, DeadlineStream>,
     /// What has come and was not used.
     buffered: Vec<u8>,
 }
 
-impl Link {
+impl FeedConnection {
     fn open(
         url: &HttpsUrl,
         tls: &Arc<ClientConfig>,
         connect: Duration,
         deadline: Instant,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, UpdateError> {
         let (host, port) = url.host_and_port();
-        let addresses = (host, port).to_socket_addrs().map_err(Failure::Name)?;
+        let addresses = (host, port).to_socket_addrs().map_err(UpdateError::Name)?;
         let up = deadline.min(Instant::now() + connect);
         let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
         let mut socket = None;
@@ -88,9 +97,9 @@ impl Link {
             }
         }
         let socket = socket.ok_or_else(|| failure(refused))?;
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| Failure::Http)?;
-        let mut tls = ClientConnection::new(tls.clone(), name).map_err(Failure::Tls)?;
-        let mut socket = Timed(socket, up);
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| UpdateError::Http)?;
+        let mut tls = ClientConnection::new(tls.clone(), name).map_err(UpdateError::Tls)?;
+        let mut socket = DeadlineStream(socket, up);
         while tls.is_handshaking() {
             tls.complete_io(&mut socket).map_err(failure)?;
         }
@@ -102,30 +111,30 @@ impl Link {
     }
 
     /// Reads what is there; false at an orderly end.
-    fn fill(&mut self) -> Result<bool, Failure> {
+    fn fill(&mut self) -> Result<bool, UpdateError> {
         let mut piece = [0; 4096];
         let length = self.stream.read(&mut piece).map_err(failure)?;
         self.buffered.extend_from_slice(&piece[..length]);
         Ok(length > 0)
     }
 
-    fn head(&mut self) -> Result<ResponseHead, Failure> {
+    fn head(&mut self) -> Result<ResponseHead, UpdateError> {
         loop {
             let head = ResponseHead::read(&self.buffered);
-            if let Some(head) = head.map_err(|_| Failure::Http)? {
+            if let Some(head) = head.map_err(|_| UpdateError::Http)? {
                 self.buffered.drain(..head.length);
                 return Ok(head);
             }
             if self.buffered.len() > MAX_HEAD || !self.fill()? {
-                return Err(Failure::Http);
+                return Err(UpdateError::Http);
             }
         }
     }
 
-    fn body(&mut self, framing: Framing, limit: usize) -> Result<Vec<u8>, Failure> {
+    fn body(&mut self, framing: Framing, limit: usize) -> Result<Vec<u8>, UpdateError> {
         let failure = |error| match error {
-            BodyError::TooLarge(_) => Failure::Size,
-            BodyError::Malformed => Failure::Http,
+            BodyError::TooLarge(_) => UpdateError::Size,
+            BodyError::Malformed => UpdateError::Http,
         };
         let mut body = BodyReader::new(framing, BodyWanted::UpTo(limit)).map_err(failure)?;
         loop {
@@ -136,23 +145,23 @@ impl Link {
             }
             if !self.fill()? {
                 let whole = body.may_end().then(|| body.into_bytes());
-                return whole.ok_or(Failure::Http);
+                return whole.ok_or(UpdateError::Http);
             }
         }
     }
 }
 
 /// A socket that gives up at a time, however it is kept busy.
-struct Timed(TcpStream, Instant);
+struct DeadlineStream(TcpStream, Instant);
 
-impl Read for Timed {
+impl Read for DeadlineStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.set_read_timeout(Some(left(self.1)?))?;
         self.0.read(buffer)
     }
 }
 
-impl Write for Timed {
+impl Write for DeadlineStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.set_write_timeout(Some(left(self.1)?))?;
         self.0.write(bytes)
@@ -170,17 +179,17 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     }
 }
 
-fn failure(error: io::Error) -> Failure {
+fn failure(error: io::Error) -> UpdateError {
     if let Some(tls) = error
         .get_ref()
         .and_then(|e| e.downcast_ref::<rustls::Error>())
     {
-        return Failure::Tls(tls.clone());
+        return UpdateError::Tls(tls.clone());
     }
     match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::Time,
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Failure::Http,
-        _ => Failure::Network(error),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => UpdateError::Time,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => UpdateError::Http,
+        _ => UpdateError::Network(error),
     }
 }
 

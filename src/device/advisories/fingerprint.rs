@@ -10,17 +10,17 @@ use crate::files::Mark;
 /// What the files look like, as far as a quick look tells: what is changed further down, or beyond the first few thousand
 /// names, does not show.
 #[must_use]
-pub fn mark(place: &Path, others: impl Iterator<Item = PathBuf>) -> u64 {
+pub fn fingerprint(place: &Path, others: impl Iterator<Item = PathBuf>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let mut left = MAX_MARKS;
-    mark_one(place, 2, &mut left, &mut hasher);
+    let mut left = MAX_FILES;
+    add(place, 2, &mut left, &mut hasher);
     for path in others {
-        mark_one(&path, 0, &mut left, &mut hasher);
+        add(&path, 0, &mut left, &mut hasher);
     }
     hasher.finish()
 }
 
-fn mark_one(path: &Path, levels: usize, left: &mut usize, hasher: &mut DefaultHasher) {
+fn add(path: &Path, levels: usize, left: &mut usize, hasher: &mut DefaultHasher) {
     *left = left.saturating_sub(1);
     path.hash(hasher);
     let there = match levels {
@@ -38,11 +38,11 @@ fn mark_one(path: &Path, levels: usize, left: &mut usize, hasher: &mut DefaultHa
         if *left == 0 {
             return;
         }
-        mark_one(&entry.path(), levels - 1, left, hasher);
+        add(&entry.path(), levels - 1, left, hasher);
     }
 }
 
-const MAX_MARKS: usize = 2048;
+const MAX_FILES: usize = 2048;
 
 #[cfg(test)]
 mod tests;
