@@ -2,7 +2,7 @@
 
 use super::entry::Level;
 use super::label;
-use super::ring::Entry;
+use super::ring::RingEntry;
 use crate::clock::Timestamp;
 
 /// What an entry must be to be shown. The default shows everything.
@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 pub struct Filter {
     /// One of these sources, unless there is none: by its name; the path of a file and its name with `.log` are taken for
     /// it too.
-    sources: Vec<Source>,
+    sources: Vec<SourceName>,
     /// This level or a more severe one.
     level: Option<Level>,
     /// In lower case: part of the message, whatever its case.
@@ -26,7 +26,7 @@ pub struct Filter {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Source {
+struct SourceName {
     given: String,
     /// What `given` means if it is a path or a file's name.
     stem: Option<String>,
@@ -97,7 +97,7 @@ impl Filter {
 
     /// Whether the entry is to be shown.
     #[must_use]
-    pub fn matches(&self, entry: &Entry) -> bool {
+    pub fn matches(&self, entry: &RingEntry) -> bool {
         self.level.is_none_or(|level| entry.level >= level)
             && self.last.is_none_or(|last| entry.seq <= last)
             && self.from.is_none_or(|from| entry.when >= from)
@@ -119,7 +119,7 @@ impl Filter {
 }
 
 /// What is between the commas, and all of it: a file's name may hold one.
-fn sources(given: &str) -> Vec<Source> {
+fn sources(given: &str) -> Vec<SourceName> {
     let parts = given
         .split(',')
         .map(str::trim)
@@ -127,14 +127,14 @@ fn sources(given: &str) -> Vec<Source> {
     let whole = given.contains(',').then_some(given);
     parts
         .chain(whole)
-        .map(|given| Source {
+        .map(|given| SourceName {
             stem: file_stem(given),
             given: given.to_owned(),
         })
         .collect()
 }
 
-impl Source {
+impl SourceName {
     fn matches(&self, name: &str) -> bool {
         self.given == name || self.stem.as_deref() == Some(name)
     }

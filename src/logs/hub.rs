@@ -17,11 +17,12 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
-use super::ring::{Entry, Ring};
+use super::ring::{Ring, RingEntry};
 use crate::clock::{Moment, TimeSource};
 use subscriber::{CLOSE_WAIT, Subscriber, Turn};
 use wire::Ending;
 
+mod protocol;
 mod stream;
 mod subscriber;
 #[cfg(test)]
@@ -37,13 +38,13 @@ pub use wire::Encoding;
 /// The handle of the hub's thread. Dropped, it closes all streams at once.
 pub struct Hub {
     // Unbounded, since each subscription in it holds a connection that was counted when it was accepted.
-    commands: Sender<Command>,
+    commands: Sender<HubCommand>,
     waker: Arc<Waker>,
     count: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-enum Command {
+enum HubCommand {
     Subscribe(Box<Subscription>),
     Recheck,
     Answer(Box<dyn FnOnce() + Send>),
@@ -68,7 +69,7 @@ impl Hub {
         let pushed = waker.clone();
         ring.set_waker(Box::new(move || pushed.wake()));
         let count = Arc::new(AtomicUsize::new(0));
-        let service = Service {
+        let service = HubThread {
             ring,
             time,
             epoll,
@@ -94,18 +95,18 @@ impl Hub {
     /// Takes over a connection. The `hello` is sent at once. After [`Hub::shutdown`] it is dropped.
     pub fn subscribe(&self, subscription: Subscription) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.command(Command::Subscribe(Box::new(subscription)));
+        self.command(HubCommand::Subscribe(Box::new(subscription)));
     }
 
     /// Has each subscriber's `alive` asked, and those closed (1008) whose login has ended. Call it after every
     /// revocation. It does not wait.
     pub fn recheck(&self) {
-        self.command(Command::Recheck);
+        self.command(HubCommand::Recheck);
     }
 
     /// Has the hub's thread call this soon, to see that it still turns. It does not wait.
     pub fn ask(&self, answer: Box<dyn FnOnce() + Send>) {
-        self.command(Command::Answer(answer));
+        self.command(HubCommand::Answer(answer));
     }
 
     /// How many streams are served, those that are closing included.
@@ -120,14 +121,14 @@ impl Hub {
         let Some(thread) = self.thread.lock().take() else {
             return;
         };
-        self.command(Command::Shutdown(within));
+        self.command(HubCommand::Shutdown(within));
         if thread.join().is_err() {
             log::error!("the hub's thread had panicked");
         }
         self.count.store(0, Ordering::Relaxed);
     }
 
-    fn command(&self, command: Command) {
+    fn command(&self, command: HubCommand) {
         // Fails only once the thread has ended; then the connection is closed with the command.
         if self.commands.send(command).is_ok() {
             self.waker.wake();
@@ -161,11 +162,11 @@ impl Waker {
 }
 
 /// What the thread owns.
-struct Service {
+struct HubThread {
     ring: Arc<Ring>,
     time: Arc<dyn TimeSource>,
     epoll: OwnedFd,
-    inbox: Receiver<Command>,
+    inbox: Receiver<HubCommand>,
     waker: Arc<Waker>,
     count: Arc<AtomicUsize>,
     subscribers: BTreeMap<u64, Subscriber>,
@@ -175,7 +176,7 @@ struct Service {
     ending: Option<Moment>,
 }
 
-impl Service {
+impl HubThread {
     fn run(mut self) {
         let mut batch = Vec::new();
         let mut more = false;
@@ -249,18 +250,18 @@ impl Service {
         Ok(())
     }
 
-    fn take_commands(&mut self, batch: &mut Vec<Entry>) {
+    fn take_commands(&mut self, batch: &mut Vec<RingEntry>) {
         while let Ok(command) = self.inbox.try_recv() {
             let now = self.time.monotonic();
             match command {
-                Command::Subscribe(subscription) => self.add(*subscription, now),
-                Command::Recheck => {
+                HubCommand::Subscribe(subscription) => self.add(*subscription, now),
+                HubCommand::Recheck => {
                     for subscriber in self.subscribers.values_mut() {
                         subscriber.recheck(now);
                     }
                 }
-                Command::Answer(answer) => answer(),
-                Command::Shutdown(within) => {
+                HubCommand::Answer(answer) => answer(),
+                HubCommand::Shutdown(within) => {
                     // Whoever keeps up gets what there is before the close.
                     self.serve(batch);
                     let until = now + within.min(CLOSE_WAIT);
@@ -302,7 +303,7 @@ impl Service {
     }
 
     /// Gives every subscriber a turn; true if one has more to do right now.
-    fn serve(&mut self, batch: &mut Vec<Entry>) -> bool {
+    fn serve(&mut self, batch: &mut Vec<RingEntry>) -> bool {
         let now = self.time.monotonic();
         let mut more = false;
         let Self {

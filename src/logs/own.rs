@@ -42,7 +42,7 @@ pub fn attach(ring: &Arc<Ring>, clock: Arc<Clock>) {
 /// The source's name on the stream.
 pub const SOURCE: &str = "postern";
 
-static OWN: Own = Own {
+static OWN: OwnLog = OwnLog {
     level: AtomicUsize::new(LevelFilter::Info as usize),
     journald: AtomicBool::new(false),
     sinks: Mutex::new(Vec::new()),
@@ -53,7 +53,7 @@ static OWN: Own = Own {
     },
 };
 
-struct Own {
+struct OwnLog {
     /// A [`LevelFilter`], for stderr.
     level: AtomicUsize,
     /// Whether stderr is read by journald, which knows the time and wants the severity.
@@ -62,7 +62,7 @@ struct Own {
     stderr: Stderr,
 }
 
-impl Log for Own {
+impl Log for OwnLog {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let level = metadata.level();
         if is_ours(metadata.target()) {
@@ -77,9 +77,9 @@ impl Log for Own {
         }
         if self.shows(record.level()) {
             let prefix = if self.journald.load(Ordering::Relaxed) {
-                Prefix::Priority
+                LinePrefix::Priority
             } else {
-                Prefix::Time(SystemTimeSource::new().system())
+                LinePrefix::Time(SystemTimeSource::new().system())
             };
             self.stderr.write(&mut line(record, prefix));
         }
@@ -91,7 +91,7 @@ impl Log for Own {
     fn flush(&self) {}
 }
 
-impl Own {
+impl OwnLog {
     fn shows(&self, level: log::Level) -> bool {
         level as usize <= self.level.load(Ordering::Relaxed)
     }
@@ -122,7 +122,7 @@ fn level_of(level: log::Level) -> Level {
 
 /// The event as it goes into a ring.
 fn entry(record: &Record<'_>, timestamp: Timestamp) -> NewEntry {
-    let mut fields = Fields(Map::new());
+    let mut fields = EventFields(Map::new());
     let _ = record.key_values().visit(&mut fields);
     NewEntry {
         source: SOURCE.into(),
@@ -136,7 +136,7 @@ fn entry(record: &Record<'_>, timestamp: Timestamp) -> NewEntry {
 
 /// What stands before the line.
 #[derive(Debug, Clone, Copy)]
-enum Prefix {
+enum LinePrefix {
     /// `<N>`, as journald and syslog understand it (sd-daemon(3)).
     Priority,
     /// When it happened, RFC 3339.
@@ -144,16 +144,16 @@ enum Prefix {
 }
 
 /// The event as one line, its newline included: nothing that came from outside can begin another.
-fn line(record: &Record<'_>, prefix: Prefix) -> String {
+fn line(record: &Record<'_>, prefix: LinePrefix) -> String {
     let level = level_of(record.level());
     let mut line = String::new();
     let _ = match prefix {
-        Prefix::Priority => write!(line, "<{}>", level.severity()),
-        Prefix::Time(time) => write!(line, "{time} "),
+        LinePrefix::Priority => write!(line, "<{}>", level.severity()),
+        LinePrefix::Time(time) => write!(line, "{time} "),
     };
     let _ = write!(line, "{level} ");
     let _ = write!(Escaped(&mut line), "{}", record.args());
-    let mut pairs = Pairs(line);
+    let mut pairs = KeyValuePairs(line);
     let _ = record.key_values().visit(&mut pairs);
     let mut line = pairs.0;
     if line.len() >= LINE_MAX {
@@ -193,9 +193,9 @@ impl fmt::Write for Escaped<'_> {
 }
 
 /// Appends ` key=value` for each pair.
-struct Pairs(String);
+struct KeyValuePairs(String);
 
-impl<'kvs> VisitSource<'kvs> for Pairs {
+impl<'kvs> VisitSource<'kvs> for KeyValuePairs {
     fn visit_pair(&mut self, key: Key<'kvs>, value: KvValue<'kvs>) -> Result<(), kv::Error> {
         let value = value.to_string();
         self.0.push(' ');
@@ -221,20 +221,20 @@ impl<'kvs> VisitSource<'kvs> for Pairs {
 }
 
 /// Collects the pairs as JSON.
-struct Fields(Map<String, Value>);
+struct EventFields(Map<String, Value>);
 
-impl<'kvs> VisitSource<'kvs> for Fields {
+impl<'kvs> VisitSource<'kvs> for EventFields {
     fn visit_pair(&mut self, key: Key<'kvs>, value: KvValue<'kvs>) -> Result<(), kv::Error> {
-        let mut json = Json(Value::Null);
+        let mut json = FieldValue(Value::Null);
         value.visit(&mut json)?;
         self.0.insert(key.as_str().to_owned(), json.0);
         Ok(())
     }
 }
 
-struct Json(Value);
+struct FieldValue(Value);
 
-impl VisitValue<'_> for Json {
+impl VisitValue<'_> for FieldValue {
     fn visit_any(&mut self, value: KvValue<'_>) -> Result<(), kv::Error> {
         self.0 = Value::from(value.to_string());
         Ok(())

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 
 /// One numbered entry. A clone shares the text.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct RingEntry {
     /// Its number in this run, from 1 on, rising by one.
     pub seq: u64,
     /// How severe it is.
@@ -34,7 +34,7 @@ pub struct Entry {
     message: Range<usize>,
 }
 
-impl Entry {
+impl RingEntry {
     /// The message as it was pushed.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
@@ -93,13 +93,13 @@ impl Gap {
 pub struct Ring {
     limit: usize,
     boot: String,
-    inner: Mutex<Inner>,
+    inner: Mutex<RingInner>,
     missed: AtomicU64,
     waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
-struct Inner {
-    entries: VecDeque<Entry>,
+struct RingInner {
+    entries: VecDeque<RingEntry>,
     /// The sum of the entries' weights.
     bytes: usize,
     next_seq: u64,
@@ -116,7 +116,7 @@ impl Ring {
         Self {
             limit,
             boot,
-            inner: Mutex::new(Inner {
+            inner: Mutex::new(RingInner {
                 entries: VecDeque::new(),
                 bytes: 0,
                 next_seq: 1,
@@ -214,7 +214,7 @@ impl Ring {
         cursor: u64,
         max_entries: usize,
         max_bytes: usize,
-        into: &mut Vec<Entry>,
+        into: &mut Vec<RingEntry>,
     ) -> Option<Gap> {
         let inner = self.inner.lock();
         let (oldest, _) = inner.bounds();
@@ -285,14 +285,14 @@ impl fmt::Debug for Ring {
     }
 }
 
-impl Inner {
+impl RingInner {
     fn bounds(&self) -> (u64, u64) {
         let oldest = self.entries.front().map_or(self.next_seq, |e| e.seq);
         (oldest, self.next_seq - 1)
     }
 
     /// Writes the entry's text, its members in the contract's order. Writing into a `Vec` cannot fail.
-    fn serialise(&mut self, seq: u64, new: NewEntry) -> Entry {
+    fn serialise(&mut self, seq: u64, new: NewEntry) -> RingEntry {
         let text = &mut self.scratch;
         text.clear();
         let _ = write!(
@@ -317,7 +317,7 @@ impl Inner {
         if text.capacity() > SCRATCH_KEPT {
             *text = Vec::new();
         }
-        Entry {
+        RingEntry {
             seq,
             level: new.level,
             source: new.source,
@@ -333,7 +333,7 @@ const FIELDS: &str = r#","fields":"#;
 
 /// What an entry costs beside its text: its place in the queue, which may be twice as large as it is full, and
 /// the allocator's and the shared buffer's own words.
-const ENTRY_OVERHEAD: usize = 2 * mem::size_of::<Entry>() + 48;
+const ENTRY_OVERHEAD: usize = 2 * mem::size_of::<RingEntry>() + 48;
 
 /// The scratch is given back above this: one long line must not be paid for ever after.
 const SCRATCH_KEPT: usize = 8 * 1024;

@@ -18,7 +18,7 @@ use super::ring::Ring;
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::config::{KMSG, LogSource};
 use file::FileSource;
-use line::Line;
+use line::TextLine;
 
 mod file;
 mod format;
@@ -59,8 +59,8 @@ pub const NO_SOURCES: &str =
 
 /// All sources that run.
 pub struct Sources {
-    stop: Arc<Stop>,
-    running: Vec<(Arc<Shared>, Option<JoinHandle<()>>)>,
+    stop: Arc<StopSignal>,
+    running: Vec<(Arc<SourceShared>, Option<JoinHandle<()>>)>,
 }
 
 impl Sources {
@@ -73,7 +73,7 @@ impl Sources {
             log::warn!("{NO_SOURCES}");
         }
         let mut sources = Self {
-            stop: Arc::new(Stop::new()?),
+            stop: Arc::new(StopSignal::new()?),
             running: Vec::new(),
         };
         for spec in specs {
@@ -106,8 +106,8 @@ impl Sources {
                 }
                 LogSource::Unusable { .. } => ("unknown", None),
             };
-            let shared = Arc::new(Shared::new(kind, spec.name(), spec.to_string()));
-            let context = Context {
+            let shared = Arc::new(SourceShared::new(kind, spec.name(), spec.to_string()));
+            let context = SourceContext {
                 shared: shared.clone(),
                 ring: ring.clone(),
                 clock: clock.clone(),
@@ -161,12 +161,12 @@ impl Drop for Sources {
 /// One source of entries. It cannot fail: what goes wrong it reports, and tries again where that makes sense.
 trait Source: Send {
     /// Reads until the source ends or is told to stop.
-    fn run(self: Box<Self>, context: &Context);
+    fn run(self: Box<Self>, context: &SourceContext);
 }
 
 /// What a source found: an entry, as far as the source can tell. What it leaves out is filled in.
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Event {
+struct SourceEvent {
     message: String,
     /// [`Level::Info`] if nobody said.
     level: Option<Level>,
@@ -177,8 +177,8 @@ struct Event {
     label: Option<Arc<str>>,
 }
 
-impl From<Line> for Event {
-    fn from(line: Line) -> Self {
+impl From<TextLine> for SourceEvent {
+    fn from(line: TextLine) -> Self {
         let mut event = Self {
             message: line.text,
             ..Self::default()
@@ -192,25 +192,25 @@ impl From<Line> for Event {
 }
 
 /// What stands in for so many messages that are lost.
-fn missed(count: u64, what: &str) -> Event {
-    Event {
+fn missed(count: u64, what: &str) -> SourceEvent {
+    SourceEvent {
         message: format!("{count} {what}"),
         level: Some(Level::Warn),
         fields: Map::from_iter([("missed".to_owned(), Value::from(count))]),
-        ..Event::default()
+        ..SourceEvent::default()
     }
 }
 
 /// What a running source may use.
-struct Context {
-    shared: Arc<Shared>,
+struct SourceContext {
+    shared: Arc<SourceShared>,
     ring: Arc<Ring>,
     clock: Arc<Clock>,
-    stop: Arc<Stop>,
+    stop: Arc<StopSignal>,
 }
 
-impl Context {
-    fn push(&self, event: impl Into<Event>) {
+impl SourceContext {
+    fn push(&self, event: impl Into<SourceEvent>) {
         let event = event.into();
         let now = self.clock.wall();
         let entry = NewEntry {
@@ -258,16 +258,16 @@ impl Context {
 }
 
 #[cfg(test)]
-impl Context {
+impl SourceContext {
     /// For a source that a test runs by itself, on a clock that stands still.
     fn rigged(kind: &'static str) -> Self {
         let now = Timestamp::from_secs(1_800_000_000);
         let time = Arc::new(crate::clock::FakeTimeSource::new(now));
         Self {
-            shared: Arc::new(Shared::new(kind, kind, kind.to_owned())),
+            shared: Arc::new(SourceShared::new(kind, kind, kind.to_owned())),
             ring: Arc::new(Ring::new(1 << 20, "b".into())),
             clock: Arc::new(Clock::new(time, None)),
-            stop: Arc::new(Stop::new().expect("an event counter")),
+            stop: Arc::new(StopSignal::new().expect("an event counter")),
         }
     }
 
@@ -281,27 +281,27 @@ impl Context {
 }
 
 /// What a source's thread and its watchers share.
-struct Shared {
+struct SourceShared {
     name: Arc<str>,
     kind: &'static str,
     place: String,
-    status: Mutex<Status>,
+    status: Mutex<SourceStatus>,
     entries: AtomicU64,
 }
 
-struct Status {
+struct SourceStatus {
     state: &'static str,
     files: Option<usize>,
     last_error: Option<String>,
 }
 
-impl Shared {
+impl SourceShared {
     fn new(kind: &'static str, name: &str, place: String) -> Self {
         Self {
             name: name.into(),
             kind,
             place,
-            status: Mutex::new(Status {
+            status: Mutex::new(SourceStatus {
                 state: STARTING,
                 files: None,
                 last_error: None,
@@ -325,12 +325,12 @@ impl Shared {
 }
 
 /// Ends all sources: a flag, and a descriptor that wakes whoever sleeps.
-struct Stop {
+struct StopSignal {
     stopped: AtomicBool,
     event: OwnedFd,
 }
 
-impl Stop {
+impl StopSignal {
     fn new() -> io::Result<Self> {
         Ok(Self {
             stopped: AtomicBool::new(false),

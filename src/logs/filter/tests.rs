@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::logs::{NewEntry, Ring};
 
-fn entry(source: &str, level: Level, message: &str) -> Entry {
+fn entry(source: &str, level: Level, message: &str) -> RingEntry {
     let ring = Ring::new(1 << 20, "b".into());
     ring.push(NewEntry::new(
         source.into(),
@@ -16,7 +16,7 @@ fn entry(source: &str, level: Level, message: &str) -> Entry {
     entries.remove(0)
 }
 
-fn shows(filter: (Option<&str>, Option<&str>, Option<&str>), entry: &Entry) -> bool {
+fn shows(filter: (Option<&str>, Option<&str>, Option<&str>), entry: &RingEntry) -> bool {
     Filter::new(filter.0, filter.1, filter.2)
         .unwrap()
         .matches(entry)

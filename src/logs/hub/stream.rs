@@ -7,9 +7,9 @@ use std::time::Duration;
 use rustix::net::sockopt;
 
 use super::transport::{Metered, Transport};
-use super::wire::{Flow, Heard, Outgoing};
+use super::wire::{Flow, Inbound, Outgoing};
 
-pub(super) struct Stream {
+pub(super) struct HttpStream {
     transport: Metered,
     /// Which run the ids of server-sent events are of; `None`: JSON lines.
     events: Option<String>,
@@ -22,7 +22,7 @@ pub(super) struct Stream {
     closing: bool,
 }
 
-impl Stream {
+impl HttpStream {
     /// The response's head, and what came before it, are the caller's to have sent.
     pub(super) fn new(
         transport: Box<dyn Transport>,
@@ -97,16 +97,16 @@ impl Stream {
     }
 
     /// The peer has nothing to say in the middle of a response; it may only leave.
-    pub(super) fn listen(&mut self) -> Heard {
+    pub(super) fn listen(&mut self) -> Inbound {
         let mut buffer = [0; 512];
         while self.inbound <= INBOUND_MAX {
             match self.transport.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::Nothing,
-                Ok(0) | Err(_) => return Heard::Gone,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Inbound::Nothing,
+                Ok(0) | Err(_) => return Inbound::Gone,
                 Ok(read) => self.inbound += read,
             }
         }
-        Heard::Gone
+        Inbound::Gone
     }
 
     fn chunk(&mut self, parts: &[&[u8]]) {

@@ -4,13 +4,14 @@ use std::any::Any;
 use std::mem;
 use std::time::Duration;
 
-use super::stream::Stream;
+use super::protocol::StreamProtocol;
+use super::stream::HttpStream;
 use super::transport::Transport;
-use super::websocket::Socket;
-use super::wire::{Encoding, Ending, Flow, Heard, Outgoing, Wire};
+use super::websocket::WebSocketStream;
+use super::wire::{Encoding, Ending, Flow, Inbound, Outgoing};
 use crate::clock::Moment;
 use crate::logs::filter::Filter;
-use crate::logs::ring::{Entry, Ring};
+use crate::logs::ring::{Ring, RingEntry};
 
 /// How long a login still stands if nobody ends it; `None` once it has ended. Asked at [`recheck`](super::Hub::recheck) and
 /// when that time is over. Must not block.
@@ -37,7 +38,7 @@ pub struct Subscription {
 }
 
 pub(super) struct Subscriber {
-    wire: Wire,
+    wire: StreamProtocol,
     filter: Filter,
     alive: Alive,
     /// When the login ends by itself, as far as is known.
@@ -91,13 +92,15 @@ impl Subscriber {
             ..
         } = subscription;
         let stream = |transport, events, chunked| {
-            Wire::Stream(Stream::new(transport, events, chunked, leftover.len()))
+            StreamProtocol::Stream(HttpStream::new(transport, events, chunked, leftover.len()))
         };
         let boot = || Some(ring.boot().to_owned());
         let mut wire = match subscription.encoding {
             Encoding::JsonLines { chunked } => stream(transport, None, chunked),
             Encoding::ServerSentEvents { chunked } => stream(transport, boot(), chunked),
-            Encoding::WebSocket => Wire::WebSocket(Box::new(Socket::new(transport, leftover))),
+            Encoding::WebSocket => {
+                StreamProtocol::WebSocket(Box::new(WebSocketStream::new(transport, leftover)))
+            }
         };
         wire.send(Outgoing {
             event: Some("hello"),
@@ -166,7 +169,7 @@ impl Subscriber {
     }
 
     /// Listens, then speaks, a bounded amount of each.
-    pub(super) fn turn(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<Entry>) -> Turn {
+    pub(super) fn turn(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<RingEntry>) -> Turn {
         if self.deadline() <= now && self.expire(now) == Turn::Over {
             return Turn::Over;
         }
@@ -231,13 +234,13 @@ impl Subscriber {
             self.pending = true;
         }
         match heard {
-            Heard::Nothing => {}
-            Heard::Gone => return Turn::Over,
-            Heard::Closing => {
+            Inbound::Nothing => {}
+            Inbound::Gone => return Turn::Over,
+            Inbound::Closing => {
                 self.closing.get_or_insert(now + CLOSE_WAIT);
                 self.pending = true;
             }
-            Heard::Refused => {
+            Inbound::Refused => {
                 self.closing.get_or_insert(now + REFUSED_WAIT);
                 self.pending = true;
             }
@@ -245,7 +248,7 @@ impl Subscriber {
         Turn::Wait
     }
 
-    fn speak(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<Entry>) -> Turn {
+    fn speak(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<RingEntry>) -> Turn {
         if !self.ready.writable {
             return Turn::Wait;
         }

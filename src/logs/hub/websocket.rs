@@ -7,16 +7,16 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocket, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message};
 
 use super::transport::{Metered, Transport};
-use super::wire::{Ending, Flow, Heard, Outgoing};
+use super::wire::{Ending, Flow, Inbound, Outgoing};
 use crate::logs::ring::MAX_JSON_BYTES;
 
-pub(super) struct Socket {
+pub(super) struct WebSocketStream {
     inner: WebSocket<Metered>,
-    phase: Phase,
+    phase: WebSocketPhase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum WebSocketPhase {
     Open,
     /// A close frame was sent or received; tungstenite completes the handshake.
     Closing,
@@ -27,7 +27,7 @@ enum Phase {
     Flushing,
 }
 
-impl Socket {
+impl WebSocketStream {
     /// `leftover` is what the peer sent behind its handshake.
     pub(super) fn new(transport: Box<dyn Transport>, leftover: Vec<u8>) -> Self {
         let config = WebSocketConfig::default()
@@ -39,7 +39,7 @@ impl Socket {
         let metered = Metered::new(transport);
         Self {
             inner: WebSocket::from_partially_read(metered, leftover, Role::Server, Some(config)),
-            phase: Phase::Open,
+            phase: WebSocketPhase::Open,
         }
     }
 
@@ -61,7 +61,7 @@ impl Socket {
     pub(super) fn flush(&mut self) -> Flow {
         let result = match self.phase {
             // tungstenite has written everything; what is left is the transport's.
-            Phase::Flushing => match self.inner.get_mut().flush() {
+            WebSocketPhase::Flushing => match self.inner.get_mut().flush() {
                 Ok(()) => return Flow::Over,
                 Err(error) => Err(error.into()),
             },
@@ -75,33 +75,33 @@ impl Socket {
             Ending::GoingAway => (CloseCode::Away, "the server shuts down"),
             Ending::LoginEnded => (CloseCode::Policy, "the login has ended"),
         };
-        self.phase = Phase::Closing;
+        self.phase = WebSocketPhase::Closing;
         self.send_close(code, reason)
     }
 
     /// Hears what the peer has to say until it would block or this turn's allowance is spent.
-    pub(super) fn listen(&mut self) -> Heard {
+    pub(super) fn listen(&mut self) -> Inbound {
         let before = self.phase;
         loop {
             match self.phase {
-                Phase::Open | Phase::Closing => {}
-                Phase::Discarding(_) => return self.discard(),
-                Phase::Flushing => return Heard::Nothing,
+                WebSocketPhase::Open | WebSocketPhase::Closing => {}
+                WebSocketPhase::Discarding(_) => return self.discard(),
+                WebSocketPhase::Flushing => return Inbound::Nothing,
             }
             match self.inner.read() {
-                Ok(Message::Close(_)) => self.phase = Phase::Closing,
+                Ok(Message::Close(_)) => self.phase = WebSocketPhase::Closing,
                 // Pings are answered by tungstenite; data is ignored.
                 Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return if before == Phase::Open && self.phase != Phase::Open {
-                        Heard::Closing
+                    return if before == WebSocketPhase::Open && self.phase != WebSocketPhase::Open {
+                        Inbound::Closing
                     } else {
-                        Heard::Nothing
+                        Inbound::Nothing
                     };
                 }
                 Err(Error::ConnectionClosed) => {
-                    self.phase = Phase::Flushing;
-                    return Heard::Closing;
+                    self.phase = WebSocketPhase::Flushing;
+                    return Inbound::Closing;
                 }
                 Err(Error::Capacity(_)) => {
                     return self.refuse(CloseCode::Size, "at most 1024 bytes");
@@ -111,36 +111,36 @@ impl Socket {
                 }
                 Err(Error::Protocol(
                     tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-                )) => return Heard::Gone,
+                )) => return Inbound::Gone,
                 Err(Error::Protocol(_)) => {
                     return self.refuse(CloseCode::Protocol, "protocol error");
                 }
-                Err(_) => return Heard::Gone,
+                Err(_) => return Inbound::Gone,
             }
         }
     }
 
     /// After such an error tungstenite's reader is in no state to go on; only our close frame still matters.
-    fn refuse(&mut self, code: CloseCode, reason: &'static str) -> Heard {
-        let told = self.phase == Phase::Closing;
-        self.phase = Phase::Discarding(DISCARD_MAX);
+    fn refuse(&mut self, code: CloseCode, reason: &'static str) -> Inbound {
+        let told = self.phase == WebSocketPhase::Closing;
+        self.phase = WebSocketPhase::Discarding(DISCARD_MAX);
         if !told && self.send_close(code, reason) == Flow::Over {
-            return Heard::Gone;
+            return Inbound::Gone;
         }
-        Heard::Refused
+        Inbound::Refused
     }
 
-    fn discard(&mut self) -> Heard {
+    fn discard(&mut self) -> Inbound {
         let mut buffer = [0; 512];
         loop {
-            let Phase::Discarding(left) = self.phase else {
-                return Heard::Nothing;
+            let WebSocketPhase::Discarding(left) = self.phase else {
+                return Inbound::Nothing;
             };
             match self.inner.get_mut().read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::Nothing,
-                Ok(0) | Err(_) => return Heard::Gone,
-                Ok(read) if read >= left => return Heard::Gone,
-                Ok(read) => self.phase = Phase::Discarding(left - read),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Inbound::Nothing,
+                Ok(0) | Err(_) => return Inbound::Gone,
+                Ok(read) if read >= left => return Inbound::Gone,
+                Ok(read) => self.phase = WebSocketPhase::Discarding(left - read),
             }
         }
     }
@@ -159,7 +159,7 @@ impl Socket {
             Ok(()) => Flow::Free,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Flow::Blocked,
             Err(Error::ConnectionClosed) => {
-                self.phase = Phase::Flushing;
+                self.phase = WebSocketPhase::Flushing;
                 self.flush()
             }
             Err(_) => Flow::Over,

@@ -1,9 +1,6 @@
-//! The two ways a subscriber is spoken to, behind one face: WebSocket frames, or lines in an HTTP body.
+//! What a subscriber is told, in which encoding, and what comes of telling it.
 
 use tungstenite::Utf8Bytes;
-
-use super::stream::Stream;
-use super::websocket::Socket;
 
 /// How the stream is put on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +53,7 @@ pub(super) enum Flow {
 
 /// What listening to the peer came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum Inbound {
     /// Nothing that matters.
     Nothing,
     /// The stream is closing: the peer asked for it.
@@ -65,61 +62,4 @@ pub(super) enum Heard {
     Refused,
     /// The peer is gone: drop it.
     Gone,
-}
-
-/// One subscriber's wire.
-pub(super) enum Wire {
-    WebSocket(Box<Socket>),
-    Stream(Stream),
-}
-
-impl Wire {
-    pub(super) fn send(&mut self, outgoing: Outgoing) -> Flow {
-        match self {
-            Self::WebSocket(socket) => socket.send(outgoing),
-            Self::Stream(stream) => stream.send(&outgoing),
-        }
-    }
-
-    /// A WebSocket ping, or a comment where the format has one.
-    pub(super) fn keep_alive(&mut self) -> Flow {
-        match self {
-            Self::WebSocket(socket) => socket.ping(),
-            Self::Stream(stream) => stream.keep_alive(),
-        }
-    }
-
-    pub(super) fn flush(&mut self) -> Flow {
-        match self {
-            Self::WebSocket(socket) => socket.flush(),
-            Self::Stream(stream) => stream.flush(),
-        }
-    }
-
-    pub(super) fn listen(&mut self) -> Heard {
-        match self {
-            Self::WebSocket(socket) => socket.listen(),
-            Self::Stream(stream) => stream.listen(),
-        }
-    }
-
-    /// Ends the stream: after this, only [`Wire::flush`] and [`Wire::listen`] until one of them says it is over.
-    pub(super) fn close(&mut self, ending: Ending) -> Flow {
-        match self {
-            Self::WebSocket(socket) => socket.close(ending),
-            Self::Stream(stream) => stream.close(),
-        }
-    }
-
-    pub(super) fn transport(&mut self) -> &mut super::transport::Metered {
-        match self {
-            Self::WebSocket(socket) => socket.transport(),
-            Self::Stream(stream) => stream.transport(),
-        }
-    }
-
-    /// Whether a peer must be heard from (it answers pings), rather than just read.
-    pub(super) fn answers(&self) -> bool {
-        matches!(self, Self::WebSocket(_))
-    }
 }

@@ -6,7 +6,7 @@ use crate::logs::Filter;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_530_730_123);
 
-fn shown(message: &str, pairs: &[(&str, KvValue<'_>)], prefix: Prefix) -> String {
+fn shown(message: &str, pairs: &[(&str, KvValue<'_>)], prefix: LinePrefix) -> String {
     line(
         &Record::builder()
             .args(format_args!("{message}"))
@@ -27,11 +27,11 @@ fn an_event_is_one_line_with_its_pairs() {
         ("none", KvValue::from("")),
     ];
     assert_eq!(
-        shown("login failed", &pairs, Prefix::Time(NOW)),
+        shown("login failed", &pairs, LinePrefix::Time(NOW)),
         "2026-11-24T14:32:10.123Z warn login failed client=192.0.2.1 user=\"a \\\"b\\\\\\\" c\" tries=5 none=\"\"\n"
     );
     assert_eq!(
-        shown("login failed", &[], Prefix::Priority),
+        shown("login failed", &[], LinePrefix::Priority),
         "<4>warn login failed\n"
     );
 }
@@ -39,7 +39,7 @@ fn an_event_is_one_line_with_its_pairs() {
 #[test]
 fn nothing_from_outside_can_forge_a_line_or_move_the_cursor() {
     let evil = "x\n<0>emerg forged\r\u{1b}[2J\u{9b}\u{202e}\u{2028}\u{7f}\0";
-    let text = shown(evil, &[(evil, KvValue::from(evil))], Prefix::Priority);
+    let text = shown(evil, &[(evil, KvValue::from(evil))], LinePrefix::Priority);
     assert_eq!(text.matches('\n').count(), 1);
     assert!(text.ends_with("\"\n"));
     let body = text.trim_end_matches('\n');
@@ -50,13 +50,13 @@ fn nothing_from_outside_can_forge_a_line_or_move_the_cursor() {
 
 #[test]
 fn a_line_never_exceeds_what_a_pipe_takes_whole() {
-    let text = shown(&"ä\n".repeat(9000), &[], Prefix::Time(NOW));
+    let text = shown(&"ä\n".repeat(9000), &[], LinePrefix::Time(NOW));
     assert!(text.len() <= LINE_MAX);
     assert!(text.ends_with("…\n"));
 }
 
-fn own(level: LevelFilter) -> Own {
-    Own {
+fn own(level: LevelFilter) -> OwnLog {
+    OwnLog {
         level: AtomicUsize::new(level as usize),
         journald: AtomicBool::new(false),
         sinks: Mutex::new(Vec::new()),

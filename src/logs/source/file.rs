@@ -1,41 +1,46 @@
 //! Files that are followed, as a source of entries: one by its name, or all that a pattern fits.
 //!
-//! What is followed says where it is to be watched ([`places`]), and is looked at when the [`watch`] says so. The order keeps
+//! What is followed says where it is to be watched ([`watched`]), and is looked at when the [`watch`] says so. The order keeps
 //! what is written in between from being lost: looked at, watched, and looked at once more if the watch is new.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Context, Event, Source};
+use super::{Source, SourceContext, SourceEvent};
 use crate::clock::Moment;
 use crate::config::LineFormat;
-use files::Files;
-use one::One;
-use places::Place;
+use files::PatternFiles;
+use one::NamedFile;
 use tail::Tail;
-use watch::{Blind, Means, POLL, SLOW_LOOK, Watcher, Woken};
+use watch::{POLL, SLOW_LOOK, WakeUp, WatchMethod, WatchProblem, Watcher};
+use watched::WatchedFolder;
 
 mod files;
 mod follower;
 mod one;
 mod pattern;
-mod places;
 mod tail;
 mod watch;
+mod watched;
 
 pub(super) struct FileSource {
     followed: Box<dyn Followed>,
     watcher: Watcher,
-    woken: Woken,
+    woken: WakeUp,
 }
 
 /// One file or many.
 trait Followed: Send {
     /// Reads what is new, a bounded amount.
-    fn look(&mut self, woken: &Woken, now: Moment, give: &mut dyn FnMut(Event)) -> Look;
+    fn look(
+        &mut self,
+        woken: &WakeUp,
+        now: Moment,
+        give: &mut dyn FnMut(SourceEvent),
+    ) -> LookResult;
 
     /// What decides which files these are.
-    fn places(&self) -> Vec<Place>;
+    fn watched(&self) -> Vec<WatchedFolder>;
 
     /// The open files.
     fn tails(&mut self) -> Box<dyn Iterator<Item = &mut Tail> + '_>;
@@ -43,15 +48,15 @@ trait Followed: Send {
     /// Whether something is due after a while, even if nothing happens.
     fn is_pending(&self) -> bool;
 
-    fn report(&self) -> Report;
+    fn report(&self) -> FileReport;
 
     /// Gives what is unfinished.
-    fn finish(&mut self, give: &mut dyn FnMut(Event));
+    fn finish(&mut self, give: &mut dyn FnMut(SourceEvent));
 }
 
 /// What one look came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Look {
+struct LookResult {
     /// There is more right now.
     more: bool,
     /// Something was read.
@@ -62,7 +67,7 @@ struct Look {
 
 /// What to tell of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Report {
+struct FileReport {
     state: &'static str,
     error: Option<String>,
     files: Option<usize>,
@@ -80,36 +85,36 @@ struct Pause {
 impl FileSource {
     /// The file of this name.
     pub(super) fn one(path: PathBuf, format: LineFormat) -> Self {
-        Self::new(Box::new(One::new(path, format)), Means::Inotify)
+        Self::new(Box::new(NamedFile::new(path, format)), WatchMethod::Inotify)
     }
 
     /// All files that an absolute pattern fits. `is_named`: their entries carry the source's name, and a field that tells the
     /// file; else each file's own.
     pub(super) fn all(pattern: &str, is_named: bool, format: LineFormat) -> Self {
-        let files = Files::new(pattern, is_named, format);
-        Self::new(Box::new(files), Means::Inotify)
+        let files = PatternFiles::new(pattern, is_named, format);
+        Self::new(Box::new(files), WatchMethod::Inotify)
     }
 
-    fn new(followed: Box<dyn Followed>, means: Means) -> Self {
+    fn new(followed: Box<dyn Followed>, means: WatchMethod) -> Self {
         Self {
             followed,
             watcher: Watcher::new(means),
-            woken: Woken::everything(),
+            woken: WakeUp::everything(),
         }
     }
 
     /// Looks at what may have changed.
-    fn turn(&mut self, context: &Context) -> Pause {
+    fn turn(&mut self, context: &SourceContext) -> Pause {
         let woken = std::mem::take(&mut self.woken);
         let now = context.now();
         let look = self
             .followed
             .look(&woken, now, &mut |event| context.push(event));
         if woken.everything || look.changed {
-            let places = self.followed.places();
-            if self.watcher.watch(places, self.followed.tails()) {
+            let watched = self.followed.watched();
+            if self.watcher.watch(watched, self.followed.tails()) {
                 // What happened before was not reported.
-                self.woken = Woken::everything();
+                self.woken = WakeUp::everything();
             }
         }
         let is_troubled = self.report(context);
@@ -133,14 +138,14 @@ impl FileSource {
     }
 
     /// True if something is wrong with the files themselves.
-    fn report(&self, context: &Context) -> bool {
+    fn report(&self, context: &SourceContext) -> bool {
         let mut report = self.followed.report();
         let is_troubled = report.error.is_some();
         if let Some(blind) = self.watcher.blind() {
             if report.state == "following" {
                 report.state = "following, by polling";
             }
-            if let Blind::Failed(error) = blind {
+            if let WatchProblem::Failed(error) = blind {
                 report.error.get_or_insert_with(|| error.clone());
             }
         }
@@ -153,7 +158,7 @@ impl FileSource {
 }
 
 impl Source for FileSource {
-    fn run(mut self: Box<Self>, context: &Context) {
+    fn run(mut self: Box<Self>, context: &SourceContext) {
         loop {
             let pause = self.turn(context);
             if pause.breath > Duration::ZERO {

@@ -1,11 +1,11 @@
-//! A line to an [`Event`], by the format that `LOG_SOURCES` names for it.
+//! A line to an [`SourceEvent`], by the format that `LOG_SOURCES` names for it.
 //!
 //! A line that is not in its format is a message as it stands: no line is lost for its form.
 
 use std::str::FromStr;
 
-use super::Event;
-use super::line::Line;
+use super::SourceEvent;
+use super::line::TextLine;
 use crate::clock::Timestamp;
 use crate::config::LineFormat;
 
@@ -13,7 +13,7 @@ mod json;
 mod squid;
 
 /// What the line says. A line that was cut is not looked into: its end is missing.
-pub(super) fn event(line: Line, format: LineFormat) -> Event {
+pub(super) fn event(line: TextLine, format: LineFormat) -> SourceEvent {
     if line.cut_from.is_some() {
         return line.into();
     }

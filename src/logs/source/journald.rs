@@ -17,9 +17,9 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Context, Source};
+use super::{Source, SourceContext};
 use crate::config::journalctl_places;
-use record::Journal;
+use record::JournalReader;
 
 mod record;
 
@@ -39,9 +39,9 @@ impl JournaldSource {
 }
 
 impl Source for JournaldSource {
-    fn run(self: Box<Self>, context: &Context) {
-        let mut journal = Journal::new();
-        let mut backoff = Backoff::new(self.first_pause);
+    fn run(self: Box<Self>, context: &SourceContext) {
+        let mut journal = JournalReader::new();
+        let mut backoff = RestartBackoff::new(self.first_pause);
         loop {
             let program = self.places.iter().find(|place| place.is_file());
             let pause = if let Some(program) = program {
@@ -71,12 +71,12 @@ impl Source for JournaldSource {
 }
 
 /// How long to wait before the next start.
-struct Backoff {
+struct RestartBackoff {
     first: Duration,
     next: Duration,
 }
 
-impl Backoff {
+impl RestartBackoff {
     fn new(first: Duration) -> Self {
         Self { first, next: first }
     }
@@ -135,7 +135,7 @@ impl Journalctl {
     }
 
     /// Reads until the child ends, and says why it has; `None` if it is time to stop.
-    fn follow(mut self, context: &Context, journal: &mut Journal) -> Option<String> {
+    fn follow(mut self, context: &SourceContext, journal: &mut JournalReader) -> Option<String> {
         let mut buffer = vec![0; BUFFER];
         let mut settled = false;
         loop {

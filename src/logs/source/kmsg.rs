@@ -24,7 +24,7 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value};
 
-use super::{Context, Event, Source, missed, priority};
+use super::{Source, SourceContext, SourceEvent, missed, priority};
 use crate::clock::Timestamp;
 
 pub(super) struct KmsgSource {
@@ -32,8 +32,8 @@ pub(super) struct KmsgSource {
 }
 
 impl Source for KmsgSource {
-    fn run(self: Box<Self>, context: &Context) {
-        let mut reader = Reader::default();
+    fn run(self: Box<Self>, context: &SourceContext) {
+        let mut reader = KmsgReader::default();
         loop {
             let file = OpenOptions::new()
                 .read(true)
@@ -46,7 +46,7 @@ impl Source for KmsgSource {
                         |buffer| rustix::io::read(&file, buffer),
                         || context.stop.until_readable(file.as_fd(), None),
                         || context.stop.stopped(),
-                        || Now {
+                        || KmsgTime {
                             wall: context.clock.wall(),
                             monotonic: monotonic(),
                         },
@@ -82,14 +82,14 @@ impl KmsgSource {
 
 /// The two clocks, read together.
 #[derive(Debug, Clone, Copy)]
-struct Now {
+struct KmsgTime {
     wall: Timestamp,
     monotonic: Duration,
 }
 
 /// What has been read, apart from any device.
 #[derive(Default)]
-struct Reader {
+struct KmsgReader {
     /// The number of the record expected next.
     next: Option<u64>,
     /// Whether the kernel has told that records were overwritten before they could be read.
@@ -98,15 +98,15 @@ struct Reader {
     ahead: i128,
 }
 
-impl Reader {
+impl KmsgReader {
     /// Reads records until `wait`, which sleeps until there are more, or `stopped` says that it is time. `read` gives one record, or `AGAIN`.
     fn follow(
         &mut self,
         mut read: impl FnMut(&mut [u8]) -> Result<usize, Errno>,
         mut wait: impl FnMut() -> bool,
         stopped: impl Fn() -> bool,
-        now: impl Fn() -> Now,
-        give: &mut dyn FnMut(Event),
+        now: impl Fn() -> KmsgTime,
+        give: &mut dyn FnMut(SourceEvent),
     ) -> Result<(), Errno> {
         let mut buffer = vec![0; BUFFER];
         // Whether there was nothing left to read, so that the next record is a new one.
@@ -138,11 +138,11 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], live: bool, now: Now, give: &mut dyn FnMut(Event)) {
-        let Some(record) = Record::parse(bytes) else {
-            return give(Event {
+    fn take(&mut self, bytes: &[u8], live: bool, now: KmsgTime, give: &mut dyn FnMut(SourceEvent)) {
+        let Some(record) = KmsgRecord::parse(bytes) else {
+            return give(SourceEvent {
                 message: String::from_utf8_lossy(bytes).trim_end().to_owned(),
-                ..Event::default()
+                ..SourceEvent::default()
             });
         };
         if let Some(next) = self.next {
@@ -165,7 +165,7 @@ impl Reader {
             self.ahead = monotonic - made;
         }
         let age = u64::try_from(monotonic - self.ahead - made).unwrap_or(0);
-        give(Event {
+        give(SourceEvent {
             message: record.message,
             level: Some(priority::level(record.priority)),
             timestamp: Some(now.wall.saturating_sub(Duration::from_micros(age))),
@@ -175,7 +175,7 @@ impl Reader {
     }
 }
 
-struct Record {
+struct KmsgRecord {
     priority: u64,
     number: u64,
     micros: u64,
@@ -183,7 +183,7 @@ struct Record {
     fields: Map<String, Value>,
 }
 
-impl Record {
+impl KmsgRecord {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|&byte| byte == b';')?;
         let mut header = std::str::from_utf8(&bytes[..end]).ok()?.split(',');

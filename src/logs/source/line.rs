@@ -4,7 +4,7 @@ use crate::logs::entry::MAX_MESSAGE_BYTES;
 
 /// One line of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct TextLine {
     /// Without its line ending. What was not UTF-8 has become U+FFFD.
     pub(super) text: String,
     /// If it was cut: how long it was, in bytes.
@@ -23,7 +23,7 @@ pub(super) struct Splitter {
 
 impl Splitter {
     /// Takes the next bytes and gives every line they complete.
-    pub(super) fn feed(&mut self, bytes: &[u8], mut give: impl FnMut(Line)) {
+    pub(super) fn feed(&mut self, bytes: &[u8], mut give: impl FnMut(TextLine)) {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
             self.take(&rest[..end]);
@@ -34,7 +34,7 @@ impl Splitter {
     }
 
     /// Gives the unfinished line, if there is one, as it is.
-    pub(super) fn finish(&mut self, mut give: impl FnMut(Line)) {
+    pub(super) fn finish(&mut self, mut give: impl FnMut(TextLine)) {
         if self.is_partial() {
             give(self.line());
         }
@@ -55,7 +55,7 @@ impl Splitter {
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    fn line(&mut self) -> Line {
+    fn line(&mut self) -> TextLine {
         if self.length > 0 && self.last == b'\r' {
             self.length -= 1;
         }
@@ -71,7 +71,7 @@ impl Splitter {
                 self.kept.truncate(self.kept.len() - half);
             }
         }
-        let line = Line {
+        let line = TextLine {
             text: String::from_utf8_lossy(&self.kept).into_owned(),
             cut_from: cut.then_some(self.length),
         };

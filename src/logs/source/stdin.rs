@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::line::Splitter;
-use super::{Context, Source};
+use super::{Source, SourceContext};
 
 /// Reads any descriptor; it is standard input except in tests.
 pub(super) struct StdinSource<F> {
@@ -18,7 +18,7 @@ impl<F: AsFd + Send> StdinSource<F> {
 }
 
 impl<F: AsFd + Send> Source for StdinSource<F> {
-    fn run(self: Box<Self>, context: &Context) {
+    fn run(self: Box<Self>, context: &SourceContext) {
         let mut splitter = Splitter::default();
         let mut buffer = vec![0; BUFFER];
         context.report("following", None);

@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recvfrom, sockopt};
 
-use super::{Context, Event, Source, missed};
+use super::{Source, SourceContext, SourceEvent, missed};
 use crate::clock::Moment;
 use crate::config::SyslogAddress;
 use crate::logs::entry::MAX_MESSAGE_BYTES;
@@ -29,7 +29,7 @@ pub(super) struct SyslogSource {
 }
 
 impl Source for SyslogSource {
-    fn run(self: Box<Self>, context: &Context) {
+    fn run(self: Box<Self>, context: &SourceContext) {
         let mut pause = FIRST_PAUSE;
         loop {
             let problem = match Inbox::bind(&self.at) {
@@ -55,13 +55,13 @@ impl Source for SyslogSource {
 /// A bound socket.
 struct Inbox {
     socket: OwnedFd,
-    place: Place,
+    place: InboxAddress,
     /// Whether anything came since the last look at what was lost.
     busy: bool,
     looked: Moment,
 }
 
-enum Place {
+enum InboxAddress {
     /// A path, and what has made it ours: its device and inode.
     Path(PathBuf, (u64, u64)),
     /// A port: the socket's number in `/proc/net/udp`, and how many datagrams the kernel had dropped there.
@@ -87,7 +87,7 @@ impl Inbox {
     }
 
     /// Takes messages until it is time to stop.
-    fn receive(&mut self, context: &Context) -> Result<(), String> {
+    fn receive(&mut self, context: &SourceContext) -> Result<(), String> {
         let own_name = rustix::system::uname()
             .nodename()
             .to_string_lossy()
@@ -99,7 +99,7 @@ impl Inbox {
             match recvfrom(&self.socket, &mut buffer[..], flags) {
                 Ok((length, whole, from)) => {
                     self.busy = true;
-                    let remote = matches!(self.place, Place::Udp { .. });
+                    let remote = matches!(self.place, InboxAddress::Udp { .. });
                     let reception = Reception {
                         at: context.clock.wall(),
                         remote,
@@ -119,8 +119,8 @@ impl Inbox {
                 }
                 Err(Errno::AGAIN) => {
                     let patience = match self.place {
-                        Place::Path(..) => Some(LOOK_AT_PATH),
-                        Place::Udp { .. } => self.busy.then_some(LOOK_AT_LOSSES),
+                        InboxAddress::Path(..) => Some(LOOK_AT_PATH),
+                        InboxAddress::Udp { .. } => self.busy.then_some(LOOK_AT_LOSSES),
                     };
                     context.stop.until_readable(self.socket.as_fd(), patience);
                 }
@@ -133,15 +133,15 @@ impl Inbox {
     }
 
     /// Looks, once in a while, whether messages were lost, or can still arrive.
-    fn look(&mut self, now: Moment, give: &mut dyn FnMut(Event)) -> Result<(), String> {
+    fn look(&mut self, now: Moment, give: &mut dyn FnMut(SourceEvent)) -> Result<(), String> {
         let since = now.saturating_since(self.looked);
         match &mut self.place {
-            Place::Path(path, ours) if since >= LOOK_AT_PATH => {
+            InboxAddress::Path(path, ours) if since >= LOOK_AT_PATH => {
                 if identity(path) != Some(*ours) {
                     return Err(format!("{}: the socket was taken away", path.display()));
                 }
             }
-            Place::Udp { inode, dropped } if self.busy && since >= LOOK_AT_LOSSES => {
+            InboxAddress::Udp { inode, dropped } if self.busy && since >= LOOK_AT_LOSSES => {
                 let now_dropped = drops(*inode).unwrap_or(*dropped);
                 if now_dropped > *dropped {
                     give(missed(
@@ -161,7 +161,7 @@ impl Inbox {
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        if let Place::Path(path, ours) = &self.place
+        if let InboxAddress::Path(path, ours) = &self.place
             && identity(path) == Some(*ours)
         {
             let _ = fs::remove_file(path);
@@ -169,7 +169,7 @@ impl Drop for Inbox {
     }
 }
 
-fn bind_path(path: &Path) -> Result<(OwnedFd, Place), String> {
+fn bind_path(path: &Path) -> Result<(OwnedFd, InboxAddress), String> {
     clear(path)?;
     let bound = UnixDatagram::bind(path).and_then(|socket| {
         open_to_all(path)?;
@@ -177,7 +177,7 @@ fn bind_path(path: &Path) -> Result<(OwnedFd, Place), String> {
     });
     let socket = bound.map_err(|error| format!("{}: {error}", path.display()))?;
     let ours = identity(path).ok_or_else(|| format!("{}: it is gone again", path.display()))?;
-    Ok((socket.into(), Place::Path(path.to_owned(), ours)))
+    Ok((socket.into(), InboxAddress::Path(path.to_owned(), ours)))
 }
 
 /// Lets everybody write to the socket, and to nothing else: whoever may write in its folder could have put a link in its
@@ -220,10 +220,10 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     Some((metadata.dev(), metadata.ino()))
 }
 
-fn bind_udp(address: SocketAddr) -> io::Result<(OwnedFd, Place)> {
+fn bind_udp(address: SocketAddr) -> io::Result<(OwnedFd, InboxAddress)> {
     let socket = OwnedFd::from(UdpSocket::bind(address)?);
     let inode = rustix::fs::fstat(&socket)?.st_ino;
-    Ok((socket, Place::Udp { inode, dropped: 0 }))
+    Ok((socket, InboxAddress::Udp { inode, dropped: 0 }))
 }
 
 /// How many datagrams the kernel has dropped since a UDP socket's buffer was full. The kernel would tell with each message

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::{Context, Shared, SourceState, Stop};
-use super::watch::{Means, SLOW_LOOK, Watcher};
-use super::{FileSource, Files, Followed, One, Pause};
+use super::super::{SourceContext, SourceShared, SourceState, StopSignal};
+use super::watch::{SLOW_LOOK, WatchMethod, Watcher};
+use super::{FileSource, Followed, NamedFile, PatternFiles, Pause};
 use crate::clock::{Clock, FakeTimeSource, Timestamp};
 use crate::config::LineFormat;
 use crate::logs::{Filter, Ring};
@@ -25,7 +25,7 @@ pub(super) fn assert_sleeps(pause: Pause) {
 pub(super) struct Bench {
     pub(super) folder: tempfile::TempDir,
     pub(super) source: FileSource,
-    context: Context,
+    context: SourceContext,
     time: Arc<FakeTimeSource>,
     seen: u64,
 }
@@ -34,33 +34,36 @@ impl Bench {
     /// Follows this one file of an empty folder.
     pub(super) fn one(path: &str) -> Self {
         let path = path.to_owned();
-        Self::new(Means::Inotify, move |folder| {
-            Box::new(One::new(folder.join(path), LineFormat::Auto))
+        Self::new(WatchMethod::Inotify, move |folder| {
+            Box::new(NamedFile::new(folder.join(path), LineFormat::Auto))
         })
     }
 
     /// Follows what this pattern fits in an empty folder.
     pub(super) fn all(pattern: &str, is_named: bool) -> Self {
         let pattern = pattern.to_owned();
-        Self::new(Means::Inotify, move |folder| {
+        Self::new(WatchMethod::Inotify, move |folder| {
             let pattern = folder.join(pattern).display().to_string();
-            Box::new(Files::new(&pattern, is_named, LineFormat::Raw))
+            Box::new(PatternFiles::new(&pattern, is_named, LineFormat::Raw))
         })
     }
 
-    pub(super) fn new(means: Means, followed: impl FnOnce(&Path) -> Box<dyn Followed>) -> Self {
+    pub(super) fn new(
+        means: WatchMethod,
+        followed: impl FnOnce(&Path) -> Box<dyn Followed>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let time = Arc::new(FakeTimeSource::new(Timestamp::default()));
         Self {
             source: FileSource {
                 watcher: Watcher::new(means),
-                ..FileSource::new(followed(folder.path()), Means::PollingAlone)
+                ..FileSource::new(followed(folder.path()), WatchMethod::PollingAlone)
             },
-            context: Context {
-                shared: Arc::new(Shared::new("file", "source", "file:source".into())),
+            context: SourceContext {
+                shared: Arc::new(SourceShared::new("file", "source", "file:source".into())),
                 ring: Arc::new(Ring::new(1 << 24, "b".into())),
                 clock: Arc::new(Clock::new(time.clone(), None)),
-                stop: Arc::new(Stop::new().unwrap()),
+                stop: Arc::new(StopSignal::new().unwrap()),
             },
             folder,
             time,

@@ -11,33 +11,33 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::super::line::Line;
-use super::super::{Event, format};
-use super::pattern::{FilePattern, Found};
-use super::places::Place;
-use super::tail::{Amount, BUFFER, Identity, Refused, Start, Tail};
-use super::watch::Woken;
-use super::{Followed, Look, Report};
+use super::super::line::TextLine;
+use super::super::{SourceEvent, format};
+use super::pattern::{FilePattern, PatternMatches};
+use super::tail::{BUFFER, CannotFollow, FileIdentity, ReadAmount, Start, Tail};
+use super::watch::WakeUp;
+use super::watched::WatchedFolder;
+use super::{FileReport, Followed, LookResult};
 use crate::clock::Moment;
 use crate::config::LineFormat;
 use crate::logs::label;
 
-pub(super) struct Files {
+pub(super) struct PatternFiles {
     pattern: FilePattern,
     /// Whether the entries have one name, and a field that tells the file.
     is_named: bool,
     format: LineFormat,
-    followed: Vec<OneOfThem>,
+    followed: Vec<FollowedFile>,
     /// From where each file that the pattern fits is to be read, should it be opened.
-    known: HashMap<Identity, Known>,
-    places: Vec<Place>,
+    known: HashMap<FileIdentity, KnownFile>,
+    watched: Vec<WatchedFolder>,
     /// Whether the files found next have been there all along.
     is_first: bool,
     trouble: Option<String>,
     buffer: Vec<u8>,
 }
 
-struct OneOfThem {
+struct FollowedFile {
     tail: Tail,
     label: Arc<str>,
     /// Whether the pattern does not fit it any more.
@@ -47,13 +47,13 @@ struct OneOfThem {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct KnownFile {
     position: u64,
     /// A number that was given away again comes with another time of birth, where the file system keeps one.
     born: Option<SystemTime>,
 }
 
-impl Files {
+impl PatternFiles {
     pub(super) fn new(pattern: &str, is_named: bool, format: LineFormat) -> Self {
         Self {
             pattern: FilePattern::new(pattern),
@@ -61,7 +61,7 @@ impl Files {
             format,
             followed: Vec::new(),
             known: HashMap::new(),
-            places: Vec::new(),
+            watched: Vec::new(),
             is_first: true,
             trouble: None,
             buffer: vec![0; BUFFER],
@@ -70,19 +70,19 @@ impl Files {
 
     /// Finds what the pattern fits now. True if other files are open than before.
     fn scan(&mut self, now: Moment) -> bool {
-        let Found {
+        let PatternMatches {
             mut files,
-            places,
+            watched,
             trouble,
             ..
         } = self.pattern.find();
-        self.places = places;
+        self.watched = watched;
         self.trouble = trouble;
         // Two names of one file: the first one counts.
         files.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let mut listed: HashMap<Identity, Known> = HashMap::new();
+        let mut listed: HashMap<FileIdentity, KnownFile> = HashMap::new();
         files.retain(|(_, metadata)| {
-            let identity = Identity::of(metadata);
+            let identity = FileIdentity::of(metadata);
             listed
                 .insert(identity, self.known_of(identity, metadata))
                 .is_none()
@@ -105,12 +105,12 @@ impl Files {
                 MAX_FILES + beyond.len()
             ));
             for (_, metadata) in &beyond {
-                changed |= self.close(Identity::of(metadata));
+                changed |= self.close(FileIdentity::of(metadata));
             }
         }
         // Opened in the order in which they were written, as far as that can be told.
         for (path, metadata) in files.into_iter().rev() {
-            let identity = Identity::of(&metadata);
+            let identity = FileIdentity::of(&metadata);
             if !self.follows(identity) {
                 changed |= self.open(&path, identity, now);
             }
@@ -119,28 +119,28 @@ impl Files {
         changed
     }
 
-    fn known_of(&self, identity: Identity, metadata: &Metadata) -> Known {
+    fn known_of(&self, identity: FileIdentity, metadata: &Metadata) -> KnownFile {
         let born = metadata.created().ok();
         match self.known.get(&identity) {
             Some(known) if known.born == born || known.born.is_none() || born.is_none() => *known,
-            _ => Known {
+            _ => KnownFile {
                 position: if self.is_first { metadata.len() } else { 0 },
                 born,
             },
         }
     }
 
-    fn follows(&self, identity: Identity) -> bool {
+    fn follows(&self, identity: FileIdentity) -> bool {
         let mut followed = self.followed.iter();
         followed.any(|one| one.tail.identity() == identity)
     }
 
-    fn open(&mut self, path: &Path, listed: Identity, now: Moment) -> bool {
+    fn open(&mut self, path: &Path, listed: FileIdentity, now: Moment) -> bool {
         let position = self.known.get(&listed).map_or(0, |known| known.position);
         match Tail::open(path, Start::At(position), now) {
             // The name may mean another file by now: the folder has told of it then, and the next scan finds it.
             Ok(tail) if tail.identity() == listed => {
-                self.followed.push(OneOfThem {
+                self.followed.push(FollowedFile {
                     tail,
                     label: label::of_file(path).into(),
                     is_old: false,
@@ -148,8 +148,8 @@ impl Files {
                 });
                 true
             }
-            Ok(_) | Err(Refused::Missing | Refused::NotAFile) => false,
-            Err(Refused::Failed(error)) => {
+            Ok(_) | Err(CannotFollow::Missing | CannotFollow::NotAFile) => false,
+            Err(CannotFollow::Failed(error)) => {
                 self.trouble
                     .get_or_insert(format!("{}: {error}", path.display()));
                 false
@@ -158,7 +158,7 @@ impl Files {
     }
 
     /// Closes those of too many old files that have been quiet for longest.
-    fn close_oldest(&mut self, give: &mut dyn FnMut(Event)) {
+    fn close_oldest(&mut self, give: &mut dyn FnMut(SourceEvent)) {
         let old = self.followed.iter().filter(|one| one.is_old);
         for _ in MAX_OLD..old.count() {
             let all = self.followed.iter().enumerate();
@@ -172,8 +172,8 @@ impl Files {
     }
 
     /// Closes a file that may be opened again.
-    fn close(&mut self, identity: Identity) -> bool {
-        let at = |one: &OneOfThem| one.tail.identity() == identity;
+    fn close(&mut self, identity: FileIdentity) -> bool {
+        let at = |one: &FollowedFile| one.tail.identity() == identity;
         let Some(at) = self.followed.iter().position(at) else {
             return false;
         };
@@ -185,9 +185,14 @@ impl Files {
     }
 }
 
-impl Followed for Files {
-    fn look(&mut self, woken: &Woken, now: Moment, give: &mut dyn FnMut(Event)) -> Look {
-        let mut look = Look::default();
+impl Followed for PatternFiles {
+    fn look(
+        &mut self,
+        woken: &WakeUp,
+        now: Moment,
+        give: &mut dyn FnMut(SourceEvent),
+    ) -> LookResult {
+        let mut look = LookResult::default();
         if woken.everything {
             look.changed = self.scan(now);
         }
@@ -207,9 +212,9 @@ impl Followed for Files {
             let mut give = |line| give(event(line, format, is_named, label, &path));
             match one.tail.read(&mut self.buffer, now, &mut give) {
                 Ok(amount) => {
-                    one.more = amount == Amount::Budget;
+                    one.more = amount == ReadAmount::Budget;
                     look.more |= one.more;
-                    look.read |= amount != Amount::Nothing;
+                    look.read |= amount != ReadAmount::Nothing;
                 }
                 Err(error) => {
                     self.trouble
@@ -232,8 +237,8 @@ impl Followed for Files {
         look
     }
 
-    fn places(&self) -> Vec<Place> {
-        self.places.clone()
+    fn watched(&self) -> Vec<WatchedFolder> {
+        self.watched.clone()
     }
 
     fn tails(&mut self) -> Box<dyn Iterator<Item = &mut Tail> + '_> {
@@ -241,11 +246,11 @@ impl Followed for Files {
     }
 
     fn is_pending(&self) -> bool {
-        self.followed.iter().any(OneOfThem::is_pending)
+        self.followed.iter().any(FollowedFile::is_pending)
     }
 
-    fn report(&self) -> Report {
-        Report {
+    fn report(&self) -> FileReport {
+        FileReport {
             state: if self.followed.is_empty() {
                 "waiting for a file"
             } else {
@@ -256,20 +261,20 @@ impl Followed for Files {
         }
     }
 
-    fn finish(&mut self, give: &mut dyn FnMut(Event)) {
+    fn finish(&mut self, give: &mut dyn FnMut(SourceEvent)) {
         for one in &mut self.followed {
             one.finish(self.format, self.is_named, give);
         }
     }
 }
 
-impl OneOfThem {
+impl FollowedFile {
     fn is_pending(&self) -> bool {
         self.tail.is_left() || self.tail.is_partial()
     }
 
     /// Gives what is unfinished.
-    fn finish(&mut self, format: LineFormat, is_named: bool, give: &mut dyn FnMut(Event)) {
+    fn finish(&mut self, format: LineFormat, is_named: bool, give: &mut dyn FnMut(SourceEvent)) {
         let path = self.tail.path().to_owned();
         let label = &self.label;
         self.tail
@@ -277,7 +282,13 @@ impl OneOfThem {
     }
 }
 
-fn event(line: Line, format: LineFormat, is_named: bool, label: &Arc<str>, path: &Path) -> Event {
+fn event(
+    line: TextLine,
+    format: LineFormat,
+    is_named: bool,
+    label: &Arc<str>,
+    path: &Path,
+) -> SourceEvent {
     let mut event = format::event(line, format);
     if is_named {
         let path = path.to_string_lossy().into_owned();

@@ -13,25 +13,25 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::super::line::Line;
-use super::tail::{Amount, BUFFER, Identity, Refused, Start, Tail};
+use super::super::line::TextLine;
+use super::tail::{BUFFER, CannotFollow, FileIdentity, ReadAmount, Start, Tail};
 use crate::clock::Moment;
 
 /// What became of one look at the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum FollowState {
     Following,
     Waiting,
     NotAFile,
     Failed(String),
 }
 
-impl From<Refused> for State {
-    fn from(refused: Refused) -> Self {
+impl From<CannotFollow> for FollowState {
+    fn from(refused: CannotFollow) -> Self {
         match refused {
-            Refused::Missing => Self::Waiting,
-            Refused::NotAFile => Self::NotAFile,
-            Refused::Failed(error) => Self::Failed(error),
+            CannotFollow::Missing => Self::Waiting,
+            CannotFollow::NotAFile => Self::NotAFile,
+            CannotFollow::Failed(error) => Self::Failed(error),
         }
     }
 }
@@ -54,7 +54,7 @@ pub(super) struct Follower {
 }
 
 /// A number that was given away again comes with another time of birth, where the file system keeps one.
-type Sibling = (Identity, Option<SystemTime>);
+type Sibling = (FileIdentity, Option<SystemTime>);
 
 impl Follower {
     pub(super) fn new(path: PathBuf) -> Self {
@@ -83,7 +83,7 @@ impl Follower {
     }
 
     /// Which they are.
-    pub(super) fn held(&self) -> Vec<Identity> {
+    pub(super) fn held(&self) -> Vec<FileIdentity> {
         self.all().map(Tail::identity).collect()
     }
 
@@ -104,7 +104,11 @@ impl Follower {
     }
 
     /// Reads what is new, a bounded amount; true if there is more right now.
-    pub(super) fn poll(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> (State, bool) {
+    pub(super) fn poll(
+        &mut self,
+        now: Moment,
+        give: &mut dyn FnMut(TextLine),
+    ) -> (FollowState, bool) {
         if self.open.is_none() {
             let start = if self.from_end {
                 Start::End
@@ -124,7 +128,7 @@ impl Follower {
                 }
                 Err(refused) => {
                     // Whatever takes its place will be new.
-                    if matches!(refused, Refused::Missing | Refused::NotAFile) {
+                    if matches!(refused, CannotFollow::Missing | CannotFollow::NotAFile) {
                         self.from_end = false;
                     }
                     return (refused.into(), false);
@@ -133,36 +137,36 @@ impl Follower {
         }
         self.from_end = false;
         if self.read_old(now, give) {
-            return (State::Following, true);
+            return (FollowState::Following, true);
         }
         let Some(open) = &mut self.open else {
-            return (State::Waiting, false);
+            return (FollowState::Waiting, false);
         };
         match open.read(&mut self.buffer, now, give) {
-            Ok(Amount::Budget) => (State::Following, true),
+            Ok(ReadAmount::Budget) => (FollowState::Following, true),
             Ok(_) => self.follow_rotation(now, give),
             Err(error) => {
                 // A stale handle must not hide a file that has been put in its place.
-                if self.look_at_path(now) == State::Following && !self.next.is_empty() {
+                if self.look_at_path(now) == FollowState::Following && !self.next.is_empty() {
                     self.advance(now);
                 }
-                (State::Failed(error.to_string()), false)
+                (FollowState::Failed(error.to_string()), false)
             }
         }
     }
 
     /// Gives what is unfinished.
-    pub(super) fn finish(&mut self, give: &mut dyn FnMut(Line)) {
+    pub(super) fn finish(&mut self, give: &mut dyn FnMut(TextLine)) {
         for tail in self.old.iter_mut().chain(&mut self.open) {
             tail.finish(give);
         }
     }
 
     /// Reads what late writers added to the old files, and closes those that are over; true if there is more.
-    fn read_old(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> bool {
+    fn read_old(&mut self, now: Moment, give: &mut dyn FnMut(TextLine)) -> bool {
         for old in &mut self.old {
             match old.read(&mut self.buffer, now, give) {
-                Ok(Amount::Budget) => return true,
+                Ok(ReadAmount::Budget) => return true,
                 Ok(_) => {}
                 // Not to be read any more. The file that has its name says so itself, if it is wrong too.
                 Err(_) => old.finish(give),
@@ -181,14 +185,18 @@ impl Follower {
     }
 
     /// Goes over to another file under the same name once the old one is really finished.
-    fn follow_rotation(&mut self, now: Moment, give: &mut dyn FnMut(Line)) -> (State, bool) {
+    fn follow_rotation(
+        &mut self,
+        now: Moment,
+        give: &mut dyn FnMut(TextLine),
+    ) -> (FollowState, bool) {
         let state = self.look_at_path(now);
         let Some(open) = &mut self.open else {
             return (state, false);
         };
         if self.next.is_empty() {
             self.replaced = None;
-            open.leave((state == State::Waiting && open.is_deleted()).then_some(now));
+            open.leave((state == FollowState::Waiting && open.is_deleted()).then_some(now));
             if open.is_over(now) {
                 open.finish(give);
                 self.open = None;
@@ -218,35 +226,35 @@ impl Follower {
     }
 
     /// What the path names now; a file that is not held yet is opened.
-    fn look_at_path(&mut self, now: Moment) -> State {
+    fn look_at_path(&mut self, now: Moment) -> FollowState {
         let found = match std::fs::metadata(&self.path) {
-            Ok(found) => Identity::of(&found),
-            Err(_) => return State::Waiting,
+            Ok(found) => FileIdentity::of(&found),
+            Err(_) => return FollowState::Waiting,
         };
         if let Some(at) = self.old.iter().position(|old| old.identity() == found) {
             // It was put back under its name.
             self.next.extend(self.old.remove(at));
         }
         if self.holds(found) {
-            return State::Following;
+            return FollowState::Following;
         }
         match Tail::open(&self.path, Start::At(0), now) {
             Ok(tail) => {
                 self.find_missed(tail.identity(), now);
                 self.next.push_back(tail);
-                State::Following
+                FollowState::Following
             }
             Err(refused) => refused.into(),
         }
     }
 
     /// Our descriptors keep the old inodes from being used again, so equal numbers are the same file.
-    fn holds(&self, file: Identity) -> bool {
+    fn holds(&self, file: FileIdentity) -> bool {
         self.all().any(|tail| tail.identity() == file)
     }
 
     /// Files that came and were rotated away before anybody looked, by their names beside the path.
-    fn find_missed(&mut self, newest: Identity, now: Moment) {
+    fn find_missed(&mut self, newest: FileIdentity, now: Moment) {
         let mut missed: Vec<_> = self.rotated().collect();
         let siblings = missed.iter().map(|(sibling, ..)| *sibling).collect();
         missed.retain(|(sibling, ..)| {
@@ -282,7 +290,7 @@ impl Follower {
                     return None;
                 }
                 let metadata = entry.metadata().ok().filter(Metadata::is_file)?;
-                let sibling = (Identity::of(&metadata), metadata.created().ok());
+                let sibling = (FileIdentity::of(&metadata), metadata.created().ok());
                 Some((sibling, metadata, entry.path()))
             })
     }

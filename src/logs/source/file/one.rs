@@ -2,29 +2,29 @@
 
 use std::path::PathBuf;
 
-use super::super::{Event, format};
-use super::follower::{Follower, State};
-use super::places::{Place, places};
+use super::super::{SourceEvent, format};
+use super::follower::{FollowState, Follower};
 use super::tail::Tail;
-use super::watch::Woken;
-use super::{Followed, Look, Report};
+use super::watch::WakeUp;
+use super::watched::{WatchedFolder, watched};
+use super::{FileReport, Followed, LookResult};
 use crate::clock::Moment;
 use crate::config::LineFormat;
 
-pub(super) struct One {
+pub(super) struct NamedFile {
     follower: Follower,
     format: LineFormat,
-    state: State,
+    state: FollowState,
     /// How often in a row the file was not there.
     missed: u32,
 }
 
-impl One {
+impl NamedFile {
     pub(super) fn new(path: PathBuf, format: LineFormat) -> Self {
         Self {
             follower: Follower::new(path),
             format,
-            state: State::Waiting,
+            state: FollowState::Waiting,
             missed: 0,
         }
     }
@@ -32,12 +32,12 @@ impl One {
     /// Whether the file has only just gone: rotation puts another one in its place within a moment, and that is no
     /// news.
     fn is_between(&self) -> bool {
-        self.state == State::Waiting && self.follower.is_open() && self.missed < BETWEEN
+        self.state == FollowState::Waiting && self.follower.is_open() && self.missed < BETWEEN
     }
 }
 
-impl Followed for One {
-    fn look(&mut self, _: &Woken, now: Moment, give: &mut dyn FnMut(Event)) -> Look {
+impl Followed for NamedFile {
+    fn look(&mut self, _: &WakeUp, now: Moment, give: &mut dyn FnMut(SourceEvent)) -> LookResult {
         let held = self.follower.held();
         let format = self.format;
         let mut read = false;
@@ -45,21 +45,21 @@ impl Followed for One {
             read = true;
             give(format::event(line, format));
         });
-        self.missed = if state == State::Waiting {
+        self.missed = if state == FollowState::Waiting {
             self.missed.saturating_add(1)
         } else {
             0
         };
         self.state = state;
-        Look {
+        LookResult {
             more,
             read,
             changed: held != self.follower.held(),
         }
     }
 
-    fn places(&self) -> Vec<Place> {
-        places(self.follower.path(), false)
+    fn watched(&self) -> Vec<WatchedFolder> {
+        watched(self.follower.path(), false)
     }
 
     fn tails(&mut self) -> Box<dyn Iterator<Item = &mut Tail> + '_> {
@@ -70,25 +70,25 @@ impl Followed for One {
         self.is_between() || self.follower.is_pending()
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> FileReport {
         let (state, error) = match &self.state {
-            State::Following => ("following", None),
-            State::Waiting if self.is_between() => ("following", None),
-            State::Waiting => ("waiting for the file", None),
-            State::NotAFile => ("not a regular file", None),
-            State::Failed(error) => {
+            FollowState::Following => ("following", None),
+            FollowState::Waiting if self.is_between() => ("following", None),
+            FollowState::Waiting => ("waiting for the file", None),
+            FollowState::NotAFile => ("not a regular file", None),
+            FollowState::Failed(error) => {
                 let path = self.follower.path().display();
                 ("error", Some(format!("{path}: {error}")))
             }
         };
-        Report {
+        FileReport {
             state,
             error,
             files: None,
         }
     }
 
-    fn finish(&mut self, give: &mut dyn FnMut(Event)) {
+    fn finish(&mut self, give: &mut dyn FnMut(SourceEvent)) {
         let format = self.format;
         self.follower
             .finish(&mut |line| give(format::event(line, format)));

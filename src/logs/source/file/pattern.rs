@@ -9,30 +9,30 @@ use std::path::{Path, PathBuf};
 
 use glob::Pattern;
 
-use super::places::{Name, Place, places};
+use super::watched::{WatchedFolder, WatchedName, watched};
 
 /// The parts of the pattern's path.
 #[derive(Debug)]
 pub(super) struct FilePattern {
     /// As far as nothing is left open.
     base: PathBuf,
-    parts: Vec<Part>,
+    parts: Vec<PatternPart>,
 }
 
 #[derive(Debug)]
-enum Part {
-    Named(Name),
+enum PatternPart {
+    Named(WatchedName),
     /// `**`
     AnyDepth,
 }
 
 /// What a pattern fits.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct PatternMatches {
     /// Regular files.
     pub(super) files: Vec<(PathBuf, Metadata)>,
     /// What decides that.
-    pub(super) places: Vec<Place>,
+    pub(super) watched: Vec<WatchedFolder>,
     /// The first thing that went wrong.
     pub(super) trouble: Option<String>,
     /// How many entries were looked at.
@@ -49,34 +49,34 @@ impl FilePattern {
             if parts.is_empty() && !is_open {
                 base.push(part);
             } else if part == "**" {
-                parts.push(Part::AnyDepth);
+                parts.push(PatternPart::AnyDepth);
             } else {
-                parts.push(Part::Named(match Pattern::new(part) {
-                    Ok(like) if is_open => Name::Like(like),
-                    _ => Name::Exactly(part.into()),
+                parts.push(PatternPart::Named(match Pattern::new(part) {
+                    Ok(like) if is_open => WatchedName::Like(like),
+                    _ => WatchedName::Exactly(part.into()),
                 }));
             }
         }
         // `**` alone means folders.
-        if matches!(parts.last(), Some(Part::AnyDepth)) {
-            parts.push(Part::Named(Name::Any));
+        if matches!(parts.last(), Some(PatternPart::AnyDepth)) {
+            parts.push(PatternPart::Named(WatchedName::Any));
         }
         Self { base, parts }
     }
 
     /// Looks at the folders.
-    pub(super) fn find(&self) -> Found {
-        let mut found = Found {
-            places: places(&self.base, true),
-            ..Found::default()
+    pub(super) fn find(&self) -> PatternMatches {
+        let mut found = PatternMatches {
+            watched: watched(&self.base, true),
+            ..PatternMatches::default()
         };
         found.walk(&self.base, &self.parts, 0);
         found
     }
 }
 
-impl Found {
-    fn walk(&mut self, folder: &Path, parts: &[Part], depth: usize) {
+impl PatternMatches {
+    fn walk(&mut self, folder: &Path, parts: &[PatternPart], depth: usize) {
         let Some((part, rest)) = parts.split_first() else {
             return;
         };
@@ -88,24 +88,24 @@ impl Found {
             _ => return,
         }
         let name = match part {
-            Part::Named(name) => name,
-            Part::AnyDepth => {
+            PatternPart::Named(name) => name,
+            PatternPart::AnyDepth => {
                 self.walk(folder, rest, depth);
-                &Name::Any
+                &WatchedName::Any
             }
         };
-        let is_any_depth = matches!(part, Part::AnyDepth);
+        let is_any_depth = matches!(part, PatternPart::AnyDepth);
         if is_any_depth && depth == MAX_DEPTH {
             return;
         }
-        if self.places.len() >= MAX_FOLDERS {
+        if self.watched.len() >= MAX_FOLDERS {
             return self.fail(format!("the pattern fits more than {MAX_FOLDERS} folders"));
         }
-        self.places.push(Place {
+        self.watched.push(WatchedFolder {
             folder: folder.to_owned(),
             name: Some(name.clone()),
         });
-        if let Name::Exactly(name) = name {
+        if let WatchedName::Exactly(name) = name {
             return self.take(&folder.join(name), rest, depth);
         }
         let entries = match std::fs::read_dir(folder) {
@@ -133,13 +133,13 @@ impl Found {
     }
 
     /// A path that fits so far: a file, or a folder in which the rest of the pattern is looked for.
-    fn take(&mut self, path: &Path, rest: &[Part], depth: usize) {
+    fn take(&mut self, path: &Path, rest: &[PatternPart], depth: usize) {
         let is_packed = |extension| PACKED.iter().any(|packed| extension == *packed);
         if rest.is_empty() && path.extension().is_some_and(is_packed) {
             return;
         }
-        if path.is_symlink() && self.places.len() < MAX_FOLDERS {
-            self.places.extend(places(path, !rest.is_empty()));
+        if path.is_symlink() && self.watched.len() < MAX_FOLDERS {
+            self.watched.extend(watched(path, !rest.is_empty()));
         }
         match std::fs::metadata(path) {
             Ok(found) if found.is_dir() => self.walk(path, rest, depth),

@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use super::super::line::{Line, Splitter};
+use super::super::line::{Splitter, TextLine};
 use crate::clock::Moment;
 
 /// What tells one file from another, whatever they are called. It holds for as long as the file is open, or known to be
 /// there: the number of a file that is gone is given to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Identity {
+pub(super) struct FileIdentity {
     device: u64,
     inode: u64,
 }
 
-impl Identity {
+impl FileIdentity {
     pub(super) fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -31,14 +31,14 @@ impl Identity {
 
 /// Why a file cannot be followed just now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum CannotFollow {
     Missing,
     /// A folder, a FIFO or a device: reading it could hang, or never end.
     NotAFile,
     Failed(String),
 }
 
-impl From<&io::Error> for Refused {
+impl From<&io::Error> for CannotFollow {
     fn from(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
@@ -57,7 +57,7 @@ pub(super) enum Start {
 
 /// How much came out of one turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Amount {
+pub(super) enum ReadAmount {
     Nothing,
     Some,
     /// As much as one turn allows; there is more.
@@ -69,7 +69,7 @@ pub(super) struct Tail {
     file: File,
     /// What it was called when it was opened.
     path: PathBuf,
-    identity: Identity,
+    identity: FileIdentity,
     /// How far it has been read, in bytes.
     position: u64,
     /// Its first bytes, of those that have been read. If they change, it is another log in the same file.
@@ -87,17 +87,19 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Opens a regular file, and nothing else.
-    pub(super) fn open(path: &Path, start: Start, now: Moment) -> Result<Self, Refused> {
+    pub(super) fn open(path: &Path, start: Start, now: Moment) -> Result<Self, CannotFollow> {
         // Looked at before it is opened: opening a FIFO would make its writer believe in a reader, and a device may do
         // anything. Looked at again afterwards, in case it was changed between the two.
-        check(&std::fs::metadata(path).map_err(|error| Refused::from(&error))?)?;
+        check(&std::fs::metadata(path).map_err(|error| CannotFollow::from(&error))?)?;
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(flags.bits().cast_signed())
             .open(path)
-            .map_err(|error| Refused::from(&error))?;
-        let metadata = file.metadata().map_err(|error| Refused::from(&error))?;
+            .map_err(|error| CannotFollow::from(&error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| CannotFollow::from(&error))?;
         check(&metadata)?;
         let position = match start {
             Start::At(position) => position.min(metadata.len()),
@@ -110,7 +112,7 @@ impl Tail {
         Ok(Self {
             file,
             path: path.to_owned(),
-            identity: Identity::of(&metadata),
+            identity: FileIdentity::of(&metadata),
             position,
             head,
             before,
@@ -121,7 +123,7 @@ impl Tail {
         })
     }
 
-    pub(super) fn identity(&self) -> Identity {
+    pub(super) fn identity(&self) -> FileIdentity {
         self.identity
     }
 
@@ -166,7 +168,7 @@ impl Tail {
     }
 
     /// Gives the unfinished line, if there is one, as it is.
-    pub(super) fn finish(&mut self, give: &mut dyn FnMut(Line)) {
+    pub(super) fn finish(&mut self, give: &mut dyn FnMut(TextLine)) {
         self.splitter.finish(give);
     }
 
@@ -175,8 +177,8 @@ impl Tail {
         &mut self,
         buffer: &mut [u8],
         now: Moment,
-        give: &mut dyn FnMut(Line),
-    ) -> io::Result<Amount> {
+        give: &mut dyn FnMut(TextLine),
+    ) -> io::Result<ReadAmount> {
         let size = self.file.metadata()?.len();
         if size < self.position || !self.is_as_before()? {
             self.splitter.finish(&mut *give);
@@ -187,7 +189,7 @@ impl Tail {
         let mut taken = 0;
         while self.position < size {
             if taken >= BYTES_A_TURN {
-                return Ok(Amount::Budget);
+                return Ok(ReadAmount::Budget);
             }
             let read = match self.file.read_at(buffer, self.position) {
                 Ok(0) => break,
@@ -210,12 +212,12 @@ impl Tail {
             self.grew = now;
         }
         if taken > 0 {
-            return Ok(Amount::Some);
+            return Ok(ReadAmount::Some);
         }
         if now.saturating_since(self.grew) >= PARTIAL_PATIENCE {
             self.splitter.finish(give);
         }
-        Ok(Amount::Nothing)
+        Ok(ReadAmount::Nothing)
     }
 
     /// A file that was truncated may have grown past where it was read to before anybody looked.
@@ -241,11 +243,11 @@ impl AsFd for Tail {
     }
 }
 
-fn check(metadata: &Metadata) -> Result<(), Refused> {
+fn check(metadata: &Metadata) -> Result<(), CannotFollow> {
     if metadata.is_file() {
         Ok(())
     } else {
-        Err(Refused::NotAFile)
+        Err(CannotFollow::NotAFile)
     }
 }
 

@@ -219,8 +219,8 @@ fn a_permission_that_comes_later_is_noticed() {
 
 #[test]
 fn where_inotify_is_not_there_the_file_is_polled() {
-    let mut bench = Bench::new(Means::PollingAlone, |folder| {
-        Box::new(One::new(folder.join("app.log"), LineFormat::Raw))
+    let mut bench = Bench::new(WatchMethod::PollingAlone, |folder| {
+        Box::new(NamedFile::new(folder.join("app.log"), LineFormat::Raw))
     });
     bench.append("app.log", "old\n");
     assert_eq!(bench.turn().at_most, Some(POLL));
@@ -242,7 +242,7 @@ fn where_inotify_fails_the_file_is_polled_and_the_reason_told() {
     bench.settle();
     bench.source.watcher.break_inotify();
     bench.append("app.log", "new\n");
-    bench.source.woken = Woken::everything();
+    bench.source.woken = WakeUp::everything();
     assert_eq!(bench.turn().at_most, Some(POLL));
     let state = bench.state();
     assert_eq!(state.state, "following, by polling");
@@ -255,8 +255,8 @@ fn a_file_system_that_does_not_report_is_polled() {
     if fs::metadata("/proc/self/status").is_err() {
         return; // Not here.
     }
-    let mut bench = Bench::new(Means::Inotify, |_| {
-        Box::new(One::new("/proc/self/status".into(), LineFormat::Raw))
+    let mut bench = Bench::new(WatchMethod::Inotify, |_| {
+        Box::new(NamedFile::new("/proc/self/status".into(), LineFormat::Raw))
     });
     bench.turn();
     assert_eq!(bench.turn().at_most, Some(POLL));
@@ -288,20 +288,25 @@ fn after_an_overflow_of_the_queue_everything_is_looked_at() {
 }
 
 /// Something is written just between a look and the watch that follows it.
-struct Between(One, PathBuf);
+struct Between(NamedFile, PathBuf);
 
 impl Followed for Between {
-    fn look(&mut self, woken: &Woken, now: Moment, give: &mut dyn FnMut(Event)) -> Look {
+    fn look(
+        &mut self,
+        woken: &WakeUp,
+        now: Moment,
+        give: &mut dyn FnMut(SourceEvent),
+    ) -> LookResult {
         self.0.look(woken, now, give)
     }
 
-    fn places(&self) -> Vec<Place> {
+    fn watched(&self) -> Vec<WatchedFolder> {
         if let Ok(text) = fs::read_to_string(&self.1)
             && !text.contains("between")
         {
             fs::write(&self.1, text + "between\n").unwrap();
         }
-        self.0.places()
+        self.0.watched()
     }
 
     fn tails(&mut self) -> Box<dyn Iterator<Item = &mut Tail> + '_> {
@@ -312,21 +317,21 @@ impl Followed for Between {
         self.0.is_pending()
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> FileReport {
         self.0.report()
     }
 
-    fn finish(&mut self, give: &mut dyn FnMut(Event)) {
+    fn finish(&mut self, give: &mut dyn FnMut(SourceEvent)) {
         self.0.finish(give);
     }
 }
 
 #[test]
 fn what_is_written_between_the_look_and_the_watch_is_not_lost() {
-    let mut bench = Bench::new(Means::Inotify, |folder| {
+    let mut bench = Bench::new(WatchMethod::Inotify, |folder| {
         let path = folder.join("app.log");
         fs::write(&path, "old\n").unwrap();
-        Box::new(Between(One::new(path.clone(), LineFormat::Raw), path))
+        Box::new(Between(NamedFile::new(path.clone(), LineFormat::Raw), path))
     });
     bench.settle();
     assert_eq!(bench.lines(), ["between"]);

@@ -14,13 +14,13 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{StatFs, fstatfs, statfs};
 use rustix::io::Errno;
 
-use super::super::Stop;
-use super::places::{Name, Place};
-use super::tail::{Identity, Tail};
+use super::super::StopSignal;
+use super::tail::{FileIdentity, Tail};
+use super::watched::{WatchedFolder, WatchedName};
 
 /// How files are watched; a test may ask for less than there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Means {
+pub(super) enum WatchMethod {
     Inotify,
     #[cfg_attr(not(test), allow(dead_code))]
     PollingAlone,
@@ -28,7 +28,7 @@ pub(super) enum Means {
 
 /// What has happened.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Woken {
+pub(super) struct WakeUp {
     /// The watches of the files that were written to.
     pub(super) written: HashSet<i32>,
     /// Names may mean other files now, or anything may have happened: all is to be looked at, and watched anew.
@@ -40,15 +40,15 @@ pub(super) struct Watcher {
     inotify: Option<OwnedFd>,
     /// Readable, in its way, whenever something is mounted or unmounted: inotify does not tell of that.
     mounts: Option<File>,
-    held: HashMap<i32, Held>,
-    blind: Option<Blind>,
+    held: HashMap<i32, HeldWatch>,
+    blind: Option<WatchProblem>,
     /// Whether a folder vanished while it was to be watched.
     unsettled: bool,
 }
 
 /// Why inotify does not do here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Blind {
+pub(super) enum WatchProblem {
     /// The file system's changes come from elsewhere: nothing is wrong.
     FileSystem,
     /// It should, and does not.
@@ -56,12 +56,12 @@ pub(super) enum Blind {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Held {
+struct HeldWatch {
     flags: WatchFlags,
-    names: Vec<Name>,
+    names: Vec<WatchedName>,
 }
 
-impl Woken {
+impl WakeUp {
     /// As it is at the start, when nothing has been seen yet.
     pub(super) fn everything() -> Self {
         Self {
@@ -72,13 +72,15 @@ impl Woken {
 }
 
 impl Watcher {
-    pub(super) fn new(means: Means) -> Self {
+    pub(super) fn new(means: WatchMethod) -> Self {
         let (inotify, blind) = match means {
-            Means::PollingAlone => (None, Some(Blind::FileSystem)),
-            Means::Inotify => match inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK) {
-                Ok(inotify) => (Some(inotify), None),
-                Err(error) => (None, Some(failed(error))),
-            },
+            WatchMethod::PollingAlone => (None, Some(WatchProblem::FileSystem)),
+            WatchMethod::Inotify => {
+                match inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK) {
+                    Ok(inotify) => (Some(inotify), None),
+                    Err(error) => (None, Some(failed(error))),
+                }
+            }
         };
         Self {
             mounts: File::open("/proc/self/mountinfo").ok(),
@@ -98,7 +100,7 @@ impl Watcher {
     }
 
     /// Why the files are polled, if they are.
-    pub(super) fn blind(&self) -> Option<&Blind> {
+    pub(super) fn blind(&self) -> Option<&WatchProblem> {
         self.blind.as_ref()
     }
 
@@ -110,26 +112,26 @@ impl Watcher {
         self.mounts.is_none().then_some(SLOW_LOOK)
     }
 
-    /// Watches these places and open files, and nothing else any more. True if something is watched that was not
+    /// Watches these folders and open files, and nothing else any more. True if something is watched that was not
     /// before: then it must be looked at once more, since what happened up to now was not reported.
     pub(super) fn watch<'a>(
         &mut self,
-        places: Vec<Place>,
+        folders: Vec<WatchedFolder>,
         tails: impl Iterator<Item = &'a mut Tail>,
     ) -> bool {
         let Some(inotify) = &self.inotify else {
             return false;
         };
-        let mut wanted = Wanted::default();
+        let mut wanted = WantedWatches::default();
         let mut blind = None;
         let mut hidden = None;
         self.unsettled = false;
-        for Place { folder, name } in places {
+        for WatchedFolder { folder, name } in folders {
             let flags = if name.is_some() { FOLDER } else { PASSED };
             match inotify::add_watch(inotify, &folder, flags | WatchFlags::MASK_ADD) {
                 Ok(watch) => {
                     if name.is_some() && statfs(&folder).is_ok_and(|found| is_silent(&found)) {
-                        blind = Some(Blind::FileSystem);
+                        blind = Some(WatchProblem::FileSystem);
                     }
                     wanted.add(watch, flags, name);
                 }
@@ -140,7 +142,7 @@ impl Watcher {
                         && let Ok(watch) =
                             inotify::add_watch(inotify, parent, FOLDER | WatchFlags::MASK_ADD)
                     {
-                        wanted.add(watch, FOLDER, Some(Name::Exactly(own.to_owned())));
+                        wanted.add(watch, FOLDER, Some(WatchedName::Exactly(own.to_owned())));
                         if name.is_some() {
                             hidden = Some(failed(Errno::ACCESS));
                         }
@@ -160,7 +162,7 @@ impl Watcher {
                     tail.watch = Some(watch);
                     wanted.add(watch, FILE, None);
                     if fstatfs(&*tail).is_ok_and(|found| is_silent(&found)) {
-                        blind = Some(Blind::FileSystem);
+                        blind = Some(WatchProblem::FileSystem);
                     }
                 }
                 Err(error) => {
@@ -189,7 +191,7 @@ impl Watcher {
     }
 
     /// Sleeps until something happens, this long at most, or until it is time to stop.
-    pub(super) fn wait(&mut self, stop: &Stop, timeout: Option<Duration>) -> Woken {
+    pub(super) fn wait(&mut self, stop: &StopSignal, timeout: Option<Duration>) -> WakeUp {
         let event = stop.event.as_fd();
         let mut fds = vec![PollFd::from_borrowed_fd(event, PollFlags::IN)];
         if let Some(inotify) = &self.inotify {
@@ -209,8 +211,8 @@ impl Watcher {
     }
 
     /// Takes what inotify has, a bounded amount of it.
-    fn read(&mut self) -> Woken {
-        let mut woken = Woken::default();
+    fn read(&mut self) -> WakeUp {
+        let mut woken = WakeUp::default();
         let Some(inotify) = &self.inotify else {
             return woken;
         };
@@ -259,7 +261,7 @@ fn add_file(inotify: &OwnedFd, tail: &Tail) -> Result<i32, Errno> {
     }
     let watch = inotify::add_watch(inotify, tail.path(), flags)?;
     match std::fs::metadata(tail.path()) {
-        Ok(found) if Identity::of(&found) == tail.identity() => Ok(watch),
+        Ok(found) if FileIdentity::of(&found) == tail.identity() => Ok(watch),
         _ => {
             let _ = inotify::remove_watch(inotify, watch);
             Err(Errno::NOENT)
@@ -269,11 +271,11 @@ fn add_file(inotify: &OwnedFd, tail: &Tail) -> Result<i32, Errno> {
 
 /// What is to be watched. One watch may serve several wishes.
 #[derive(Default)]
-struct Wanted(HashMap<i32, Held>);
+struct WantedWatches(HashMap<i32, HeldWatch>);
 
-impl Wanted {
-    fn add(&mut self, watch: i32, flags: WatchFlags, name: Option<Name>) {
-        let held = self.0.entry(watch).or_insert(Held {
+impl WantedWatches {
+    fn add(&mut self, watch: i32, flags: WatchFlags, name: Option<WatchedName>) {
+        let held = self.0.entry(watch).or_insert(HeldWatch {
             flags,
             names: Vec::new(),
         });
@@ -286,13 +288,13 @@ impl Wanted {
     }
 }
 
-fn failed(error: Errno) -> Blind {
+fn failed(error: Errno) -> WatchProblem {
     let limit = match error {
         Errno::NOSPC => " (fs.inotify.max_user_watches)",
         Errno::MFILE => " (fs.inotify.max_user_instances)",
         _ => "",
     };
-    Blind::Failed(format!("inotify: {error}{limit}"))
+    WatchProblem::Failed(format!("inotify: {error}{limit}"))
 }
 
 /// Whether changes to this file system's files may come from where the kernel does not see them: from another machine, from a

@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Event, believable};
+use super::{SourceEvent, believable};
 use crate::clock::Timestamp;
 use crate::logs::Level;
 
 /// The event, or nothing if the line is no JSON object. It has no message if the object has none.
 ///
 /// A member is taken out of the fields only if it could be used: a `level` that says nothing stays.
-pub(super) fn event(text: &str) -> Option<Event> {
+pub(super) fn event(text: &str) -> Option<SourceEvent> {
     let text = text.trim_ascii();
     // Spares a cut or unfinished object, of whatever length, the way to its missing end.
     if !text.starts_with('{') || !text.ends_with('}') {
@@ -20,7 +20,7 @@ pub(super) fn event(text: &str) -> Option<Event> {
     }
     // serde_json goes 128 levels deep and no further.
     let mut fields: Map<String, Value> = serde_json::from_str(text).ok()?;
-    Some(Event {
+    Some(SourceEvent {
         level: take(&mut fields, &LEVEL, |value| level(value)),
         timestamp: take(&mut fields, &TIME, |value| timestamp(value)),
         message: take(&mut fields, &MESSAGE, message).unwrap_or_default(),

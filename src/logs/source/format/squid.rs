@@ -7,11 +7,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Event, believable, digits};
+use super::{SourceEvent, believable, digits};
 use crate::logs::Level;
 
 /// The event, or nothing if the line is not of that form. The message is the line as it stands.
-pub(super) fn event(text: &str) -> Option<Event> {
+pub(super) fn event(text: &str) -> Option<SourceEvent> {
     let mut words = text.split_ascii_whitespace();
     let (seconds, millis) = words.next()?.split_once('.')?;
     if millis.len() != 3 {
@@ -42,7 +42,7 @@ pub(super) fn event(text: &str) -> Option<Event> {
     fields.insert("destination".into(), destination.into());
     fields.insert("status".into(), status.into());
     fields.insert("bytes".into(), Value::from(bytes));
-    Some(Event {
+    Some(SourceEvent {
         message: text.to_owned(),
         level: Some(level(result, status)),
         timestamp: believable(i128::from(at)),

@@ -3,8 +3,8 @@ use std::time::Instant;
 use super::super::STACK;
 use super::*;
 
-fn line(text: &str) -> Line {
-    Line {
+fn line(text: &str) -> TextLine {
+    TextLine {
         text: text.into(),
         cut_from: None,
     }
@@ -28,7 +28,7 @@ fn auto_takes_each_line_for_what_it_is() {
 #[test]
 fn a_cut_line_is_raw_and_marked_in_every_format() {
     for format in [LineFormat::Auto, LineFormat::Json, LineFormat::Squid] {
-        let cut = Line {
+        let cut = TextLine {
             text: r#"{"msg":"x"}"#.into(),
             cut_from: Some(70_000),
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::{Event, priority};
+use super::super::{SourceEvent, priority};
 use crate::clock::Timestamp;
 
 /// What is asked of journalctl; it adds the cursor, the times and the boot.
@@ -25,7 +25,7 @@ pub(super) const FIELDS: [&str; 9] = [
 ];
 
 /// How far the journal has been read.
-pub(super) struct Journal {
+pub(super) struct JournalReader {
     cursor: Option<String>,
     /// Our own process and boot, by which our own lines are told: they are on the stream already.
     own: (String, String),
@@ -37,7 +37,7 @@ pub(super) struct Journal {
     length: usize,
 }
 
-impl Journal {
+impl JournalReader {
     pub(super) fn new() -> Self {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let boot = boot.trim().replace('-', "");
@@ -66,7 +66,7 @@ impl Journal {
     }
 
     /// Takes the next bytes and gives every event they complete.
-    pub(super) fn feed(&mut self, bytes: &[u8], mut give: impl FnMut(Event)) {
+    pub(super) fn feed(&mut self, bytes: &[u8], mut give: impl FnMut(SourceEvent)) {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
             self.take(&rest[..end]);
@@ -99,7 +99,7 @@ impl Journal {
         }
     }
 
-    fn line(&mut self) -> Option<Event> {
+    fn line(&mut self) -> Option<SourceEvent> {
         if self.length > self.head.len() {
             return self.cut_line();
         }
@@ -111,15 +111,15 @@ impl Journal {
                 let message = fields.get("MESSAGE").map(text).unwrap_or_default();
                 self.event(|name| fields.get(name).map(text), message)
             }
-            _ => Some(Event {
+            _ => Some(SourceEvent {
                 message: String::from_utf8_lossy(&self.head).into_owned(),
-                ..Event::default()
+                ..SourceEvent::default()
             }),
         }
     }
 
     /// Makes what can be made of a line that was too long.
-    fn cut_line(&mut self) -> Option<Event> {
+    fn cut_line(&mut self) -> Option<SourceEvent> {
         let (head, tail) = (
             std::mem::take(&mut self.head),
             std::mem::take(&mut self.tail),
@@ -136,7 +136,7 @@ impl Journal {
         &mut self,
         get: impl Fn(&str) -> Option<String>,
         mut message: String,
-    ) -> Option<Event> {
+    ) -> Option<SourceEvent> {
         if let Some(cursor) = get("__CURSOR") {
             self.cursor = Some(cursor);
         }
@@ -145,7 +145,7 @@ impl Journal {
             return None;
         }
         message.truncate(message.trim_end_matches('\n').len());
-        let mut event = Event {
+        let mut event = SourceEvent {
             message,
             level: get("PRIORITY")
                 .and_then(|level| level.parse().ok())
@@ -153,7 +153,7 @@ impl Journal {
             timestamp: get("__REALTIME_TIMESTAMP")
                 .and_then(|micros| micros.parse().ok())
                 .map(|micros| Timestamp::default() + Duration::from_micros(micros)),
-            ..Event::default()
+            ..SourceEvent::default()
         };
         // What systemd itself says is about a unit, which it names; it runs in none worth a word.
         let systemd = pid.as_deref() == Some("1");

@@ -9,7 +9,7 @@ use super::*;
 
 struct Rig {
     folder: tempfile::TempDir,
-    context: Arc<Context>,
+    context: Arc<SourceContext>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -21,7 +21,7 @@ impl Rig {
         let here = folder.path().display();
         fs::write(&place, format!("#!/bin/sh\nhere={here}\n{script}\n")).unwrap();
         fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
-        let context = Arc::new(Context::rigged("journald"));
+        let context = Arc::new(SourceContext::rigged("journald"));
         let running = context.clone();
         let source = Box::new(JournaldSource {
             places: vec![folder.path().join("nowhere"), place],
@@ -221,7 +221,7 @@ fn a_missing_journalctl_is_an_error_that_says_so() {
 
 #[test]
 fn a_child_that_keeps_dying_is_started_less_and_less_often_until_one_runs() {
-    let mut backoff = Backoff::new(FIRST_PAUSE);
+    let mut backoff = RestartBackoff::new(FIRST_PAUSE);
     let pauses: Vec<_> = (0..9)
         .map(|_| backoff.after(Duration::ZERO).as_millis())
         .collect();

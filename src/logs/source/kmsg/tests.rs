@@ -10,18 +10,18 @@ use crate::logs::Level;
 
 /// What one read of the device does.
 enum Step {
-    Record(&'static [u8]),
+    KmsgRecord(&'static [u8]),
     Error(Errno),
     /// Nothing to read until this much time has passed.
     Wait(Duration),
 }
-use Step::{Error, Record as Has, Wait};
+use Step::{Error, KmsgRecord as Has, Wait};
 
 /// When the tests begin: an hour after the kernel did.
 const WALL: Timestamp = Timestamp::from_secs(1_800_000_000);
 const MONOTONIC: Duration = Duration::from_secs(3600);
 
-fn read_on(reader: &mut Reader, steps: Vec<Step>) -> (Vec<Event>, Result<(), Errno>) {
+fn read_on(reader: &mut KmsgReader, steps: Vec<Step>) -> (Vec<SourceEvent>, Result<(), Errno>) {
     let steps = RefCell::new(VecDeque::from(steps));
     let passed = RefCell::new(Duration::ZERO);
     let mut events = Vec::new();
@@ -48,7 +48,7 @@ fn read_on(reader: &mut Reader, steps: Vec<Step>) -> (Vec<Event>, Result<(), Err
             }
             false
         },
-        || Now {
+        || KmsgTime {
             wall: WALL + *passed.borrow(),
             monotonic: MONOTONIC + *passed.borrow(),
         },
@@ -57,13 +57,13 @@ fn read_on(reader: &mut Reader, steps: Vec<Step>) -> (Vec<Event>, Result<(), Err
     (events, ended)
 }
 
-fn read(steps: Vec<Step>) -> Vec<Event> {
-    let (events, ended) = read_on(&mut Reader::default(), steps);
+fn read(steps: Vec<Step>) -> Vec<SourceEvent> {
+    let (events, ended) = read_on(&mut KmsgReader::default(), steps);
     assert_eq!(ended, Ok(()));
     events
 }
 
-fn messages(events: &[Event]) -> Vec<&str> {
+fn messages(events: &[SourceEvent]) -> Vec<&str> {
     events.iter().map(|event| event.message.as_str()).collect()
 }
 
@@ -159,7 +159,7 @@ fn overwritten_records_are_counted_once_and_reading_goes_on() {
 
 #[test]
 fn a_device_that_is_opened_again_gives_nothing_twice() {
-    let mut reader = Reader::default();
+    let mut reader = KmsgReader::default();
     let broken = vec![
         Has(b"6,4,0,-;one\n"),
         Has(b"6,5,0,-;two\n"),
@@ -185,9 +185,9 @@ fn what_is_no_record_is_shown_as_it_is_and_a_device_that_ends_is_an_error() {
         b";",
         b"\xff\xfe,,,;",
     ] {
-        let mut reader = Reader::default();
+        let mut reader = KmsgReader::default();
         let mut events = Vec::new();
-        let now = Now {
+        let now = KmsgTime {
             wall: WALL,
             monotonic: MONOTONIC,
         };
@@ -196,12 +196,12 @@ fn what_is_no_record_is_shown_as_it_is_and_a_device_that_ends_is_an_error() {
         assert_eq!(messages(&events), [text]);
         assert_eq!(events[0].level, None);
     }
-    let (_, ended) = read_on(&mut Reader::default(), vec![Has(b"")]);
+    let (_, ended) = read_on(&mut KmsgReader::default(), vec![Has(b"")]);
     assert_eq!(ended, Err(Errno::NODATA));
 }
 
 fn run_until(path: PathBuf, state: &str) -> super::super::SourceState {
-    let context = Context::rigged("kmsg");
+    let context = SourceContext::rigged("kmsg");
     let (stop, shared) = (context.stop.clone(), context.shared.clone());
     let thread = std::thread::spawn(move || Box::new(KmsgSource { path }).run(&context));
     while shared.state().state != state {

@@ -1,6 +1,6 @@
 use super::*;
 
-fn lines(pieces: &[&[u8]]) -> Vec<Line> {
+fn lines(pieces: &[&[u8]]) -> Vec<TextLine> {
     let mut splitter = Splitter::default();
     let mut lines = Vec::new();
     for piece in pieces {

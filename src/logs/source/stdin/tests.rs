@@ -1,18 +1,18 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::super::{Shared, Stop};
+use super::super::{SourceShared, StopSignal};
 use super::*;
 use crate::clock::{Clock, FakeTimeSource, Timestamp};
 use crate::logs::{Filter, Ring};
 
-fn context() -> Context {
+fn context() -> SourceContext {
     let time = Arc::new(FakeTimeSource::new(Timestamp::default()));
-    Context {
-        shared: Arc::new(Shared::new("stdin", "stdin", "stdin".to_owned())),
+    SourceContext {
+        shared: Arc::new(SourceShared::new("stdin", "stdin", "stdin".to_owned())),
         ring: Arc::new(Ring::new(1 << 20, "b".into())),
         clock: Arc::new(Clock::new(time, None)),
-        stop: Arc::new(Stop::new().unwrap()),
+        stop: Arc::new(StopSignal::new().unwrap()),
     }
 }
 

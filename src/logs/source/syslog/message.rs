@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use time::{Date, Month, OffsetDateTime};
 
-use super::super::{Event, priority};
+use super::super::{SourceEvent, priority};
 use crate::clock::Timestamp;
 
 /// What the message itself does not say.
@@ -27,11 +27,11 @@ pub(super) struct Reception<'a> {
 }
 
 /// Reads one datagram.
-pub(super) fn parse(datagram: &[u8], reception: &Reception<'_>) -> Event {
+pub(super) fn parse(datagram: &[u8], reception: &Reception<'_>) -> SourceEvent {
     let text = String::from_utf8_lossy(datagram);
     // Senders end it as a line, or as C ends a string.
     let text = text.trim_end_matches(['\n', '\r', '\0']);
-    let mut event = Event::default();
+    let mut event = SourceEvent::default();
     let Some((number, rest)) = prefix(text) else {
         text.clone_into(&mut event.message);
         return event;
@@ -58,7 +58,7 @@ fn prefix(text: &str) -> Option<(u64, &str)> {
 }
 
 /// Section 6 of RFC 5424, behind the version. `None`, and nothing changed, if it is not that.
-fn rfc5424(text: &str, reception: &Reception<'_>, event: &mut Event) -> Option<()> {
+fn rfc5424(text: &str, reception: &Reception<'_>, event: &mut SourceEvent) -> Option<()> {
     let mut parts = text.splitn(6, ' ');
     let mut part = || parts.next();
     let time = part()?;
@@ -151,7 +151,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 
 /// Section 4 of RFC 3164, and what is made of it: a time of either kind or none, a host only from the network or where a
 /// tag follows, a tag or none.
-fn rfc3164(text: &str, reception: &Reception<'_>, event: &mut Event) {
+fn rfc3164(text: &str, reception: &Reception<'_>, event: &mut SourceEvent) {
     let mut rest = text;
     if let Some((timestamp, after)) = timestamp(text, reception) {
         event.timestamp = Some(timestamp);

@@ -19,7 +19,7 @@ fn wait_for(condition: impl Fn() -> bool) {
 
 /// Runs an inbox while `send` sends to it, until it has so many entries.
 fn received(mut inbox: Inbox, count: u64, send: impl FnOnce()) -> Vec<Value> {
-    let context = Arc::new(Context::rigged("syslog"));
+    let context = Arc::new(SourceContext::rigged("syslog"));
     let receiver = context.clone();
     let thread = thread::spawn(move || inbox.receive(&receiver));
     send();
@@ -180,7 +180,7 @@ fn a_socket_that_was_cleared_away_is_noticed() {
 #[test]
 fn a_port_that_is_taken_is_an_error_that_names_it_and_does_not_hold_up_a_stop() {
     let (_inbox, address) = udp_inbox();
-    let context = Arc::new(Context::rigged("syslog"));
+    let context = Arc::new(SourceContext::rigged("syslog"));
     let running = context.clone();
     let at = SyslogAddress::Udp(address);
     let thread = thread::spawn(move || Box::new(SyslogSource { at }).run(&running));

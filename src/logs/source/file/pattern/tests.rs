@@ -65,11 +65,11 @@ fn links_are_followed_but_not_in_circles() {
     assert_eq!(found(folder, "*.log"), ["link.log"]);
     assert_eq!(found(folder, "**/a.log"), ["real/a.log"]);
     let found = FilePattern::new(&format!("{}/*.log", folder.display())).find();
-    let target = Place {
+    let target = WatchedFolder {
         folder: folder.canonicalize().unwrap().join("real"),
-        name: Some(Name::Exactly("a.log".into())),
+        name: Some(WatchedName::Exactly("a.log".into())),
     };
-    assert!(found.places.contains(&target), "{:?}", found.places);
+    assert!(found.watched.contains(&target), "{:?}", found.watched);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_walk_has_an_end_and_says_so() {
         fs::create_dir(tree.path().join(n.to_string())).unwrap();
     }
     let found = FilePattern::new(&format!("{}/**/x", tree.path().display())).find();
-    assert!(found.places.len() <= MAX_FOLDERS);
+    assert!(found.watched.len() <= MAX_FOLDERS);
     assert!(found.trouble.unwrap().contains("128 folders"));
     let deep = "d/".repeat(20);
     fs::create_dir_all(tree.path().join("0").join(&deep)).unwrap();

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-fn read(text: &str) -> Event {
+fn read(text: &str) -> SourceEvent {
     event(text).unwrap_or_else(|| panic!("no object: {text}"))
 }
 

@@ -7,17 +7,17 @@ use super::*;
 use crate::logs::Level;
 use crate::logs::entry::MAX_MESSAGE_BYTES;
 
-fn journal() -> Journal {
-    Journal::of("77".to_owned(), "b007".to_owned())
+fn journal() -> JournalReader {
+    JournalReader::of("77".to_owned(), "b007".to_owned())
 }
 
-fn fed(journal: &mut Journal, bytes: &[u8]) -> Vec<Event> {
+fn fed(journal: &mut JournalReader, bytes: &[u8]) -> Vec<SourceEvent> {
     let mut events = Vec::new();
     journal.feed(bytes, |event| events.push(event));
     events
 }
 
-fn one(line: &Value) -> Event {
+fn one(line: &Value) -> SourceEvent {
     let mut events = fed(&mut journal(), format!("{line}\n").as_bytes());
     assert_eq!(events.len(), 1, "{line}");
     events.remove(0)

@@ -9,7 +9,7 @@ use crate::logs::Level;
 /// 2026-11-24T11:36:40.500Z
 const NOW: u64 = 1_795_520_200_500;
 
-fn received(text: &[u8], at: u64, remote: bool) -> Event {
+fn received(text: &[u8], at: u64, remote: bool) -> SourceEvent {
     let reception = Reception {
         at: Timestamp::from_millis(at),
         remote,
@@ -18,15 +18,15 @@ fn received(text: &[u8], at: u64, remote: bool) -> Event {
     parse(text, &reception)
 }
 
-fn local(text: &str) -> Event {
+fn local(text: &str) -> SourceEvent {
     received(text.as_bytes(), NOW, false)
 }
 
-fn remote(text: &str) -> Event {
+fn remote(text: &str) -> SourceEvent {
     received(text.as_bytes(), NOW, true)
 }
 
-fn time_of(event: &Event) -> String {
+fn time_of(event: &SourceEvent) -> String {
     event.timestamp.map_or("none".to_owned(), |t| t.to_string())
 }
 

@@ -9,21 +9,21 @@ use glob::{MatchOptions, Pattern};
 
 /// A folder to be watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct WatchedFolder {
     pub(super) folder: PathBuf,
     /// What matters in it; if nothing, only what becomes of the folder itself.
-    pub(super) name: Option<Name>,
+    pub(super) name: Option<WatchedName>,
 }
 
 /// Which of a folder's entries matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Name {
+pub(super) enum WatchedName {
     Exactly(OsString),
     Like(Pattern),
     Any,
 }
 
-impl Name {
+impl WatchedName {
     pub(super) fn matches(&self, name: &OsStr) -> bool {
         match self {
             Self::Exactly(exactly) => exactly == name,
@@ -35,8 +35,8 @@ impl Name {
 }
 
 /// The folders that decide what `path` names. If it is a folder that is to be looked into, its own is not among them.
-pub(super) fn places(path: &Path, into_folder: bool) -> Vec<Place> {
-    let mut places = Vec::new();
+pub(super) fn watched(path: &Path, into_folder: bool) -> Vec<WatchedFolder> {
+    let mut watched = Vec::new();
     let mut todo: VecDeque<OsString> = VecDeque::new();
     push_front(&mut todo, path);
     let mut at = PathBuf::from("/");
@@ -48,14 +48,14 @@ pub(super) fn places(path: &Path, into_folder: bool) -> Vec<Place> {
         }
         let next = at.join(&name);
         let found = std::fs::symlink_metadata(&next).map(|found| found.file_type());
-        let named = |at: &Path, name| Place {
+        let named = |at: &Path, name| WatchedFolder {
             folder: at.to_owned(),
-            name: Some(Name::Exactly(name)),
+            name: Some(WatchedName::Exactly(name)),
         };
         match found {
             Ok(kind) if kind.is_symlink() && links < MAX_LINKS => {
                 links += 1;
-                places.push(named(&at, name));
+                watched.push(named(&at, name));
                 if let Ok(target) = std::fs::read_link(&next) {
                     if target.is_absolute() {
                         at = PathBuf::from("/");
@@ -64,19 +64,19 @@ pub(super) fn places(path: &Path, into_folder: bool) -> Vec<Place> {
                 }
             }
             Ok(kind) if kind.is_dir() && (into_folder || !todo.is_empty()) => {
-                places.push(Place {
+                watched.push(WatchedFolder {
                     folder: next.clone(),
                     name: None,
                 });
                 at = next;
             }
             _ => {
-                places.push(named(&at, name));
+                watched.push(named(&at, name));
                 break;
             }
         }
     }
-    places
+    watched
 }
 
 fn push_front(todo: &mut VecDeque<OsString>, path: &Path) {

@@ -4,10 +4,10 @@ use super::*;
 
 /// The folders, relative to `root`, in which a name matters.
 fn named(root: &Path, path: &str) -> Vec<(String, String)> {
-    let places = places(&root.join(path), false);
-    let named = places.iter().filter_map(|place| match &place.name {
-        Some(Name::Exactly(name)) => Some((
-            place
+    let watched = watched(&root.join(path), false);
+    let named = watched.iter().filter_map(|folder| match &folder.name {
+        Some(WatchedName::Exactly(name)) => Some((
+            folder
                 .folder
                 .strip_prefix(root)
                 .unwrap()
