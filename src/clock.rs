@@ -55,11 +55,11 @@ impl ClockState {
 /// on [`Clock::now`].
 pub struct Clock {
     source: Arc<dyn TimeSource>,
-    line: Mutex<Line>,
+    line: Mutex<GuardedTime>,
 }
 
 /// The guarded line: a point on it, from which the monotonic clock carries on.
-struct Line {
+struct GuardedTime {
     wall: Timestamp,
     at: Moment,
     /// Since when, and how far ahead of the line, the system's clock has stood after a leap.
@@ -74,7 +74,7 @@ struct Line {
 
 /// What is worth a line in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Event {
+enum ClockEvent {
     Behind(Duration),
     CaughtUp,
     Held(Duration),
@@ -92,7 +92,7 @@ impl Clock {
         let at = source.monotonic();
         let newest_mark = newest_mark.filter(|mark| *mark <= LATEST);
         let clock = Self {
-            line: Mutex::new(Line {
+            line: Mutex::new(GuardedTime {
                 wall: newest_mark.unwrap_or_else(|| believable(source.system())),
                 at,
                 leap: None,
@@ -117,9 +117,9 @@ impl Clock {
         drop(line);
         match state {
             ClockState::Followed => {}
-            ClockState::Held(leap) => Event::Held(leap).report(now),
-            ClockState::Behind(by) => Event::Behind(by).report(now),
-            ClockState::OutOfRange => Event::OutOfRange.report(now),
+            ClockState::Held(leap) => ClockEvent::Held(leap).report(now),
+            ClockState::Behind(by) => ClockEvent::Behind(by).report(now),
+            ClockState::OutOfRange => ClockEvent::OutOfRange.report(now),
         }
     }
 
@@ -201,8 +201,8 @@ impl fmt::Debug for Clock {
     }
 }
 
-impl Line {
-    fn advance(&mut self, system: Timestamp, at: Moment) -> Option<Event> {
+impl GuardedTime {
+    fn advance(&mut self, system: Timestamp, at: Moment) -> Option<ClockEvent> {
         // Whole milliseconds are carried over; what is left of one stays behind in `at`.
         let passed = Duration::from_millis(whole_millis(at.saturating_since(self.at)));
         self.wall = self.wall + passed;
@@ -214,7 +214,7 @@ impl Line {
         if system > LATEST {
             self.leap = None;
             self.state = ClockState::OutOfRange;
-            return (before != ClockState::OutOfRange).then_some(Event::OutOfRange);
+            return (before != ClockState::OutOfRange).then_some(ClockEvent::OutOfRange);
         }
         if system < self.wall {
             self.leap = None;
@@ -224,30 +224,30 @@ impl Line {
             let lag = if was_behind { CAUGHT_UP } else { TOLERATED_LAG };
             if behind > lag {
                 self.state = ClockState::Behind(behind);
-                return (!was_behind).then_some(Event::Behind(behind));
+                return (!was_behind).then_some(ClockEvent::Behind(behind));
             }
             return self.followed(None);
         }
         let ahead = system.saturating_since(self.wall);
         if ahead <= MAX_LEAP || never_set {
             self.leap_to(system);
-            return self.followed((ahead > WORTH_A_WORD).then_some(Event::SetAhead(ahead)));
+            return self.followed((ahead > WORTH_A_WORD).then_some(ClockEvent::SetAhead(ahead)));
         }
         if self.has_stood(ahead) {
             self.leap_to(system);
             self.state = ClockState::Followed;
-            return Some(Event::Believed(ahead));
+            return Some(ClockEvent::Believed(ahead));
         }
         self.state = ClockState::Held(ahead);
-        (!matches!(before, ClockState::Held(_))).then_some(Event::Held(ahead))
+        (!matches!(before, ClockState::Held(_))).then_some(ClockEvent::Held(ahead))
     }
 
     /// The system's clock is followed again, or still; then `otherwise` is what there is to say.
-    fn followed(&mut self, otherwise: Option<Event>) -> Option<Event> {
+    fn followed(&mut self, otherwise: Option<ClockEvent>) -> Option<ClockEvent> {
         match std::mem::replace(&mut self.state, ClockState::Followed) {
             ClockState::Followed => otherwise,
-            ClockState::Held(_) | ClockState::OutOfRange => Some(Event::TakenBack),
-            ClockState::Behind(_) => Some(Event::CaughtUp),
+            ClockState::Held(_) | ClockState::OutOfRange => Some(ClockEvent::TakenBack),
+            ClockState::Behind(_) => Some(ClockEvent::CaughtUp),
         }
     }
 
@@ -289,7 +289,7 @@ impl Line {
     }
 }
 
-impl Event {
+impl ClockEvent {
     fn report(self, now: Timestamp) {
         match self {
             Self::Behind(by) => {

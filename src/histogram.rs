@@ -14,7 +14,7 @@ pub struct Histogram {
 
 /// What was counted until some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted {
+pub struct HistogramSnapshot {
     /// How many took at most so long, [`BOUNDS`] after [`BOUNDS`]; the last is how many there were at all.
     pub cumulative: [u64; BOUNDS.len() + 1],
     /// All together.
@@ -32,20 +32,20 @@ impl Histogram {
 
     /// What was counted. Of something that is being counted at this moment the sum may know already, or not yet.
     #[must_use]
-    pub fn counted(&self) -> Counted {
+    pub fn counted(&self) -> HistogramSnapshot {
         let mut total = 0;
         let cumulative = self.buckets.each_ref().map(|bucket| {
             total += bucket.load(Ordering::Relaxed);
             total
         });
-        Counted {
+        HistogramSnapshot {
             cumulative,
             sum: Duration::from_micros(self.sum.load(Ordering::Relaxed)),
         }
     }
 }
 
-impl Counted {
+impl HistogramSnapshot {
     /// How many there were.
     #[must_use]
     pub const fn total(&self) -> u64 {

@@ -34,7 +34,7 @@ pub use storage::{FileStorage, MemoryStorage, Room, Storage};
 
 use crate::clock::{Clock, TimeSource, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::histogram::{Counted, Histogram};
+use crate::histogram::{Histogram, HistogramSnapshot};
 use files::Files;
 use replay::{Report, Unreadable, replay};
 use writer::{Commit, Request, Tools, Unmarked, Writer};
@@ -396,7 +396,7 @@ impl Journal {
 
     /// How long the syncs of appends took, each a batch of commits or a mark.
     #[must_use]
-    pub fn sync_times(&self) -> Counted {
+    pub fn sync_times(&self) -> HistogramSnapshot {
         self.shared.sync_times.counted()
     }
 

@@ -33,12 +33,12 @@ pub fn forbid_dumps() {
 
 /// Whom to become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct UserAndGroup {
     user: u32,
     group: u32,
 }
 
-impl Identity {
+impl UserAndGroup {
     /// Of what was typed: a name, a number, or two numbers with a colon between them, as `chown` takes them.
     ///
     /// # Errors
@@ -130,13 +130,13 @@ impl Identity {
 }
 
 /// The first account in the lines of `passwd(5)` whose name and number are meant.
-fn account(accounts: &str, is_meant: impl Fn(&str, u32) -> bool) -> Option<Identity> {
+fn account(accounts: &str, is_meant: impl Fn(&str, u32) -> bool) -> Option<UserAndGroup> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
         let mut numbers = fields.skip(1).map(str::parse);
         let (user, group) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-        is_meant(name, user).then_some(Identity { user, group })
+        is_meant(name, user).then_some(UserAndGroup { user, group })
     })
 }
 

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::error::ApiError;
 use super::{Api, Caller, Outcome};
+use crate::gunzip::gunzip;
 use crate::http::request::Request;
 use crate::http::response::Response;
-use crate::packed::unpacked;
 
 /// `GET /`
 pub(super) fn page(_: &Api, request: &Request, _: &Caller) -> Result<Outcome, ApiError> {
@@ -27,7 +27,7 @@ fn serve(name: &str, request: &Request) -> Result<Outcome, ApiError> {
     let body = if gzip {
         Cow::Borrowed(file.gzip)
     } else {
-        Cow::Owned(unpacked(file.gzip))
+        Cow::Owned(gunzip(file.gzip))
     };
     let fresh = request
         .header_values("If-None-Match")

@@ -10,9 +10,9 @@ use super::{Api, Caller, Outcome, cve};
 use crate::clock::ClockState;
 use crate::device::board::{Board, Throttling, disk, hostname};
 use crate::device::updates::UpdateReport;
+use crate::gunzip::gunzip;
 use crate::http::request::Request;
 use crate::logs::NO_SOURCES;
-use crate::packed::unpacked;
 
 /// `GET /api/status`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
@@ -161,7 +161,7 @@ pub(super) fn openapi(_: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiEr
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
-        let text = unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz")));
+        let text = gunzip(include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz")));
         let mut document: Value = serde_json::from_slice(&text).expect("a test parses it");
         document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
         document

@@ -12,7 +12,7 @@ use super::{Console, FAILURE, SUCCESS, USELESS, local};
 use crate::clock::{Clock, RELEASE_EPOCH, SystemTimeSource, Timestamp};
 use crate::config::{Config, ConfigError};
 use crate::journal::survey::{self, FILE_NAME};
-use crate::server::tls::{self, Facts, Files, TlsError, own_files, renew};
+use crate::server::tls::{self, CertificateFiles, Facts, TlsError, own_files, renew};
 
 /// What to do with the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,10 +102,10 @@ fn denied(error: &TlsError) -> bool {
 }
 
 /// Where the certificate and its key are that the configuration means.
-pub(super) fn files(config: &Config) -> Files {
+pub(super) fn files(config: &Config) -> CertificateFiles {
     config.tls_files.as_ref().map_or_else(
         || own_files(&config.state_dir),
-        |files| Files::given(&files.cert, &files.key),
+        |files| CertificateFiles::given(&files.cert, &files.key),
     )
 }
 

@@ -11,7 +11,7 @@ use rustix::process::geteuid;
 use super::{Command, Console, Invocation};
 use crate::config::{Config, ConfigError};
 use crate::files;
-use crate::privileges::Identity;
+use crate::privileges::UserAndGroup;
 
 /// Goes on as the user who is named before the command; comes back if that is so already, or if nobody is.
 ///
@@ -25,7 +25,7 @@ pub(super) fn to_user(
     let Some(typed) = &invocation.user else {
         return Ok(());
     };
-    let identity = Identity::find(typed).map_err(io::Error::other)?;
+    let identity = UserAndGroup::find(typed).map_err(io::Error::other)?;
     if identity.is_in_force()? {
         return Ok(());
     }
@@ -92,7 +92,7 @@ fn become_owner(
         return Ok(());
     }
     let shown = folder.display();
-    let owner = Identity::of_owner(folder)
+    let owner = UserAndGroup::of_owner(folder)
         .map_err(|error| io::Error::new(error.kind(), format!("{shown}: {error}")))?;
     let Some(owner) = owner else { return Ok(()) };
     if words.is_empty() || words.iter().any(|word| word == "serve") {
@@ -108,7 +108,7 @@ fn become_owner(
 
 /// Comes back only with an error, or in a test.
 fn start(
-    identity: Identity,
+    identity: UserAndGroup,
     words: &[OsString],
     env: &[(&str, &Path)],
     console: &Console<'_>,

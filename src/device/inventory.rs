@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::packed::unpacked;
+use crate::gunzip::gunzip;
 
 /// A crate in this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Crate {
 
 /// Unpacked when somebody asks, and kept then: 15 KB.
 static LINES: LazyLock<String> = LazyLock::new(|| {
-    let text = unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/inventory.gz")));
+    let text = gunzip(include_bytes!(concat!(env!("OUT_DIR"), "/inventory.gz")));
     String::from_utf8(text).expect("the build wrote text")
 });
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::doors::Doors;
-use super::tls::{Certificate, Refused};
+use super::tls::{Certificate, PairRefused};
 use super::watchdog::{Feeder, INTERVAL};
 use crate::api::{Api, CertificateState};
 use crate::audit::{Event, Kind, Outcome};
@@ -161,7 +161,7 @@ impl Round {
         let event = Event {
             outcome: match read {
                 Ok(()) => Outcome::Done,
-                Err(Refused) => Outcome::Refused,
+                Err(PairRefused) => Outcome::Refused,
             },
             more: Some(("fingerprint", &fingerprint)),
             ..Event::default()

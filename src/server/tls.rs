@@ -7,10 +7,11 @@
 mod facts;
 mod own;
 mod pair;
+mod pem;
 
 pub use facts::Facts;
 pub use own::{RenewError, own_files, renew};
-pub use pair::{Files, usable};
+pub use pair::{CertificateFiles, usable};
 
 use std::fs;
 use std::io;
@@ -25,8 +26,8 @@ use rustls::{CipherSuite, SupportedCipherSuite};
 
 use crate::api::CertificateTrouble;
 use crate::clock::Timestamp;
-use crate::files::{self, Mark};
-use pair::Pair;
+use crate::files::{self, FileStamp};
+use pair::CertificatePair;
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]
@@ -78,31 +79,31 @@ impl TlsError {
 
 /// The certificate in use, replaceable while connections come in.
 pub struct Certificate {
-    served: RwLock<Served>,
-    files: Files,
+    served: RwLock<ServedCertificate>,
+    files: CertificateFiles,
     /// Where the last good pair of the files is kept; `None` where they are the device's own.
     last_good: Option<PathBuf>,
     /// What the files looked like when they were last read.
-    seen: Mutex<Marks>,
+    seen: Mutex<PairStamps>,
     /// Why the pair in the files is not the one that is served.
     refused: Mutex<Option<TlsError>>,
 }
 
 /// What newcomers are shown.
-struct Served {
+struct ServedCertificate {
     key: Arc<CertifiedKey>,
     /// The settings that serve it. With each certificate go tickets of its own, so that no session made under the one before
     /// is resumed; a handshake has its settings from its first byte on, and cannot end under the next certificate's.
     config: Arc<ServerConfig>,
     not_after: Option<Timestamp>,
-    origin: Origin,
+    origin: ServedFrom,
 }
 
 /// Which files the served pair is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum ServedFrom {
     /// Those that are looked at.
-    Files,
+    CertificateFiles,
     /// The copy of the integrator's last good pair.
     LastGood,
     /// The device's own, in place of the integrator's.
@@ -121,20 +122,21 @@ impl Certificate {
         state_dir: &Path,
         now: Timestamp,
     ) -> Result<Self, TlsError> {
-        let files = Files::given(cert_file, key_file);
+        let files = CertificateFiles::given(cert_file, key_file);
         let last_good = state_dir.join(pair::LAST_GOOD);
         let seen = marks(&files);
         let (served, refused) = match pair::usable_pair(&files, now) {
             Ok(good) => {
                 good.keep(&last_good);
-                (good.served(Origin::Files, None)?, None)
+                (good.served(ServedFrom::Files, None)?, None)
             }
             Err(problem) => {
-                let served = if let Ok(kept) = pair::load(&Files::kept(&last_good, &last_good)) {
-                    kept.served(Origin::LastGood, None)?
-                } else {
-                    own_pair(&own_files(state_dir), now)?.served(Origin::Own, None)?
-                };
+                let served =
+                    if let Ok(kept) = pair::load(&CertificateFiles::kept(&last_good, &last_good)) {
+                        kept.served(ServedFrom::LastGood, None)?
+                    } else {
+                        own_pair(&own_files(state_dir), now)?.served(ServedFrom::Own, None)?
+                    };
                 (served, Some(problem))
             }
         };
@@ -160,7 +162,7 @@ impl Certificate {
         let files = own_files(state_dir);
         let own = own_pair(&files, now)?;
         Ok(Self {
-            served: RwLock::new(own.served(Origin::Files, None)?),
+            served: RwLock::new(own.served(ServedFrom::Files, None)?),
             seen: Mutex::new(marks(&files)),
             files,
             last_good: None,
@@ -172,7 +174,7 @@ impl Certificate {
     ///
     /// # Errors
     /// When it is refused. Why, [`Certificate::trouble`] tells.
-    pub fn reload(&self, now: Timestamp) -> Result<(), Refused> {
+    pub fn reload(&self, now: Timestamp) -> Result<(), PairRefused> {
         // Before reading: a file that changes meanwhile is noticed the next time.
         *self.seen.lock() = marks(&self.files);
         let read = pair::usable_pair(&self.files, now).and_then(|good| {
@@ -180,11 +182,11 @@ impl Certificate {
                 good.keep(last_good);
             }
             let mut served = self.served.write();
-            *served = good.served(Origin::Files, Some(&served))?;
+            *served = good.served(ServedFrom::Files, Some(&served))?;
             Ok(())
         });
         let refused = read.err();
-        let result = refused.as_ref().map_or(Ok(()), |_| Err(Refused));
+        let result = refused.as_ref().map_or(Ok(()), |_| Err(PairRefused));
         *self.refused.lock() = refused;
         result
     }
@@ -219,9 +221,11 @@ impl Certificate {
         };
         let instead = match (served.origin, refused.is_some()) {
             (_, false) => "",
-            (Origin::Files, true) => ", and is refused; the one before it serves on",
-            (Origin::LastGood, true) => ", and is refused; the last good one serves in its place",
-            (Origin::Own, true) => ", and is refused; the board's own serves in its place",
+            (ServedFrom::Files, true) => ", and is refused; the one before it serves on",
+            (ServedFrom::LastGood, true) => {
+                ", and is refused; the last good one serves in its place"
+            }
+            (ServedFrom::Own, true) => ", and is refused; the board's own serves in its place",
         };
         let remedy = match problem {
             _ if !own => {
@@ -272,10 +276,10 @@ impl Certificate {
 
 /// The pair in the files was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused;
+pub struct PairRefused;
 
 /// The device's own pair: read, or made where there is none that can be used.
-fn own_pair(files: &Files, now: Timestamp) -> Result<Pair, TlsError> {
+fn own_pair(files: &CertificateFiles, now: Timestamp) -> Result<CertificatePair, TlsError> {
     own::settle(files);
     pair::load(files).or_else(|problem| {
         if files.cert.exists() || files.key.exists() {
@@ -352,10 +356,10 @@ const fn has_aes() -> bool {
 }
 
 /// What the two files look like; `None`: missing, or not to be looked at.
-type Marks = [Option<Mark>; 2];
+type PairStamps = [Option<FileStamp>; 2];
 
-fn marks(files: &Files) -> Marks {
-    [&files.cert, &files.key].map(|path| Some(Mark::from(&fs::metadata(path).ok()?)))
+fn marks(files: &CertificateFiles) -> PairStamps {
+    [&files.cert, &files.key].map(|path| Some(FileStamp::from(&fs::metadata(path).ok()?)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use crate::histogram::{BOUNDS, Counted};
+use crate::histogram::{BOUNDS, HistogramSnapshot};
 
 /// Which spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Page {
     }
 
     /// A histogram of the family begun last.
-    pub(super) fn distribution(&mut self, labels: &[(&str, &str)], counted: &Counted) {
+    pub(super) fn distribution(&mut self, labels: &[(&str, &str)], counted: &HistogramSnapshot) {
         for (index, count) in counted.cumulative.iter().enumerate() {
             let bound = BOUNDS.get(index).map(Duration::as_secs_f64);
             // With a dot, as OpenMetrics has it.

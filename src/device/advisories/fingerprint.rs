@@ -5,7 +5,7 @@ use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use crate::files::Mark;
+use crate::files::FileStamp;
 
 /// What the files look like, as far as a quick look tells: what is changed further down, or beyond the first few thousand
 /// names, does not show.
@@ -30,7 +30,7 @@ fn add(path: &Path, levels: usize, left: &mut usize, hasher: &mut DefaultHasher)
     let Ok(there) = there.inspect_err(|error| error.kind().hash(hasher)) else {
         return;
     };
-    Mark::from(&there).hash(hasher);
+    FileStamp::from(&there).hash(hasher);
     if levels == 0 || !there.is_dir() {
         return;
     }

@@ -9,11 +9,11 @@ use minisign_verify::PublicKey;
 use super::error::UpdateError;
 use super::manifest::{self, MAX_MANIFEST, OfferedRelease};
 use super::signature;
-use crate::files::{self, Mark};
+use crate::files::{self, FileStamp};
 
 /// What both files look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DroppedMarks([Result<Mark, io::ErrorKind>; 2]);
+pub struct DroppedMarks([Result<FileStamp, io::ErrorKind>; 2]);
 
 impl DroppedMarks {
     /// What the files in this folder look like.
@@ -29,9 +29,9 @@ impl DroppedMarks {
     }
 }
 
-fn mark(path: &Path) -> Result<Mark, io::ErrorKind> {
+fn mark(path: &Path) -> Result<FileStamp, io::ErrorKind> {
     let there = std::fs::symlink_metadata(path).map_err(|error| error.kind())?;
-    Ok(Mark::from(&there))
+    Ok(FileStamp::from(&there))
 }
 
 /// Reads the file, and holds its signature against it if there is a key.

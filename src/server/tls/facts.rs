@@ -14,7 +14,7 @@ use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use ring::digest::{SHA256, digest};
 
 use super::TlsError;
-use super::pair::chain;
+use super::pem::chain;
 use crate::clock::Timestamp;
 
 /// A certificate in words and numbers. What stands in it is its maker's: text may hold anything.

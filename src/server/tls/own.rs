@@ -25,7 +25,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::pair::{Files, load};
+use super::pair::{CertificateFiles, load};
 use super::{Facts, TlsError};
 use crate::clock::{RELEASE_EPOCH, Timestamp};
 use crate::device::board;
@@ -33,8 +33,8 @@ use crate::files;
 
 /// Where the device's own certificate is, in its state folder.
 #[must_use]
-pub fn own_files(state_dir: &Path) -> Files {
-    Files {
+pub fn own_files(state_dir: &Path) -> CertificateFiles {
+    CertificateFiles {
         cert: state_dir.join(CERT),
         key: state_dir.join(KEY),
         next_key: Some(state_dir.join(NEXT_KEY)),
@@ -100,7 +100,7 @@ pub enum RenewError {
 }
 
 /// Finishes, or clears away, what a crash left of a new pair. Whether it can or not, the pair is whole.
-pub(super) fn settle(own: &Files) {
+pub(super) fn settle(own: &CertificateFiles) {
     let next = own.next_key.as_ref();
     if next.is_none_or(|next| files::stat(next).is_err()) {
         return;
@@ -111,12 +111,12 @@ pub(super) fn settle(own: &Files) {
     }
 }
 
-fn settle_in_turn(own: &Files) -> io::Result<()> {
+fn settle_in_turn(own: &CertificateFiles) -> io::Result<()> {
     let next = own.next_key.as_ref();
     let Some(next) = next.filter(|next| files::stat(next).is_ok()) else {
         return Ok(());
     };
-    let with = |key: &Path| load(&Files::kept(&own.cert, key));
+    let with = |key: &Path| load(&CertificateFiles::kept(&own.cert, key));
     if with(&own.key).is_ok() {
         files::remove(next)
     } else if with(next).is_ok() {
@@ -129,14 +129,14 @@ fn settle_in_turn(own: &Files) -> io::Result<()> {
 }
 
 /// The pair for a folder without one that can be used.
-pub(super) fn make_first(own: &Files, now: Timestamp) -> Result<(), TlsError> {
+pub(super) fn make_first(own: &CertificateFiles, now: Timestamp) -> Result<(), TlsError> {
     // A board without its door is worse than two who make the pair at once.
     let _turn = turn(files::parent(&own.cert));
     make(own, now)
 }
 
 /// Makes key and certificate.
-fn make(own: &Files, now: Timestamp) -> Result<(), TlsError> {
+fn make(own: &CertificateFiles, now: Timestamp) -> Result<(), TlsError> {
     let (key, certificate) = generate(now).map_err(TlsError::Generate)?;
     let at = |path: &Path| {
         let path = path.to_owned();

@@ -3,20 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use super::{Facts, Origin, Served, TlsError, crypto, server_config};
+use super::pem::{chain, content, pem, read};
+use super::{Facts, ServedCertificate, ServedFrom, TlsError, crypto, server_config};
 use crate::clock::Timestamp;
 use crate::files;
 
 /// Where a certificate is and where its key, all PEM.
 #[derive(Debug, Clone)]
-pub struct Files {
+pub struct CertificateFiles {
     /// The chain, the server's own certificate first.
     pub cert: PathBuf,
     /// The key.
@@ -27,7 +26,7 @@ pub struct Files {
     pub(super) own: bool,
 }
 
-impl Files {
+impl CertificateFiles {
     /// The integrator's.
     #[must_use]
     pub fn given(cert: &Path, key: &Path) -> Self {
@@ -49,25 +48,29 @@ impl Files {
 }
 
 /// A certificate with the key that it is for.
-pub(super) struct Pair {
+pub(super) struct CertificatePair {
     key: Arc<CertifiedKey>,
     not_after: Option<Timestamp>,
     /// Both, as they are kept.
     pem: Zeroizing<String>,
 }
 
-impl Pair {
+impl CertificatePair {
     /// Ready for newcomers, in the place of what was served before.
     ///
     /// # Errors
     /// [`TlsError::Library`] if the provider lacks what TLS needs, which ring does not.
-    pub fn served(self, origin: Origin, before: Option<&Served>) -> Result<Served, TlsError> {
+    pub fn served(
+        self,
+        origin: ServedFrom,
+        before: Option<&ServedCertificate>,
+    ) -> Result<ServedCertificate, TlsError> {
         let config = match before {
             // The same certificate has the same key: its sessions go on.
             Some(before) if before.key.cert == self.key.cert => before.config.clone(),
             _ => server_config(&self.key)?,
         };
-        Ok(Served {
+        Ok(ServedCertificate {
             key: self.key,
             config,
             not_after: self.not_after,
@@ -94,7 +97,10 @@ impl Pair {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn usable_pair(files: &Files, now: Timestamp) -> Result<Pair, TlsError> {
+pub(super) fn usable_pair(
+    files: &CertificateFiles,
+    now: Timestamp,
+) -> Result<CertificatePair, TlsError> {
     let pair = load(files)?;
     expired(files, pair.not_after, now).map_or(Ok(pair), Err)
 }
@@ -103,13 +109,13 @@ pub(super) fn usable_pair(files: &Files, now: Timestamp) -> Result<Pair, TlsErro
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn usable(files: &Files, now: Timestamp) -> Result<(), TlsError> {
+pub fn usable(files: &CertificateFiles, now: Timestamp) -> Result<(), TlsError> {
     usable_pair(files, now).map(|_| ())
 }
 
 /// That a certificate's time is over, if it is.
 pub(super) fn expired(
-    files: &Files,
+    files: &CertificateFiles,
     not_after: Option<Timestamp>,
     now: Timestamp,
 ) -> Option<TlsError> {
@@ -119,7 +125,7 @@ pub(super) fn expired(
 }
 
 /// Reads a pair, expired or not.
-pub(super) fn load(files: &Files) -> Result<Pair, TlsError> {
+pub(super) fn load(files: &CertificateFiles) -> Result<CertificatePair, TlsError> {
     let chain = chain(&files.cert, files.own)?;
     fitting(chain.clone(), files, &files.key).or_else(|problem| {
         // While a new pair is put in place, or after a crash in its midst.
@@ -129,23 +135,11 @@ pub(super) fn load(files: &Files) -> Result<Pair, TlsError> {
     })
 }
 
-/// The certificates in a file, one at least.
-pub(super) fn chain(cert_file: &Path, own: bool) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(cert_file, own)?)
-        .collect::<Result<_, _>>()
-        .map_err(|error| content(cert_file, format!("not a PEM certificate: {error}")))?;
-    if chain.is_empty() {
-        let problem = "there is no PEM certificate in it".to_owned();
-        return Err(content(cert_file, problem));
-    }
-    Ok(chain)
-}
-
 fn fitting(
     chain: Vec<CertificateDer<'static>>,
-    files: &Files,
+    files: &CertificateFiles,
     key_file: &Path,
-) -> Result<Pair, TlsError> {
+) -> Result<CertificatePair, TlsError> {
     let key = Zeroizing::new(read(key_file, files.own)?);
     let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|_| content(key_file, "there is no PEM private key in it".into()))?;
@@ -164,51 +158,11 @@ fn fitting(
             format!("certificate or key is not usable: {other}"),
         ),
     })?;
-    Ok(Pair {
+    Ok(CertificatePair {
         key: Arc::new(certified),
         not_after,
         pem,
     })
-}
-
-/// Key and chain as PEM (RFC 7468). Made anew, not copied: the files may hold other things, or each other's.
-fn pem(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> Zeroizing<String> {
-    let label = match key {
-        PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
-        PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
-        _ => "PRIVATE KEY",
-    };
-    let blocks = || {
-        let chain = chain.iter().map(|der| ("CERTIFICATE", der.as_ref()));
-        std::iter::once((label, key.secret_der())).chain(chain)
-    };
-    // So much that it never moves, and leaves no key behind.
-    let size = blocks().map(|(_, der)| der.len() * 3 / 2 + 100).sum();
-    let mut text = Zeroizing::new(String::with_capacity(size));
-    for (label, der) in blocks() {
-        text.extend(["-----BEGIN ", label, "-----\n"]);
-        for line in der.chunks(48) {
-            STANDARD.encode_string(line, &mut text);
-            text.push('\n');
-        }
-        text.extend(["-----END ", label, "-----\n"]);
-    }
-    text
-}
-
-fn read(path: &Path, own: bool) -> Result<Vec<u8>, TlsError> {
-    let read = if own { files::read_own } else { files::read };
-    read(path).map_err(|error| TlsError::File {
-        path: path.to_owned(),
-        error,
-    })
-}
-
-fn content(path: &Path, problem: String) -> TlsError {
-    TlsError::Content {
-        path: path.to_owned(),
-        problem,
-    }
 }
 
 /// The last pair of the integrator's that could be used, in the state folder.

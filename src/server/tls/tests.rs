@@ -94,7 +94,7 @@ fn a_broken_pair_is_refused_and_the_old_one_serves_on() {
     let new_key = fs::read(dir.path().join("key.pem")).expect("read");
     fs::write(dir.path().join("key.pem"), key).expect("put back");
     assert!(certificate.wants_reading(NOW));
-    assert_eq!(certificate.reload(NOW), Err(Refused));
+    assert_eq!(certificate.reload(NOW), Err(PairRefused));
     assert_eq!(certificate.fingerprint(), before);
     let trouble = certificate.trouble(NOW).expect("trouble");
     assert!(trouble.reason.contains("the one before it serves on"));
@@ -119,7 +119,7 @@ fn a_missing_file_is_noticed_and_so_is_its_return() {
     let away = dir.path().join("away.pem");
     fs::rename(&cert, &away).expect("moved");
     assert!(certificate.wants_reading(NOW));
-    assert_eq!(certificate.reload(NOW), Err(Refused));
+    assert_eq!(certificate.reload(NOW), Err(PairRefused));
     assert!(reason(&certificate, NOW).contains("cannot be read"));
     assert!(!certificate.wants_reading(NOW));
     fs::rename(&away, &cert).expect("moved back");
@@ -196,7 +196,7 @@ fn an_expired_pair_is_trouble_at_once_and_is_no_reason_to_show_another_face() {
 
     // An expired one does not take a good one's place.
     put(dir.path(), NOW);
-    assert_eq!(certificate.reload(ends), Err(Refused));
+    assert_eq!(certificate.reload(ends), Err(PairRefused));
     assert_eq!(certificate.fingerprint(), first);
 }
 
@@ -213,7 +213,7 @@ fn a_board_in_1970_takes_a_good_certificate() {
 fn the_last_good_pair_is_private_written_once_and_goes_with_the_settings() {
     let dir = folder();
     let kept = dir.path().join("state").join(pair::LAST_GOOD);
-    let mark = || Mark::from(&fs::metadata(&kept).expect("kept"));
+    let mark = || FileStamp::from(&fs::metadata(&kept).expect("kept"));
     put(dir.path(), NOW + FAR);
     let certificate = given(dir.path(), NOW);
     let written = mark();

@@ -6,7 +6,7 @@ use std::fs;
 
 use super::*;
 use crate::server::tls::facts::fingerprint;
-use crate::server::tls::{Certificate, Origin};
+use crate::server::tls::{Certificate, ServedFrom};
 
 fn own(folder: &Path) -> String {
     let own = Certificate::own(folder, RELEASE_EPOCH).expect("a certificate");
@@ -16,7 +16,7 @@ fn own(folder: &Path) -> String {
 /// The pair as it lies there, without tidying up.
 fn read(folder: &Path) -> String {
     let pair = load(&own_files(folder)).expect("a pair");
-    let served = pair.served(Origin::Files, None).expect("settings");
+    let served = pair.served(ServedFrom::Files, None).expect("settings");
     fingerprint(&served.key.cert[0])
 }
 

@@ -5,11 +5,11 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-/// As it was before it was packed.
+/// As it was before the build packed it.
 ///
 /// # Panics
 /// If it is not what `src/build/` made: tests unpack all there is.
-pub(crate) fn unpacked(gzip: &[u8]) -> Vec<u8> {
+pub(crate) fn gunzip(gzip: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     let unpacked = GzDecoder::new(gzip).read_to_end(&mut plain);
     unpacked.expect("the build packed it");
