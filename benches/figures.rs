@@ -10,13 +10,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postern::auth::{Auth, Durable, Settings};
+use postern::auth::{Auth, Durable};
 use postern::clock::{SystemTimeSource, TimeSource, Timestamp};
 use postern::entropy::SystemEntropy;
 use postern::ids::ClientKey;
 use postern::ids::Id;
 use postern::journal::{FileStorage, Journal, Record, State};
 use tempfile::TempDir;
+
+use settings::settings;
+
+#[path = "../tests/support/settings.rs"]
+mod settings;
 
 fn main() -> ExitCode {
     // `cargo test --all-targets` runs this too, and wants no figures.
@@ -234,26 +239,6 @@ fn logout(n: u64, expires: Timestamp) -> Record {
     Record::FamilyRevoked {
         family: Id((mixed | u128::from(n)).to_be_bytes()),
         expires,
-    }
-}
-
-fn settings(folder: &Path) -> Settings {
-    Settings {
-        user: "admin".into(),
-        secret_key: b"0123456789abcdef0123456789abcdef".to_vec().into(),
-        secret_key_previous: None,
-        access_ttl: Duration::from_secs(8 * 3600),
-        refresh_reuse_grace: Duration::from_secs(10),
-        ticket_ttl: Duration::from_secs(120),
-        max_attempts: 5,
-        attempts_window: Duration::from_secs(300),
-        max_attempt_clients: 4096,
-        max_tickets: 1024,
-        max_cached_tokens: 1024,
-        bcrypt_cost: Some(4),
-        bcrypt_at_once: 2,
-        bcrypt_waiting: 64,
-        state_dir: folder.to_owned(),
     }
 }
 

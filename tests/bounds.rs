@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postern::auth::{Auth, AuthError, Durable, REFRESH_TTL, Session, Settings, TokenPair};
+use postern::auth::{Auth, AuthError, Durable, REFRESH_TTL, Session, TokenPair};
 use postern::clock::{Clock, FakeTimeSource, Moment, Timestamp};
 use postern::entropy::SystemEntropy;
 use postern::ids::ClientKey;
@@ -18,6 +18,11 @@ use postern::ids::Id;
 use postern::journal::{FileStorage, Journal, Record, State};
 use postern::limits::{Attempts, Buckets, NotAdmitted, Proven};
 use tempfile::TempDir;
+
+use settings::settings;
+
+#[path = "support/settings.rs"]
+mod settings;
 
 const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);
 const PASSWORD: &str = "correct horse battery";
@@ -122,26 +127,9 @@ impl Fixture {
         let durable = Arc::new(Durable::new());
         let storage = Box::new(FileStorage::open(folder.path()).unwrap());
         let (journal, replayed) = Journal::open(storage, durable.clone(), time.clone()).unwrap();
-        let settings = Settings {
-            user: "admin".into(),
-            secret_key: b"0123456789abcdef0123456789abcdef".to_vec().into(),
-            secret_key_previous: None,
-            access_ttl: Duration::from_secs(8 * 3600),
-            refresh_reuse_grace: Duration::from_secs(10),
-            ticket_ttl: Duration::from_secs(120),
-            max_attempts: 5,
-            attempts_window: Duration::from_secs(300),
-            max_attempt_clients: 4096,
-            max_tickets: 1024,
-            max_cached_tokens: 1024,
-            bcrypt_cost: Some(4),
-            bcrypt_at_once: 2,
-            bcrypt_waiting: 64,
-            state_dir: folder.path().to_owned(),
-        };
         let entropy = Arc::new(SystemEntropy);
         let auth = Auth::new(
-            settings,
+            settings(folder.path()),
             durable.clone(),
             journal.into(),
             replayed.clock,

@@ -1,6 +1,7 @@
 //! A device: authentication over a journal on a disk that can be crashed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use postern::auth::{Auth, Durable, Settings};
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::entropy::FakeEntropy;
 use postern::journal::{Journal, MemoryStorage, OpenError, Record, Replayed, State};
-use zeroize::Zeroizing;
 
 use crate::model::Fact;
 
@@ -150,21 +150,11 @@ impl Passwords {
 
 fn settings() -> Settings {
     Settings {
-        user: "admin".into(),
-        secret_key: Zeroizing::new(b"0123456789abcdef0123456789abcdef".to_vec()),
-        secret_key_previous: None,
-        access_ttl: Duration::from_secs(8 * 3600),
-        refresh_reuse_grace: Duration::from_secs(10),
-        ticket_ttl: Duration::from_secs(120),
         max_attempts: 2,
+        attempts_window: WINDOW,
         max_attempt_clients: 64,
         max_tickets: 64,
-        max_cached_tokens: 1024,
-        attempts_window: WINDOW,
-        bcrypt_cost: Some(4),
-        bcrypt_at_once: 2,
         bcrypt_waiting: 8,
-        // Only a first boot without a password in its configuration writes there.
-        state_dir: "/nonexistent".into(),
+        ..crate::settings::settings(Path::new("/nonexistent"))
     }
 }

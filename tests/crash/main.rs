@@ -12,6 +12,8 @@
 mod board;
 mod history;
 mod model;
+#[path = "../support/settings.rs"]
+mod settings;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
