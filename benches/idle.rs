@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, ServerConfig, ServerConnection};
 
 #[expect(dead_code, reason = "the client that has a socket")]
+#[path = "../tests/support/client.rs"]
 mod client;
 
 fn main() {
@@ -24,7 +25,7 @@ fn main() {
     let now = SystemTimeSource::new().system();
     let certificate = Certificate::own(folder.path(), now).expect("a certificate");
     let server = certificate.config();
-    let mut client = ClientConfig::clone(&client::config(folder.path()));
+    let mut client = client::tls_config(&folder.path().join("tls-cert.pem"));
     // As versus' clients, none of which has been there before.
     client.resumption = Resumption::disabled();
     let client = Arc::new(client);

@@ -22,8 +22,10 @@ use postern::server::{Server, World};
 use ring::hmac;
 use serde_json::Value;
 
-use client::Client;
+use client::{Client, PASSWORD, USER};
 
+#[expect(dead_code, reason = "what tests need")]
+#[path = "../tests/support/client.rs"]
 mod client;
 
 fn main() {
@@ -128,7 +130,7 @@ fn run(server: &Server, state: &Path, mint: &Mint, clients: usize) -> Run {
                 let start = &start;
                 scope.spawn(move || {
                     let mut clients: Vec<_> = (0..clients / threads)
-                        .map(|_| Client::connect(address, state))
+                        .map(|_| Client::connect(address, &state.join("tls-cert.pem")))
                         .collect();
                     start.wait();
                     drive(&mut clients, mint)
@@ -160,23 +162,28 @@ fn drive(clients: &mut [Client], mint: &Mint) -> u32 {
     }
     while Instant::now() < until {
         for client in &mut *clients {
-            client.answer();
+            answered_well(client);
             ask(client, mint);
             answered += 1;
         }
     }
     for client in clients {
-        client.answer();
+        answered_well(client);
         answered += 1;
     }
     answered
 }
 
 fn ask(client: &mut Client, mint: &Mint) {
-    client.send(&format!(
+    client.send(format!(
         "POST /api/logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
         mint.token()
     ));
+}
+
+fn answered_well(client: &mut Client) {
+    let answer = client.response_to("POST");
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 /// Makes access tokens of ever new logins, in the shape of those that the server issues.
@@ -187,7 +194,9 @@ struct Mint {
 
 impl Mint {
     fn new(server: &Server, state: &Path) -> Self {
-        let token = Client::connect(server.addresses()[0], state).login(PASSWORD);
+        let mut client = Client::connect(server.addresses()[0], &state.join("tls-cert.pem"));
+        let answer = client.login(USER, PASSWORD).json();
+        let token = answer["access_token"].as_str().expect("a token");
         let claims = token.split('.').nth(1).expect("claims");
         let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("base64url");
         Self {
@@ -314,4 +323,3 @@ const SYNC_EXTRAS: [Duration; 3] = [
 ];
 
 const KEY: &str = "qX7vB2mK9tR4wY6zA1cE3fG5hJ8nP0sD";
-const PASSWORD: &str = "correct horse battery";

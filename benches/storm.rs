@@ -6,21 +6,25 @@
 //! the processor it used, and whether every line came to the followers or was told of by a gap. Ends with an error where a
 //! limit is passed.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use client::Client;
+use client::{Client, PASSWORD, USER};
+use program::Program;
 
+#[expect(dead_code, reason = "what tests need")]
+#[path = "../tests/support/client.rs"]
 mod client;
+#[expect(dead_code, reason = "what tests need")]
+#[path = "../tests/support/program.rs"]
+mod program;
 
 fn main() -> ExitCode {
     // `cargo test --all-targets` runs this too, and wants no figures.
@@ -129,14 +133,14 @@ impl std::fmt::Display for Run {
 fn run(rate: u64, followers: &[Pace]) -> Run {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let server = Server::start(folder.path());
-    let token = server.client().login(PASSWORD);
+    let token = server.token();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let following: Vec<_> = followers
             .iter()
             .map(|pace| {
-                let mut client = server.client();
-                client.send(&format!(
+                let mut client = server.program.connect();
+                client.send(format!(
                     "GET /api/logs?follow=true&since=0 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
                 ));
                 let over = &over;
@@ -149,7 +153,7 @@ fn run(rate: u64, followers: &[Pace]) -> Run {
         let (before, begun, numbered) =
             (server.resident(), Instant::now(), server.numbered(&token));
         let busy = server.processor_time();
-        let asking = scope.spawn(|| ask(server.client(), &token, &over));
+        let asking = scope.spawn(|| ask(server.program.connect(), &token, &over));
         let written = write_lines(&server.log, rate, STORM);
         let busy = (server.processor_time() - busy) / begun.elapsed().as_secs_f64();
         server.wait_until_read();
@@ -217,8 +221,8 @@ fn ask(mut client: Client, token: &str, over: &AtomicBool) -> Vec<Duration> {
     let mut latencies = Vec::new();
     while !over.load(Ordering::SeqCst) {
         let begun = Instant::now();
-        client.send(&request);
-        client.answer();
+        let answer = client.raw(&request);
+        assert_eq!(answer.status, 200, "{}", answer.text());
         latencies.push(begun.elapsed());
         thread::sleep(Duration::from_millis(10));
     }
@@ -226,16 +230,20 @@ fn ask(mut client: Client, token: &str, over: &AtomicBool) -> Vec<Duration> {
 }
 
 /// Reads the stream up to the last line, and holds it against itself.
-fn follow(mut client: Client, pace: Pace, over: &AtomicBool) -> Seen {
+fn follow(client: Client, pace: Pace, over: &AtomicBool) -> Seen {
     let mut seen = Seen {
         whole: true,
         ..Seen::default()
     };
     let mut next = 1;
     let mut line = String::new();
+    // Taken apart by the client, chunk by chunk, 50,000 lines a second would make it a slow one.
+    let (stream, begun) = client.into_parts();
+    let mut lines = BufReader::new(begun.chain(stream));
     loop {
         line.clear();
-        client.0.read_line(&mut line).expect("the stream");
+        let read = lines.read_line(&mut line).expect("the stream");
+        assert!(read > 0, "the stream has ended");
         // Heads, lengths of chunks, and what lies between them.
         if !line.starts_with('{') {
             continue;
@@ -271,48 +279,23 @@ fn number(line: &str, name: &str) -> u64 {
 
 /// The release binary, over a folder of its own.
 struct Server {
-    child: Child,
-    address: SocketAddr,
-    state: PathBuf,
+    program: Program,
     log: PathBuf,
 }
 
 impl Server {
     fn start(folder: &Path) -> Self {
-        let (state, log) = (folder.join("state"), folder.join("app.log"));
+        let log = folder.join("app.log");
         File::create(&log).expect("the log");
-        let settings: BTreeMap<&str, String> = [
-            ("LISTEN", "127.0.0.1:0".into()),
-            ("STATE_DIR", state.display().to_string()),
-            ("LOCAL_SOCKET", String::new()),
-            ("BASIC_AUTH_PASSWORD", PASSWORD.into()),
-            ("BCRYPT_COST", "4".into()),
-            ("RATE_LIMIT_RPS", "100000".into()),
-            ("RATE_LIMIT_BURST", "1000000".into()),
-            ("LOG_SOURCES", format!("file:{}", log.display())),
-        ]
-        .into();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_postern"))
-            .args(["--env-file", "/dev/null"])
-            .env_clear()
-            .envs(settings)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the release binary");
-        let banner = BufReader::new(child.stdout.as_mut().expect("its output"));
-        let address = banner
-            .lines()
-            .map(|line| line.expect("the banner"))
-            .find_map(|line| Some(line.split_once("https://")?.1.trim().to_owned()))
-            .expect("an address");
-        let server = Self {
-            child,
-            address: address.parse().expect("an address"),
-            state,
-            log,
-        };
-        let token = server.client().login(PASSWORD);
+        let program = Program::start(&[
+            ("LOCAL_SOCKET", ""),
+            ("BASIC_AUTH_PASSWORD", PASSWORD),
+            ("RATE_LIMIT_RPS", "100000"),
+            ("RATE_LIMIT_BURST", "1000000"),
+            ("LOG_SOURCES", &format!("file:{}", log.display())),
+        ]);
+        let server = Self { program, log };
+        let token = server.token();
         let following = || {
             let status = server.status(&token);
             let state = status["logs"]["sources"][0]["state"].as_str();
@@ -324,16 +307,17 @@ impl Server {
         server
     }
 
-    fn client(&self) -> Client {
-        Client::connect(self.address, &self.state)
+    fn token(&self) -> String {
+        let answer = self.program.login(USER, PASSWORD).json();
+        answer["access_token"].as_str().expect("a token").to_owned()
     }
 
     fn status(&self, token: &str) -> Value {
-        let mut client = self.client();
-        client.send(&format!(
-            "GET /api/status HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
-        ));
-        serde_json::from_slice(&client.answer()).expect("JSON")
+        let authorization = format!("Bearer {token}");
+        let answer = self
+            .program
+            .request("GET", "/api/status", Some(&authorization), None);
+        answer.json()
     }
 
     /// The number of the newest entry.
@@ -345,7 +329,7 @@ impl Server {
 
     /// Waits until the file's end has been read, by the numbers that entries get.
     fn wait_until_read(&self) {
-        let token = self.client().login(PASSWORD);
+        let token = self.token();
         let mut last = u64::MAX;
         loop {
             let newest = self.numbered(&token);
@@ -359,8 +343,7 @@ impl Server {
 
     /// `VmRSS`, in KiB.
     fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.expect("the process");
+        let status = fs::read_to_string(self.program.proc("status")).expect("the process");
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let words = line.expect("VmRSS").split_whitespace().nth(1);
         words.expect("a figure").parse().expect("a number")
@@ -368,8 +351,7 @@ impl Server {
 
     /// Seconds of processor that the process has used.
     fn processor_time(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        let stat = stat.expect("the process");
+        let stat = fs::read_to_string(self.program.proc("stat")).expect("the process");
         // Fields 14 and 15 of proc(5), counted behind the name, which may hold anything.
         let fields: Vec<&str> = stat
             .rsplit_once(')')
@@ -379,13 +361,6 @@ impl Server {
             .collect();
         let ticks = |index: usize| fields[index].parse::<f64>().expect("ticks");
         (ticks(11) + ticks(12)) / TICKS_A_SECOND
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -412,5 +387,3 @@ const MOST_GROWTH: u64 = 1024;
 
 /// What `/proc` counts in, on Linux.
 const TICKS_A_SECOND: f64 = 100.0;
-
-const PASSWORD: &str = "correct horse battery";

@@ -19,8 +19,8 @@ use tempfile::TempDir;
 
 use crate::client::{Client, Response};
 
-pub const USER: &str = "admin";
-pub const PASSWORD: &str = "correct horse battery";
+pub use crate::client::{PASSWORD, USER};
+
 /// 2026-11-18, some time after the release's epoch.
 pub const TODAY: Timestamp = Timestamp::from_secs(1_795_000_000);
 
@@ -218,8 +218,7 @@ impl Device {
     }
 
     pub fn login_with(&self, password: &str) -> Response {
-        let body = json!({"username": USER, "password": password});
-        self.post("/api/auth/login", None, &body)
+        self.connect().login(USER, password)
     }
 
     /// Logs in with the first password.
@@ -353,17 +352,11 @@ impl Device {
 }
 
 impl Device {
-    /// A request over the local socket; the status and the whole answer.
+    /// A request over the local socket; the status and the body.
     pub fn ask_locally(&self, method: &str, path: &str) -> (u16, String) {
-        use std::io::{Read, Write};
-        let socket = std::os::unix::net::UnixStream::connect(self.state("postern.sock"));
-        let mut socket = socket.expect("the local socket");
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        socket.write_all(request.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("an answer");
-        let status = answer.get(9..12).and_then(|status| status.parse().ok());
-        (status.expect("a status"), answer)
+        let mut client = Client::local(&self.state("postern.sock"));
+        let answer = client.request(method, path, None, None);
+        (answer.status, answer.text())
     }
 }
 

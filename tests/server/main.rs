@@ -4,6 +4,7 @@ mod activation;
 mod advisories;
 mod audit;
 mod bucket;
+#[path = "../support/client.rs"]
 mod client;
 mod clock;
 mod commits;
@@ -27,6 +28,7 @@ mod metrics;
 mod neighbours;
 mod passwords;
 mod process;
+#[path = "../support/program.rs"]
 mod program;
 mod refresh;
 mod secrets;

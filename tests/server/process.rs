@@ -1,101 +1,31 @@
 //! The program itself, as a process: signals, exit statuses, and what it says to who starts it.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use rustix::process::Signal;
+use serde_json::json;
 
-use crate::client::{Client, tls_config};
+use crate::client::{Client, PASSWORD, USER, tcp};
+use crate::device::{Tokens, basic, bearer};
+use crate::program::Program;
 
-const PASSWORD: &str = "correct horse battery";
-
-/// A folder with everything the program may touch.
-struct Bench {
-    folder: TempDir,
+/// Not running yet; its password is known.
+fn prepared() -> Program {
+    Program::new(&[("BASIC_AUTH_PASSWORD", PASSWORD)])
 }
 
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        // So that no configuration of this very machine leaks in.
-        std::fs::write(folder.path().join("empty.env"), "").expect("written");
-        Self { folder }
-    }
-
-    fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
-        command
-            .args(words)
-            .arg("--env-file")
-            .arg(self.folder.path().join("empty.env"))
-            .env_clear()
-            .env("LISTEN", "127.0.0.1:0")
-            .env("STATE_DIR", self.state())
-            .env("BASIC_AUTH_PASSWORD", PASSWORD)
-            .env("BCRYPT_COST", "4")
-            .env("RATE_LIMIT_BURST", "10000")
-            .env("MAX_CONNECTIONS", "256")
-            .env("MAX_CONNECTIONS_PER_IP", "256")
-            .env(
-                "LOG_SOURCES",
-                format!("file:{}", self.folder.path().join("app.log").display()),
-            )
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, words: &[&str], variables: &[(&str, &str)]) -> Output {
-        let mut command = self.command(words);
-        command.envs(variables.iter().copied());
-        command.output().expect("run")
-    }
-
-    fn start(&self) -> Running {
-        let child = self
-            .command(&["serve"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut child = child.expect("started");
-        let mut out = BufReader::new(child.stdout.take().expect("its output"));
-        let address = loop {
-            let mut line = String::new();
-            assert!(out.read_line(&mut line).expect("read") > 0, "no banner");
-            if let Some((_, address)) = line.split_once(" https://") {
-                break address.trim().parse().expect("an address");
-            }
-        };
-        Running {
-            child,
-            _out: out,
-            address,
-            cert: self.state().join("tls-cert.pem"),
-        }
-    }
+fn started() -> Program {
+    let mut program = prepared();
+    program.boot();
+    program
 }
 
-struct Running {
-    child: Child,
-    _out: BufReader<ChildStdout>,
-    address: SocketAddr,
-    cert: PathBuf,
-}
-
-impl Running {
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("signalled");
-    }
-
+impl Program {
     /// A connection that has had an answer and waits.
     fn idle(&self) -> Client {
-        let mut client = Client::connect_with(self.address, tls_config(&self.cert)).expect("TLS");
+        let mut client = self.connect();
         assert_eq!(client.request("GET", "/health", None, None).status, 200);
         client
     }
@@ -104,17 +34,12 @@ impl Running {
         self.idle();
     }
 
-    fn threads(&self) -> usize {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        std::fs::read_dir(tasks).expect("threads").count()
-    }
-
     /// The niceness of the threads whose names begin so (proc(5), /proc/pid/stat).
     fn niceness(&self, name: &str) -> Vec<i32> {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("threads");
+        let tasks = fs::read_dir(self.proc("task")).expect("threads");
         let stats = tasks.map(|task| {
             let stat = task.expect("a thread").path().join("stat");
-            std::fs::read_to_string(stat).expect("its figures")
+            fs::read_to_string(stat).expect("its figures")
         });
         let of_name = stats.filter_map(|stat| {
             let (before, figures) = stat.rsplit_once(") ")?;
@@ -128,19 +53,6 @@ impl Running {
             })
             .collect()
     }
-
-    fn end(mut self, signal: Signal) -> ExitStatus {
-        self.signal(signal);
-        self.child.wait().expect("waited")
-    }
-}
-
-impl Drop for Running {
-    /// Nothing is left behind by a test that fails.
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -149,26 +61,25 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn sigterm_and_sigint_end_it_with_0_and_sighup_does_not() {
-    let bench = Bench::new();
+    let mut program = prepared();
     for signal in [Signal::TERM, Signal::INT] {
-        let running = bench.start();
-        running.is_served();
-        running.signal(Signal::HUP);
-        running.is_served();
-        running.is_served();
-        let status = running.end(signal);
+        program.boot();
+        program.is_served();
+        program.signal(Signal::HUP);
+        program.is_served();
+        program.is_served();
+        let status = program.end(signal);
         assert_eq!(status.code(), Some(0), "{signal:?}");
-        assert!(!bench.state().join("postern.sock").exists());
+        assert!(!program.state("postern.sock").exists());
     }
 }
 
 #[test]
 fn bcrypts_threads_come_after_those_that_answer() {
-    let bench = Bench::new();
-    let running = bench.start();
-    running.is_served();
-    let workers = running.niceness("worker-");
-    let passwords = running.niceness("password-");
+    let program = started();
+    program.is_served();
+    let workers = program.niceness("worker-");
+    let passwords = program.niceness("password-");
     assert!(!workers.is_empty() && !passwords.is_empty());
     // However nice the tests themselves are: a niceness goes no further than 19.
     let last = *workers.iter().max().expect("a worker");
@@ -181,15 +92,18 @@ fn bcrypts_threads_come_after_those_that_answer() {
 
 #[test]
 fn an_idle_connection_holds_no_thread() {
-    let bench = Bench::new();
-    let running = bench.start();
-    running.is_served();
-    let before = running.threads();
-    let mut clients: Vec<Client> = (0..200).map(|_| running.idle()).collect();
+    let program = Program::start(&[
+        ("BASIC_AUTH_PASSWORD", PASSWORD),
+        ("MAX_CONNECTIONS", "256"),
+        ("MAX_CONNECTIONS_PER_IP", "256"),
+    ]);
+    program.is_served();
+    let before = program.threads();
+    let mut clients: Vec<Client> = (0..200).map(|_| program.idle()).collect();
     // Not exactly as many: threads that end while the kernel lists them can hide others.
-    let after = running.threads();
+    let after = program.threads();
     assert!(after < before + 10, "{before} threads, then {after}");
-    running.is_served();
+    program.is_served();
     for client in clients.iter_mut().rev() {
         assert_eq!(client.request("GET", "/health", None, None).status, 200);
     }
@@ -197,9 +111,8 @@ fn an_idle_connection_holds_no_thread() {
 
 #[test]
 fn a_second_one_on_the_same_state_says_so_and_leaves() {
-    let bench = Bench::new();
-    let first = bench.start();
-    let second = bench.run(&["serve"], &[]);
+    let first = started();
+    let second = first.run(&["serve"], &[]);
     assert_eq!(second.status.code(), Some(1));
     let said = text(&second.stderr);
     let last = said.lines().last().expect("a line");
@@ -210,38 +123,36 @@ fn a_second_one_on_the_same_state_says_so_and_leaves() {
     assert_eq!(text(&second.stdout), "");
     // The first is none the worse for it, its local socket included.
     first.is_served();
-    assert_eq!(bench.run(&["health"], &[]).status.code(), Some(0));
+    assert_eq!(first.run(&["health"], &[]).status.code(), Some(0));
 }
 
 #[test]
 fn health_is_0_while_it_runs_and_2_when_it_does_not() {
-    let bench = Bench::new();
-    let running = bench.start();
-    let healthy = bench.run(&["health"], &[]);
+    let mut program = started();
+    let healthy = program.run(&["health"], &[]);
     assert_eq!(healthy.status.code(), Some(0));
     assert_eq!(text(&healthy.stdout), "healthy\n");
-    running.end(Signal::TERM);
-    let gone = bench.run(&["health"], &[]);
+    program.end(Signal::TERM);
+    let gone = program.run(&["health"], &[]);
     assert_eq!(gone.status.code(), Some(2));
     assert!(text(&gone.stderr).contains("postern.sock"));
 }
 
 #[test]
 fn after_a_kill_it_starts_again_as_if_nothing_had_happened() {
-    let bench = Bench::new();
-    let running = bench.start();
-    running.is_served();
-    assert_eq!(running.end(Signal::KILL).code(), None);
-    assert_eq!(bench.run(&["health"], &[]).status.code(), Some(2));
-    let again = bench.start();
-    again.is_served();
-    assert_eq!(bench.run(&["health"], &[]).status.code(), Some(0));
+    let mut program = started();
+    program.is_served();
+    assert_eq!(program.end(Signal::KILL).code(), None);
+    assert_eq!(program.run(&["health"], &[]).status.code(), Some(2));
+    program.boot();
+    program.is_served();
+    assert_eq!(program.run(&["health"], &[]).status.code(), Some(0));
 }
 
 #[test]
 fn check_lists_every_problem_and_starts_nothing() {
-    let bench = Bench::new();
-    let good = bench.run(&["check"], &[]);
+    let program = prepared();
+    let good = program.run(&["check"], &[]);
     assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
     let bad = [
         ("LISTEN", "nowhere"),
@@ -250,30 +161,125 @@ fn check_lists_every_problem_and_starts_nothing() {
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
         ("SECRET_KEY", "a-short-secret"),
     ];
-    let refused = bench.run(&["check"], &bad);
+    let refused = program.run(&["check"], &bad);
     assert_eq!(refused.status.code(), Some(1));
     let said = text(&refused.stderr);
     for (name, _) in bad {
         assert!(said.contains(name), "{name}: {said}");
     }
     assert!(!said.contains("a-short-secret"), "{said}");
-    assert!(!bench.state().exists());
+    assert!(!program.path("state").exists());
 }
 
 #[test]
 fn a_bad_first_password_refuses_the_start_by_the_variables_name() {
-    let bench = Bench::new();
+    let mut program = prepared();
     for (password, why) in [
         ("short", "8"),
         ("password", "guess"),
         (&"x".repeat(73), "72"),
     ] {
-        let refused = bench.run(&["serve"], &[("BASIC_AUTH_PASSWORD", password)]);
+        let refused = program.run(&["serve"], &[("BASIC_AUTH_PASSWORD", password)]);
         assert_eq!(refused.status.code(), Some(1), "{why}");
         let said = text(&refused.stderr);
         assert!(said.contains("BASIC_AUTH_PASSWORD"), "{said}");
         assert!(said.contains(why), "{why}: {said}");
         assert_eq!(text(&refused.stdout), "");
     }
-    bench.start().is_served();
+    program.boot();
+    program.is_served();
+}
+
+#[test]
+fn a_killed_program_remembers_what_it_answered() {
+    let mut program = Program::start(&[("BASIC_AUTH_PASSWORD", "correct horse battery")]);
+    let mut password = "correct horse battery".to_owned();
+    let accepts = |program: &Program, token: &str| {
+        program
+            .request("GET", "/api/ws-token", Some(&bearer(token)), None)
+            .status
+            == 200
+    };
+    for round in 0..3 {
+        let ended = Tokens::of(&program.login(USER, &password));
+        let living = Tokens::of(&program.login(USER, &password));
+        let out = program.request("POST", "/api/logout", Some(&ended.bearer()), None);
+        assert_eq!(out.status, 200);
+        program.kill_and_restart();
+        assert!(!accepts(&program, &ended.access));
+        assert_eq!(program.refresh(&ended.refresh).status, 401);
+        assert!(accepts(&program, &living.access));
+
+        let next = format!("password of round {round}");
+        let body = json!({"current_password": password, "new_password": next});
+        let changed = program.request(
+            "POST",
+            "/api/change-password",
+            Some(&living.bearer()),
+            Some(&body),
+        );
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        program.kill_and_restart();
+        let old = basic(USER, &password);
+        assert_eq!(
+            program
+                .request("GET", "/api/status", Some(&old), None)
+                .status,
+            401
+        );
+        assert!(accepts(&program, &living.access));
+        password = next;
+    }
+    for _ in 0..5 {
+        program.login(USER, "wrong");
+    }
+    assert_eq!(program.login(USER, "wrong").status, 429);
+    program.kill_and_restart();
+    assert_eq!(program.login(USER, &password).status, 429);
+    assert!(program.terminate());
+}
+
+#[test]
+fn whatever_the_umask_the_local_socket_is_the_administrators() {
+    let program = Program::start_after("umask 0", &[]);
+    let socket = fs::metadata(program.state("postern.sock")).expect("a socket");
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn clients_that_take_all_descriptors_end_neither_the_server_nor_its_doors() {
+    for limit in [
+        "ulimit -n 64",
+        "ulimit -n 65",
+        "ulimit -n 128",
+        "ulimit -n 256",
+    ] {
+        let password = "correct horse battery";
+        let mut program = Program::start_after(limit, &[("BASIC_AUTH_PASSWORD", password)]);
+        let ask = |program: &Program, method, path, body| {
+            let mut client = Client::local(&program.state("postern.sock"));
+            client.request(method, path, None, body)
+        };
+        let threads = program.threads();
+        // The backlogs hold what the server does not take.
+        let local: Vec<_> = (0..150)
+            .map(|_| UnixStream::connect(program.state("postern.sock")).expect("connected"))
+            .collect();
+        let network: Vec<_> = (0..150).map(|_| tcp(program.address())).collect();
+        // All are in, and the door is open to who asks.
+        let health = ask(&program, "GET", "/health", None).text();
+        assert!(health.contains("\"healthy\""), "{limit}: {health}");
+        assert!(program.threads() <= threads, "{limit}");
+        // Nor do they keep the server from its files.
+        let body = json!({"new_password": "staple battery horse"});
+        let changed = ask(&program, "POST", "/api/change-password", Some(&body));
+        assert_eq!(changed.status, 200, "{limit}: {}", changed.text());
+        drop((local, network));
+        crate::eventually("the clients to be gone", || {
+            ask(&program, "GET", "/api/status", None).json()["connections"] == 0
+        });
+        let login = program.login(USER, "staple battery horse");
+        assert_eq!(login.status, 200, "{limit}: {}", login.text());
+        assert!(program.terminate());
+    }
 }

@@ -9,44 +9,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
-use tempfile::TempDir;
 
-const PASSWORD: &str = "correct-horse-9";
+use crate::client::PASSWORD;
+use crate::program::Program;
 
 /// Nobody's numbers on any sane machine.
 const USER: u32 = 54_321;
 
-struct Board(TempDir);
+struct Board(Program);
 
 impl Board {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        // Also for a user who does not own it.
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("opened");
-        fs::write(folder.path().join("env"), "").expect("written");
-        Self(folder)
+        Self(Program::new(&[("BASIC_AUTH_PASSWORD", PASSWORD)]))
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.0.path(name)
     }
 
     fn state(&self, name: &str) -> PathBuf {
-        self.path("state").join(name)
+        self.0.state(name)
     }
 
     fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        let words: Vec<_> = words.split_whitespace().collect();
+        let mut command = self.0.command(&words);
         command
-            .args(words.split_whitespace())
-            .arg("--env-file")
-            .arg(self.path("env"))
-            .env_clear()
-            .env("LISTEN", "127.0.0.1:0")
-            .env("STATE_DIR", self.path("state"))
-            .env("BASIC_AUTH_PASSWORD", PASSWORD)
-            .env("BCRYPT_COST", "4")
-            .env("LOG_SOURCES", "")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -12,7 +12,10 @@ use rustix::net;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+pub const USER: &str = "admin";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// How long a test waits for what should come at once.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -157,6 +160,11 @@ impl<S: Read + Write> Client<S> {
     ) -> Response {
         self.send(request_text(method, path, headers, body));
         self.response_to(method)
+    }
+
+    pub fn login(&mut self, user: &str, password: &str) -> Response {
+        let body = json!({"username": user, "password": password});
+        self.request("POST", "/api/auth/login", None, Some(&body))
     }
 
     /// Sends bytes as they are and reads the answer.
