@@ -15,7 +15,6 @@ mod lockouts;
 pub mod logs;
 mod passwd;
 mod privilege;
-mod prompt;
 mod sbom;
 mod serve;
 mod status;
@@ -27,7 +26,7 @@ mod usage;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::Path;
 
 use rustix::process::geteuid;
@@ -37,21 +36,8 @@ pub use generate::Document;
 pub use usage::{Command, Invocation, JournalAction, UsageError, parse};
 
 use crate::config::{Config, ConfigError};
+use crate::terminal::Terminal;
 use privilege::{Looked, root_state_dir};
-
-/// Where a command reads and writes. Tests hold the other ends.
-pub struct Console<'a> {
-    /// Standard input.
-    pub input: &'a mut dyn Read,
-    /// Whether somebody types there.
-    pub input_is_terminal: bool,
-    /// Standard output: answers.
-    pub out: &'a mut dyn Write,
-    /// Standard error: questions, warnings and what went wrong.
-    pub err: &'a mut dyn Write,
-    /// Whether root's rights are given up where they should be: by starting the program anew, with the same words.
-    pub hands_over: bool,
-}
 
 /// Does what the words behind the program's name say, and returns the exit status.
 ///
@@ -59,7 +45,7 @@ pub struct Console<'a> {
 /// when it has stopped; it is an argument so that whoever starts the program can be tested without one.
 pub fn run<W: Into<OsString>>(
     words: impl IntoIterator<Item = W>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
     load: impl FnOnce(Option<&Path>) -> Result<Config, ConfigError>,
     serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> u8 {
@@ -68,17 +54,17 @@ pub fn run<W: Into<OsString>>(
         Ok(invocation) => {
             let (looked, command) = (Looked::default(), invocation.command.clone());
             let load = |env_file: Option<&Path>| looked.note(env_file, load(env_file));
-            let done = dispatch(invocation, &words, console, load, serve);
+            let done = dispatch(invocation, &words, terminal, load, serve);
             match done {
                 Ok(status) if status != SUCCESS && !geteuid().is_root() => looked
                     .advice(&command, &words, root_state_dir())
-                    .map_or(Ok(()), |advice| writeln!(console.err, "postern: {advice}"))
+                    .map_or(Ok(()), |advice| writeln!(terminal.err, "postern: {advice}"))
                     .map(|()| status),
                 done => done,
             }
         }
         Err(error) => {
-            writeln!(console.err, "postern: {error}\nTry: postern --help").map(|()| USELESS)
+            writeln!(terminal.err, "postern: {error}\nTry: postern --help").map(|()| USELESS)
         }
     };
     match done {
@@ -87,7 +73,7 @@ pub fn run<W: Into<OsString>>(
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => SUCCESS,
         Err(error) => {
             // If this cannot be written either, the status alone must tell.
-            let _ = writeln!(console.err, "postern: {error}");
+            let _ = writeln!(terminal.err, "postern: {error}");
             FAILURE
         }
     }
@@ -96,30 +82,30 @@ pub fn run<W: Into<OsString>>(
 fn dispatch(
     invocation: Invocation,
     words: &[OsString],
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
     load: impl FnOnce(Option<&Path>) -> Result<Config, ConfigError>,
     serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> io::Result<u8> {
-    hand_over::to_user(&invocation, words, console)?;
+    hand_over::to_user(&invocation, words, terminal)?;
     let load = || load(invocation.env_file.as_deref());
-    let load = hand_over::to_owner(&invocation, words, console, load)?;
+    let load = hand_over::to_owner(&invocation, words, terminal, load)?;
     let text = match invocation.command {
-        Command::Serve => return serve::run(load(), console, serve),
-        Command::Check { certificate } => return check::run(load(), certificate, console),
-        Command::HashPassword { cost } => return hash_password::run(cost, console),
-        Command::Health { socket } => return health::run(socket, load, console),
-        Command::Status { socket, json } => return status::run(socket, json, load, console),
-        Command::Cve { socket, json } => return cve::run(socket, json, load, console),
-        Command::Lockouts { socket, clear } => return lockouts::run(socket, clear, load, console),
-        Command::Passwd { socket } => return passwd::run(socket, load, console),
-        Command::Cert { action, json } => return cert::run(action, json, load, console),
-        Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, console),
+        Command::Serve => return serve::run(load(), terminal, serve),
+        Command::Check { certificate } => return check::run(load(), certificate, terminal),
+        Command::HashPassword { cost } => return hash_password::run(cost, terminal),
+        Command::Health { socket } => return health::run(socket, load, terminal),
+        Command::Status { socket, json } => return status::run(socket, json, load, terminal),
+        Command::Cve { socket, json } => return cve::run(socket, json, load, terminal),
+        Command::Lockouts { socket, clear } => return lockouts::run(socket, clear, load, terminal),
+        Command::Passwd { socket } => return passwd::run(socket, load, terminal),
+        Command::Cert { action, json } => return cert::run(action, json, load, terminal),
+        Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, terminal),
         Command::Audit {
             lines,
             json,
             folder,
-        } => return audit::run(lines, json, folder, load, console),
-        Command::Journal { action, file } => return journal::run(action, file, load, console),
+        } => return audit::run(lines, json, folder, load, terminal),
+        Command::Journal { action, file } => return journal::run(action, file, load, terminal),
         Command::Sbom => sbom::text(),
         Command::Help(None) => help::program(),
         Command::HelpJournal => help::journal(),
@@ -127,11 +113,11 @@ fn dispatch(
         Command::Generate(document) => document.text(),
         Command::Version => format!("{}\n", help::VERSION),
     };
-    console.out.write_all(text.as_bytes())?;
+    terminal.out.write_all(text.as_bytes())?;
     Ok(SUCCESS)
 }
 
-impl Console<'_> {
+impl Terminal<'_> {
     /// Says what is wrong with the configuration.
     fn config_error(&mut self, error: &ConfigError) -> io::Result<u8> {
         self.warnings(&error.warnings)?;

@@ -20,3 +20,4 @@ pub mod limits;
 pub mod logs;
 pub mod privileges;
 pub mod server;
+pub mod terminal;

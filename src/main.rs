@@ -4,14 +4,15 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::{env, io};
 
-use postern::cli::{self, Console};
+use postern::cli;
 use postern::config::Config;
 use postern::privileges;
+use postern::terminal::Terminal;
 
 fn main() -> ExitCode {
     privileges::forbid_dumps();
     // Handles, not locks: the server's threads write to these too.
-    let mut console = Console {
+    let mut terminal = Terminal {
         input_is_terminal: io::stdin().is_terminal(),
         input: &mut io::stdin(),
         out: &mut io::stdout(),
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
     };
     let status = cli::run(
         env::args_os().skip(1),
-        &mut console,
+        &mut terminal,
         |env_file| Config::load(env::vars_os(), env_file),
         postern::server::run,
     );

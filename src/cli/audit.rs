@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::logs::show::{json_line, plain};
-use super::{Console, FAILURE, SUCCESS, USELESS};
+use super::{FAILURE, SUCCESS, USELESS};
 use crate::audit::{self, ChainProblem, ChainReport, member, raw_member};
 use crate::config::{Config, ConfigError};
+use crate::terminal::Terminal;
+use crate::terminal::escape::{json_line, plain};
 
 /// Shows so many of the last entries in `folder`, or in the folder of the server that the configuration is for; or, if none are
 /// wanted, whether the chain there is whole.
@@ -20,7 +21,7 @@ pub(super) fn run(
     json: bool,
     folder: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
     let found = folder.map_or_else(
         || {
@@ -32,7 +33,7 @@ pub(super) fn run(
     let folder = match found {
         Ok(folder) => folder,
         Err(error) => {
-            console.config_error(&error)?;
+            terminal.config_error(&error)?;
             return Ok(USELESS);
         }
     };
@@ -44,18 +45,18 @@ pub(super) fn run(
     match read {
         Ok((text, _)) if text.is_empty() => {
             writeln!(
-                console.err,
+                terminal.err,
                 "postern: {}: there are no entries",
                 folder.display()
             )?;
             Ok(USELESS)
         }
         Ok((text, whole)) => {
-            console.out.write_all(text.as_bytes())?;
+            terminal.out.write_all(text.as_bytes())?;
             Ok(if whole { SUCCESS } else { FAILURE })
         }
         Err(error) => {
-            writeln!(console.err, "postern: {}: {error}", folder.display())?;
+            writeln!(terminal.err, "postern: {}: {error}", folder.display())?;
             Ok(USELESS)
         }
     }

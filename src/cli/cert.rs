@@ -2,13 +2,14 @@
 //!
 //! Both act on the files, be the server running or not: it looks at them every few seconds.
 
+use crate::terminal::Terminal;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Console, FAILURE, SUCCESS, USELESS, local};
+use super::{FAILURE, SUCCESS, USELESS, local};
 use crate::clock::{Clock, RELEASE_EPOCH, SystemTimeSource, Timestamp};
 use crate::config::{Config, ConfigError};
 use crate::journal::survey::{self, FILE_NAME};
@@ -28,12 +29,12 @@ pub(super) fn run(
     action: CertAction,
     json: bool,
     config: impl FnOnce() -> Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
     let config = match config().or_else(|error| error.beside(NEEDED)) {
         Ok(config) => config,
         Err(error) => {
-            console.config_error(&error)?;
+            terminal.config_error(&error)?;
             return Ok(USELESS);
         }
     };
@@ -48,14 +49,14 @@ pub(super) fn run(
             None => renew(&config.state_dir, now).map_err(|error| error.to_string()),
         };
         if let Err(problem) = done {
-            writeln!(console.err, "postern: {problem}")?;
+            writeln!(terminal.err, "postern: {problem}")?;
             return Ok(FAILURE);
         }
     }
     let file = files(&config).cert;
     let facts = match Facts::read(&file) {
         Ok(facts) => facts,
-        Err(error) => return unreadable(&config, &error, console),
+        Err(error) => return unreadable(&config, &error, terminal),
     };
     // Who may read the certificate alone can still be told of that.
     let problem = usable(&config).err().filter(|error| !denied(error));
@@ -67,25 +68,25 @@ pub(super) fn run(
         problem: problem.as_ref().map(ToString::to_string),
     };
     if json {
-        writeln!(console.out, "{}", shown.json())?;
+        writeln!(terminal.out, "{}", shown.json())?;
     } else {
-        console.out.write_all(shown.table().as_bytes())?;
+        terminal.out.write_all(shown.table().as_bytes())?;
     }
     if facts.not_before + LONGEST < facts.not_after {
-        writeln!(console.err, "warning: {}", shown.too_long())?;
+        writeln!(terminal.err, "warning: {}", shown.too_long())?;
     }
     if action == CertAction::Renew {
-        writeln!(console.err, "{RENEWED}")?;
+        writeln!(terminal.err, "{RENEWED}")?;
     }
     let Some(problem) = problem else {
         return Ok(SUCCESS);
     };
     let remedy = remedy(&config, &problem);
-    writeln!(console.err, "postern: {problem}; {remedy}")?;
+    writeln!(terminal.err, "postern: {problem}; {remedy}")?;
     Ok(FAILURE)
 }
 
-fn unreadable(config: &Config, error: &TlsError, console: &mut Console<'_>) -> io::Result<u8> {
+fn unreadable(config: &Config, error: &TlsError, terminal: &mut Terminal<'_>) -> io::Result<u8> {
     let (hint, status) = match error {
         _ if denied(error) => ("ask as root, or as the user that postern runs as", USELESS),
         TlsError::File { .. } if config.tls_files.is_none() => {
@@ -93,7 +94,7 @@ fn unreadable(config: &Config, error: &TlsError, console: &mut Console<'_>) -> i
         }
         _ => (remedy(config, error), FAILURE),
     };
-    writeln!(console.err, "postern: {error}; {hint}")?;
+    writeln!(terminal.err, "postern: {error}; {hint}")?;
     Ok(status)
 }
 

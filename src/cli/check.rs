@@ -3,21 +3,22 @@
 use std::fmt::Display;
 use std::io;
 
+use super::SUCCESS;
 use super::usable::{Asked, usable};
-use super::{Console, SUCCESS};
 use crate::config::{Config, ConfigError, LogSource};
 use crate::logs::NO_SOURCES;
+use crate::terminal::Terminal;
 
 pub(super) fn run(
     config: Result<Config, ConfigError>,
     certificate: bool,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
     match usable(config, Asked::ByCheck { certificate }) {
-        Err(error) => console.config_error(&error),
+        Err(error) => terminal.config_error(&error),
         Ok(config) => {
-            writeln!(console.out, "configuration is good\n{}", summary(&config))?;
-            console.warnings(&config.warnings)?;
+            writeln!(terminal.out, "configuration is good\n{}", summary(&config))?;
+            terminal.warnings(&config.warnings)?;
             Ok(SUCCESS)
         }
     }

@@ -7,22 +7,23 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::logs::show::{json_line, plain};
-use super::{Console, FAILURE, SUCCESS, USELESS, local};
+use super::{FAILURE, SUCCESS, USELESS, local};
 use crate::config::{Config, ConfigError};
+use crate::terminal::Terminal;
+use crate::terminal::escape::{json_line, plain};
 
 /// Asks at `socket`, or at the one that the configuration names.
 pub(super) fn run(
     socket: Option<PathBuf>,
     json: bool,
     config: impl FnOnce() -> Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
-    let Some(socket) = local::socket(socket, config, console)? else {
+    let Some(socket) = local::socket(socket, config, terminal)? else {
         return Ok(USELESS);
     };
     let request = local::request("GET", "/api/security/cve");
-    let body = match local::asked(&socket, &request, console)? {
+    let body = match local::asked(&socket, &request, terminal)? {
         Ok(body) => body,
         Err(status) => return Ok(status),
     };
@@ -31,7 +32,7 @@ pub(super) fn run(
     } else {
         table(&body)
     };
-    console.out.write_all(text.as_bytes())?;
+    terminal.out.write_all(text.as_bytes())?;
     let all_is_well = text_of(&body, "state") == "current" && count(&body, "cves") == 0;
     Ok(if all_is_well { SUCCESS } else { FAILURE })
 }

@@ -1,6 +1,7 @@
 //! Before a command touches anything: whose rights it is done with. Root becomes the user that is named, or the owner of the
 //! folder that the command works in.
 
+use crate::terminal::Terminal;
 use std::env;
 use std::ffi::OsString;
 use std::io;
@@ -8,7 +9,7 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use super::{Command, Console, Invocation};
+use super::{Command, Invocation};
 use crate::config::{Config, ConfigError};
 use crate::files;
 use crate::privileges::UserAndGroup;
@@ -20,7 +21,7 @@ use crate::privileges::UserAndGroup;
 pub(super) fn to_user(
     invocation: &Invocation,
     words: &[OsString],
-    console: &Console<'_>,
+    terminal: &Terminal<'_>,
 ) -> io::Result<()> {
     let Some(typed) = &invocation.user else {
         return Ok(());
@@ -38,7 +39,7 @@ pub(super) fn to_user(
     } else {
         &[(STATE, Path::new(SERVICE))]
     };
-    start(identity, words, state, console)
+    start(identity, words, state, terminal)
 }
 
 /// Goes on as the owner of the folder that the command works in, if root runs it and somebody else owns that. Comes back if
@@ -49,7 +50,7 @@ pub(super) fn to_user(
 pub(super) fn to_owner<'a>(
     invocation: &Invocation,
     words: &[OsString],
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
     load: impl FnOnce() -> Result<Config, ConfigError> + 'a,
 ) -> io::Result<Box<dyn FnOnce() -> Result<Config, ConfigError> + 'a>> {
     let named = match &invocation.command {
@@ -69,7 +70,7 @@ pub(super) fn to_owner<'a>(
         _ => return Ok(Box::new(load)),
     };
     if let Some(folder) = named {
-        become_owner(folder, words, &[], console)?;
+        become_owner(folder, words, &[], terminal)?;
         return Ok(Box::new(load));
     }
     let config = load();
@@ -78,7 +79,7 @@ pub(super) fn to_owner<'a>(
         Err(error) => &error.rest.state_dir,
     };
     // Where it lies is not known to that user: root's home is not his.
-    become_owner(folder, words, &[("STATE_DIR", folder)], console)?;
+    become_owner(folder, words, &[("STATE_DIR", folder)], terminal)?;
     Ok(Box::new(move || config))
 }
 
@@ -86,9 +87,9 @@ fn become_owner(
     folder: &Path,
     words: &[OsString],
     env: &[(&str, &Path)],
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<()> {
-    if !console.hands_over || !geteuid().is_root() || folder.as_os_str().is_empty() {
+    if !terminal.hands_over || !geteuid().is_root() || folder.as_os_str().is_empty() {
         return Ok(());
     }
     let shown = folder.display();
@@ -99,11 +100,11 @@ fn become_owner(
         // A server without root's rights may not read what it is expected to.
         let user = owner.user();
         writeln!(
-            console.err,
+            terminal.err,
             "warning: {shown} belongs to user {user}: postern goes on as that user, not as root"
         )?;
     }
-    start(owner, words, env, console)
+    start(owner, words, env, terminal)
 }
 
 /// Comes back only with an error, or in a test.
@@ -111,9 +112,9 @@ fn start(
     identity: UserAndGroup,
     words: &[OsString],
     env: &[(&str, &Path)],
-    console: &Console<'_>,
+    terminal: &Terminal<'_>,
 ) -> io::Result<()> {
-    if console.hands_over {
+    if terminal.hands_over {
         return Err(identity.start(words, env));
     }
     Ok(())

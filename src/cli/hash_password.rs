@@ -4,25 +4,26 @@
 use std::io;
 use std::ops::RangeInclusive;
 
-use super::prompt::{PromptError, secret_line};
-use super::{Console, FAILURE, SUCCESS};
+use super::{FAILURE, SUCCESS};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::terminal::Terminal;
+use crate::terminal::prompt::{PromptError, secret_line};
 
-pub(super) fn run(cost: u32, console: &mut Console<'_>) -> io::Result<u8> {
+pub(super) fn run(cost: u32, terminal: &mut Terminal<'_>) -> io::Result<u8> {
     if cost < LOWEST_SOUND_COST {
         writeln!(
-            console.err,
+            terminal.err,
             "warning: --cost {cost} is under {LOWEST_SOUND_COST}: whoever gets hold of the hash guesses quickly"
         )?;
     }
-    let password = secret_line(console, "Password: ", || Ok(())).map_err(HashError::from);
+    let password = secret_line(terminal, "Password: ", || Ok(())).map_err(HashError::from);
     match password.and_then(|password| hash(&password, cost, &SystemEntropy)) {
         Ok(hash) => {
-            writeln!(console.out, "{hash}")?;
+            writeln!(terminal.out, "{hash}")?;
             Ok(SUCCESS)
         }
         Err(error) => {
-            writeln!(console.err, "postern: {error}")?;
+            writeln!(terminal.err, "postern: {error}")?;
             Ok(FAILURE)
         }
     }

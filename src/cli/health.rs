@@ -8,31 +8,32 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::local::{self, NoAnswer, Reply};
-use super::{Console, FAILURE, SUCCESS, USELESS};
+use super::{FAILURE, SUCCESS, USELESS};
 use crate::config::{Config, ConfigError};
+use crate::terminal::Terminal;
 
 /// Asks at `socket`, or at the one that the configuration names.
 pub(super) fn run(
     socket: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
-    let Some(socket) = local::socket(socket, config, console)? else {
+    let Some(socket) = local::socket(socket, config, terminal)? else {
         return Ok(USELESS);
     };
     match local::ask(&socket, &local::request("GET", "/health"), TIMEOUT)
         .and_then(|reply| understand(&reply))
     {
         Ok(Health::Healthy) => {
-            writeln!(console.out, "healthy")?;
+            writeln!(terminal.out, "healthy")?;
             Ok(SUCCESS)
         }
         Ok(Health::Degraded(reasons)) => {
-            writeln!(console.out, "degraded: {reasons}")?;
+            writeln!(terminal.out, "degraded: {reasons}")?;
             Ok(FAILURE)
         }
         Err(error) => {
-            writeln!(console.err, "no answer: {}: {error}", socket.display())?;
+            writeln!(terminal.err, "no answer: {}: {error}", socket.display())?;
             Ok(USELESS)
         }
     }

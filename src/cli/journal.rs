@@ -11,12 +11,13 @@ mod verify;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Console, JournalAction, USELESS};
+use super::{JournalAction, USELESS};
 use crate::config::{Config, ConfigError};
 use crate::journal::repair::has_header;
 use crate::journal::replay::Unreadable;
 use crate::journal::survey::{self, FILE_NAME, Survey};
 use crate::server::shell_word;
+use crate::terminal::Terminal;
 
 /// The journal that is meant.
 struct Target {
@@ -41,7 +42,7 @@ pub(super) fn run(
     action: JournalAction,
     file: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
     let named = file.is_some();
     let found = file.map_or_else(
@@ -54,7 +55,7 @@ pub(super) fn run(
     let target = match found {
         Ok(path) => Target { path, named },
         Err(error) => {
-            console.config_error(&error)?;
+            terminal.config_error(&error)?;
             return Ok(USELESS);
         }
     };
@@ -67,18 +68,18 @@ pub(super) fn run(
                 io::ErrorKind::FileTooLarge => TOO_LARGE,
                 _ => "",
             };
-            return unreadable(path, &format!("{error}{hint}"), console);
+            return unreadable(path, &format!("{error}{hint}"), terminal);
         }
     };
     if bytes.is_empty() {
-        return unreadable(path, &EMPTY, console);
+        return unreadable(path, &EMPTY, terminal);
     }
     match action {
-        JournalAction::Stat { json } => stat::run(&target, &bytes, json, console),
-        JournalAction::Verify => verify::run(&target, &bytes, console),
-        JournalAction::Dump => dump::run(&target, &bytes, console),
-        JournalAction::Compact => compact::run(&target, &bytes, console),
-        JournalAction::Repair { yes } => repair::run(&target, yes, console),
+        JournalAction::Stat { json } => stat::run(&target, &bytes, json, terminal),
+        JournalAction::Verify => verify::run(&target, &bytes, terminal),
+        JournalAction::Dump => dump::run(&target, &bytes, terminal),
+        JournalAction::Compact => compact::run(&target, &bytes, terminal),
+        JournalAction::Repair { yes } => repair::run(&target, yes, terminal),
     }
 }
 
@@ -87,14 +88,14 @@ fn no_record(
     target: &Target,
     bytes: &[u8],
     reason: Unreadable,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
     match reason {
         Unreadable::Header if target.named && !has_header(bytes) => {
-            unreadable(&target.path, &FOREIGN, console)
+            unreadable(&target.path, &FOREIGN, terminal)
         }
-        Unreadable::Header => unreadable(&target.path, &nothing_left(None, target), console),
-        Unreadable::Version { .. } => unreadable(&target.path, &reason, console),
+        Unreadable::Header => unreadable(&target.path, &nothing_left(None, target), terminal),
+        Unreadable::Version { .. } => unreadable(&target.path, &reason, terminal),
     }
 }
 
@@ -113,9 +114,9 @@ fn nothing_left(found: Option<&Survey>, target: &Target) -> String {
 fn unreadable(
     path: &Path,
     reason: &dyn std::fmt::Display,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
-    writeln!(console.err, "postern: {}: {reason}", path.display())?;
+    writeln!(terminal.err, "postern: {}: {reason}", path.display())?;
     Ok(USELESS)
 }
 

@@ -13,18 +13,19 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Console, FAILURE, USELESS};
+use super::{FAILURE, USELESS};
 use crate::config::{Config, ConfigError};
 use crate::http::body::{BodyReader, BodyWanted};
 use crate::http::framing::Framing;
 use crate::http::response_head::ResponseHead;
 use crate::json;
+use crate::terminal::Terminal;
 
 /// The socket that was named, or the configuration's. If there is none, that is said and nothing returned.
 pub(super) fn socket(
     named: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<Option<PathBuf>> {
     if named.is_some() {
         return Ok(named);
@@ -35,12 +36,12 @@ pub(super) fn socket(
         Ok(config) => {
             if config.local_socket.is_none() {
                 let message = "no answer: LOCAL_SOCKET is empty, so there is no socket to ask at";
-                writeln!(console.err, "{message}")?;
+                writeln!(terminal.err, "{message}")?;
             }
             Ok(config.local_socket)
         }
         Err(error) => {
-            console.config_error(&error)?;
+            terminal.config_error(&error)?;
             Ok(None)
         }
     }
@@ -100,16 +101,16 @@ pub(super) fn request_with(method: &str, path: &str, body: &str) -> Zeroizing<Ve
 pub(super) fn asked(
     socket: &Path,
     request: &[u8],
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<Result<Value, u8>> {
-    judged(ask(socket, request, PATIENCE), socket, console)
+    judged(ask(socket, request, PATIENCE), socket, terminal)
 }
 
 /// The body of a good answer; of any other, what is to be said of it has been, and the exit status.
 pub(super) fn judged(
     answer: Result<Reply, NoAnswer>,
     socket: &Path,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<Result<Value, u8>> {
     let (message, status) = match answer {
         Ok(Reply { status: 200, body }) => return Ok(Ok(body)),
@@ -119,7 +120,7 @@ pub(super) fn judged(
         },
         Err(error) => (format!("no answer: {}: {error}", socket.display()), USELESS),
     };
-    writeln!(console.err, "postern: {message}")?;
+    writeln!(terminal.err, "postern: {message}")?;
     Ok(Err(status))
 }
 

@@ -1,12 +1,13 @@
 //! `postern lockouts`: the addresses with failed logins, and `postern lockouts clear IP`.
 
+use crate::terminal::Terminal;
 use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Console, SUCCESS, USELESS, local};
+use super::{SUCCESS, USELESS, local};
 use crate::config::{Config, ConfigError};
 use crate::ids::ClientKey;
 
@@ -15,9 +16,9 @@ pub(super) fn run(
     socket: Option<PathBuf>,
     clear: Option<ClientKey>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
-    let Some(socket) = local::socket(socket, config, console)? else {
+    let Some(socket) = local::socket(socket, config, terminal)? else {
         return Ok(USELESS);
     };
     let path = "/api/security/rate-limits";
@@ -29,13 +30,13 @@ pub(super) fn run(
             local::request("DELETE", &format!("{path}/{segment}"))
         }
     };
-    let body = match local::asked(&socket, &request, console)? {
+    let body = match local::asked(&socket, &request, terminal)? {
         Ok(body) => body,
         Err(status) => return Ok(status),
     };
     match clear {
-        Some(address) => writeln!(console.out, "{address} may try again")?,
-        None => console.out.write_all(table(&body).as_bytes())?,
+        Some(address) => writeln!(terminal.out, "{address} may try again")?,
+        None => terminal.out.write_all(table(&body).as_bytes())?,
     }
     Ok(SUCCESS)
 }

@@ -27,9 +27,10 @@ pub(super) use options::Words;
 pub use options::{FLAGS, Flag, Options};
 pub use stop::Stop;
 
-use super::{Console, FAILURE, SUCCESS, prompt};
+use super::{FAILURE, SUCCESS};
 use crate::config::SecretString;
 use crate::entropy::SystemEntropy;
+use crate::terminal::{Terminal, prompt};
 use board::Board;
 use client::{Client, Trust, first_look};
 use failure::Failure;
@@ -114,36 +115,36 @@ impl Desk {
 /// Shows the board's log; returns the exit status.
 ///
 /// # Errors
-/// The console's.
-pub fn run(options: &Options, desk: &Desk, console: &mut Console<'_>) -> io::Result<u8> {
-    let failure = match shown(options, desk, console) {
+/// The terminal's.
+pub fn run(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> io::Result<u8> {
+    let failure = match shown(options, desk, terminal) {
         Ok(()) => return Ok(SUCCESS),
         Err(failure) => failure,
     };
     match (failure, desk.stop.ended()) {
         (_, Some(End::Told)) => Ok(INTERRUPTED),
         (_, Some(End::ReaderGone)) => Ok(SUCCESS),
-        (Failure::Console(error), None) => Err(error),
+        (Failure::Terminal(error), None) => Err(error),
         (failure, None) => {
-            writeln!(console.err, "postern: {failure}")?;
+            writeln!(terminal.err, "postern: {failure}")?;
             Ok(FAILURE)
         }
     }
 }
 
-fn shown(options: &Options, desk: &Desk, console: &mut Console<'_>) -> Result<(), Failure> {
+fn shown(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let (board, stop) = (&options.board, &desk.stop);
     let keep = desk.keep.as_ref();
     if options.sign_out {
-        return signed_out(options, desk, console);
+        return signed_out(options, desk, terminal);
     }
     let trust = match known(options, desk)? {
         Some(trust) => trust,
-        None => asked(board, desk, console)?,
+        None => asked(board, desk, terminal)?,
     };
     let client = Client::new(board, trust, stop, desk.timing)?;
-    let mut session = Session::sign_in(&client, options, desk, console)?;
-    let done = remember(&client, keep, console).and_then(|()| {
+    let mut session = Session::sign_in(&client, options, desk, terminal)?;
+    let done = remember(&client, keep, terminal).and_then(|()| {
         let [out, err] = desk.colors.map(|terminal| Show {
             json: options.json,
             color: !options.json
@@ -162,9 +163,9 @@ fn shown(options: &Options, desk: &Desk, console: &mut Console<'_>) -> Result<()
                 err,
                 entropy: &SystemEntropy,
             };
-            follow.run(console)
+            follow.run(terminal)
         } else {
-            recent::run(&client, &session, options, out, console)
+            recent::run(&client, &session, options, out, terminal)
         }
     });
     session.end(&client);
@@ -185,8 +186,8 @@ fn known(options: &Options, desk: &Desk) -> Result<Option<Trust>, Failure> {
 
 /// At the first contact a person says whether the certificate is the board's. Nobody else may, so without a terminal the answer
 /// is no.
-fn asked(board: &Board, desk: &Desk, console: &mut Console<'_>) -> Result<Trust, Failure> {
-    if !console.input_is_terminal {
+fn asked(board: &Board, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<Trust, Failure> {
+    if !terminal.input_is_terminal {
         return Err(Failure::Final(format!(
             "{board} is not known here, and there is no terminal to ask whether its certificate is the right one. Nothing was \
              sent to it.\nGive --fingerprint with the SHA-256 that the board printed at its start; `sudo postern cert` on the \
@@ -195,11 +196,11 @@ fn asked(board: &Board, desk: &Desk, console: &mut Console<'_>) -> Result<Trust,
     }
     let shown = first_look(board, &desk.stop, desk.timing)?;
     writeln!(
-        console.err,
+        terminal.err,
         "first contact with {board}: certificate SHA-256 {shown}"
     )?;
     let question = "Did the board print the same at its start (yes/no)? ";
-    if !prompt::yes(console, question, || session::typed(&desk.stop))? {
+    if !prompt::yes(terminal, question, || session::typed(&desk.stop))? {
         return Err(Failure::Final(format!(
             "{board} is not trusted. Neither password nor token was sent to it."
         )));
@@ -211,7 +212,7 @@ fn asked(board: &Board, desk: &Desk, console: &mut Console<'_>) -> Result<Trust,
 fn remember(
     client: &Client<'_>,
     keep: Option<&Keep>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let (board, fingerprint) = (client.board, client.trust.fingerprint);
     let kept = match keep {
@@ -223,27 +224,27 @@ fn remember(
     };
     if let Err(error) = kept {
         writeln!(
-            console.err,
+            terminal.err,
             "warning: the board's certificate cannot be kept: {error}; the next contact is a first one again"
         )?;
     }
     Ok(())
 }
 
-fn signed_out(options: &Options, desk: &Desk, console: &mut Console<'_>) -> Result<(), Failure> {
+fn signed_out(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let Options { board, user, .. } = options;
     let keep = desk.keep.as_ref();
     let saved = keep.map(|keep| Saved::of(keep, user, board));
     let Some((saved, (fingerprint, _))) =
         saved.and_then(|saved| Some((saved.clone(), saved.read()?)))
     else {
-        writeln!(console.err, "no login of {user} at {board} is kept here")?;
+        writeln!(terminal.err, "no login of {user} at {board} is kept here")?;
         return Ok(());
     };
     let trust = known(options, desk)?;
     let trust = trust.unwrap_or_else(|| Trust::earlier(fingerprint, "at the time of the login"));
     let client = Client::new(board, trust, &desk.stop, desk.timing)?;
-    session::sign_out(&client, &saved, console)
+    session::sign_out(&client, &saved, terminal)
 }
 
 /// Ended by Ctrl-C before there was anything to see, as a shell has it: 128 and SIGINT's number.

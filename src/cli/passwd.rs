@@ -8,24 +8,25 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::local::{self, NoAnswer};
-use super::prompt::{PromptError, secret_line};
-use super::{Console, FAILURE, SUCCESS, USELESS};
+use super::{FAILURE, SUCCESS, USELESS};
 use crate::config::{Config, ConfigError};
 use crate::journal::OpenError;
 use crate::server::{ResetError, World, can_reset, reset_password};
+use crate::terminal::Terminal;
+use crate::terminal::prompt::{PromptError, secret_line};
 
 /// Asks for the new password, twice at a terminal, and sets it.
 pub(super) fn run(
     socket: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
     let (socket, config) = match socket {
         Some(socket) => (Some(socket), None),
         None => match config().or_else(|error| error.beside(NEEDED)) {
             Ok(config) => (config.local_socket.clone(), Some(config)),
             Err(error) => {
-                console.config_error(&error)?;
+                terminal.config_error(&error)?;
                 return Ok(USELESS);
             }
         },
@@ -35,13 +36,13 @@ pub(super) fn run(
         && !socket.as_deref().is_some_and(local::is_reachable)
         && let Err(error) = can_reset(config)
     {
-        writeln!(console.err, "postern: {error}")?;
+        writeln!(terminal.err, "postern: {error}")?;
         return Ok(FAILURE);
     }
-    let new = match new_password(console) {
+    let new = match new_password(terminal) {
         Ok(new) => new,
         Err(problem) => {
-            writeln!(console.err, "postern: {problem}")?;
+            writeln!(terminal.err, "postern: {problem}")?;
             return Ok(FAILURE);
         }
     };
@@ -51,9 +52,9 @@ pub(super) fn run(
         let answer = local::ask(&socket, &request, local::PATIENCE);
         // If nobody listens at the configured one, the folder may be ours.
         if config.is_none() || !matches!(answer, Err(NoAnswer::Connect(_))) {
-            return Ok(match local::judged(answer, &socket, console)? {
+            return Ok(match local::judged(answer, &socket, terminal)? {
                 Ok(_) => {
-                    writeln!(console.out, "{DONE}")?;
+                    writeln!(terminal.out, "{DONE}")?;
                     SUCCESS
                 }
                 Err(status) => status,
@@ -65,7 +66,7 @@ pub(super) fn run(
     };
     let (problem, status) = match reset_password(&config, &World::real(), &new) {
         Ok(()) => {
-            writeln!(console.out, "{DONE}; the server is stopped")?;
+            writeln!(terminal.out, "{DONE}; the server is stopped")?;
             return Ok(SUCCESS);
         }
         Err(ResetError::Journal(OpenError::Locked { path })) => {
@@ -77,13 +78,13 @@ pub(super) fn run(
         }
         Err(error) => (error.to_string(), FAILURE),
     };
-    writeln!(console.err, "postern: {problem}")?;
+    writeln!(terminal.err, "postern: {problem}")?;
     Ok(status)
 }
 
-fn new_password(console: &mut Console<'_>) -> Result<Zeroizing<String>, PasswordError> {
-    let new = secret_line(console, "New password: ", || Ok(()))?;
-    if console.input_is_terminal && *secret_line(console, "Once more: ", || Ok(()))? != *new {
+fn new_password(terminal: &mut Terminal<'_>) -> Result<Zeroizing<String>, PasswordError> {
+    let new = secret_line(terminal, "New password: ", || Ok(()))?;
+    if terminal.input_is_terminal && *secret_line(terminal, "Once more: ", || Ok(()))? != *new {
         return Err(PasswordError::Differs);
     }
     Ok(new)

@@ -4,25 +4,26 @@ use std::error::Error;
 use std::io;
 
 use super::usable::{Asked, usable};
-use super::{Console, FAILURE, SUCCESS};
+use super::{FAILURE, SUCCESS};
 use crate::config::{Config, ConfigError};
+use crate::terminal::Terminal;
 
 /// Hands a good configuration to `run`, which comes back when the server has stopped. Warnings and problems go to
 /// standard error.
 pub(super) fn run(
     config: Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
     run: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> io::Result<u8> {
     let config = match usable(config, Asked::ByStart) {
         Ok(config) => config,
-        Err(error) => return console.config_error(&error),
+        Err(error) => return terminal.config_error(&error),
     };
-    console.warnings(&config.warnings)?;
+    terminal.warnings(&config.warnings)?;
     match run(config) {
         Ok(()) => Ok(SUCCESS),
         Err(error) => {
-            writeln!(console.err, "postern: {}", with_causes(error.as_ref()))?;
+            writeln!(terminal.err, "postern: {}", with_causes(error.as_ref()))?;
             Ok(FAILURE)
         }
     }

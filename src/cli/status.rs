@@ -6,31 +6,32 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Console, SUCCESS, USELESS, cve, health, local};
+use super::{SUCCESS, USELESS, cve, health, local};
 use crate::config::{Config, ConfigError};
+use crate::terminal::Terminal;
 
 /// Asks at `socket`, or at the one that the configuration names.
 pub(super) fn run(
     socket: Option<PathBuf>,
     json: bool,
     config: impl FnOnce() -> Result<Config, ConfigError>,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
-    let Some(socket) = local::socket(socket, config, console)? else {
+    let Some(socket) = local::socket(socket, config, terminal)? else {
         return Ok(USELESS);
     };
     let mut answers = [Value::Null, Value::Null];
     for (answer, path) in answers.iter_mut().zip(["/api/status", "/health"]) {
-        match local::asked(&socket, &local::request("GET", path), console)? {
+        match local::asked(&socket, &local::request("GET", path), terminal)? {
             Ok(body) => *answer = body,
             Err(status) => return Ok(status),
         }
     }
     let [status, health] = answers;
     if json {
-        writeln!(console.out, "{status}")?;
+        writeln!(terminal.out, "{status}")?;
     } else {
-        console.out.write_all(table(&status, &health).as_bytes())?;
+        terminal.out.write_all(table(&status, &health).as_bytes())?;
     }
     Ok(SUCCESS)
 }

@@ -1,17 +1,18 @@
 //! The promises of the program as a whole: what goes where, and with which exit status.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::config::Machine;
 
 /// Status, standard output and standard error of what `command` does with `input`.
-pub(super) fn with_console(
+pub(super) fn with_terminal(
     mut input: &[u8],
-    command: impl FnOnce(&mut Console<'_>) -> u8,
+    command: impl FnOnce(&mut Terminal<'_>) -> u8,
 ) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let status = command(&mut Console {
+    let status = command(&mut Terminal {
         input: &mut input,
         input_is_terminal: false,
         out: &mut out,
@@ -23,7 +24,7 @@ pub(super) fn with_console(
 }
 
 fn postern(words: &str, env: &[(&str, &str)]) -> (u8, String, String) {
-    with_console(b"pa$$word\n", |console| {
+    with_terminal(b"pa$$word\n", |terminal| {
         // Whatever settings this machine has in /etc are not the test's.
         let machine = Machine {
             env_file: PathBuf::from("/nonexistent/postern.env"),
@@ -34,7 +35,7 @@ fn postern(words: &str, env: &[(&str, &str)]) -> (u8, String, String) {
             1 => Ok(()),
             _ => Err(Box::from("the port is taken")),
         };
-        run(words.split_whitespace(), console, load, serve)
+        run(words.split_whitespace(), terminal, load, serve)
     })
 }
 
@@ -415,7 +416,7 @@ fn a_reader_that_has_gone_is_no_error() {
         }
     }
     let mut err = Vec::new();
-    let mut console = Console {
+    let mut terminal = Terminal {
         input: &mut io::empty(),
         input_is_terminal: false,
         out: &mut Gone,
@@ -423,6 +424,6 @@ fn a_reader_that_has_gone_is_no_error() {
         hands_over: false,
     };
     let load = |_: Option<&Path>| unreachable!();
-    assert_eq!(run(["--help"], &mut console, load, |_| Ok(())), 0);
+    assert_eq!(run(["--help"], &mut terminal, load, |_| Ok(())), 0);
     assert!(err.is_empty());
 }

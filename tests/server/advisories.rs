@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use postern::cli;
+use postern::terminal::Terminal;
 use serde_json::{Value, json};
 
 use crate::device::{Device, PASSWORD, USER, basic};
@@ -117,7 +118,7 @@ fn command(device: &Device, flags: &[&str]) -> (u8, String) {
     let words = ["cve", "--socket", socket.to_str().expect("UTF-8")];
     let status = cli::run(
         words.iter().chain(flags),
-        &mut cli::Console {
+        &mut Terminal {
             input: &mut std::io::empty(),
             input_is_terminal: false,
             out: &mut out,

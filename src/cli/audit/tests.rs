@@ -1,11 +1,11 @@
 use super::*;
-use crate::cli::tests::with_console;
+use crate::cli::tests::with_terminal;
 
 fn audit(folder: &std::path::Path, verify: bool, json: bool) -> (u8, String, String) {
     let folder = Some(folder.to_owned());
     let lines = (!verify).then_some(DEFAULT_LINES);
-    with_console(b"", |console| {
-        run(lines, json, folder, || unreachable!(), console).unwrap()
+    with_terminal(b"", |terminal| {
+        run(lines, json, folder, || unreachable!(), terminal).unwrap()
     })
 }
 
@@ -79,9 +79,9 @@ fn entries_are_a_line_each_and_drive_no_terminal() {
     let (_, out, _) = audit(folder.path(), false, true);
     let file = std::fs::read_to_string(folder.path().join(audit::NAME)).unwrap();
     assert_eq!(out, file);
-    let last = with_console(b"", |console| {
+    let last = with_terminal(b"", |terminal| {
         let folder = Some(folder.path().to_owned());
-        run(Some(1), true, folder, || unreachable!(), console).unwrap()
+        run(Some(1), true, folder, || unreachable!(), terminal).unwrap()
     });
     assert!(file.ends_with(&last.1) && last.1.lines().count() == 1);
 }

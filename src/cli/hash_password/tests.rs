@@ -1,6 +1,6 @@
-use super::super::prompt::read_line;
 use super::*;
 use crate::entropy::FakeEntropy;
+use crate::terminal::prompt::read_line;
 
 const CHEAPEST: u32 = 4;
 

@@ -17,8 +17,8 @@ fn against(serve: impl FnOnce(UnixStream) + Send + 'static) -> (u8, String, Stri
 }
 
 fn run_at(path: &Path) -> (u8, String, String) {
-    super::super::tests::with_console(b"", |console| {
-        run(Some(path.to_owned()), || unreachable!(), console).unwrap()
+    super::super::tests::with_terminal(b"", |terminal| {
+        run(Some(path.to_owned()), || unreachable!(), terminal).unwrap()
     })
 }
 

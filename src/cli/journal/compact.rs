@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use super::{Target, no_record};
 use crate::auth::Durable;
-use crate::cli::{Console, FAILURE, SUCCESS};
+use crate::cli::{FAILURE, SUCCESS};
 use crate::clock::SystemTimeSource;
 use crate::files;
 use crate::journal::repair::lock;
 use crate::journal::survey::survey;
 use crate::journal::{FileStorage, Journal, OpenError};
+use crate::terminal::Terminal;
 
-pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
+pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) -> io::Result<u8> {
     let path = target.path.as_path();
     let refusal = match survey(bytes, &mut |_| ()) {
-        Err(reason) => return no_record(target, bytes, reason, console),
+        Err(reason) => return no_record(target, bytes, reason, terminal),
         Ok(survey) if !survey.whole() => {
             Some("it is not whole; `postern journal verify` says what to do".to_owned())
         }
@@ -24,17 +25,20 @@ pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> i
         Ok(_) => None,
     };
     if let Some(refusal) = refusal {
-        writeln!(console.err, "postern: {}: {refusal}", path.display())?;
+        writeln!(terminal.err, "postern: {}: {refusal}", path.display())?;
         return Ok(FAILURE);
     }
     match compact(path) {
         Ok((before, Some(after))) => {
-            writeln!(console.out, "compacted: {before} bytes before, {after} now")?;
+            writeln!(
+                terminal.out,
+                "compacted: {before} bytes before, {after} now"
+            )?;
             Ok(SUCCESS)
         }
         Ok((_, None)) => {
             writeln!(
-                console.err,
+                terminal.err,
                 "postern: {}: it could not be written anew, and is as it was; is there room for a second one?",
                 path.display()
             )?;
@@ -42,14 +46,14 @@ pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> i
         }
         Err(OpenError::Locked { path }) => {
             writeln!(
-                console.err,
+                terminal.err,
                 "postern: {} is held by a postern that is running. It compacts its journal itself",
                 path.display()
             )?;
             Ok(FAILURE)
         }
         Err(error) => {
-            writeln!(console.err, "postern: {error}")?;
+            writeln!(terminal.err, "postern: {error}")?;
             Ok(FAILURE)
         }
     }

@@ -1,20 +1,21 @@
 //! `postern journal dump`: the records as JSON lines, without secrets.
 
+use crate::terminal::Terminal;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
 use super::{Target, no_record};
-use crate::cli::{Console, SUCCESS};
+use crate::cli::SUCCESS;
 use crate::clock::Timestamp;
 use crate::ids::Id;
 use crate::journal::replay::Piece;
 use crate::journal::survey::survey;
 use crate::journal::{PasswordOrigin, Record};
 
-pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
-    let mut out = BufWriter::new(&mut *console.out);
+pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) -> io::Result<u8> {
+    let mut out = BufWriter::new(&mut *terminal.out);
     let mut result = Ok(());
     let surveyed = survey(bytes, &mut |piece| {
         if result.is_ok() {
@@ -25,7 +26,7 @@ pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> i
         Ok(survey) => survey,
         Err(reason) => {
             drop(out);
-            return no_record(target, bytes, reason, console);
+            return no_record(target, bytes, reason, terminal);
         }
     };
     result?;

@@ -4,16 +4,17 @@ use std::io;
 
 use super::verify::damage;
 use super::{FIRST_PASSWORD, FOREIGN, LOGINS_END, Target, count, nothing_left, unreadable};
-use crate::cli::{Console, FAILURE, SUCCESS, USELESS};
+use crate::cli::{FAILURE, SUCCESS, USELESS};
 use crate::entropy::SystemEntropy;
 use crate::journal::OpenError;
 use crate::journal::PasswordOrigin;
 use crate::journal::repair::{Leave, Outcome, repair};
 use crate::journal::survey::Survey;
+use crate::terminal::Terminal;
 
-pub(super) fn run(target: &Target, yes: bool, console: &mut Console<'_>) -> io::Result<u8> {
+pub(super) fn run(target: &Target, yes: bool, terminal: &mut Terminal<'_>) -> io::Result<u8> {
     let shown = target.path.display();
-    let out = &mut *console.out;
+    let out = &mut *terminal.out;
     let leave = Leave {
         consent: yes,
         own: !target.named,
@@ -51,7 +52,7 @@ pub(super) fn run(target: &Target, yes: bool, console: &mut Console<'_>) -> io::
         }
         Ok(Outcome::WantsConsent { found: Some(found) }) if found.records > 0 => {
             writeln!(
-                console.err,
+                terminal.err,
                 "postern: {shown}: {}\n{} Nothing is changed. Is there a copy of it to put back? To repair it all the same: {}",
                 damage(&found),
                 password(&found),
@@ -61,16 +62,16 @@ pub(super) fn run(target: &Target, yes: bool, console: &mut Console<'_>) -> io::
         }
         Ok(Outcome::WantsConsent { found }) => {
             let nothing = nothing_left(found.as_ref(), target);
-            writeln!(console.err, "postern: {shown}: {nothing}")?;
+            writeln!(terminal.err, "postern: {shown}: {nothing}")?;
             Ok(FAILURE)
         }
         Ok(Outcome::Foreign) => unreadable(
             &target.path,
             &format!("{FOREIGN}; it is left alone"),
-            console,
+            terminal,
         ),
         Err(error) => {
-            writeln!(console.err, "postern: {error}")?;
+            writeln!(terminal.err, "postern: {error}")?;
             Ok(match error {
                 OpenError::Unreadable { .. } => USELESS,
                 _ => FAILURE,

@@ -8,18 +8,19 @@ use serde_json::json;
 
 use super::{count, unreadable, verify};
 use crate::auth::Durable;
-use crate::cli::{Console, SUCCESS};
+use crate::cli::SUCCESS;
 use crate::clock::{Clock, SystemTimeSource};
 use crate::journal::format::{FRAMES_START, VERSION, encode, parse_header};
 use crate::journal::replay::Piece;
 use crate::journal::survey::survey;
 use crate::journal::{Record, State};
+use crate::terminal::Terminal;
 
 pub(super) fn run(
     path: &Path,
     bytes: &[u8],
     json: bool,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
     let durable = Durable::new();
     let mut kinds = [0_u64; KINDS.len()];
@@ -41,7 +42,7 @@ pub(super) fn run(
     });
     let survey = match surveyed {
         Ok(survey) => survey,
-        Err(reason) => return no_record(target, bytes, reason, console),
+        Err(reason) => return no_record(target, bytes, reason, terminal),
     };
     // As the server would judge it if it started now.
     let clock = Clock::new(Arc::new(SystemTimeSource::new()), survey.newest_mark);
@@ -83,31 +84,31 @@ pub(super) fn run(
             "torn_bytes": survey.torn_bytes,
             "damage": damage,
         });
-        writeln!(console.out, "{answer}")?;
+        writeln!(terminal.out, "{answer}")?;
         return Ok(SUCCESS);
     }
-    let row = |console: &mut Console<'_>, name: &str, value: &dyn std::fmt::Display| {
-        writeln!(console.out, "  {name:<18} {value}")
+    let row = |terminal: &mut Terminal<'_>, name: &str, value: &dyn std::fmt::Display| {
+        writeln!(terminal.out, "  {name:<18} {value}")
     };
-    writeln!(console.out, "{}", path.display())?;
-    row(console, "bytes", &bytes.len())?;
-    row(console, "version", &version)?;
-    row(console, "records", &survey.records)?;
+    writeln!(terminal.out, "{}", path.display())?;
+    row(terminal, "bytes", &bytes.len())?;
+    row(terminal, "version", &version)?;
+    row(terminal, "records", &survey.records)?;
     for (name, number) in KINDS.iter().zip(kinds).filter(|(_, number)| *number > 0) {
-        row(console, &format!("  {name}"), &number)?;
+        row(terminal, &format!("  {name}"), &number)?;
     }
-    row(console, "still count", &live)?;
+    row(terminal, "still count", &live)?;
     row(
-        console,
+        terminal,
         "expired or passed",
         &survey.records.saturating_sub(live),
     )?;
-    row(console, "waste", &format!("{waste_percent} %"))?;
+    row(terminal, "waste", &format!("{waste_percent} %"))?;
     let mark = survey
         .newest_mark
         .map_or_else(|| "none".to_owned(), |mark| mark.to_string());
-    row(console, "newest time", &mark)?;
-    row(console, "damage", &damage)?;
+    row(terminal, "newest time", &mark)?;
+    row(terminal, "damage", &damage)?;
     Ok(SUCCESS)
 }
 

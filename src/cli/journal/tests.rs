@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::cli::tests::with_console;
+use crate::cli::tests::with_terminal;
 use crate::clock::Timestamp;
 use crate::ids::{ClientKey, Id, Interface};
 use crate::journal::format::{FRAMES_START, HEADER_LEN, Salt, encode, headers};
@@ -83,12 +83,12 @@ fn run_own(action: JournalAction, rig: &Rig) -> (u8, String, String) {
         ..crate::config::Machine::detect()
     };
     let load = || Config::load_on(&machine, [("STATE_DIR", rig.folder.path())], None);
-    with_console(b"", |console| run(action, None, load, console).unwrap())
+    with_terminal(b"", |terminal| run(action, None, load, terminal).unwrap())
 }
 
 fn run_on(action: JournalAction, path: PathBuf) -> (u8, String, String) {
-    with_console(b"", |console| {
-        run(action, Some(path), || unreachable!(), console).unwrap()
+    with_terminal(b"", |terminal| {
+        run(action, Some(path), || unreachable!(), terminal).unwrap()
     })
 }
 

@@ -1,19 +1,20 @@
 //! `postern journal verify`: whole or not, where not, and what to do.
 
+use crate::terminal::Terminal;
 use std::fmt::Write;
 use std::io;
 
 use super::{FIRST_PASSWORD, LOGINS_END, NO_RECORD, Target, count, no_record};
-use crate::cli::{Console, FAILURE, SUCCESS};
+use crate::cli::{FAILURE, SUCCESS};
 use crate::journal::survey::{Survey, survey};
 
-pub(super) fn run(target: &Target, bytes: &[u8], console: &mut Console<'_>) -> io::Result<u8> {
+pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) -> io::Result<u8> {
     let shown = target.path.display();
     let survey = match survey(bytes, &mut |_| ()) {
         Ok(survey) => survey,
-        Err(reason) => return no_record(target, bytes, reason, console),
+        Err(reason) => return no_record(target, bytes, reason, terminal),
     };
-    write!(console.out, "{shown}: {}", verdict(&survey, target))?;
+    write!(terminal.out, "{shown}: {}", verdict(&survey, target))?;
     Ok(if survey.whole() { SUCCESS } else { FAILURE })
 }
 

@@ -14,13 +14,13 @@ use super::board::Board;
 use super::failure::Failure;
 use super::known::{Fingerprint, Known};
 use super::pin::Pin;
-use super::show::plain;
 use super::stop::Stop;
 use super::wire::Wire;
 use crate::config::SecretString;
 use crate::http::body::Decoder;
 use crate::http::response_head::ResponseHead;
 use crate::json;
+use crate::terminal::escape::plain;
 
 /// Which certificate is trusted, and why.
 #[derive(Debug, Clone)]

@@ -21,7 +21,7 @@ pub(super) enum Failure {
     Final(String),
     /// What there is to say cannot be written.
     #[error("{0}")]
-    Console(#[from] io::Error),
+    Terminal(#[from] io::Error),
 }
 
 impl Failure {

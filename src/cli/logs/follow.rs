@@ -9,10 +9,11 @@ use super::failure::Failure;
 use super::place::{Greeting, Line, Place};
 use super::recent;
 use super::session::Session;
-use super::show::{Show, json_line};
+use super::show::Show;
 use super::{Options, Timing};
-use crate::cli::Console;
 use crate::entropy::Entropy;
+use crate::terminal::Terminal;
+use crate::terminal::escape::json_line;
 
 /// What following needs to know.
 pub(super) struct Follow<'a, 's> {
@@ -39,7 +40,7 @@ struct State {
 
 impl<'a> Follow<'a, '_> {
     /// Shows entries as they come. Comes back without a failure when the end was wanted.
-    pub(super) fn run(mut self, console: &mut Console<'_>) -> Result<(), Failure> {
+    pub(super) fn run(mut self, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
         let mut state = State {
             place: Place::new(self.options.since.is_some()),
             unwanted: None,
@@ -52,7 +53,7 @@ impl<'a> Follow<'a, '_> {
             state.unwanted = Some((since, u64::MAX));
         }
         loop {
-            let failure = match self.stream(&mut state, console) {
+            let failure = match self.stream(&mut state, terminal) {
                 Ok(()) => Failure::passing(format!("{}: the stream has ended", self.client.board)),
                 Err(failure) => failure,
             };
@@ -72,7 +73,7 @@ impl<'a> Follow<'a, '_> {
                 seconds => format!("in {seconds} s"),
             };
             let lost = format!("connection lost: {reason}; trying again {when}");
-            console.err.write_all(self.err.notice(&lost).as_bytes())?;
+            terminal.err.write_all(self.err.notice(&lost).as_bytes())?;
             state.told_lost = true;
             if self.client.stop.pause(pause).is_err() {
                 return Ok(());
@@ -81,8 +82,8 @@ impl<'a> Follow<'a, '_> {
     }
 
     /// One connection, until it ends.
-    fn stream(&mut self, state: &mut State, console: &mut Console<'_>) -> Result<(), Failure> {
-        let mut answer = self.open(&state.place, console)?;
+    fn stream(&mut self, state: &mut State, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+        let mut answer = self.open(&state.place, terminal)?;
         // The first line comes at once, or this is no stream.
         let Some(hello) = answer.line()? else {
             return Ok(());
@@ -104,7 +105,7 @@ impl<'a> Follow<'a, '_> {
                     self.options,
                     Some((state.place.boot(), newest)),
                     self.out,
-                    console,
+                    terminal,
                 )?;
             }
             Greeting::First { newest } => {
@@ -120,12 +121,12 @@ impl<'a> Follow<'a, '_> {
                 } else {
                     self.out.notice("… the board has started again …")
                 };
-                console.out.write_all(text.as_bytes())?;
+                terminal.out.write_all(text.as_bytes())?;
             }
         }
         if state.told_lost {
             state.told_lost = false;
-            console
+            terminal
                 .err
                 .write_all(self.err.notice("connected again").as_bytes())?;
         }
@@ -135,7 +136,7 @@ impl<'a> Follow<'a, '_> {
             let (value, raw) = self.parsed(&line)?;
             let text = self.understood(&value, raw, state)?;
             if !text.is_empty() {
-                console.out.write_all(text.as_bytes())?;
+                terminal.out.write_all(text.as_bytes())?;
                 // Something came of it, so the next attempt may be made at once.
                 state.backoff.reset();
             }
@@ -144,7 +145,7 @@ impl<'a> Follow<'a, '_> {
     }
 
     /// Opens the stream, with another access token if this one is over.
-    fn open(&mut self, place: &Place, console: &mut Console<'_>) -> Result<Answer<'a>, Failure> {
+    fn open(&mut self, place: &Place, terminal: &mut Terminal<'_>) -> Result<Answer<'a>, Failure> {
         let target = format!(
             "/api/logs?follow=true{}{}",
             place.query(),
@@ -161,7 +162,7 @@ impl<'a> Follow<'a, '_> {
             ))
         };
         self.session
-            .renew(self.client, console)
+            .renew(self.client, terminal)
             .and_then(|()| self.client.get(&target, self.session.token()))
             .map_err(|failure| match failure {
                 Failure::Denied(_) => over(),

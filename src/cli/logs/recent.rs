@@ -11,8 +11,8 @@ use super::client::{Client, MAX_SMALL};
 use super::failure::Failure;
 use super::session::Session;
 use super::show::Show;
-use crate::cli::Console;
 use crate::json;
+use crate::terminal::Terminal;
 
 /// Shows the last entries, or those of the time that was asked for.
 pub(super) fn run(
@@ -20,16 +20,16 @@ pub(super) fn run(
     session: &Session<'_>,
     options: &Options,
     show: Show,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let Some(age) = options.since else {
-        return newest(client, session, options, None, show, console);
+        return newest(client, session, options, None, show, terminal);
     };
     let since = begin(client, session, age)?;
     let mut shown_all = false;
     let count = each(client, session, options, None, MOST, |entry, raw| {
         if is_since(entry, since) {
-            console.out.write_all(show.entry(entry, raw).as_bytes())?;
+            terminal.out.write_all(show.entry(entry, raw).as_bytes())?;
         } else {
             shown_all = true;
         }
@@ -37,7 +37,7 @@ pub(super) fn run(
     })?;
     if count == MOST && !shown_all {
         writeln!(
-            console.err,
+            terminal.err,
             "there may be older ones: the board gives no more than {MOST} at once; with --follow it gives all"
         )?;
     }
@@ -52,7 +52,7 @@ pub(super) fn newest(
     options: &Options,
     last: Option<(&str, u64)>,
     show: Show,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     if options.lines == 0 {
         return Ok(());
@@ -67,7 +67,7 @@ pub(super) fn newest(
         options.lines,
         |entry, raw| {
             if entry.get("seq").and_then(Value::as_u64) <= Some(last) {
-                console.out.write_all(show.entry(entry, raw).as_bytes())?;
+                terminal.out.write_all(show.entry(entry, raw).as_bytes())?;
             }
             Ok(())
         },

@@ -12,10 +12,10 @@ use super::failure::Failure;
 use super::saved::Saved;
 use super::stop::{Interest, Stop};
 use super::{Desk, Options, Timing};
-use crate::cli::Console;
-use crate::cli::prompt::secret_line;
 use crate::config::SecretString;
 use crate::json;
+use crate::terminal::Terminal;
+use crate::terminal::prompt::secret_line;
 
 /// A login. The access token is only ever in memory.
 pub(super) struct Session<'a> {
@@ -46,7 +46,7 @@ impl<'a> Session<'a> {
         client: &Client<'_>,
         options: &'a Options,
         desk: &'a Desk,
-        console: &mut Console<'_>,
+        terminal: &mut Terminal<'_>,
     ) -> Result<Self, Failure> {
         let user = options.user.as_str();
         if let Some(password) = &desk.password {
@@ -61,7 +61,7 @@ impl<'a> Session<'a> {
         let keep = desk.keep.as_ref().filter(|_| options.save);
         let saved = keep.map(|keep| Saved::of(keep, user, client.board));
         if let Some(saved) = saved.as_ref().filter(|saved| saved.exists()) {
-            match refresh_saved(client, saved, console) {
+            match refresh_saved(client, saved, terminal) {
                 Ok((access, means)) => {
                     return Ok(Self {
                         user,
@@ -70,29 +70,29 @@ impl<'a> Session<'a> {
                     });
                 }
                 Err(Failure::Denied(_)) => {
-                    writeln!(console.err, "the saved login is over; sign in again")?;
+                    writeln!(terminal.err, "the saved login is over; sign in again")?;
                 }
                 Err(other) => return Err(other),
             }
         }
-        if !console.input_is_terminal {
+        if !terminal.input_is_terminal {
             return Err(Failure::Final(
                 "there is no terminal to ask for the password at; set POSTERN_PASSWORD, or sign in at a terminal first"
                     .to_owned(),
             ));
         }
         let question = format!("Password of {user} at {}: ", client.board);
-        let password = secret_line(console, &question, || typed(client.stop));
+        let password = secret_line(terminal, &question, || typed(client.stop));
         let password = password.map_err(|error| Failure::Final(error.to_string()))?;
         let pair = log_in(client, user, &password)?;
         drop(password);
         let (access, means) = match saved {
             None => (pair.access, Means::Token(pair.refresh)),
             Some(saved) => {
-                let (access, means) = keep_new(client, &saved, pair, console)?;
+                let (access, means) = keep_new(client, &saved, pair, terminal)?;
                 if let Means::Saved(saved) = &means {
                     writeln!(
-                        console.err,
+                        terminal.err,
                         "this login is kept in {} for the next time; --sign-out ends it, --no-save keeps none",
                         saved.path().display()
                     )?;
@@ -115,7 +115,7 @@ impl<'a> Session<'a> {
     pub(super) fn renew(
         &mut self,
         client: &Client<'_>,
-        console: &mut Console<'_>,
+        terminal: &mut Terminal<'_>,
     ) -> Result<(), Failure> {
         match &self.means {
             Means::Password(password) => {
@@ -126,7 +126,7 @@ impl<'a> Session<'a> {
                 (self.access, self.means) = (pair.access, Means::Token(pair.refresh));
             }
             Means::Saved(saved) => {
-                let (access, means) = refresh_saved(client, saved, console)?;
+                let (access, means) = refresh_saved(client, saved, terminal)?;
                 (self.access, self.means) = (access, means);
             }
         }
@@ -152,10 +152,10 @@ impl<'a> Session<'a> {
 pub(super) fn sign_out(
     client: &Client<'_>,
     saved: &Saved,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let (board, path) = (client.board, saved.path());
-    match refresh_saved(client, saved, console) {
+    match refresh_saved(client, saved, terminal) {
         Ok((access, _)) => log_out(client, &access)?,
         Err(Failure::Denied(_)) => {}
         Err(other) => return Err(other),
@@ -163,7 +163,7 @@ pub(super) fn sign_out(
     saved
         .remove()
         .map_err(|error| Failure::Final(format!("{}: {error}", path.display())))?;
-    writeln!(console.err, "signed out at {board}")?;
+    writeln!(terminal.err, "signed out at {board}")?;
     Ok(())
 }
 
@@ -171,7 +171,7 @@ pub(super) fn sign_out(
 fn refresh_saved(
     client: &Client<'_>,
     saved: &Saved,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> Result<(SecretString, Means<'static>), Failure> {
     let _lock = saved.lock(client.stop).map_err(|error| {
         Failure::Final(format!(
@@ -189,7 +189,7 @@ fn refresh_saved(
             let _ = saved.remove();
         }
     })?;
-    kept(client, saved, pair, console)
+    kept(client, saved, pair, terminal)
 }
 
 /// Keeps a login that was made by a password.
@@ -197,11 +197,11 @@ fn keep_new(
     client: &Client<'_>,
     saved: &Saved,
     pair: Pair,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> Result<(SecretString, Means<'static>), Failure> {
     match saved.lock(client.stop) {
-        Ok(_lock) => kept(client, saved, pair, console),
-        Err(error) => not_kept(saved, pair, &error, console),
+        Ok(_lock) => kept(client, saved, pair, terminal),
+        Err(error) => not_kept(saved, pair, &error, terminal),
     }
 }
 
@@ -210,14 +210,14 @@ fn kept(
     client: &Client<'_>,
     saved: &Saved,
     pair: Pair,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> Result<(SecretString, Means<'static>), Failure> {
     match saved.write(client.trust.fingerprint, &pair.refresh) {
         Ok(()) => Ok((pair.access, Means::Saved(saved.clone()))),
         Err(error) => {
             // What is there is used up.
             let _ = saved.remove();
-            not_kept(saved, pair, &error, console)
+            not_kept(saved, pair, &error, terminal)
         }
     }
 }
@@ -226,11 +226,11 @@ fn not_kept(
     saved: &Saved,
     pair: Pair,
     error: &io::Error,
-    console: &mut Console<'_>,
+    terminal: &mut Terminal<'_>,
 ) -> Result<(SecretString, Means<'static>), Failure> {
     let path = saved.path();
     writeln!(
-        console.err,
+        terminal.err,
         "warning: this login cannot be kept: {}: {error}",
         path.display()
     )?;

@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use postern::cli::logs::{Desk, Keep, Options, Stop, Timing, run};
-use postern::cli::{Command, Console, parse};
+use postern::cli::{Command, parse};
 use postern::config::SecretString;
+use postern::terminal::Terminal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -144,14 +145,14 @@ fn options(address: SocketAddr, words: &[&str]) -> Options {
 }
 
 fn shown(options: &Options, desk: &Desk, typed: Option<&str>, out: &Screen, err: &Screen) -> u8 {
-    let mut console = Console {
+    let mut terminal = Terminal {
         input: &mut typed.unwrap_or_default().as_bytes(),
         input_is_terminal: typed.is_some(),
         out: &mut out.clone(),
         err: &mut err.clone(),
         hands_over: false,
     };
-    run(options, desk, &mut console).expect("a console that takes everything")
+    run(options, desk, &mut terminal).expect("a terminal that takes everything")
 }
 
 /// What is written, for all to read.

@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal, Read};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use super::Console;
+use super::Terminal;
 
 /// Why there is no line. Never shows what was typed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PromptError {
+pub(crate) enum PromptError {
     #[error("there is no password on standard input; give one line")]
     Missing,
     #[error("the password is too long: at most 72 bytes, for bcrypt reads no further")]
@@ -24,24 +24,24 @@ pub(super) enum PromptError {
 ///
 /// `wait` is called before anything is read, with the terminal silent already. What it fails with ends the question;
 /// the terminal is then as it was.
-pub(super) fn secret_line(
-    console: &mut Console<'_>,
+pub(crate) fn secret_line(
+    terminal: &mut Terminal<'_>,
     question: &str,
     wait: impl FnOnce() -> io::Result<()>,
 ) -> Result<Zeroizing<String>, PromptError> {
-    let hidden = if console.input_is_terminal {
-        write!(console.err, "{question}")?;
-        console.err.flush()?;
+    let hidden = if terminal.input_is_terminal {
+        write!(terminal.err, "{question}")?;
+        terminal.err.flush()?;
         HiddenInput::begin()
     } else {
         None
     };
     let line = wait()
         .map_err(PromptError::from)
-        .and_then(|()| read_line(&mut *console.input));
+        .and_then(|()| read_line(&mut *terminal.input));
     if hidden.is_some() {
         // The newline that was typed was not shown either.
-        writeln!(console.err)?;
+        writeln!(terminal.err)?;
     }
     line
 }
@@ -49,21 +49,21 @@ pub(super) fn secret_line(
 /// Whether a person at the terminal answers `yes`. Anything else is no, as is no answer.
 ///
 /// `wait` is called before anything is read; what it fails with is no, too.
-pub(super) fn yes(
-    console: &mut Console<'_>,
+pub(crate) fn yes(
+    terminal: &mut Terminal<'_>,
     question: &str,
     wait: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<bool> {
-    write!(console.err, "{question}")?;
-    console.err.flush()?;
+    write!(terminal.err, "{question}")?;
+    terminal.err.flush()?;
     let line = wait()
         .map_err(PromptError::from)
-        .and_then(|()| read_line(&mut *console.input));
+        .and_then(|()| read_line(&mut *terminal.input));
     Ok(line.is_ok_and(|line| line.trim() == "yes"))
 }
 
 /// The first line, without its end. Byte by byte, so that a line without end is given up at [`MAX_LINE`].
-pub(super) fn read_line(input: &mut dyn Read) -> Result<Zeroizing<String>, PromptError> {
+pub(crate) fn read_line(input: &mut dyn Read) -> Result<Zeroizing<String>, PromptError> {
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     let mut byte = Zeroizing::new([0]);
     loop {

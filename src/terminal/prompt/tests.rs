@@ -20,17 +20,17 @@ fn only_yes_is_yes() {
         ("yes, of course\n", false),
         ("correct horse battery\n", false),
     ] {
-        let mut console = Console {
+        let mut terminal = Terminal {
             input: &mut typed.as_bytes(),
             input_is_terminal: true,
             out: &mut io::sink(),
             err: &mut io::sink(),
             hands_over: false,
         };
-        let answer = yes(&mut console, "?", || Ok(())).unwrap();
+        let answer = yes(&mut terminal, "?", || Ok(())).unwrap();
         assert_eq!(answer, expected, "{typed:?}");
     }
-    let mut console = Console {
+    let mut terminal = Terminal {
         input: &mut "yes\n".as_bytes(),
         input_is_terminal: true,
         out: &mut io::sink(),
@@ -38,13 +38,13 @@ fn only_yes_is_yes() {
         hands_over: false,
     };
     let stopped = || Err(io::ErrorKind::ConnectionAborted.into());
-    assert!(!yes(&mut console, "?", stopped).unwrap());
+    assert!(!yes(&mut terminal, "?", stopped).unwrap());
 }
 
 #[test]
 fn whoever_ends_the_waiting_ends_the_question() {
     let mut err = Vec::new();
-    let mut console = Console {
+    let mut terminal = Terminal {
         input: &mut io::repeat(b'x'),
         input_is_terminal: true,
         out: &mut io::sink(),
@@ -52,7 +52,7 @@ fn whoever_ends_the_waiting_ends_the_question() {
         hands_over: false,
     };
     let stopped = || Err(io::ErrorKind::ConnectionAborted.into());
-    let line = secret_line(&mut console, "Password: ", stopped);
+    let line = secret_line(&mut terminal, "Password: ", stopped);
     assert!(matches!(line, Err(PromptError::Input(_))));
     assert_eq!(err, b"Password: ");
 }
