@@ -36,6 +36,7 @@ pub use generate::Document;
 pub use usage::{Command, Invocation, JournalAction, UsageError, parse};
 
 use crate::config::{Config, ConfigError};
+use crate::desk::Desk;
 use crate::terminal::Terminal;
 use privilege::{Looked, root_state_dir};
 
@@ -99,7 +100,7 @@ fn dispatch(
         Command::Lockouts { socket, clear } => return lockouts::run(socket, clear, load, terminal),
         Command::Passwd { socket } => return passwd::run(socket, load, terminal),
         Command::Cert { action, json } => return cert::run(action, json, load, terminal),
-        Command::Logs(options) => return logs::run(&options, &logs::Desk::of_user()?, terminal),
+        Command::Logs(options) => return logs::run(&options, &Desk::of_user()?, terminal),
         Command::Audit {
             lines,
             json,

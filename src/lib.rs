@@ -7,6 +7,7 @@ mod background;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod desk;
 pub mod device;
 pub mod entropy;
 pub mod files;

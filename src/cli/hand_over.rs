@@ -1,7 +1,6 @@
 //! Before a command touches anything: whose rights it is done with. Root becomes the user that is named, or the owner of the
 //! folder that the command works in.
 
-use crate::terminal::Terminal;
 use std::env;
 use std::ffi::OsString;
 use std::io;
@@ -13,6 +12,7 @@ use super::{Command, Invocation};
 use crate::config::{Config, ConfigError};
 use crate::files;
 use crate::privileges::UserAndGroup;
+use crate::terminal::Terminal;
 
 /// Goes on as the user who is named before the command; comes back if that is so already, or if nobody is.
 ///

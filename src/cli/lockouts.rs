@@ -1,6 +1,5 @@
 //! `postern lockouts`: the addresses with failed logins, and `postern lockouts clear IP`.
 
-use crate::terminal::Terminal;
 use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
@@ -10,6 +9,7 @@ use serde_json::Value;
 use super::{SUCCESS, USELESS, local};
 use crate::config::{Config, ConfigError};
 use crate::ids::ClientKey;
+use crate::terminal::Terminal;
 
 /// Lists them, or clears one.
 pub(super) fn run(

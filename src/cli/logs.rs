@@ -1,251 +1,272 @@
-//! `postern logs`: a board's log at the desk. Signs in, knows the board by its certificate, and shows what it sends.
+//! `postern logs`: its words, and the call to the desk's client (`desk`), which shows a board's log.
 
-mod board;
-mod client;
-mod failure;
-mod follow;
-mod keep;
-mod known;
-mod options;
-mod pin;
-mod place;
-mod recent;
-mod saved;
-mod session;
-pub(super) mod show;
-mod stop;
-#[cfg(test)]
-mod tests;
-mod wire;
-
-use std::env;
-use std::io::{self, IsTerminal};
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::time::Duration;
 
-pub use keep::Keep;
-pub(super) use options::Words;
-pub use options::{FLAGS, Flag, Options};
-pub use stop::Stop;
-
+use super::table::{FlagId, FlagRow};
 use super::{FAILURE, SUCCESS};
-use crate::config::SecretString;
-use crate::entropy::SystemEntropy;
-use crate::terminal::{Terminal, prompt};
-use board::Board;
-use client::{Client, Trust, first_look};
-use failure::Failure;
-use follow::Follow;
-use options::Color;
-use saved::Saved;
-use session::Session;
-use show::Show;
-use stop::End;
-
-/// What is around the command. Tests bring their own.
-#[derive(Debug)]
-pub struct Desk {
-    /// Where things are kept, if there is a place.
-    pub keep: Option<Keep>,
-    /// `POSTERN_PASSWORD`.
-    pub password: Option<SecretString>,
-    /// Whether standard output and standard error are terminals that want colours.
-    pub colors: [bool; 2],
-    /// What ends the command.
-    pub stop: Stop,
-    /// How long things may take.
-    pub timing: Timing,
-}
-
-/// How long things may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Timing {
-    /// To find the board's address and connect.
-    pub connect: Duration,
-    /// For the TLS handshake and the head of an answer; a small answer's body again.
-    pub answer: Duration,
-    /// For the body of a large answer.
-    pub body: Duration,
-    /// The first pause between attempts to connect again; each further one is twice as long.
-    pub first_pause: Duration,
-    /// The longest of them.
-    pub longest_pause: Duration,
-}
-
-/// For networks as they are.
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            answer: Duration::from_secs(10),
-            body: Duration::from_secs(60),
-            first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(30),
-        }
-    }
-}
-
-impl Desk {
-    /// The user's own.
-    ///
-    /// # Errors
-    /// No signal handler can be set, or `POSTERN_PASSWORD` is no text.
-    pub fn of_user() -> io::Result<Self> {
-        let password = match env::var("POSTERN_PASSWORD") {
-            Ok(password) => Some(password).filter(|password| !password.is_empty()),
-            Err(env::VarError::NotPresent) => None,
-            Err(env::VarError::NotUnicode(_)) => {
-                let wrong = "POSTERN_PASSWORD is not UTF-8 text";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, wrong));
-            }
-        };
-        // https://no-color.org: any value but none.
-        let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && env::var_os("TERM").is_none_or(|term| term != "dumb");
-        Ok(Self {
-            keep: Keep::of_user(),
-            password: password.map(SecretString::new),
-            colors: [io::stdout().is_terminal(), io::stderr().is_terminal()]
-                .map(|terminal| terminal && wanted),
-            stop: Stop::on_signals()?,
-            timing: Timing::default(),
-        })
-    }
-}
+use crate::config::values;
+use crate::desk::{self, Board, Color, Desk, Ending, Fingerprint, MOST, Options};
+use crate::logs::Filter;
+use crate::terminal::Terminal;
 
 /// Shows the board's log; returns the exit status.
 ///
 /// # Errors
 /// The terminal's.
 pub fn run(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> io::Result<u8> {
-    let failure = match shown(options, desk, terminal) {
-        Ok(()) => return Ok(SUCCESS),
-        Err(failure) => failure,
-    };
-    match (failure, desk.stop.ended()) {
-        (_, Some(End::Told)) => Ok(INTERRUPTED),
-        (_, Some(End::ReaderGone)) => Ok(SUCCESS),
-        (Failure::Terminal(error), None) => Err(error),
-        (failure, None) => {
-            writeln!(terminal.err, "postern: {failure}")?;
-            Ok(FAILURE)
+    Ok(match desk::run(options, desk, terminal)? {
+        Ending::Shown => SUCCESS,
+        Ending::Failed => FAILURE,
+        Ending::Interrupted => INTERRUPTED,
+    })
+}
+
+/// The flags, without their arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// Who signs in.
+    User,
+    /// Go on with what comes.
+    Follow,
+    /// How far back.
+    Since,
+    /// How many.
+    Lines,
+    /// Of which source.
+    Source,
+    /// How severe at least.
+    Level,
+    /// With which text.
+    Grep,
+    /// As JSON.
+    Json,
+    /// Which certificate.
+    Fingerprint,
+    /// Keep no login.
+    NoSave,
+    /// End the login that is kept.
+    SignOut,
+    /// When to use colours.
+    Color,
+}
+
+/// The flags as the table has them.
+pub const FLAGS: &[FlagRow] = &[
+    flag(
+        Flag::User,
+        "user",
+        None,
+        Some("NAME"),
+        "who signs in (default: admin)",
+    ),
+    flag(
+        Flag::Follow,
+        "follow",
+        Some('f'),
+        None,
+        "go on with what comes, across lost connections too",
+    ),
+    flag(
+        Flag::Since,
+        "since",
+        None,
+        Some("TIME"),
+        "begin so long ago by the board's clock: 90s, 30m, 1h30m, 7d",
+    ),
+    flag(
+        Flag::Lines,
+        "lines",
+        Some('n'),
+        Some("N"),
+        "begin with the last N entries, 10000 at most (default: 100)",
+    ),
+    flag(
+        Flag::Source,
+        "source",
+        None,
+        Some("NAME"),
+        "only of this source",
+    ),
+    flag(
+        Flag::Level,
+        "level",
+        None,
+        Some("LEVEL"),
+        "only this level and worse: debug, info, notice, warn, error, crit, …",
+    ),
+    flag(
+        Flag::Grep,
+        "grep",
+        None,
+        Some("TEXT"),
+        "only with this text in the message, in upper or lower case",
+    ),
+    flag(
+        Flag::Json,
+        "json",
+        None,
+        None,
+        "one JSON object a line, as the board sends it",
+    ),
+    flag(
+        Flag::Fingerprint,
+        "fingerprint",
+        None,
+        Some("SHA256"),
+        "what the certificate must be, as the board prints it",
+    ),
+    flag(
+        Flag::NoSave,
+        "no-save",
+        None,
+        None,
+        "keep no login, and use none that is kept",
+    ),
+    flag(
+        Flag::SignOut,
+        "sign-out",
+        None,
+        None,
+        "end the login that is kept, at the board and here, and show nothing",
+    ),
+    flag(
+        Flag::Color,
+        "color",
+        None,
+        Some("WHEN"),
+        "auto (at a terminal, unless NO_COLOR is set), always or never",
+    ),
+];
+
+const fn flag(
+    id: Flag,
+    long: &'static str,
+    short: Option<char>,
+    argument: Option<&'static str>,
+    help: &'static str,
+) -> FlagRow {
+    FlagRow {
+        id: FlagId::Logs(id),
+        long,
+        short,
+        argument,
+        help,
+    }
+}
+
+/// What has been understood so far.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag is a flag")]
+pub(super) struct Words {
+    board: Option<Board>,
+    user: Option<String>,
+    follow: bool,
+    since: Option<Duration>,
+    lines: Option<usize>,
+    source: Option<String>,
+    level: Option<String>,
+    text: Option<String>,
+    json: bool,
+    fingerprint: Option<Fingerprint>,
+    no_save: bool,
+    sign_out: bool,
+    color: Color,
+}
+
+impl Words {
+    /// Takes the board. A second word is refused and not shown: it may be a password.
+    pub(super) fn board(&mut self, word: &OsStr) -> Result<(), String> {
+        if self.board.is_some() {
+            return Err(
+                "logs takes one board; a password is never given on the command line".to_owned(),
+            );
         }
+        self.board = Some(Board::parse(&text(word)?)?);
+        Ok(())
     }
-}
 
-fn shown(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let (board, stop) = (&options.board, &desk.stop);
-    let keep = desk.keep.as_ref();
-    if options.sign_out {
-        return signed_out(options, desk, terminal);
-    }
-    let trust = match known(options, desk)? {
-        Some(trust) => trust,
-        None => asked(board, desk, terminal)?,
-    };
-    let client = Client::new(board, trust, stop, desk.timing)?;
-    let mut session = Session::sign_in(&client, options, desk, terminal)?;
-    let done = remember(&client, keep, terminal).and_then(|()| {
-        let [out, err] = desk.colors.map(|terminal| Show {
-            json: options.json,
-            color: !options.json
-                && match options.color {
-                    Color::Auto => terminal,
-                    Color::Always => true,
-                    Color::Never => false,
-                },
-        });
-        if options.follow {
-            let follow = Follow {
-                client: &client,
-                session: &mut session,
-                options,
-                out,
-                err,
-                entropy: &SystemEntropy,
-            };
-            follow.run(terminal)
-        } else {
-            recent::run(&client, &session, options, out, terminal)
+    /// Takes a flag with its argument. The message names the flag, and shows no more of the argument than is safe.
+    pub(super) fn take(&mut self, flag: Flag, argument: &OsString) -> Result<(), String> {
+        let word = text(argument)?;
+        match flag {
+            Flag::User => {
+                let user = values::username(&word).map_err(|why| format!("--user {why}"))?;
+                self.user = Some(user);
+            }
+            Flag::Follow => self.follow = true,
+            Flag::Since => {
+                let since = values::duration(&word).map_err(|why| format!("--since {why}"))?;
+                self.since = Some(since);
+            }
+            Flag::Lines => {
+                let lines = word.parse().ok().filter(|lines| *lines <= MOST);
+                let wrong = || format!("--lines takes a whole number from 0 to {MOST}");
+                self.lines = Some(lines.ok_or_else(wrong)?);
+            }
+            Flag::Source => self.source = Some(word),
+            Flag::Level => self.level = Some(word),
+            Flag::Grep => self.text = Some(word),
+            Flag::Json => self.json = true,
+            Flag::Fingerprint => {
+                let wrong = "--fingerprint takes a certificate's SHA-256 as the board prints it: 64 hexadecimal digits";
+                self.fingerprint = Some(word.parse().map_err(|_| wrong)?);
+            }
+            Flag::NoSave => self.no_save = true,
+            Flag::SignOut => self.sign_out = true,
+            Flag::Color => {
+                self.color = match word.as_str() {
+                    "auto" => Color::Auto,
+                    "always" => Color::Always,
+                    "never" => Color::Never,
+                    _ => return Err("--color takes auto, always or never".to_owned()),
+                };
+            }
         }
-    });
-    session.end(&client);
-    done
+        Ok(())
+    }
+
+    pub(super) fn options(self) -> Result<Options, String> {
+        let board = self
+            .board
+            .ok_or("logs wants a board: postern logs https://board:8443")?;
+        if self.since.is_some() && self.lines.is_some() {
+            return Err("--since and --lines both say where to begin; give one of them".to_owned());
+        }
+        let (source, level, q) = (&self.source, &self.level, &self.text);
+        Filter::new(source.as_deref(), level.as_deref(), q.as_deref()).map_err(|error| {
+            // The server's name for it is not the flag's.
+            format!("--{}", error.to_string().replacen("q is", "grep is", 1))
+        })?;
+        Ok(Options {
+            board,
+            user: self.user.unwrap_or_else(|| "admin".to_owned()),
+            follow: self.follow,
+            since: self.since,
+            lines: self.lines.unwrap_or(DEFAULT_LINES),
+            source: self.source,
+            level: self.level,
+            text: self.text,
+            json: self.json,
+            fingerprint: self.fingerprint,
+            save: !self.no_save,
+            sign_out: self.sign_out,
+            color: self.color,
+        })
+    }
 }
 
-/// Which certificate the board must have, if that is known.
-fn known(options: &Options, desk: &Desk) -> Result<Option<Trust>, Failure> {
-    if let Some(fingerprint) = options.fingerprint {
-        return Ok(Some(Trust::given(fingerprint)));
-    }
-    let Some(keep) = &desk.keep else {
-        return Ok(None);
-    };
-    let known = known::look_up(keep, &options.board).map_err(Failure::Final)?;
-    Ok(known.as_ref().map(Trust::known))
-}
-
-/// At the first contact a person says whether the certificate is the board's. Nobody else may, so without a terminal the answer
-/// is no.
-fn asked(board: &Board, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<Trust, Failure> {
-    if !terminal.input_is_terminal {
-        return Err(Failure::Final(format!(
-            "{board} is not known here, and there is no terminal to ask whether its certificate is the right one. Nothing was \
-             sent to it.\nGive --fingerprint with the SHA-256 that the board printed at its start; `sudo postern cert` on the \
-             board shows it too."
-        )));
-    }
-    let shown = first_look(board, &desk.stop, desk.timing)?;
-    writeln!(
-        terminal.err,
-        "first contact with {board}: certificate SHA-256 {shown}"
-    )?;
-    let question = "Did the board print the same at its start (yes/no)? ";
-    if !prompt::yes(terminal, question, || session::typed(&desk.stop))? {
-        return Err(Failure::Final(format!(
-            "{board} is not trusted. Neither password nor token was sent to it."
-        )));
-    }
-    Ok(Trust::earlier(shown, "shown a moment ago"))
-}
-
-/// Keeps which certificate the board has. Only after a login: whoever leaves before it leaves nothing behind.
-fn remember(
-    client: &Client<'_>,
-    keep: Option<&Keep>,
-    terminal: &mut Terminal<'_>,
-) -> Result<(), Failure> {
-    let (board, fingerprint) = (client.board, client.trust.fingerprint);
-    let kept = match keep {
-        None => Err("neither XDG_STATE_HOME nor HOME is set".to_owned()),
-        Some(keep) => match known::look_up(keep, board) {
-            Ok(Some(known)) if known.fingerprint == fingerprint => Ok(()),
-            _ => known::keep(keep, board, fingerprint, client.stop).map_err(|e| e.to_string()),
-        },
-    };
-    if let Err(error) = kept {
-        writeln!(
-            terminal.err,
-            "warning: the board's certificate cannot be kept: {error}; the next contact is a first one again"
-        )?;
-    }
-    Ok(())
-}
-
-fn signed_out(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let Options { board, user, .. } = options;
-    let keep = desk.keep.as_ref();
-    let saved = keep.map(|keep| Saved::of(keep, user, board));
-    let Some((saved, (fingerprint, _))) =
-        saved.and_then(|saved| Some((saved.clone(), saved.read()?)))
-    else {
-        writeln!(terminal.err, "no login of {user} at {board} is kept here")?;
-        return Ok(());
-    };
-    let trust = known(options, desk)?;
-    let trust = trust.unwrap_or_else(|| Trust::earlier(fingerprint, "at the time of the login"));
-    let client = Client::new(board, trust, &desk.stop, desk.timing)?;
-    session::sign_out(&client, &saved, terminal)
+fn text(word: &OsStr) -> Result<String, String> {
+    let text = word.to_str().map(str::to_owned);
+    text.ok_or_else(|| "an argument of logs is no UTF-8 text".to_owned())
 }
 
 /// Ended by Ctrl-C before there was anything to see, as a shell has it: 128 and SIGINT's number.
 const INTERRUPTED: u8 = 130;
+
+/// What the board gives when nobody says how many.
+const DEFAULT_LINES: usize = 100;
+
+#[cfg(test)]
+mod tests;

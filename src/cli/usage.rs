@@ -11,12 +11,13 @@ use super::cert::CertAction;
 use super::generate::{DOCUMENTS, Document};
 use super::hash_password::{COSTS, DEFAULT_COST};
 use super::help::usage_of;
-use super::logs::{self, Options};
+use super::logs;
 use super::table::{
     COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagId, FlagRow, GROUP, Operand, PROGRAM_FLAGS,
     command, journal_commands,
 };
 use crate::config::nearest::nearest;
+use crate::desk::Options;
 use crate::ids::ClientKey;
 
 /// What is to be done.

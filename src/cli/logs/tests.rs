@@ -67,16 +67,3 @@ fn a_password_among_the_words_is_refused_and_not_repeated() {
         assert!(!error.contains("hunter22"), "{words:?}: {error}");
     }
 }
-
-#[test]
-fn no_secret_shows_itself() {
-    let (stop, _tell) = Stop::by_hand().unwrap();
-    let desk = Desk {
-        keep: None,
-        password: Some(SecretString::new("hunter22".to_owned())),
-        colors: [false; 2],
-        stop,
-        timing: Timing::default(),
-    };
-    assert!(!format!("{desk:?}").contains("hunter22"));
-}

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use postern::cli::logs::Timing;
+use postern::desk::Timing;
 
 use super::fake::{Fake, Script, answer, endless, say, tokens};
 use super::{Place, Seen};

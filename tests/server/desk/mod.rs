@@ -17,9 +17,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use postern::cli::logs::{Desk, Keep, Options, Stop, Timing, run};
+use postern::cli::logs::run;
 use postern::cli::{Command, parse};
 use postern::config::SecretString;
+use postern::desk::{Desk, Keep, Options, Stop, Timing};
 use postern::terminal::Terminal;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -135,7 +135,7 @@ fn each(
 }
 
 /// As many entries as the board gives at once.
-pub(super) const MOST: usize = 10_000;
+pub const MOST: usize = 10_000;
 
 /// A board's whole ring at its usual size, several times over.
 const MAX_RECENT: usize = 64 * 1024 * 1024;

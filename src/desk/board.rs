@@ -16,7 +16,10 @@ pub struct Board {
 
 impl Board {
     /// Reads `https://board:8443`, or `board:8443`, or `board`. What may hold a secret is not shown in the message.
-    pub(super) fn parse(word: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// Why it is none, and how one is written.
+    pub fn parse(word: &str) -> Result<Self, String> {
         if word.contains('@') {
             return Err(format!(
                 "the board's address holds a user or a password; write it as {EXAMPLE}, give the user with --user, and \

@@ -1,0 +1,14 @@
+use super::*;
+
+#[test]
+fn no_secret_shows_itself() {
+    let (stop, _tell) = Stop::by_hand().unwrap();
+    let desk = Desk {
+        keep: None,
+        password: Some(SecretString::new("hunter22".to_owned())),
+        colors: [false; 2],
+        stop,
+        timing: Timing::default(),
+    };
+    assert!(!format!("{desk:?}").contains("hunter22"));
+}
