@@ -8,10 +8,12 @@ pub mod hub;
 pub mod label;
 pub mod own;
 pub mod ring;
+pub mod ring_entry;
 pub mod source;
 
 pub use entry::{Level, NewEntry};
 pub use filter::Filter;
 pub use hub::{Encoding, Hub, Subscription, Transport};
-pub use ring::{Entry, Ring};
+pub use ring::Ring;
+pub use ring_entry::RingEntry;
 pub use source::{NO_SOURCES, SourceState, Sources};

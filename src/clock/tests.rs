@@ -77,14 +77,14 @@ fn a_time_beyond_what_can_be_told_is_no_more_believed_than_1970() {
     let beyond = LATEST + DAY;
     let (source, clock) = clock_at(NOON, Some(NOON));
     source.set_system(beyond);
-    assert_eq!(said(&source, &clock), Some(Event::OutOfRange));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::OutOfRange));
     source.advance(HOLD * 2);
     assert_eq!(said(&source, &clock), None, "once");
     assert_eq!(clock.now(), NOON + HOLD * 2);
     assert_eq!(clock.wall(), clock.now());
     assert_eq!(clock.state().name(), "out_of_range");
     source.set_system(NOON + HOLD * 2);
-    assert_eq!(said(&source, &clock), Some(Event::TakenBack));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::TakenBack));
     assert_eq!(clock.state(), ClockState::Followed);
 
     // Nor at a first start, nor as a mark that an older version has made of it.
@@ -107,7 +107,7 @@ fn timestamps_are_written_as_rfc_3339() {
 }
 
 /// What the log would say of this reading.
-fn said(source: &FakeTimeSource, clock: &Clock) -> Option<Event> {
+fn said(source: &FakeTimeSource, clock: &Clock) -> Option<ClockEvent> {
     let (system, at) = (source.system(), source.monotonic());
     clock.line.lock().advance(system, at)
 }
@@ -125,33 +125,33 @@ fn what_the_clock_does_is_said_once() {
     quiet_minute();
     // An hour behind, and caught up.
     source.set_system((NOON + minute).saturating_sub(minute * 60));
-    assert_eq!(said(&source, &clock), Some(Event::Behind(minute * 60)));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::Behind(minute * 60)));
     quiet_minute();
     source.set_system(NOON + minute * 2);
-    assert_eq!(said(&source, &clock), Some(Event::CaughtUp));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::CaughtUp));
     quiet_minute();
     // An hour ahead is followed at once, a second is not worth a word.
     source.set_system(NOON + minute * 63);
-    assert_eq!(said(&source, &clock), Some(Event::SetAhead(minute * 60)));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::SetAhead(minute * 60)));
     source.set_system(NOON + minute * 63 + Duration::from_secs(1));
     assert_eq!(said(&source, &clock), None);
     quiet_minute();
     // A year ahead, taken back.
     let before = source.system();
     source.set_system(before + DAY * 365);
-    assert_eq!(said(&source, &clock), Some(Event::Held(DAY * 365)));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::Held(DAY * 365)));
     quiet_minute();
     source.set_system(before + minute);
-    assert_eq!(said(&source, &clock), Some(Event::TakenBack));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::TakenBack));
     quiet_minute();
     // A year ahead, believed.
     source.set_system(source.system() + DAY * 365);
-    assert_eq!(said(&source, &clock), Some(Event::Held(DAY * 365)));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::Held(DAY * 365)));
     for _ in 0..4 {
         quiet_minute();
     }
     source.advance(minute);
-    assert_eq!(said(&source, &clock), Some(Event::Believed(DAY * 365)));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::Believed(DAY * 365)));
     quiet_minute();
 }
 
@@ -170,7 +170,7 @@ fn a_clock_at_the_edge_of_what_is_tolerated_does_not_flap() {
     assert_eq!(words.len(), 1, "{words:?}");
     let now = clock.now();
     source.set_system(now);
-    assert_eq!(said(&source, &clock), Some(Event::CaughtUp));
+    assert_eq!(said(&source, &clock), Some(ClockEvent::CaughtUp));
     assert_eq!(clock.state(), ClockState::Followed);
 }
 

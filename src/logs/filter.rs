@@ -2,7 +2,7 @@
 
 use super::entry::Level;
 use super::label;
-use super::ring::RingEntry;
+use super::ring_entry::RingEntry;
 use crate::clock::Timestamp;
 
 /// What an entry must be to be shown. The default shows everything.

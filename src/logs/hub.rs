@@ -17,7 +17,8 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
-use super::ring::{Ring, RingEntry};
+use super::ring::Ring;
+use super::ring_entry::RingEntry;
 use crate::clock::{Moment, TimeSource};
 use subscriber::{CLOSE_WAIT, Subscriber, Turn};
 use wire::Ending;

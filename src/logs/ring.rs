@@ -1,74 +1,17 @@
 //! The newest entries, each serialised once, in a ring bounded in bytes.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::Write;
 use std::mem;
-use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
 use tungstenite::Utf8Bytes;
 
-use super::entry::{Level, NewEntry};
+use super::entry::NewEntry;
 use super::filter::Filter;
-use crate::clock::Timestamp;
-
-/// One numbered entry. A clone shares the text.
-#[derive(Debug, Clone)]
-pub struct RingEntry {
-    /// Its number in this run, from 1 on, rising by one.
-    pub seq: u64,
-    /// How severe it is.
-    pub level: Level,
-    /// Where it comes from.
-    pub source: Arc<str>,
-    /// The whole entry as the stream's JSON object, on one line.
-    pub json: Utf8Bytes,
-    /// When it happened; when it arrived, if its own time cannot be true.
-    pub when: Timestamp,
-    /// Where in `json` the message stands, with its quotes.
-    message: Range<usize>,
-}
-
-impl RingEntry {
-    /// The message as it was pushed.
-    #[must_use]
-    pub fn message(&self) -> Cow<'_, str> {
-        let quoted = self.json.get(self.message.clone()).unwrap_or_default();
-        if quoted.contains('\\') {
-            return Cow::Owned(serde_json::from_str(quoted).unwrap_or_default());
-        }
-        Cow::Borrowed(quoted.trim_matches('"'))
-    }
-
-    /// Whether it has this field with this value: a text's own, or else the value's JSON.
-    #[must_use]
-    pub fn has_field(&self, name: &str, value: &str) -> bool {
-        let fields = self
-            .json
-            .get(self.message.end + FIELDS.len()..self.json.len() - 1);
-        let fields: Map<String, Value> = fields
-            .and_then(|fields| serde_json::from_str(fields).ok())
-            .unwrap_or_default();
-        match fields.get(name) {
-            None => false,
-            Some(Value::String(text)) => text == value,
-            Some(other) => {
-                let json = other.to_string();
-                json == value
-            }
-        }
-    }
-
-    /// What it weighs in the ring.
-    fn weight(&self) -> usize {
-        self.json.len() + ENTRY_OVERHEAD
-    }
-}
+use super::ring_entry::RingEntry;
 
 /// Entries a reader asked for and the ring no longer had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +96,7 @@ impl Ring {
         let mut inner = self.inner.lock();
         let seq = inner.next_seq;
         inner.next_seq += 1;
-        let entry = inner.serialise(seq, new);
+        let entry = RingEntry::new(seq, new, &mut inner.scratch);
         let weight = entry.weight();
         while inner.bytes + weight > self.limit {
             let Some(oldest) = inner.entries.pop_front() else {
@@ -290,60 +233,10 @@ impl RingInner {
         let oldest = self.entries.front().map_or(self.next_seq, |e| e.seq);
         (oldest, self.next_seq - 1)
     }
-
-    /// Writes the entry's text, its members in the contract's order. Writing into a `Vec` cannot fail.
-    fn serialise(&mut self, seq: u64, new: NewEntry) -> RingEntry {
-        let text = &mut self.scratch;
-        text.clear();
-        let _ = write!(
-            text,
-            r#"{{"type":"log","seq":{seq},"timestamp":"{}","#,
-            new.timestamp
-        );
-        if let Some(arrived) = new.arrived {
-            let _ = write!(text, r#""arrived":"{arrived}","#);
-        }
-        text.extend_from_slice(br#""source":"#);
-        let _ = serde_json::to_writer(&mut *text, &*new.source);
-        let _ = write!(text, r#","level":"{}","message":"#, new.level);
-        let start = text.len();
-        let _ = serde_json::to_writer(&mut *text, &new.message);
-        let message = start..text.len();
-        text.extend_from_slice(FIELDS.as_bytes());
-        let _ = serde_json::to_writer(&mut *text, &new.fields);
-        text.push(b'}');
-        // One allocation of the exact size; it is UTF-8 already, so this borrows.
-        let json = Utf8Bytes::from(&*String::from_utf8_lossy(text));
-        if text.capacity() > SCRATCH_KEPT {
-            *text = Vec::new();
-        }
-        RingEntry {
-            seq,
-            level: new.level,
-            source: new.source,
-            json,
-            when: new.arrived.unwrap_or(new.timestamp),
-            message,
-        }
-    }
 }
-
-/// What stands between the message and the fields.
-const FIELDS: &str = r#","fields":"#;
-
-/// What an entry costs beside its text: its place in the queue, which may be twice as large as it is full, and
-/// the allocator's and the shared buffer's own words.
-const ENTRY_OVERHEAD: usize = 2 * mem::size_of::<RingEntry>() + 48;
-
-/// The scratch is given back above this: one long line must not be paid for ever after.
-const SCRATCH_KEPT: usize = 8 * 1024;
 
 /// How many entries a search looks at between two locks.
 const SEARCH_BATCH: u64 = 128;
-
-/// The longest text of an entry: message, fields, and the rest (a source's name is a file's).
-pub const MAX_JSON_BYTES: usize =
-    super::entry::MAX_ESCAPED_BYTES + super::entry::MAX_FIELDS_BYTES + 4096;
 
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,7 @@ fn the_summary_counts_and_leaves_out_what_there_is_not() {
             ("Debian:12", 0, None),
             ("crates.io", 9, Some(1_794_960_000)),
         ]
-        .map(|(name, advisories, newest)| Ecosystem {
+        .map(|(name, advisories, newest)| EcosystemSummary {
             name: name.into(),
             advisories,
             newest: newest.map(Timestamp::from_secs),

@@ -1,12 +1,11 @@
 //! `postern journal stat`: the journal in numbers.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{count, unreadable, verify};
+use super::{Target, count, no_record, verify};
 use crate::auth::Durable;
 use crate::cli::SUCCESS;
 use crate::clock::{Clock, SystemTimeSource};
@@ -17,7 +16,7 @@ use crate::journal::{Record, State};
 use crate::terminal::Terminal;
 
 pub(super) fn run(
-    path: &Path,
+    target: &Target,
     bytes: &[u8],
     json: bool,
     terminal: &mut Terminal<'_>,
@@ -70,7 +69,7 @@ pub(super) fn run(
             .map(|(name, number)| ((*name).to_owned(), number.into()))
             .collect();
         let answer = json!({
-            "path": path.display().to_string(),
+            "path": target.path.display().to_string(),
             "bytes": bytes.len(),
             "version": version,
             "records": survey.records,
@@ -90,7 +89,7 @@ pub(super) fn run(
     let row = |terminal: &mut Terminal<'_>, name: &str, value: &dyn std::fmt::Display| {
         writeln!(terminal.out, "  {name:<18} {value}")
     };
-    writeln!(terminal.out, "{}", path.display())?;
+    writeln!(terminal.out, "{}", target.path.display())?;
     row(terminal, "bytes", &bytes.len())?;
     row(terminal, "version", &version)?;
     row(terminal, "records", &survey.records)?;

@@ -11,7 +11,8 @@ use super::websocket::WebSocketStream;
 use super::wire::{Encoding, Ending, Flow, Inbound, Outgoing};
 use crate::clock::Moment;
 use crate::logs::filter::Filter;
-use crate::logs::ring::{Ring, RingEntry};
+use crate::logs::ring::Ring;
+use crate::logs::ring_entry::RingEntry;
 
 /// How long a login still stands if nobody ends it; `None` once it has ended. Asked at [`recheck`](super::Hub::recheck) and
 /// when that time is over. Must not block.

@@ -8,7 +8,7 @@ use tungstenite::{Bytes, Error, Message};
 
 use super::transport::{Metered, Transport};
 use super::wire::{Ending, Flow, Inbound, Outgoing};
-use crate::logs::ring::MAX_JSON_BYTES;
+use crate::logs::ring_entry::MAX_JSON_BYTES;
 
 pub(super) struct WebSocketStream {
     inner: WebSocket<Metered>,

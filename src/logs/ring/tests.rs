@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::clock::Timestamp;
+use crate::logs::Level;
 
 fn new(message: &str) -> NewEntry {
     NewEntry::new(
