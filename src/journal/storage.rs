@@ -8,7 +8,7 @@ mod folder;
 mod memory;
 
 pub use folder::{FileStorage, LOCK};
-pub use memory::{Call, Counts, Failing, Fault, MemoryStorage};
+pub use memory::{Counts, Failing, Fault, MemoryStorage, StorageCall};
 
 use std::io;
 

@@ -5,7 +5,7 @@ mod ask;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::format::{FRAMES_START, MAX_PAYLOAD, Salt, encode, headers, samples};
-use super::storage::{Call, Failing, Fault};
+use super::storage::{Failing, Fault, StorageCall};
 use super::*;
 use crate::clock::{FakeTimeSource, HOLD};
 use crate::ids::Id;
@@ -730,7 +730,7 @@ fn what_a_killed_process_left_is_written_once_more_and_an_orderly_end_leaves_no_
     });
     // The sync fails, the tail cannot even be cut, and the process is killed.
     rig.disk
-        .plan_faults(|call| (call == Call::Truncate).then_some(Fault::Io));
+        .plan_faults(|call| (call == StorageCall::Truncate).then_some(Fault::Io));
     assert!(rig.journal.commit(lasting(1)).is_err());
     let disk = rig.disk.after_kill();
     let again = open_at(&disk, NOON).unwrap();

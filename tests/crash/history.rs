@@ -8,7 +8,7 @@ use std::time::Duration;
 use postern::auth::{AuthError, Proof, TokenPair};
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::ids::{ClientKey, Id};
-use postern::journal::storage::{Call, Fault};
+use postern::journal::storage::{Fault, StorageCall};
 use postern::journal::{MemoryStorage, OpenError, Record};
 use proptest::prelude::*;
 use proptest::{prop_oneof, strategy::Strategy};
@@ -594,8 +594,9 @@ fn make(disk: &MemoryStorage, honesty: Honesty) {
     }
 }
 
-fn lie(kind: Call, call: u32) -> Option<Fault> {
-    (matches!(kind, Call::Sync | Call::SyncFolder) && call.is_multiple_of(3)).then_some(Fault::Lie)
+fn lie(kind: StorageCall, call: u32) -> Option<Fault> {
+    (matches!(kind, StorageCall::Sync | StorageCall::SyncFolder) && call.is_multiple_of(3))
+        .then_some(Fault::Lie)
 }
 
 /// The id under which the journal knows a token: 128 bits of its `jti`'s SHA-256.

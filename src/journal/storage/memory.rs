@@ -15,10 +15,10 @@ use crate::journal::keep::MOST_KEPT;
 
 /// A handle to a disk in memory. Clones share it, so that a test keeps one and can open the journal again.
 #[derive(Clone, Default)]
-pub struct MemoryStorage(Arc<Shared>);
+pub struct MemoryStorage(Arc<SharedDisk>);
 
 #[derive(Default)]
-struct Shared {
+struct SharedDisk {
     disk: Mutex<Disk>,
     switches: Mutex<Switches>,
     /// Told whenever a call comes to the gate, and when a gate opens.
@@ -51,11 +51,11 @@ pub(super) struct Inode {
 struct Switches {
     counts: Counts,
     failing: Failing,
-    plan: Option<Plan>,
+    plan: Option<FaultPlan>,
     /// What the file system says of its room; enough, if nothing was asked for.
     room: Option<Room>,
     syncs_held: bool,
-    replacement: Gate,
+    replacement: ReplacementGate,
     waiting: usize,
     /// The disk before each call that changed it.
     crash_points: Option<Vec<Disk>>,
@@ -63,7 +63,7 @@ struct Switches {
 
 /// What happens to writes to a replacement.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Gate {
+enum ReplacementGate {
     #[default]
     Open,
     /// The first replacement that is written to is held.
@@ -72,11 +72,11 @@ enum Gate {
     Holds(usize),
 }
 
-type Plan = Box<dyn FnMut(Call) -> Option<Fault> + Send>;
+type FaultPlan = Box<dyn FnMut(StorageCall) -> Option<Fault> + Send>;
 
 /// A call that changes the disk, or makes a change certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
+pub enum StorageCall {
     /// [`StorageFile::write`], and to which kind of file: the current one, or a new one.
     Write {
         /// Whether it is the current file.
@@ -234,7 +234,7 @@ impl MemoryStorage {
     }
 
     /// Has every call from now on ask `plan` what becomes of it.
-    pub fn plan_faults(&self, plan: impl FnMut(Call) -> Option<Fault> + Send + 'static) {
+    pub fn plan_faults(&self, plan: impl FnMut(StorageCall) -> Option<Fault> + Send + 'static) {
         self.switches().plan = Some(Box::new(plan));
     }
 
@@ -251,14 +251,14 @@ impl MemoryStorage {
     /// Lets no write to the next replacement come back until [`release`](Self::release). If that one is given up
     /// meanwhile, another passes.
     pub fn hold_replacement(&self) {
-        self.switches().replacement = Gate::Waiting;
+        self.switches().replacement = ReplacementGate::Waiting;
     }
 
     /// Lets the calls go that were held.
     pub fn release(&self) {
         let mut switches = self.switches();
         switches.syncs_held = false;
-        switches.replacement = Gate::Open;
+        switches.replacement = ReplacementGate::Open;
         drop(switches);
         self.0.gate.notify_all();
     }
@@ -298,24 +298,24 @@ impl MemoryStorage {
     }
 
     /// Counts a call, remembers the disk before it, waits at the gate, and says what is to become of it.
-    fn begin(&self, call: Call, file: Option<usize>) -> Option<Fault> {
+    fn begin(&self, call: StorageCall, file: Option<usize>) -> Option<Fault> {
         let current = file.is_some() && self.disk().names.get(CURRENT).copied() == file;
         let mut switches = self.switches();
-        let is_write = matches!(call, Call::Write { .. });
+        let is_write = matches!(call, StorageCall::Write { .. });
         let counts = &mut switches.counts;
         counts.calls += 1;
         counts.appends += u64::from(is_write && current);
-        counts.syncs += u64::from(call == Call::Sync && current);
-        counts.replacements += u64::from(call == Call::Create);
+        counts.syncs += u64::from(call == StorageCall::Sync && current);
+        counts.replacements += u64::from(call == StorageCall::Create);
         switches.waiting += 1;
         self.0.gate.notify_all();
-        if let (Gate::Waiting, true, false, Some(file)) =
+        if let (ReplacementGate::Waiting, true, false, Some(file)) =
             (switches.replacement, is_write, current, file)
         {
-            switches.replacement = Gate::Holds(file);
+            switches.replacement = ReplacementGate::Holds(file);
         }
-        while (switches.syncs_held && call == Call::Sync && current)
-            || file.is_some_and(|file| switches.replacement == Gate::Holds(file))
+        while (switches.syncs_held && call == StorageCall::Sync && current)
+            || file.is_some_and(|file| switches.replacement == ReplacementGate::Holds(file))
         {
             self.0.gate.wait(&mut switches);
         }
@@ -325,18 +325,18 @@ impl MemoryStorage {
         }
         let failing = switches.failing;
         let asked_for = match call {
-            Call::Create if failing.read_only => Some(Fault::ReadOnly),
-            Call::Write { current: true } if failing.appends => Some(Fault::Full),
-            Call::Write { current: false } if failing.replacements => Some(Fault::Full),
-            Call::Sync if failing.syncs && current => Some(Fault::Io),
-            Call::SyncFolder if failing.publishing => Some(Fault::Io),
+            StorageCall::Create if failing.read_only => Some(Fault::ReadOnly),
+            StorageCall::Write { current: true } if failing.appends => Some(Fault::Full),
+            StorageCall::Write { current: false } if failing.replacements => Some(Fault::Full),
+            StorageCall::Sync if failing.syncs && current => Some(Fault::Io),
+            StorageCall::SyncFolder if failing.publishing => Some(Fault::Io),
             _ => None,
         };
         asked_for.or_else(|| switches.plan.as_mut().and_then(|plan| plan(call)))
     }
 
     fn change_names(&self, change: impl FnOnce(&mut Names) -> io::Result<()>) -> io::Result<()> {
-        let fault = self.begin(Call::Names, None);
+        let fault = self.begin(StorageCall::Names, None);
         if matches!(fault, Some(Fault::ReadOnly)) {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
@@ -363,7 +363,7 @@ impl Storage for MemoryStorage {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        match self.begin(Call::Create, None) {
+        match self.begin(StorageCall::Create, None) {
             Some(Fault::Full) => return Err(io::ErrorKind::StorageFull.into()),
             Some(Fault::ReadOnly) => return Err(io::ErrorKind::ReadOnlyFilesystem.into()),
             Some(Fault::Io) => return Err(io_error()),
@@ -415,7 +415,7 @@ impl Storage for MemoryStorage {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        match self.begin(Call::SyncFolder, None) {
+        match self.begin(StorageCall::SyncFolder, None) {
             None | Some(Fault::Short | Fault::Full) => {
                 let mut disk = self.disk();
                 disk.history = vec![disk.names.clone()];
@@ -447,7 +447,7 @@ impl MemoryFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        match self.storage.begin(Call::Sync, Some(self.file)) {
+        match self.storage.begin(StorageCall::Sync, Some(self.file)) {
             None | Some(Fault::Short | Fault::Full) => {
                 self.inode(|inode| inode.changes.make_certain());
                 Ok(())
@@ -473,7 +473,10 @@ impl StorageFile for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let current = self.is_current();
         let half = &bytes[..bytes.len() / 2];
-        let (taken, error) = match self.storage.begin(Call::Write { current }, Some(self.file)) {
+        let (taken, error) = match self
+            .storage
+            .begin(StorageCall::Write { current }, Some(self.file))
+        {
             Some(Fault::Short) if !half.is_empty() => (half, None),
             None | Some(Fault::Lie | Fault::Short) => (bytes, None),
             Some(Fault::Full) => (half, Some(io::ErrorKind::StorageFull.into())),
@@ -493,7 +496,7 @@ impl StorageFile for MemoryFile {
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        let fault = self.storage.begin(Call::Truncate, Some(self.file));
+        let fault = self.storage.begin(StorageCall::Truncate, Some(self.file));
         if matches!(fault, Some(Fault::Io | Fault::ReadOnly)) {
             return Err(io_error());
         }
