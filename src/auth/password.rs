@@ -90,12 +90,12 @@ struct Confirmed {
 /// A check under way, which others with the same credential wait for.
 #[derive(Default)]
 struct Flight {
-    outcome: Mutex<Option<Outcome>>,
+    outcome: Mutex<Option<CheckOutcome>>,
     landed: Condvar,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum CheckOutcome {
     Right,
     Wrong,
     Busy,
@@ -163,10 +163,10 @@ impl Passwords {
                 passwords: self,
                 credential,
                 flight,
-                outcome: Outcome::Busy,
+                outcome: CheckOutcome::Busy,
             };
             landing.outcome = self.run(user, password, &account.hash);
-            if landing.outcome == Outcome::Right {
+            if landing.outcome == CheckOutcome::Right {
                 *self.confirmed.lock() = Some(Confirmed {
                     tag,
                     until: self.clock.monotonic() + RECOGNISED_FOR,
@@ -175,9 +175,9 @@ impl Passwords {
             landing.outcome
         };
         match outcome {
-            Outcome::Right => Ok(account.generation),
-            Outcome::Wrong => Err(CheckError::Wrong),
-            Outcome::Busy => Err(CheckError::Busy),
+            CheckOutcome::Right => Ok(account.generation),
+            CheckOutcome::Wrong => Err(CheckError::Wrong),
+            CheckOutcome::Busy => Err(CheckError::Busy),
         }
     }
 
@@ -223,9 +223,9 @@ impl Passwords {
     }
 
     /// One run of bcrypt, whoever asks and whatever for.
-    fn run(&self, user: &str, password: &str, hash: &str) -> Outcome {
+    fn run(&self, user: &str, password: &str, hash: &str) -> CheckOutcome {
         let Ok(_slot) = self.gate.enter() else {
-            return Outcome::Busy;
+            return CheckOutcome::Busy;
         };
         self.runs.fetch_add(1, Ordering::Relaxed);
         let matches = bcrypt::verify(password, hash).unwrap_or_else(|_| {
@@ -236,9 +236,9 @@ impl Passwords {
         let is_whole = password.len() <= MAX_BYTES && !password.contains('\0');
         let is_user = self.is_user(user);
         if matches & is_whole & is_user {
-            Outcome::Right
+            CheckOutcome::Right
         } else {
-            Outcome::Wrong
+            CheckOutcome::Wrong
         }
     }
 
@@ -250,10 +250,10 @@ impl Passwords {
 }
 
 impl Flight {
-    fn wait(&self) -> Outcome {
+    fn wait(&self) -> CheckOutcome {
         let mut outcome = self.outcome.lock();
         self.landed.wait_while(&mut outcome, |o| o.is_none());
-        outcome.unwrap_or(Outcome::Busy)
+        outcome.unwrap_or(CheckOutcome::Busy)
     }
 }
 
@@ -262,7 +262,7 @@ struct Landing<'a> {
     passwords: &'a Passwords,
     credential: [u8; 32],
     flight: Arc<Flight>,
-    outcome: Outcome,
+    outcome: CheckOutcome,
 }
 
 impl Drop for Landing<'_> {

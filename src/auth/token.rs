@@ -46,7 +46,7 @@ struct Private {
 
 /// The header as far as it matters. A repeated member is an error, as serde has it for every struct.
 #[derive(Deserialize)]
-struct Header<'a> {
+struct JwtHeader<'a> {
     alg: &'a str,
     #[serde(default)]
     crit: Option<IgnoredAny>,
@@ -213,7 +213,7 @@ fn require_canonical(token: &str) -> Result<(), Invalid> {
     if header.trim_ascii_start().first() != Some(&b'{') {
         return Err(Invalid);
     }
-    let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| Invalid)?;
+    let header: JwtHeader<'_> = serde_json::from_slice(&header).map_err(|_| Invalid)?;
     if header.alg != "HS256" || header.crit.is_some() {
         return Err(Invalid);
     }

@@ -22,12 +22,12 @@ pub(super) struct VerifiedTokens {
     /// processor without instructions for SHA.
     hasher: SipHasher24,
     /// By what is a keyed hash already.
-    claims: Mutex<HashMap<Fingerprint, Claims, FxBuildHasher>>,
+    claims: Mutex<HashMap<TokenFingerprint, Claims, FxBuildHasher>>,
 }
 
 /// A token's keyed hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Fingerprint(u128);
+pub(super) struct TokenFingerprint(u128);
 
 impl VerifiedTokens {
     /// Room for so many tokens; none with 0.
@@ -42,16 +42,16 @@ impl VerifiedTokens {
     }
 
     /// What stands for this text; `None` if nothing is ever kept.
-    pub fn fingerprint(&self, token: &str) -> Option<Fingerprint> {
-        (self.most > 0).then(|| Fingerprint(self.hasher.hash(token.as_bytes()).as_u128()))
+    pub fn fingerprint(&self, token: &str) -> Option<TokenFingerprint> {
+        (self.most > 0).then(|| TokenFingerprint(self.hasher.hash(token.as_bytes()).as_u128()))
     }
 
-    pub fn get(&self, fingerprint: Fingerprint) -> Option<Claims> {
+    pub fn get(&self, fingerprint: TokenFingerprint) -> Option<Claims> {
         self.claims.lock().get(&fingerprint).copied()
     }
 
     /// Keeps what a good token says. When there is no room, all that are kept go: whoever still comes is back at once.
-    pub fn keep(&self, fingerprint: Fingerprint, claims: Claims) {
+    pub fn keep(&self, fingerprint: TokenFingerprint, claims: Claims) {
         let mut kept = self.claims.lock();
         if kept.len() >= self.most {
             kept.clear();

@@ -9,11 +9,11 @@ use crate::ids::Id;
 pub(super) struct Sorted<V>(Vec<Vec<(Id, V)>>);
 
 /// A block, and an entry in it.
-pub(super) type Place = (usize, usize);
+pub(super) type Position = (usize, usize);
 
 impl<V: Copy> Sorted<V> {
     /// Where `id` stands, or else where it belongs.
-    pub fn find(&self, id: Id) -> Result<Place, Place> {
+    pub fn find(&self, id: Id) -> Result<Position, Position> {
         // In the last block that begins before it, or in the first.
         let after = self.0.partition_point(|block| block[0].0 <= id);
         let block = after.saturating_sub(1);
@@ -29,12 +29,12 @@ impl<V: Copy> Sorted<V> {
     }
 
     /// The value at a place that [`find`](Self::find) found.
-    pub fn at(&mut self, (block, at): Place) -> &mut V {
+    pub fn at(&mut self, (block, at): Position) -> &mut V {
         &mut self.0[block][at].1
     }
 
     /// Puts `id` where [`find`](Self::find) said it belongs.
-    pub fn insert(&mut self, place: Place, id: Id, value: V) {
+    pub fn insert(&mut self, place: Position, id: Id, value: V) {
         if self.0.is_empty() {
             self.0.push(Vec::new());
         }
@@ -82,7 +82,7 @@ impl<V: Copy> Sorted<V> {
     }
 
     /// Sees to it that the place's block has room for one more. Gives the place it is then.
-    fn make_room(&mut self, (block, at): Place) -> Place {
+    fn make_room(&mut self, (block, at): Position) -> Position {
         if self.0[block].len() < BLOCK {
             return (block, at);
         }
