@@ -16,7 +16,7 @@ pub(super) enum WhenFull {
 
 /// Where a file is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct KeptFile {
     pub(super) name: String,
     /// It was not there before.
     pub(super) is_new: bool,
@@ -34,16 +34,16 @@ pub(super) fn keep(
     name: &str,
     bytes: &[u8],
     when_full: WhenFull,
-) -> io::Result<Kept> {
+) -> io::Result<KeptFile> {
     for number in 1..=MOST_KEPT {
         let kept = kept_name(name, number);
         match second_name(storage, name, &kept, bytes) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if holds(storage, &kept, bytes) {
-                    return Ok(Kept::at(kept, false));
+                    return Ok(KeptFile::at(kept, false));
                 }
             }
-            done => return done.map(|()| Kept::at(kept, true)),
+            done => return done.map(|()| KeptFile::at(kept, true)),
         }
     }
     let last = kept_name(name, MOST_KEPT);
@@ -53,10 +53,10 @@ pub(super) fn keep(
     }
     log::warn!(file = storage.location(&last).as_str(); "as many damaged journals are kept as may be: the last of them gives way to this one; look into them, and remove them");
     storage.remove(&last)?;
-    second_name(storage, name, &last, bytes).map(|()| Kept::at(last, true))
+    second_name(storage, name, &last, bytes).map(|()| KeptFile::at(last, true))
 }
 
-impl Kept {
+impl KeptFile {
     const fn at(name: String, is_new: bool) -> Self {
         Self { name, is_new }
     }

@@ -14,7 +14,7 @@ use crate::files;
 
 /// What became of a repair.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RepairOutcome {
     /// There was nothing to repair: a torn tail at most.
     Whole(Survey),
     /// Written anew; the survey is of the damaged file.
@@ -53,19 +53,23 @@ pub struct Leave {
 /// # Errors
 /// [`OpenError::Locked`] while a server runs; [`OpenError::Unreadable`] for one of a newer version;
 /// [`OpenError::Storage`]. The journal is as it was, and nothing new lies beside it.
-pub fn repair(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<Outcome, OpenError> {
+pub fn repair(
+    path: &Path,
+    entropy: &dyn Entropy,
+    leave: Leave,
+) -> Result<RepairOutcome, OpenError> {
     let located = |source| OpenError::Storage {
         location: path.display().to_string(),
         source,
     };
     // Before the lock: where nothing is to be done, nothing is made.
-    if let Plan::Nothing(outcome) = plan(path, entropy, leave)? {
+    if let RepairPlan::Nothing(outcome) = plan(path, entropy, leave)? {
         return Ok(outcome);
     }
     let lock = lock(path)?;
     let done = plan(path, entropy, leave).and_then(|plan| match plan {
-        Plan::Nothing(outcome) => Ok(outcome),
-        Plan::Replace { bytes, by } => replace(path, &bytes, by).map_err(located),
+        RepairPlan::Nothing(outcome) => Ok(outcome),
+        RepairPlan::Replace { bytes, by } => replace(path, &bytes, by).map_err(located),
     });
     if done.is_err() {
         lock.into_iter().for_each(FileStorage::leave);
@@ -85,8 +89,8 @@ pub fn lock(path: &Path) -> Result<Option<FileStorage>, OpenError> {
 }
 
 /// What there is to do.
-enum Plan {
-    Nothing(Outcome),
+enum RepairPlan {
+    Nothing(RepairOutcome),
     Replace {
         bytes: Vec<u8>,
         /// What is in it, and the new file; `None`: nothing can be saved.
@@ -94,7 +98,7 @@ enum Plan {
     },
 }
 
-fn plan(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<Plan, OpenError> {
+fn plan(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<RepairPlan, OpenError> {
     let bytes = survey::read(path).map_err(|source| OpenError::Storage {
         location: path.display().to_string(),
         source,
@@ -109,10 +113,10 @@ fn plan(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<Plan, OpenEr
         }
     });
     let found = match found {
-        Ok(found) if found.whole() => return Ok(Plan::Nothing(Outcome::Whole(found))),
+        Ok(found) if found.whole() => return Ok(RepairPlan::Nothing(RepairOutcome::Whole(found))),
         Ok(found) => Some(found),
         Err(Unreadable::Header) if !leave.own && !has_header(&bytes) => {
-            return Ok(Plan::Nothing(Outcome::Foreign));
+            return Ok(RepairPlan::Nothing(RepairOutcome::Foreign));
         }
         Err(Unreadable::Header) => None,
         Err(reason @ Unreadable::Version { .. }) => {
@@ -124,12 +128,12 @@ fn plan(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<Plan, OpenEr
     };
     let password_left = found.as_ref().is_some_and(|found| found.password.is_some());
     if !password_left && !leave.consent {
-        return Ok(Plan::Nothing(Outcome::WantsConsent { found }));
+        return Ok(RepairPlan::Nothing(RepairOutcome::WantsConsent { found }));
     }
     let by = found
         .filter(|found| found.records > 0)
         .map(|found| (found, image));
-    Ok(Plan::Replace { bytes, by })
+    Ok(RepairPlan::Replace { bytes, by })
 }
 
 /// Whether there is a trace of a header in it.
@@ -138,7 +142,7 @@ pub fn has_header(bytes: &[u8]) -> bool {
     bytes.windows(MAGIC.len()).any(|window| window == MAGIC)
 }
 
-fn replace(path: &Path, bytes: &[u8], by: Option<(Survey, Vec<u8>)>) -> io::Result<Outcome> {
+fn replace(path: &Path, bytes: &[u8], by: Option<(Survey, Vec<u8>)>) -> io::Result<RepairOutcome> {
     let storage = FileStorage::unguarded(files::parent(path));
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or(io::ErrorKind::InvalidFilename)?;
@@ -158,7 +162,7 @@ fn replace(path: &Path, bytes: &[u8], by: Option<(Survey, Vec<u8>)>) -> io::Resu
     }
     replaced?;
     Ok(match by {
-        Some((found, _)) => Outcome::Repaired { found, kept },
-        None => Outcome::SetAside { kept },
+        Some((found, _)) => RepairOutcome::Repaired { found, kept },
+        None => RepairOutcome::SetAside { kept },
     })
 }

@@ -8,7 +8,7 @@ use crate::cli::{FAILURE, SUCCESS, USELESS};
 use crate::entropy::SystemEntropy;
 use crate::journal::OpenError;
 use crate::journal::PasswordOrigin;
-use crate::journal::repair::{Leave, Outcome, repair};
+use crate::journal::repair::{Leave, RepairOutcome, repair};
 use crate::journal::survey::Survey;
 use crate::terminal::Terminal;
 
@@ -20,7 +20,7 @@ pub(super) fn run(target: &Target, yes: bool, terminal: &mut Terminal<'_>) -> io
         own: !target.named,
     };
     match repair(&target.path, &SystemEntropy, leave) {
-        Ok(Outcome::Whole(found)) => {
+        Ok(RepairOutcome::Whole(found)) => {
             let records = count(found.records, "record");
             writeln!(out, "{shown}: nothing to repair: {records}, all whole")?;
             if found.torn_bytes > 0 {
@@ -31,7 +31,7 @@ pub(super) fn run(target: &Target, yes: bool, terminal: &mut Terminal<'_>) -> io
             }
             Ok(SUCCESS)
         }
-        Ok(Outcome::Repaired { found, kept }) => {
+        Ok(RepairOutcome::Repaired { found, kept }) => {
             let records = count(found.records, "record");
             writeln!(out, "{shown}: was {}", damage(&found))?;
             writeln!(
@@ -42,7 +42,7 @@ pub(super) fn run(target: &Target, yes: bool, terminal: &mut Terminal<'_>) -> io
             writeln!(out, "{}\n{}", password(&found), logins(&found))?;
             Ok(SUCCESS)
         }
-        Ok(Outcome::SetAside { kept }) => {
+        Ok(RepairOutcome::SetAside { kept }) => {
             writeln!(
                 out,
                 "{shown}: nothing could be saved. The damaged file is {}; the next start is a first start: {FIRST_PASSWORD}.\n{LOGINS_END}",
@@ -50,7 +50,7 @@ pub(super) fn run(target: &Target, yes: bool, terminal: &mut Terminal<'_>) -> io
             )?;
             Ok(SUCCESS)
         }
-        Ok(Outcome::WantsConsent { found: Some(found) }) if found.records > 0 => {
+        Ok(RepairOutcome::WantsConsent { found: Some(found) }) if found.records > 0 => {
             writeln!(
                 terminal.err,
                 "postern: {shown}: {}\n{} Nothing is changed. Is there a copy of it to put back? To repair it all the same: {}",
@@ -60,12 +60,12 @@ pub(super) fn run(target: &Target, yes: bool, terminal: &mut Terminal<'_>) -> io
             )?;
             Ok(FAILURE)
         }
-        Ok(Outcome::WantsConsent { found }) => {
+        Ok(RepairOutcome::WantsConsent { found }) => {
             let nothing = nothing_left(found.as_ref(), target);
             writeln!(terminal.err, "postern: {shown}: {nothing}")?;
             Ok(FAILURE)
         }
-        Ok(Outcome::Foreign) => unreadable(
+        Ok(RepairOutcome::Foreign) => unreadable(
             &target.path,
             &format!("{FOREIGN}; it is left alone"),
             terminal,

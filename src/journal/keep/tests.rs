@@ -16,10 +16,10 @@ fn the_first_damaged_journals_and_the_newest_are_kept_and_no_more() {
         let first = keep(&disk, "journal", &[number], WhenFull::ReplaceLast).unwrap();
         let place = MOST_KEPT.min(usize::from(number) + 1);
         let name = format!("journal.damaged.{place}");
-        assert_eq!(first, Kept::at(name.clone(), true));
+        assert_eq!(first, KeptFile::at(name.clone(), true));
         // Found again, since it could not be put right.
         let again = keep(&disk, "journal", &[number], WhenFull::Refuse).unwrap();
-        assert_eq!(again, Kept::at(name, false));
+        assert_eq!(again, KeptFile::at(name, false));
     }
     let expected: Vec<Vec<u8>> = (0..7).chain([19]).map(|number| vec![number]).collect();
     assert_eq!(kept(&disk), expected);
