@@ -5,12 +5,12 @@ mod assembly;
 mod banner;
 mod connection;
 mod doors;
-mod found;
 mod holder;
 #[doc(hidden)]
 pub mod hot_paths;
 mod housekeeper;
 mod inherited;
+mod journal_report;
 mod link;
 mod listen;
 pub(crate) mod local;

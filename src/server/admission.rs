@@ -119,11 +119,11 @@ impl Judge for Api {
 
 /// Why there is no room: nobody holds more than the newcomer would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
+pub struct ConnectionsFull;
 
 /// A place that a connection holds, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     admission: Arc<Admission>,
     number: SeatNumber,
     told: Arc<Told>,
@@ -171,7 +171,7 @@ impl Admission {
     /// connections are many people's, `client` counts for nobody.
     ///
     /// # Errors
-    /// [`Full`]
+    /// [`ConnectionsFull`]
     pub fn enter(
         self: &Arc<Self>,
         number: SeatNumber,
@@ -179,7 +179,7 @@ impl Admission {
         is_counted: bool,
         judge: &dyn Judge,
         now: Instant,
-    ) -> Result<(Place, Option<SeatNumber>), Full> {
+    ) -> Result<(ConnectionPermit, Option<SeatNumber>), ConnectionsFull> {
         let is_proven = client.is_none_or(|client| judge.is_proven(client)) || !is_counted;
         let holder = Holder { client, is_proven };
         let mut table = self.table.lock();
@@ -203,7 +203,7 @@ impl Admission {
         table.places.add(holder, usize::from(is_counted));
         table.seats.insert(number, seat);
         self.total.fetch_add(1, Ordering::Relaxed);
-        let place = Place {
+        let place = ConnectionPermit {
             admission: self.clone(),
             number,
             told,
@@ -249,7 +249,7 @@ impl Admission {
         scope: Scope,
         judge: &dyn Judge,
         now: Instant,
-    ) -> Result<SeatNumber, Full> {
+    ) -> Result<SeatNumber, ConnectionsFull> {
         // Until their workers have closed them they hold descriptors outside the limit. The newcomer's own does so at once.
         let anywhere = table.leaving < MAX_LEAVING;
         let here = |number: &SeatNumber| anywhere || number.worker == worker;
@@ -279,7 +279,7 @@ impl Admission {
             gives_way.then_some((order, *number))
         });
         let victim = spared.max_by_key(|(order, _)| *order);
-        victim.map(|(_, number)| number).ok_or(Full)
+        victim.map(|(_, number)| number).ok_or(ConnectionsFull)
     }
 
     /// Whether a connection has signed in, how soon it gives way, and since when it does what it does. None of a stream.
@@ -370,7 +370,7 @@ impl Told {
     }
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Which connection has it.
     #[must_use]
     pub const fn number(&self) -> SeatNumber {
@@ -395,8 +395,12 @@ impl Place {
     /// closed for it: they have lost their places.
     ///
     /// # Errors
-    /// [`Full`]: it is this one that has to be closed.
-    pub fn hold(&mut self, bytes: usize, judge: &dyn Judge) -> Result<Vec<SeatNumber>, Full> {
+    /// [`ConnectionsFull`]: it is this one that has to be closed.
+    pub fn hold(
+        &mut self,
+        bytes: usize,
+        judge: &dyn Judge,
+    ) -> Result<Vec<SeatNumber>, ConnectionsFull> {
         let mut gone = Vec::new();
         if bytes == self.bytes {
             return Ok(gone);
@@ -404,7 +408,7 @@ impl Place {
         let mut table = self.admission.table.lock();
         let table = &mut *table;
         // One that has lost its place is about to be closed.
-        let seat = table.seats.get_mut(&self.number).ok_or(Full)?;
+        let seat = table.seats.get_mut(&self.number).ok_or(ConnectionsFull)?;
         table.bytes.remove(seat.holder, seat.bytes);
         table.bytes.add(seat.holder, bytes);
         table.total_bytes = table.total_bytes - seat.bytes + bytes;
@@ -415,9 +419,9 @@ impl Place {
                 let precedence = seat.precedence(&table.bytes, judge);
                 (precedence, seat.bytes, **number == self.number)
             });
-            let (&worst, _) = worst.ok_or(Full)?;
+            let (&worst, _) = worst.ok_or(ConnectionsFull)?;
             if worst == self.number || table.leaving >= MAX_LEAVING {
-                return Err(Full);
+                return Err(ConnectionsFull);
             }
             self.admission.dismiss(table, worst);
             gone.push(worst);
@@ -446,7 +450,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut table = self.admission.table.lock();
         if self.is_stream {

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use semver::Version;
 use zeroize::Zeroizing;
 
-use super::found::Found;
+use super::journal_report::JournalReport;
 use super::{StartError, World, secret_key, state_dir};
 use crate::api::Api;
 use crate::api::metrics::Metrics;
@@ -58,7 +58,7 @@ pub fn assemble(
     let durable = Arc::new(Durable::with_capacity(config.max_revocations));
     let (journal, replayed) = Journal::open(storage, durable.clone(), time.clone())?;
     let journal = Arc::new(journal);
-    let found = Found::new(config, &replayed, durable.password(), used_before);
+    let found = JournalReport::new(config, &replayed, durable.password(), used_before);
     let clock = replayed.clock;
 
     let mut boot = [0; 8];

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Method;
 
-use super::admission::{Conduct, Full, Judge, Place, SeatNumber};
+use super::admission::{Conduct, ConnectionPermit, Full, Judge, SeatNumber};
 use super::link::{Link, Received, Sent};
 use crate::api::error::ApiError;
 use crate::api::metrics::RouteNumber;
@@ -28,7 +28,7 @@ use crate::logs::hub::{Encoding, Transport};
 pub struct Connection {
     link: Link,
     peer: Peer,
-    place: Place,
+    place: ConnectionPermit,
     phase: Phase,
     deadline: Instant,
     /// Which route the request under way is for, and when its head was there.
@@ -95,7 +95,7 @@ enum Step {
 impl Connection {
     /// A fresh connection.
     #[must_use]
-    pub fn new(link: Link, peer: Peer, place: Place, now: Instant) -> Self {
+    pub fn new(link: Link, peer: Peer, place: ConnectionPermit, now: Instant) -> Self {
         let (phase, limit) = if link.is_handshaking() {
             (Phase::Handshake, HANDSHAKE)
         } else {
@@ -262,7 +262,7 @@ impl Connection {
 
     /// Takes the connection apart for the hub, with whatever the client sent ahead.
     #[must_use]
-    pub fn into_stream(self) -> (Box<dyn Transport>, Vec<u8>, Place) {
+    pub fn into_stream(self) -> (Box<dyn Transport>, Vec<u8>, ConnectionPermit) {
         let (transport, leftover) = self.link.into_parts();
         (transport, leftover, self.place)
     }

@@ -231,7 +231,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// How many connections fit.
-pub struct Room {
+pub struct ConnectionRoom {
     /// From the network.
     pub network: usize,
     /// On the local socket.
@@ -241,7 +241,7 @@ pub struct Room {
 /// Raises the soft limit of descriptors to the hard one and shares it out: what the server itself needs first, so that no
 /// client keeps it from its own files.
 #[must_use]
-pub fn room_for_connections(wanted: usize) -> Room {
+pub fn room_for_connections(wanted: usize) -> ConnectionRoom {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -261,11 +261,11 @@ pub fn room_for_connections(wanted: usize) -> Room {
     room
 }
 
-fn share_out(limit: usize, wanted: usize) -> Room {
+fn share_out(limit: usize, wanted: usize) -> ConnectionRoom {
     // Under a very low limit everybody has less.
     let rest = limit - RESERVED_DESCRIPTORS.min(limit / 4 * 3);
     let local = (rest / 4).clamp(1, MAX_LOCAL);
-    Room {
+    ConnectionRoom {
         network: rest.saturating_sub(local).clamp(1, wanted.max(1)),
         local,
     }

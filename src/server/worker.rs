@@ -15,7 +15,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-use super::admission::{Admission, Full, Place, SeatNumber};
+use super::admission::{Admission, ConnectionPermit, Full, SeatNumber};
 use super::connection::{Connection, Turn};
 use super::listen::{Listener, Socket};
 use super::mailbox::{Mail, Mailbox};
@@ -330,7 +330,7 @@ impl Worker {
         &self.shared.api.metrics.connections
     }
 
-    fn admit(&mut self, socket: Socket, peer: Peer, place: Place, now: Instant) {
+    fn admit(&mut self, socket: Socket, peer: Peer, place: ConnectionPermit, now: Instant) {
         let token = place.number().token;
         let Ok(link) = socket.into_link(&self.shared.certificate) else {
             return;

@@ -34,7 +34,7 @@ fn stranger(n: u8) -> ClientKey {
 struct Server {
     admission: Arc<Admission>,
     judge: Known,
-    places: HashMap<SeatNumber, Place>,
+    places: HashMap<SeatNumber, ConnectionPermit>,
     tokens: u64,
     now: Instant,
 }
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// Lets one in, at another worker each time, and closes whoever gives way.
-    fn enter(&mut self, client: ClientKey) -> Result<(u64, Option<u64>), Full> {
+    fn enter(&mut self, client: ClientKey) -> Result<(u64, Option<u64>), ConnectionsFull> {
         self.tokens += 1;
         self.now += Duration::from_micros(1);
         let number = SeatNumber {
@@ -72,7 +72,7 @@ impl Server {
         self.enter(client).expect("room").0
     }
 
-    fn place(&mut self, token: u64) -> &mut Place {
+    fn place(&mut self, token: u64) -> &mut ConnectionPermit {
         let found = self.places.iter_mut().find(|(n, _)| n.token == token);
         found.expect("here").1
     }
@@ -188,13 +188,17 @@ fn equals_change_places_only_where_nobody_is_served() {
     for conduct in [Conduct::Handshake, Conduct::Asking, Conduct::Waiting] {
         server.is(a, conduct);
         server.is(b, conduct);
-        assert_eq!(server.enter(stranger(3)), Err(Full), "{conduct:?}");
+        assert_eq!(
+            server.enter(stranger(3)),
+            Err(ConnectionsFull),
+            "{conduct:?}"
+        );
     }
     server.is(b, Conduct::Idle);
     let (c, gone) = server.enter(stranger(3)).expect("room");
     assert_eq!(gone, Some(b));
     // Nor does whoever would hold more than any other get in; a client's own idle one gives way to it.
-    assert_eq!(server.enter(stranger(1)), Err(Full));
+    assert_eq!(server.enter(stranger(1)), Err(ConnectionsFull));
     server.is(a, Conduct::Idle);
     server.is(c, Conduct::Idle);
     assert_eq!(server.enter(stranger(1)).expect("room").1, Some(a));
@@ -208,7 +212,7 @@ fn one_address_gets_its_share_and_sheds_its_own() {
         server.is(*token, Conduct::Idle);
     }
     let mine: Vec<_> = (0..4).map(|_| server.entered(stranger(1))).collect();
-    assert_eq!(server.enter(stranger(1)), Err(Full));
+    assert_eq!(server.enter(stranger(1)), Err(ConnectionsFull));
     for token in mine.iter().rev() {
         server.is(*token, Conduct::Idle);
     }
@@ -251,7 +255,7 @@ fn a_proxys_connections_hold_bytes_for_one_each_not_for_one_stranger() {
         }
     }
     assert_eq!(refused, 20 - (512 - 20 * 16) / 16);
-    assert!(through_proxy.iter().all(Place::is_held));
+    assert!(through_proxy.iter().all(ConnectionPermit::is_held));
 }
 
 #[test]
@@ -323,7 +327,7 @@ fn streams_stay_and_leave_half_of_the_local_socket_to_others() {
         local.enter(number, None, true, &judge, Instant::now())
     };
     let mut places: Vec<_> = (0..4).map(|n| enter(n).expect("room").0).collect();
-    let streams: Vec<_> = places.iter_mut().map(Place::stream).collect();
+    let streams: Vec<_> = places.iter_mut().map(ConnectionPermit::stream).collect();
     assert_eq!(streams, [true, true, false, false]);
     for place in &places {
         place.tell(Conduct::Stream, Instant::now());

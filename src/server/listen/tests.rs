@@ -43,7 +43,7 @@ fn who_has_an_address_is_looked_up_once_until_the_error_changes() {
 #[test]
 fn a_low_limit_of_open_files_is_shared_out() {
     let shared = |limit| {
-        let Room { network, local } = share_out(limit, 1000);
+        let ConnectionRoom { network, local } = share_out(limit, 1000);
         (network, local)
     };
     assert_eq!(shared(64), (12, 4));

@@ -7,12 +7,12 @@ use crate::config::Config;
 use crate::journal::{PasswordOrigin, Replayed};
 
 /// The findings, while they are not told.
-pub struct Found {
+pub struct JournalReport {
     /// At most one.
     finding: Option<(Option<String>, String)>,
 }
 
-impl Found {
+impl JournalReport {
     /// `password`: the one in the journal. `used_before`: a server has run in this state folder.
     #[must_use]
     pub fn new(
