@@ -32,7 +32,7 @@ use crate::audit::Audit;
 use crate::auth::{Auth, Quick, Session, Unwritten};
 use crate::clock::{Clock, Moment};
 use crate::device::advisories::Advisories;
-use crate::device::board::Board;
+use crate::device::board::BoardReader;
 use crate::device::updates::Updates;
 use crate::http::request::{Peer, Request};
 use crate::http::response::Response;
@@ -93,7 +93,7 @@ pub struct Api {
     /// Where the state is kept, for the free space of its disk.
     pub state_dir: PathBuf,
     /// Where the board shows itself.
-    pub board: Board,
+    pub board: BoardReader,
     /// What is counted of requests and connections.
     pub metrics: Metrics,
     /// What the TLS listener's certificate is like.

@@ -8,7 +8,7 @@ use super::error::ApiError;
 use super::responses::json_response;
 use super::{Api, Caller, Outcome, cve};
 use crate::clock::ClockState;
-use crate::device::board::{Board, Throttling, disk, hostname};
+use crate::device::board::{BoardReader, Throttling, disk, hostname};
 use crate::device::updates::UpdateReport;
 use crate::gunzip::gunzip;
 use crate::http::request::Request;
@@ -97,7 +97,7 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     Ok(Outcome::Response(json_response(200, &body)))
 }
 
-fn memory(board: &Board) -> Option<Value> {
+fn memory(board: &BoardReader) -> Option<Value> {
     let memory = board.memory()?;
     let mut shown = json!({"total_bytes": memory.total, "available_bytes": memory.available});
     if let Some(process) = board.process() {

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 /// The files that the kernel shows a board by.
 #[derive(Debug, Clone)]
-pub struct Board {
+pub struct BoardReader {
     root: PathBuf,
 }
 
-impl Default for Board {
+impl Default for BoardReader {
     fn default() -> Self {
         Self::under("/")
     }
 }
 
-impl Board {
+impl BoardReader {
     /// The board whose `/proc` and `/sys` are under this folder.
     #[must_use]
     pub fn under(root: impl Into<PathBuf>) -> Self {

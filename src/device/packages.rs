@@ -230,7 +230,7 @@ enum ListFormat {
     /// dpkg's and opkg's: `Package: name`.
     Control,
     /// apk's: `P:name`.
-    ApkVersion,
+    Apk,
 }
 
 /// One package, as far as it was read.

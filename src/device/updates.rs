@@ -278,7 +278,7 @@ enum News {
     /// Nothing that was not known.
     Nothing,
     /// A release, if there is one for everybody.
-    OfferedRelease(Option<OfferedRelease>),
+    Release(Option<OfferedRelease>),
 }
 
 /// How news comes in.

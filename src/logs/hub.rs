@@ -20,8 +20,8 @@ use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use super::ring::Ring;
 use super::ring_entry::RingEntry;
 use crate::clock::{Moment, TimeSource};
-use subscriber::{CLOSE_WAIT, Subscriber, Turn};
-use wire::Ending;
+use subscriber::{CLOSE_WAIT, Subscriber, SubscriberTurn};
+use wire::StreamEnd;
 
 mod protocol;
 mod stream;
@@ -268,7 +268,7 @@ impl HubThread {
                     let until = now + within.min(CLOSE_WAIT);
                     self.ending = Some(until);
                     for subscriber in self.subscribers.values_mut() {
-                        subscriber.close(Ending::GoingAway, until);
+                        subscriber.close(StreamEnd::GoingAway, until);
                     }
                 }
             }
@@ -298,7 +298,7 @@ impl HubThread {
         // The login may have ended between its check and here.
         subscriber.recheck(now);
         if let Some(until) = self.ending {
-            subscriber.close(Ending::GoingAway, until);
+            subscriber.close(StreamEnd::GoingAway, until);
         }
         self.subscribers.insert(token, subscriber);
     }
@@ -313,8 +313,8 @@ impl HubThread {
         let before = subscribers.len();
         subscribers.retain(|_, subscriber| {
             let turn = subscriber.turn(now, ring, batch);
-            more |= turn == Turn::More;
-            turn != Turn::Over
+            more |= turn == SubscriberTurn::More;
+            turn != SubscriberTurn::Over
         });
         self.count
             .fetch_sub(before - self.subscribers.len(), Ordering::Relaxed);

@@ -17,7 +17,7 @@ use crate::auth::{self, Auth, AuthError, Durable, FirstPassword};
 use crate::clock::Clock;
 use crate::config::{Config, SecretString};
 use crate::device::advisories::{self, Advisories};
-use crate::device::board::Board;
+use crate::device::board::BoardReader;
 use crate::device::updates::Updates;
 use crate::entropy::Entropy;
 use crate::files;
@@ -135,7 +135,7 @@ pub fn assemble(
         advisories: Arc::new(advisories(config, world, &clock)),
         clock,
         state_dir,
-        board: Board::default(),
+        board: BoardReader::default(),
         metrics: Metrics::default(),
         certificate: parking_lot::Mutex::default(),
     };

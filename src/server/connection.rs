@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Method;
 
-use super::admission::{Conduct, ConnectionPermit, Full, Judge, SeatNumber};
+use super::admission::{Conduct, ConnectionPermit, ConnectionsFull, Judge, SeatNumber};
 use super::link::{Link, Received, Sent};
 use crate::api::error::ApiError;
 use crate::api::metrics::RouteNumber;
@@ -142,8 +142,8 @@ impl Connection {
     /// for what it holds.
     ///
     /// # Errors
-    /// [`Full`]: it is this one that has to be closed.
-    pub fn report(&mut self, judge: &dyn Judge) -> Result<Vec<SeatNumber>, Full> {
+    /// [`ConnectionsFull`]: it is this one that has to be closed.
+    pub fn report(&mut self, judge: &dyn Judge) -> Result<Vec<SeatNumber>, ConnectionsFull> {
         let (conduct, limit) = match &self.phase {
             Phase::Handshake => (Conduct::Handshake, HANDSHAKE),
             Phase::Head(_) if self.is_idle() => (Conduct::Idle, IDLE),

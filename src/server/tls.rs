@@ -103,7 +103,7 @@ struct ServedCertificate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ServedFrom {
     /// Those that are looked at.
-    CertificateFiles,
+    Files,
     /// The copy of the integrator's last good pair.
     LastGood,
     /// The device's own, in place of the integrator's.

@@ -15,7 +15,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-use super::admission::{Admission, ConnectionPermit, Full, SeatNumber};
+use super::admission::{Admission, ConnectionPermit, ConnectionsFull, SeatNumber};
 use super::connection::{Connection, Turn};
 use super::listen::{Listener, Socket};
 use super::mailbox::{Mail, Mailbox};
@@ -299,7 +299,7 @@ impl Worker {
                 }
                 self.admit(socket, peer, place, now);
             }
-            Err(Full) => self.refused(peer),
+            Err(ConnectionsFull) => self.refused(peer),
         }
     }
 

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn this_machine_says_what_every_linux_says() {
-    let board = Board::default();
+    let board = BoardReader::default();
     let memory = board.memory().expect("memory");
     assert!(memory.available <= memory.total);
     let process = board.process().expect("a process");
@@ -26,14 +26,14 @@ fn a_clock_that_nobody_has_set_is_not_synchronised() {
 }
 
 /// A board that shows these files.
-fn board(files: &[(&str, &str)]) -> (tempfile::TempDir, Board) {
+fn board(files: &[(&str, &str)]) -> (tempfile::TempDir, BoardReader) {
     let folder = tempfile::tempdir().expect("a folder");
     for (path, text) in files {
         let path = folder.path().join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("its folder");
         fs::write(path, text).expect("a file");
     }
-    let board = Board::under(folder.path());
+    let board = BoardReader::under(folder.path());
     (folder, board)
 }
 

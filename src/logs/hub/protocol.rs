@@ -3,7 +3,7 @@
 use super::stream::HttpStream;
 use super::transport::Metered;
 use super::websocket::WebSocketStream;
-use super::wire::{Ending, Flow, Inbound, Outgoing};
+use super::wire::{Flow, Inbound, Outgoing, StreamEnd};
 
 /// One subscriber's stream, in the protocol that it asked for.
 pub(super) enum StreamProtocol {
@@ -42,7 +42,7 @@ impl StreamProtocol {
     }
 
     /// Ends the stream: after this, only [`StreamProtocol::flush`] and [`StreamProtocol::listen`] until one of them says it is over.
-    pub(super) fn close(&mut self, ending: Ending) -> Flow {
+    pub(super) fn close(&mut self, ending: StreamEnd) -> Flow {
         match self {
             Self::WebSocket(socket) => socket.close(ending),
             Self::Stream(stream) => stream.close(),

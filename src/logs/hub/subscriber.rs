@@ -8,7 +8,7 @@ use super::protocol::StreamProtocol;
 use super::stream::HttpStream;
 use super::transport::Transport;
 use super::websocket::WebSocketStream;
-use super::wire::{Encoding, Ending, Flow, Inbound, Outgoing};
+use super::wire::{Encoding, Flow, Inbound, Outgoing, StreamEnd};
 use crate::clock::Moment;
 use crate::logs::filter::Filter;
 use crate::logs::ring::Ring;
@@ -70,7 +70,7 @@ struct Ready {
 
 /// What a turn came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum SubscriberTurn {
     /// Wait for its descriptor, its deadline, or the ring.
     Wait,
     /// There is more to do right now; the others come first.
@@ -153,11 +153,11 @@ impl Subscriber {
     pub(super) fn recheck(&mut self, now: Moment) {
         match (self.alive)() {
             Some(left) => self.ends = now + left,
-            None => self.close(Ending::LoginEnded, now + CLOSE_WAIT),
+            None => self.close(StreamEnd::LoginEnded, now + CLOSE_WAIT),
         }
     }
 
-    pub(super) fn close(&mut self, ending: Ending, until: Moment) {
+    pub(super) fn close(&mut self, ending: StreamEnd, until: Moment) {
         if let Some(earlier) = self.closing {
             self.closing = Some(earlier.min(until));
             return;
@@ -170,16 +170,21 @@ impl Subscriber {
     }
 
     /// Listens, then speaks, a bounded amount of each.
-    pub(super) fn turn(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<RingEntry>) -> Turn {
-        if self.deadline() <= now && self.expire(now) == Turn::Over {
-            return Turn::Over;
+    pub(super) fn turn(
+        &mut self,
+        now: Moment,
+        ring: &Ring,
+        batch: &mut Vec<RingEntry>,
+    ) -> SubscriberTurn {
+        if self.deadline() <= now && self.expire(now) == SubscriberTurn::Over {
+            return SubscriberTurn::Over;
         }
-        if self.ready.readable && self.listen(now) == Turn::Over {
-            return Turn::Over;
+        if self.ready.readable && self.listen(now) == SubscriberTurn::Over {
+            return SubscriberTurn::Over;
         }
         let spoken = self.speak(now, ring, batch);
-        if spoken == Turn::Wait && self.ready.readable {
-            return Turn::More;
+        if spoken == SubscriberTurn::Wait && self.ready.readable {
+            return SubscriberTurn::More;
         }
         spoken
     }
@@ -199,9 +204,9 @@ impl Subscriber {
         self.next_keep_alive.min(give_up).min(self.ends)
     }
 
-    fn expire(&mut self, now: Moment) -> Turn {
+    fn expire(&mut self, now: Moment) -> SubscriberTurn {
         if self.closing.is_some() {
-            return Turn::Over;
+            return SubscriberTurn::Over;
         }
         if self.ends <= now {
             // Unless the clock was set back meanwhile: then it has longer.
@@ -215,16 +220,16 @@ impl Subscriber {
             now
         };
         if now.saturating_since(last) >= SILENCE {
-            return Turn::Over;
+            return SubscriberTurn::Over;
         }
         if self.next_keep_alive <= now {
             self.next_keep_alive = now + KEEP_ALIVE;
             self.owes_keep_alive = true;
         }
-        Turn::Wait
+        SubscriberTurn::Wait
     }
 
-    fn listen(&mut self, now: Moment) -> Turn {
+    fn listen(&mut self, now: Moment) -> SubscriberTurn {
         self.wire.transport().refill();
         let heard = self.wire.listen();
         let transport = self.wire.transport();
@@ -236,7 +241,7 @@ impl Subscriber {
         }
         match heard {
             Inbound::Nothing => {}
-            Inbound::Gone => return Turn::Over,
+            Inbound::Gone => return SubscriberTurn::Over,
             Inbound::Closing => {
                 self.closing.get_or_insert(now + CLOSE_WAIT);
                 self.pending = true;
@@ -246,30 +251,30 @@ impl Subscriber {
                 self.pending = true;
             }
         }
-        Turn::Wait
+        SubscriberTurn::Wait
     }
 
-    fn speak(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<RingEntry>) -> Turn {
+    fn speak(&mut self, now: Moment, ring: &Ring, batch: &mut Vec<RingEntry>) -> SubscriberTurn {
         if !self.ready.writable {
-            return Turn::Wait;
+            return SubscriberTurn::Wait;
         }
         if self.pending {
             let flow = self.wire.flush();
-            if self.follow(flow, now) == Turn::Over {
-                return Turn::Over;
+            if self.follow(flow, now) == SubscriberTurn::Over {
+                return SubscriberTurn::Over;
             }
         }
         if self.closing.is_some() || self.pending {
-            return Turn::Wait;
+            return SubscriberTurn::Wait;
         }
         if mem::take(&mut self.owes_keep_alive) {
             let flow = self.wire.keep_alive();
-            if self.follow(flow, now) == Turn::Over {
-                return Turn::Over;
+            if self.follow(flow, now) == SubscriberTurn::Over {
+                return SubscriberTurn::Over;
             }
         }
         if self.pending {
-            return Turn::Wait;
+            return SubscriberTurn::Wait;
         }
         batch.clear();
         let gap = ring.read_from(self.cursor, ENTRIES_A_TURN, BYTES_A_TURN, batch);
@@ -283,8 +288,8 @@ impl Subscriber {
                 id: Some(gap.to),
                 json: gap.json(),
             });
-            if self.follow(flow, now) == Turn::Over {
-                return Turn::Over;
+            if self.follow(flow, now) == SubscriberTurn::Over {
+                return SubscriberTurn::Over;
             }
         }
         for entry in batch.drain(..) {
@@ -300,24 +305,24 @@ impl Subscriber {
                 id: Some(entry.seq),
                 json: entry.json,
             });
-            if self.follow(flow, now) == Turn::Over {
-                return Turn::Over;
+            if self.follow(flow, now) == SubscriberTurn::Over {
+                return SubscriberTurn::Over;
             }
         }
         if self.ready.writable {
             let flow = self.wire.flush();
-            if self.follow(flow, now) == Turn::Over {
-                return Turn::Over;
+            if self.follow(flow, now) == SubscriberTurn::Over {
+                return SubscriberTurn::Over;
             }
         }
         if self.caught_up || !self.ready.writable {
-            Turn::Wait
+            SubscriberTurn::Wait
         } else {
-            Turn::More
+            SubscriberTurn::More
         }
     }
 
-    fn follow(&mut self, flow: Flow, now: Moment) -> Turn {
+    fn follow(&mut self, flow: Flow, now: Moment) -> SubscriberTurn {
         match flow {
             Flow::Free => self.pending = false,
             Flow::Blocked => {
@@ -325,9 +330,9 @@ impl Subscriber {
                 self.ready.writable = false;
                 self.progressed = now;
             }
-            Flow::Over => return Turn::Over,
+            Flow::Over => return SubscriberTurn::Over,
         }
-        Turn::Wait
+        SubscriberTurn::Wait
     }
 }
 

@@ -7,7 +7,7 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocket, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message};
 
 use super::transport::{Metered, Transport};
-use super::wire::{Ending, Flow, Inbound, Outgoing};
+use super::wire::{Flow, Inbound, Outgoing, StreamEnd};
 use crate::logs::ring_entry::MAX_JSON_BYTES;
 
 pub(super) struct WebSocketStream {
@@ -70,10 +70,10 @@ impl WebSocketStream {
         self.flow(result)
     }
 
-    pub(super) fn close(&mut self, ending: Ending) -> Flow {
+    pub(super) fn close(&mut self, ending: StreamEnd) -> Flow {
         let (code, reason) = match ending {
-            Ending::GoingAway => (CloseCode::Away, "the server shuts down"),
-            Ending::LoginEnded => (CloseCode::Policy, "the login has ended"),
+            StreamEnd::GoingAway => (CloseCode::Away, "the server shuts down"),
+            StreamEnd::LoginEnded => (CloseCode::Policy, "the login has ended"),
         };
         self.phase = WebSocketPhase::Closing;
         self.send_close(code, reason)

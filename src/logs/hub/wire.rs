@@ -21,7 +21,7 @@ pub enum Encoding {
 
 /// Why a stream is ended by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum StreamEnd {
     /// The server shuts down: 1001.
     GoingAway,
     /// The login the stream was opened under has ended: 1008.
