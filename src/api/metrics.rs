@@ -174,9 +174,9 @@ fn about_logs(api: &Api, page: &mut Page) {
     page.sample(&[], &api.ring.missed());
     page.gauge("postern_log_buffer_bytes", "Size of the entries kept.");
     page.sample(&[], &api.ring.bytes());
-    let (_, newest) = api.ring.bounds();
+    let (oldest, newest) = api.ring.bounds();
     page.gauge("postern_log_buffer_entries", "Entries kept.");
-    page.sample(&[], &(newest + 1 - api.ring.first()));
+    page.sample(&[], &(newest + 1 - oldest));
     let states = api.sources.lock().states();
     page.counter("postern_log_source_entries", "Entries out of a log source.");
     for source in &states {

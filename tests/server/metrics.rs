@@ -227,4 +227,7 @@ fn what_a_stream_missed_is_counted() {
     let authorization = ("Authorization", basic.as_str());
     client.send(request_text("GET", &target, &[authorization], ""));
     crate::eventually("the gap is counted", || seen(&device, missed) > 100.0);
+    // What has gone out of the ring is not kept.
+    let kept = seen(&device, "postern_log_buffer_entries");
+    assert!((1.0..900.0).contains(&kept), "{kept}");
 }
