@@ -65,8 +65,8 @@ fn a_board_that_starts_again_behind_the_hello_is_shown_once_with_its_smaller_num
     let hello = |boot: &str, newest: u64| json!({"type": "hello", "boot": boot, "oldest": 1, "newest": newest});
     let again = hello("c", 2);
     let stream = |lines: &[&Value]| {
-        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        say(format!("HTTP/1.1 200 OK\r\n\r\n{lines}"))
+        let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+        say(format!("HTTP/1.1 200 OK\r\n\r\n{}\n", lines.join("\n")))
     };
     let recent = json!({"status": "success", "boot": "c", "data": [log(1), log(2)]}).to_string();
     let fake = Fake::start(vec![
