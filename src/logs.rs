@@ -10,6 +10,8 @@ pub mod own;
 pub mod ring;
 pub mod ring_entry;
 pub mod source;
+#[cfg(test)]
+mod tests;
 
 pub use entry::{Level, NewEntry};
 pub use filter::Filter;

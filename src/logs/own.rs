@@ -42,16 +42,7 @@ pub fn attach(ring: &Arc<Ring>, clock: Arc<Clock>) {
 /// The source's name on the stream.
 pub const SOURCE: &str = "postern";
 
-static OWN: OwnLog = OwnLog {
-    level: AtomicUsize::new(LevelFilter::Info as usize),
-    journald: AtomicBool::new(false),
-    sinks: Mutex::new(Vec::new()),
-    stderr: Stderr {
-        turn: Mutex::new(()),
-        stuck: AtomicBool::new(false),
-        lost: AtomicU64::new(0),
-    },
-};
+static OWN: OwnLog = OwnLog::new(LevelFilter::Info);
 
 struct OwnLog {
     /// A [`LevelFilter`], for stderr.
@@ -92,6 +83,19 @@ impl Log for OwnLog {
 }
 
 impl OwnLog {
+    const fn new(level: LevelFilter) -> Self {
+        Self {
+            level: AtomicUsize::new(level as usize),
+            journald: AtomicBool::new(false),
+            sinks: Mutex::new(Vec::new()),
+            stderr: Stderr {
+                turn: Mutex::new(()),
+                stuck: AtomicBool::new(false),
+                lost: AtomicU64::new(0),
+            },
+        }
+    }
+
     fn shows(&self, level: log::Level) -> bool {
         level as usize <= self.level.load(Ordering::Relaxed)
     }

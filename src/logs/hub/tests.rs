@@ -19,6 +19,7 @@ mod http;
 use super::subscriber::{CLOSE_WAIT, KEEP_ALIVE, SILENCE};
 use super::{Alive, Encoding, Hub, Subscription, Transport};
 use crate::clock::{FakeTimeSource, SystemTimeSource, Timestamp};
+use crate::logs::tests::wait_for;
 use crate::logs::{Filter, Level, NewEntry, Ring};
 
 type Client = WebSocket<UnixStream>;
@@ -87,15 +88,6 @@ impl Bench {
 
     fn until_subscribers(&self, count: usize) {
         wait_for(|| self.hub.subscribers() == count);
-    }
-}
-
-/// Waits for another thread; the length is only a bound for failure.
-fn wait_for(condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it never came");
-        thread::yield_now();
     }
 }
 

@@ -55,24 +55,11 @@ fn a_line_never_exceeds_what_a_pipe_takes_whole() {
     assert!(text.ends_with("…\n"));
 }
 
-fn own(level: LevelFilter) -> OwnLog {
-    OwnLog {
-        level: AtomicUsize::new(level as usize),
-        journald: AtomicBool::new(false),
-        sinks: Mutex::new(Vec::new()),
-        stderr: Stderr {
-            turn: Mutex::new(()),
-            stuck: AtomicBool::new(false),
-            lost: AtomicU64::new(0),
-        },
-    }
-}
-
 #[test]
 fn postern_at_info_and_above_is_on_the_stream_whatever_the_level_on_stderr() {
     let ring = Arc::new(Ring::new(1 << 16, "b".into()));
     let clock = Arc::new(Clock::new(Arc::new(FakeTimeSource::new(NOW)), None));
-    let own = own(LevelFilter::Off);
+    let own = OwnLog::new(LevelFilter::Off);
     own.sinks.lock().push((Arc::downgrade(&ring), clock));
     let say = |level, target: &str| {
         let pairs = [("n", KvValue::from(7)), ("ok", KvValue::from(true))];
@@ -104,7 +91,7 @@ fn postern_at_info_and_above_is_on_the_stream_whatever_the_level_on_stderr() {
 fn other_crates_are_heard_from_warn_on_and_never_above_the_level_asked_for() {
     let enabled = |level: LevelFilter, record: log::Level, target: &str| {
         let metadata = Metadata::builder().level(record).target(target).build();
-        own(level).enabled(&metadata)
+        OwnLog::new(level).enabled(&metadata)
     };
     assert!(!enabled(LevelFilter::Trace, log::Level::Info, "rustls"));
     assert!(enabled(LevelFilter::Info, log::Level::Warn, "rustls"));

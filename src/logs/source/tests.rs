@@ -4,16 +4,7 @@ use super::*;
 use crate::clock::SystemTimeSource;
 use crate::config::LineFormat;
 use crate::logs::Filter;
-
-fn wait_for(condition: impl Fn() -> bool) {
-    for _ in 0..2000 {
-        if condition() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    panic!("it never came");
-}
+use crate::logs::tests::wait_for;
 
 #[test]
 fn a_file_source_runs_reports_itself_and_stops_promptly() {

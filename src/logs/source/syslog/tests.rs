@@ -6,16 +6,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::*;
-
-fn wait_for(condition: impl Fn() -> bool) {
-    for _ in 0..2000 {
-        if condition() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    panic!("it never came");
-}
+use crate::logs::tests::wait_for;
 
 /// Runs an inbox while `send` sends to it, until it has so many entries.
 fn received(mut inbox: Inbox, count: u64, send: impl FnOnce()) -> Vec<Value> {
