@@ -132,7 +132,10 @@ fn what_the_clock_does_is_said_once() {
     quiet_minute();
     // An hour ahead is followed at once, a second is not worth a word.
     source.set_system(NOON + minute * 63);
-    assert_eq!(said(&source, &clock), Some(ClockEvent::SetAhead(minute * 60)));
+    assert_eq!(
+        said(&source, &clock),
+        Some(ClockEvent::SetAhead(minute * 60))
+    );
     source.set_system(NOON + minute * 63 + Duration::from_secs(1));
     assert_eq!(said(&source, &clock), None);
     quiet_minute();

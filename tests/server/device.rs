@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,7 +70,23 @@ impl Device {
         Self::with_journal(variables, Some(memory.clone()))
     }
 
+    /// A device on a copy of this state folder, that begins at this time of day.
+    pub fn on_state(state: &Path, variables: &[(&str, &str)], now: Timestamp) -> Self {
+        let mut device = Self::off(variables, None);
+        device.time = Arc::new(FakeTimeSource::new(now));
+        copy_files(state, &device.state(""));
+        device.boot();
+        device
+    }
+
     fn with_journal(variables: &[(&str, &str)], memory: Option<MemoryStorage>) -> Self {
+        let mut device = Self::off(variables, memory);
+        device.boot();
+        device
+    }
+
+    /// One that was never switched on.
+    fn off(variables: &[(&str, &str)], memory: Option<MemoryStorage>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let state = folder.path().join("state");
         let mut settings: BTreeMap<_, _> = [
@@ -92,15 +109,13 @@ impl Device {
         for (name, value) in variables {
             settings.insert((*name).to_owned(), (*value).to_owned());
         }
-        let mut device = Self {
+        Self {
             time: Arc::new(FakeTimeSource::new(TODAY)),
             folder,
             settings,
             memory,
             server: None,
-        };
-        device.boot();
-        device
+        }
     }
 
     /// Starts the server again.
@@ -329,13 +344,7 @@ impl Device {
     pub fn copy_after_power_cut(&self, system: Timestamp) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let state = folder.path().join("state");
-        std::fs::create_dir(&state).expect("a folder");
-        for entry in std::fs::read_dir(self.state("")).expect("the state folder") {
-            let entry = entry.expect("an entry");
-            if entry.file_type().expect("a type").is_file() {
-                std::fs::copy(entry.path(), state.join(entry.file_name())).expect("a copy");
-            }
-        }
+        copy_files(&self.state(""), &state);
         let mut settings = self.settings.clone();
         let state = state.to_str().expect("UTF-8").to_owned();
         settings.insert("STATE_DIR".into(), state);
@@ -348,6 +357,20 @@ impl Device {
         };
         copy.boot();
         copy
+    }
+}
+
+/// Into a new state folder, with the modes that such a folder has.
+fn copy_files(from: &Path, to: &Path) {
+    use std::fs::{self, Permissions};
+    fs::create_dir(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("the state folder") {
+        let entry = entry.expect("an entry");
+        if entry.file_type().expect("a type").is_file() {
+            let copy = to.join(entry.file_name());
+            fs::copy(entry.path(), &copy).expect("a copy");
+            fs::set_permissions(copy, Permissions::from_mode(0o600)).expect("closed");
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod cors;
 mod damaged;
 mod desk;
 mod device;
+mod earlier;
 mod files;
 mod follow;
 mod forge;
