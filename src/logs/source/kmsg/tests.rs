@@ -10,12 +10,12 @@ use crate::logs::Level;
 
 /// What one read of the device does.
 enum Step {
-    KmsgRecord(&'static [u8]),
+    Record(&'static [u8]),
     Error(Errno),
     /// Nothing to read until this much time has passed.
     Wait(Duration),
 }
-use Step::{Error, KmsgRecord as Has, Wait};
+use Step::{Error, Record as Has, Wait};
 
 /// When the tests begin: an hour after the kernel did.
 const WALL: Timestamp = Timestamp::from_secs(1_800_000_000);
