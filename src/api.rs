@@ -29,7 +29,7 @@ use parking_lot::Mutex;
 use tiny_http::Method;
 
 use crate::audit::Audit;
-use crate::auth::{Auth, Quick, Session, Unwritten};
+use crate::auth::{Auth, Change, Quick, Session};
 use crate::clock::{Clock, Moment};
 use crate::device::advisories::Advisories;
 use crate::device::board::BoardReader;
@@ -106,31 +106,29 @@ pub enum Outcome {
     Response(Response),
     /// The connection becomes a log stream behind this head of an answer: 101, or 200 with a body that goes on.
     Stream(Response, Box<Stream>),
-    /// The answer waits for the journal, and whoever runs the request does not have to.
-    Commit(Commit),
+    /// The answer waits until this is durable, and whoever runs the request does not have to.
+    Change(Box<PendingChange>),
 }
 
-/// An answer that depends on a commit: so that a crowd of them shares one sync, no thread waits for it.
-pub struct Commit {
-    /// What has to be durable first. It is in force, and must be committed even if nobody waits for the answer any more.
-    pub records: Vec<Record>,
-    /// Must be called once that is known, whoever is still there. Cheap.
-    pub then: Then,
+/// A durable change that a request has begun, until it can be answered: so that a crowd of them shares one sync, no thread
+/// waits for it. It must be committed, and given to [`Api::committed`], even if nobody waits for the answer any more.
+pub struct PendingChange {
+    change: Change,
+    /// The request's, for the answer.
+    origin: Option<String>,
 }
 
-/// Makes the answer of what became of a commit.
-pub type Then = Box<dyn FnOnce(&Api, Result<(), CommitError>) -> Response + Send>;
+impl PendingChange {
+    /// The change that this request has begun.
+    fn new(change: Change, request: &Request) -> Box<Self> {
+        let origin = request.header("Origin").map(str::to_owned);
+        Box::new(Self { change, origin })
+    }
 
-impl Commit {
-    /// The answer to a change in [`Auth`], made by `answer` if all goes well.
-    fn of<T: 'static>(mut change: Unwritten<T>, answer: fn(T) -> Response) -> Self {
-        Self {
-            records: change.take_records(),
-            then: Box::new(move |api, committed| {
-                let changed = change.finish(&api.auth, committed);
-                changed.map_or_else(|error| ApiError::from(error).response(), answer)
-            }),
-        }
+    /// What has to be durable before the answer.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        self.change.records()
     }
 }
 
@@ -326,19 +324,23 @@ impl Api {
             Ok(Outcome::Response(answer)) => {
                 Outcome::Response(cors::decorate(self, origin, answer))
             }
-            Ok(Outcome::Commit(Commit { records, then })) => {
-                let origin = origin.map(str::to_owned);
-                let then = move |api: &Self, committed| {
-                    cors::decorate(api, origin.as_deref(), then(api, committed))
-                };
-                Outcome::Commit(Commit {
-                    records,
-                    then: Box::new(then),
-                })
-            }
-            Ok(stream @ Outcome::Stream(..)) => stream,
+            Ok(other @ (Outcome::Stream(..) | Outcome::Change(_))) => other,
             Err(error) => Outcome::Response(cors::decorate(self, origin, error.response())),
         }
+    }
+
+    /// Answers a change, now that it is known whether it is durable. Cheap.
+    pub fn committed(
+        &self,
+        pending: PendingChange,
+        committed: Result<(), CommitError>,
+    ) -> Response {
+        let PendingChange { change, origin } = pending;
+        let answer = match self.auth.finish(change, committed) {
+            Ok(changed) => account::changed_response(&changed),
+            Err(error) => ApiError::from(error).response(),
+        };
+        cors::decorate(self, origin.as_deref(), answer)
     }
 
     fn run_quietly(&self, call: &mut Call, request: &Request) -> Result<Outcome, ApiError> {

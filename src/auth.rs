@@ -1,8 +1,7 @@
 //! Who is calling: passwords, tokens, revocations, tickets, and the rules that bind them, behind one facade, [`Auth`].
 //!
 //! Everything here is plain and top-down. What is cheap enough for a worker's thread says so; the rest may block, for
-//! bcrypt or the journal. Each revocation takes the same way: first in force in memory, then in the journal, then
-//! answered. Those that come in crowds are cheap, and leave the waiting to the caller: [`Unwritten`].
+//! bcrypt or the journal. All that must outlast a power cut takes one way, as a [`Change`].
 
 mod change;
 mod claims;
@@ -11,14 +10,16 @@ mod gate;
 mod initial;
 mod lock_out;
 mod login;
+mod logout;
 mod notorious;
 mod oldest;
 mod password;
+mod password_change;
+mod refresh;
 mod revocation;
 mod state;
 mod ticket;
 mod token;
-mod unwritten;
 mod verified;
 
 use std::path::PathBuf;
@@ -29,12 +30,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-pub use change::{FirstPassword, InitialiseError};
+pub use change::{Change, Changed};
 pub use error::AuthError;
 pub use initial::{GeneratedPassword, NAME as INITIAL_PASSWORD_FILE};
 pub use password::{MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_rules, measure_cost};
+pub use password_change::{FirstPassword, InitialiseError};
 pub use state::Durable;
-pub use unwritten::Unwritten;
 
 use crate::audit::{Audit, Event, JtiPrefix, Kind as Happened, Outcome, Token, User};
 use crate::clock::{Clock, Moment, Timestamp};
@@ -347,13 +348,12 @@ impl Auth {
         };
         let until = self.clock.now() + PROOF_LASTS;
         let account = user.as_ref().to_owned();
-        let proven = Record::Proven {
+        // What fails is written by the housekeeper, as what lasts longer meanwhile is.
+        self.keep_up(vec![Record::Proven {
             client,
             until,
             account,
-        };
-        // What fails is written by the housekeeper, as what lasts longer meanwhile is.
-        self.journal.submit(vec![proven], Box::new(|_| ()));
+        }]);
     }
 
     /// Every address with failed attempts in the window.
@@ -461,10 +461,6 @@ impl Auth {
             outcome,
             ..Event::default()
         }
-    }
-
-    fn commit(&self, records: Vec<Record>) -> Result<(), AuthError> {
-        Ok(self.journal.commit_all(records)?)
     }
 
     /// After something that ended logins.

@@ -1,9 +1,10 @@
 //! What must outlive a pulled plug: one append-only file, read whole at the start, written by one thread.
 //!
 //! `format` draws the file, `storage` is the file system below it, `files` the order of steps that makes replacing a file
-//! safe; `replay` reads, `writer` appends and heals, `compaction` and `rewrite` make a new file on the side. This file is
+//! safe; `replay` reads, `commit` is the way of records to the disk, `writer` the thread that appends and heals, `compaction` and `rewrite` make a new file on the side. This file is
 //! what the floors above see: open a journal over a [`State`], commit records to it, let the housekeeper tick it, close it.
 
+mod commit;
 mod compaction;
 mod files;
 pub mod format;
@@ -11,6 +12,7 @@ pub mod keep;
 mod record;
 pub mod repair;
 pub mod replay;
+mod request;
 mod rewrite;
 pub mod storage;
 pub mod survey;
@@ -30,14 +32,17 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 
 pub use format::{MAX_NAME, PasswordOrigin, Record};
+pub use request::{Recipient, Reply};
 pub use storage::{FileStorage, MemoryStorage, Room, Storage};
 
 use crate::clock::{Clock, TimeSource, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::histogram::{Histogram, HistogramSnapshot};
+use commit::QUEUE;
 use files::Files;
 use replay::{Report, Unreadable, replay};
-use writer::{Commit, Request, Tools, Unmarked, Writer};
+use request::Request;
+use writer::{Tools, Unmarked, Writer};
 
 /// The in-memory truth that the journal replays into and compacts from.
 pub trait State: Send + Sync {
@@ -75,9 +80,6 @@ pub trait State: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the journal cannot be written")]
 pub struct CommitError;
-
-/// Who is told what became of a commit.
-pub type Answer = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
 
 /// Why a journal was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -301,54 +303,6 @@ impl Journal {
         (journal, replayed.clock)
     }
 
-    /// Blocks until the record is durable and applied; as long as the storage takes.
-    ///
-    /// # Errors
-    /// If it could not be made durable. It was not applied then.
-    pub fn commit(&self, record: Record) -> Result<(), CommitError> {
-        self.commit_all(vec![record])
-    }
-
-    /// Blocks until all the records are durable and applied, with one sync for all of them.
-    ///
-    /// A crash before it returns may leave any part of them, as it may with one record.
-    ///
-    /// # Errors
-    /// If they could not be made durable. None was applied then.
-    pub fn commit_all(&self, records: Vec<Record>) -> Result<(), CommitError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let (answer, answered) = bounded(1);
-        self.send(Request::Commit(Commit::new(
-            records,
-            Box::new(move |committed| {
-                let _ = answer.send(committed);
-            }),
-        )))?;
-        answered.recv().unwrap_or(Err(CommitError))
-    }
-
-    /// As [`commit_all`](Self::commit_all), but does not wait: `answer` is called with what it would have returned, on
-    /// the writer's thread, which serves nobody else meanwhile. It must be short, and must not wait for a commit. Where
-    /// the queue is full it is called at once, with an error.
-    pub fn submit(&self, records: Vec<Record>, answer: Answer) {
-        if records.is_empty() {
-            return answer(Ok(()));
-        }
-        let commit = Request::Commit(Commit::new(records, answer));
-        let refused = match self.requests.read().as_ref() {
-            Some(sender) => match sender.try_send(commit) {
-                Ok(()) => return,
-                Err(refused) => refused.into_inner(),
-            },
-            None => commit,
-        };
-        if let Request::Commit(commit) = refused {
-            commit.answer(Err(CommitError));
-        }
-    }
-
     /// Whether a commit can be expected to succeed.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -441,12 +395,6 @@ impl Journal {
         self.requests.read().as_ref().map_or(0, Sender::len)
     }
 
-    fn send(&self, request: Request) -> Result<(), CommitError> {
-        let requests = self.requests.read();
-        let sender = requests.as_ref().ok_or(CommitError)?;
-        sender.send(request).map_err(|_| CommitError)
-    }
-
     fn stop(&self, mark: bool) {
         // A second caller waits here until the first is done.
         let mut thread = self.thread.lock();
@@ -494,10 +442,6 @@ fn start(writer: Writer, requests: Receiver<Request>) -> Result<JoinHandle<()>, 
         .spawn(move || writer.run(&requests))
         .map_err(OpenError::Thread)
 }
-
-/// Requests that wait for the writer: as many as one batch takes. More connections than this seldom end their logins
-/// within one sync; a blocking commit then waits to send, the others are refused.
-const QUEUE: usize = 1024;
 
 /// The writer's stack, in bytes. Its buffers are on the heap, and `State::live` is a loop.
 const STACK: usize = 256 * 1024;

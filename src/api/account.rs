@@ -5,8 +5,8 @@ use serde_json::json;
 use super::error::ApiError;
 use super::input::json_object;
 use super::responses::json_response;
-use super::{Api, Caller, Commit, Outcome};
-use crate::auth::TokenPair;
+use super::{Api, Caller, Outcome, PendingChange};
+use crate::auth::{Changed, TokenPair};
 use crate::http::request::{Peer, Request};
 use crate::http::response::Response;
 
@@ -35,9 +35,7 @@ pub(super) fn refresh(api: &Api, request: &Request, caller: &Caller) -> Result<O
     let body = json_object(request)?;
     let token = body.string("refresh_token")?;
     let refresh = api.auth.begin_refresh(caller.client, token)?;
-    Ok(Outcome::Commit(Commit::of(refresh, |pair| {
-        token_response(&pair)
-    })))
+    Ok(Outcome::Change(PendingChange::new(refresh, request)))
 }
 
 fn token_response(pair: &TokenPair) -> Response {
@@ -54,11 +52,22 @@ fn token_response(pair: &TokenPair) -> Response {
 }
 
 /// `POST /api/logout`
-pub(super) fn logout(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
+pub(super) fn logout(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
     let logout = api.auth.begin_logout(caller.client, caller.session()?)?;
-    Ok(Outcome::Commit(Commit::of(logout, |()| {
-        json_response(200, &json!({"status": "success", "message": "logged out"}))
-    })))
+    Ok(Outcome::Change(PendingChange::new(logout, request)))
+}
+
+/// What is said of a change that is durable.
+pub(super) fn changed_response(changed: &Changed) -> Response {
+    let message = match changed {
+        Changed::Refreshed(pair) => return token_response(pair),
+        Changed::LoggedOut => "logged out",
+        Changed::Password => "password changed; all other logins have ended",
+        Changed::LockOutCleared => "the address is cleared",
+        // No request leads to one.
+        Changed::Unasked => "done",
+    };
+    json_response(200, &json!({"status": "success", "message": message}))
 }
 
 /// `POST /api/change-password`
@@ -79,10 +88,7 @@ pub(super) fn change_password(
         api.auth
             .change_password(caller.client, caller.session()?, current, new)?;
     }
-    Ok(Outcome::Response(json_response(
-        200,
-        &json!({"status": "success", "message": "password changed; all other logins have ended"}),
-    )))
+    Ok(Outcome::Response(changed_response(&Changed::Password)))
 }
 
 /// `GET /api/ws-token`

@@ -1,12 +1,12 @@
 //! The addresses with failed attempts, for the administrator.
 
-use serde_json::json;
-
+use super::account::changed_response;
 use super::error::ApiError;
 use super::input::decode_segment;
-use super::responses::{json_response, success_response};
+use super::responses::success_response;
 use super::{Api, Caller, Outcome};
 use crate::audit::{self, Event, Kind, User};
+use crate::auth::Changed;
 use crate::http::request::Request;
 use crate::ids::ClientKey;
 
@@ -37,8 +37,6 @@ pub(super) fn clear(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, 
     };
     api.audit.record(Kind::LockOutCleared, &event);
     cleared?;
-    Ok(Outcome::Response(json_response(
-        200,
-        &json!({"status": "success", "message": "the address is cleared"}),
-    )))
+    let cleared = Changed::LockOutCleared;
+    Ok(Outcome::Response(changed_response(&cleared)))
 }

@@ -24,7 +24,7 @@ pub enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cost {
     /// On the thread that polls: it computes a little and never waits. If the journal must have something before it is
-    /// answered, it gives an [`Outcome::Commit`].
+    /// answered, it gives an [`Outcome::Change`].
     Cheap,
     /// On the pool: it reads files, or needs the journal in its midst.
     Waits,

@@ -8,11 +8,32 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::change::{Change, Changed};
 use super::{Auth, AuthError, Event, Happened, Outcome, User};
 use crate::clock::Timestamp;
 use crate::ids::ClientKey;
-use crate::journal::Record;
+use crate::journal::{CommitError, Record};
 use crate::limits::{Attempt, LockOut, whole_seconds};
+
+/// A lock-out that has begun. It is in force in memory already.
+#[derive(Clone, Copy)]
+pub struct NewLockOut {
+    /// Whose failure it began with.
+    address: ClientKey,
+    /// Whom it holds: that address, or the strangers of its network.
+    client: ClientKey,
+    remaining: Duration,
+    until: Timestamp,
+}
+
+impl NewLockOut {
+    pub(super) const fn record(&self) -> Record {
+        Record::LockOut {
+            client: self.client,
+            until: self.until,
+        }
+    }
+}
 
 impl Auth {
     /// Counts a failure. A lock-out that begins with it is in the journal before the failure is answered, or a guesser
@@ -25,35 +46,56 @@ impl Auth {
         for LockOut { client, remaining } in attempt.failed(self.clock.monotonic()) {
             let until = self.clock.now() + remaining;
             self.durable.lock_out(client, until);
+            let lock_out = NewLockOut {
+                address,
+                client,
+                remaining,
+                until,
+            };
             // A failed commit leaves it in force, and to be written when the journal is.
-            let committed = self.commit(vec![Record::LockOut { client, until }]);
-            let (seconds, durable) = (whole_seconds(remaining), committed.is_ok());
-            let network = client.to_string();
-            let more = if client == address {
-                log::warn!(
-                    client:% = address,
-                    seconds,
-                    durable;
-                    "locked out after too many failed attempts"
-                );
-                ("seconds", seconds.to_string())
-            } else {
-                log::warn!(
-                    client:% = address,
-                    network:% = network,
-                    seconds,
-                    durable;
-                    "the strangers of a network are locked out after too many failed attempts"
-                );
-                ("network", network)
-            };
-            let event = Event {
-                user: User::Nobody,
-                more: Some((more.0, &more.1)),
-                ..self.event(Some(address), Outcome::of_commit(durable))
-            };
-            self.audit(Happened::LockOut, &event);
+            let _ = self.carry_out(Change::LockOut(lock_out));
         }
+    }
+
+    /// Tells of a lock-out.
+    pub(super) fn locked_out(
+        &self,
+        lock_out: &NewLockOut,
+        committed: Result<(), CommitError>,
+    ) -> Result<Changed, AuthError> {
+        let NewLockOut {
+            address,
+            client,
+            remaining,
+            ..
+        } = *lock_out;
+        let (seconds, durable) = (whole_seconds(remaining), committed.is_ok());
+        let network = client.to_string();
+        let more = if client == address {
+            log::warn!(
+                client:% = address,
+                seconds,
+                durable;
+                "locked out after too many failed attempts"
+            );
+            ("seconds", seconds.to_string())
+        } else {
+            log::warn!(
+                client:% = address,
+                network:% = network,
+                seconds,
+                durable;
+                "the strangers of a network are locked out after too many failed attempts"
+            );
+            ("network", network)
+        };
+        let event = Event {
+            user: User::Nobody,
+            more: Some((more.0, &more.1)),
+            ..self.event(Some(address), Outcome::of_commit(durable))
+        };
+        self.audit(Happened::LockOut, &event);
+        Ok(committed.map(|()| Changed::Unasked)?)
     }
 
     /// Forgives an address, or the strangers of a network, its failed attempts. Says whether there were any. Blocks if there was a lock-out to lift.
@@ -68,7 +110,7 @@ impl Auth {
         let was_kept = self.durable.clear_lock_out(client);
         if in_force || was_kept {
             log::info!(client:% = client; "lock-out cleared");
-            self.commit(vec![Record::LockOutCleared { client }])?;
+            self.carry_out(Change::LockOutCleared(client))?;
         }
         Ok(had_attempts || was_kept)
     }
@@ -97,11 +139,10 @@ impl Auth {
             .into_iter()
             .filter(|(_, until)| *until > now + TOLERATED);
         records.extend(over.map(|(client, _)| Record::LockOutCleared { client }));
-        if records.is_empty() {
-            return;
+        if !records.is_empty() {
+            // What fails is still different the next time.
+            self.keep_up(records);
         }
-        // What fails is still different the next time.
-        self.journal.submit(records, Box::new(|_| ()));
     }
 }
 
@@ -129,7 +170,7 @@ impl Auth {
             }
         }
         if !records.is_empty() {
-            self.journal.submit(records, Box::new(|_| ()));
+            self.keep_up(records);
         }
     }
 }

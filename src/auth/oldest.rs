@@ -10,14 +10,15 @@ use crate::journal::Record;
 
 impl Auth {
     /// Revokes by `revoke`, which gives the records to commit, and if the table is full, once more after the oldest
-    /// sessions have ended. Their record is the first then. Cheap, but for a walk over the table now and then.
+    /// sessions have ended. Their record comes beside the others then. Cheap, but for a walk over the table now and then.
     ///
     /// # Errors
     /// [`AuthError::Full`], if there is nothing old enough.
     pub(super) fn with_oldest_ended(
         &self,
         revoke: impl Fn() -> Result<Vec<Record>, AuthError>,
-    ) -> Result<Vec<Record>, AuthError> {
+    ) -> Result<(Option<Record>, Vec<Record>), AuthError> {
+        let revoke = || revoke().map(|records| (None, records));
         let revoked = revoke();
         if !matches!(revoked, Err(AuthError::Full)) {
             return revoked;
@@ -37,13 +38,10 @@ impl Auth {
             return revoked;
         };
         match revoke() {
-            Ok(mut records) => {
-                records.insert(0, ended);
-                Ok(records)
-            }
+            Ok((_, records)) => Ok((Some(ended), records)),
             Err(error) => {
                 // It is in force all the same. Should this fail, the entries that went are in the journal as before.
-                self.journal.submit(vec![ended], Box::new(|_| ()));
+                self.keep_up(vec![ended]);
                 Err(error)
             }
         }

@@ -334,19 +334,25 @@ fn many_commits_share_a_sync() {
     assert_eq!(again.facts.all().len(), THREADS as usize + 1);
 }
 
+/// Passes on what it hears.
+struct Told(Sender<(u64, Result<(), CommitError>)>);
+
+impl Recipient for Told {
+    fn committed(&self, number: u64, committed: Result<(), CommitError>) {
+        self.0.send((number, committed)).unwrap();
+    }
+}
+
 #[test]
 fn submitted_commits_are_answered_once_they_are_durable_and_none_is_lost() {
     let Rig { journal, disk, .. } = fresh();
     let (told, answers) = crossbeam_channel::unbounded();
+    let told = Arc::new(Told(told));
     disk.hold_syncs();
     let before = disk.counts().syncs;
     for number in 0..3000 {
-        let told = told.clone();
-        let record = lasting(number);
-        journal.submit(
-            vec![record],
-            Box::new(move |committed| told.send((number, committed)).unwrap()),
-        );
+        let reply = Reply::Letter(told.clone(), number.into());
+        journal.submit(vec![lasting(number)], reply);
         if number == 0 {
             disk.wait_for_held_call();
         }
@@ -361,13 +367,11 @@ fn submitted_commits_are_answered_once_they_are_durable_and_none_is_lost() {
     assert_eq!(disk.counts().syncs - before, 2);
     let after = open_at(&disk.after_power_cut(), NOON).unwrap();
     for (number, _) in kept {
+        let number = u32::try_from(number).unwrap();
         assert!(after.facts.has(&lasting(number)), "{number}");
     }
     journal.close();
-    journal.submit(
-        vec![lasting(0)],
-        Box::new(move |committed| told.send((0, committed)).unwrap()),
-    );
+    journal.submit(vec![lasting(0)], Reply::Letter(told, 0));
     assert_eq!(answers.recv().unwrap(), (0, Err(CommitError)));
 }
 

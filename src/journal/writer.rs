@@ -1,8 +1,7 @@
-//! The one thread that appends: batches, syncs, answers; heals a file that failed, and has one compacted that is half
-//! waste.
+//! The one thread that appends: it serves one request after the other, as [`commit`](super::commit) says for records;
+//! marks the time; heals a file that failed, and has one compacted that is half waste.
 //!
-//! The order is always the same: append, sync, apply, answer. Nothing is answered that a crash could take back, and
-//! nothing is rewritten from a state that lacks what was answered.
+//! Nothing is rewritten from a state that lacks what was answered.
 
 use std::io;
 use std::sync::Arc;
@@ -12,50 +11,20 @@ use crossbeam_channel::{Receiver, Sender, after, never, select};
 
 use super::compaction::{Compaction, Schedule};
 use super::files::Files;
-use super::format::{MAX_FILE, Record, Salt, copies, encode, encode_copies};
+use super::format::{Record, Salt, encode, encode_copies};
 use super::replay::Report;
+use super::request::Request;
 use super::rewrite::{Contents, Image};
-use super::{Answer, CommitError, Health, JournalStats, Shared, State};
+use super::{Health, JournalStats, Shared, State};
 use crate::clock::{Clock, ClockState, MAX_LEAP, Moment, Timestamp};
 use crate::entropy::Entropy;
 
-/// What the writer is asked for.
-pub(super) enum Request {
-    Commit(Commit),
-    /// Answered or dropped when there is nothing more to do.
-    Tick(Sender<()>),
-    /// A compaction, whether it is worth it or not. Answered once it is done; dropped if it was not.
-    Compact(Sender<()>),
-    FinalMark,
-    /// There is a question to be answered.
-    Wake,
-}
-
-/// Records that become durable together, and whom to tell.
-pub(super) struct Commit {
-    records: Vec<Record>,
-    answer: Answer,
-}
-
-impl Commit {
-    pub(super) fn new(records: Vec<Record>, answer: Answer) -> Self {
-        Self {
-            records: records.into_iter().map(Record::in_whole_seconds).collect(),
-            answer,
-        }
-    }
-
-    pub(super) fn answer(self, committed: Result<(), CommitError>) {
-        (self.answer)(committed);
-    }
-}
-
 pub(super) struct Writer {
     pub(super) files: Files,
-    state: Arc<dyn State>,
+    pub(super) state: Arc<dyn State>,
     pub(super) clock: Arc<Clock>,
     entropy: Box<dyn Entropy>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) salt: Salt,
     /// Frames of a newer version, under the salt of the file they were found in. None are ever added.
     unknown: (Arc<[u8]>, Salt),
@@ -65,11 +34,11 @@ pub(super) struct Writer {
     newest_mark: Option<Timestamp>,
     /// Whether this process has seen a mark become durable. One that was found may be on the disk or not: its sync may
     /// have failed, and a power cut would take it back.
-    has_marked: bool,
+    pub(super) has_marked: bool,
     /// Whether that mark is the last record in it.
-    ends_marked: bool,
+    pub(super) ends_marked: bool,
     /// Whether the current file failed and must not be written to again.
-    failed: bool,
+    pub(super) failed: bool,
     healing: Healing,
     /// The compaction under way.
     pub(super) compaction: Option<Compaction>,
@@ -253,17 +222,7 @@ impl Writer {
         let mut next = None;
         while let Some(request) = next.take().or_else(|| self.wait(requests)) {
             match request {
-                Request::Commit(commit) => {
-                    let mut batch = vec![commit];
-                    while batch.len() < MAX_BATCH && next.is_none() {
-                        match requests.try_recv() {
-                            Ok(Request::Commit(commit)) => batch.push(commit),
-                            Ok(other) => next = Some(other),
-                            Err(_) => break,
-                        }
-                    }
-                    self.commit(batch);
-                }
+                Request::Commit(first) => next = self.commit_with_others(first, requests),
                 Request::Tick(done) => self.tick(done),
                 Request::Compact(done) => self.compact_now(done),
                 Request::FinalMark => self.final_mark(),
@@ -287,40 +246,6 @@ impl Writer {
                     self.heal(&[]);
                 }
             }
-        }
-    }
-
-    fn commit(&mut self, commits: Vec<Commit>) {
-        let mut frames = Vec::new();
-        let mut batch = Vec::with_capacity(commits.len());
-        for commit in commits {
-            let start = frames.len();
-            let fits = commit
-                .records
-                .iter()
-                .try_for_each(|record| encode_copies(record, self.salt, &mut frames));
-            if let Err(error) = fits {
-                frames.truncate(start);
-                log::error!(error:% = error; "a record cannot be kept");
-                commit.answer(Err(CommitError));
-            } else {
-                batch.push(commit);
-            }
-        }
-        if batch.is_empty() {
-            return;
-        }
-        let records: Vec<&Record> = batch.iter().flat_map(|commit| &commit.records).collect();
-        let answer = if self.append(&frames, &records) || self.heal(&records) {
-            for record in &records {
-                self.state.apply(record);
-            }
-            Ok(())
-        } else {
-            Err(CommitError)
-        };
-        for commit in batch {
-            commit.answer(answer);
         }
     }
 
@@ -366,41 +291,6 @@ impl Writer {
         if encode(&record, self.salt, &mut frame).is_ok() && !self.append(&frame, &[&record]) {
             self.heal(&[]);
         }
-    }
-
-    /// Whether the records are durable in the current file now. If not, it must not be written to again.
-    fn append(&mut self, frames: &[u8], records: &[&Record]) -> bool {
-        if self.failed {
-            return false;
-        }
-        if self.bytes + frames.len() > MAX_FILE {
-            self.fail("it has reached its largest size");
-            return false;
-        }
-        self.update_stats(|stats| stats.writes += 1);
-        // A crash here leaves any part of the frames: a torn tail. Nobody has been answered.
-        let written = self.files.append(frames);
-        let synced = written.and_then(|()| {
-            self.update_stats(|stats| stats.syncs += 1);
-            // A crash here may leave the frames. Nobody has been answered, but what was asked for would be in force.
-            let begun = self.clock.monotonic();
-            let synced = self.files.sync();
-            let took = self.clock.monotonic().saturating_since(begun);
-            self.shared.sync_times.observe(took);
-            synced
-        });
-        if let Err(error) = synced {
-            self.fail(&error.to_string());
-            return false;
-        }
-        self.bytes += frames.len();
-        self.ends_marked = matches!(records.last(), Some(Record::Mark { .. }));
-        self.has_marked |= self.ends_marked;
-        self.take_along(records);
-        self.note_marks(records);
-        let added: usize = records.iter().map(|record| copies(record)).sum();
-        self.update_stats(|stats| stats.records += added as u64);
-        true
     }
 
     /// Cuts a torn tail if there is one, and makes durable what is being relied on from now on.
@@ -531,13 +421,13 @@ impl Writer {
         fresh_salt(self.entropy.as_ref(), Some(self.salt))
     }
 
-    fn note_marks(&mut self, records: &[&Record]) {
+    pub(super) fn note_marks(&mut self, records: &[&Record]) {
         for record in records {
             self.newest_mark = record.newest_mark(self.newest_mark);
         }
     }
 
-    fn update_stats(&self, update: impl FnOnce(&mut JournalStats)) {
+    pub(super) fn update_stats(&self, update: impl FnOnce(&mut JournalStats)) {
         let mut stats = self.shared.stats.lock();
         stats.bytes = self.bytes as u64;
         update(&mut stats);
@@ -555,9 +445,6 @@ fn fresh_salt(entropy: &dyn Entropy, old: Option<Salt>) -> Salt {
         }
     }
 }
-
-/// Commits in one batch. It bounds how long the first of them waits for the rest.
-const MAX_BATCH: usize = 1024;
 
 /// More than any batch leaves behind; after a busy ten minutes the whole file is written anew instead, on the side.
 const MAX_UNMARKED: usize = 4096;

@@ -15,7 +15,7 @@ use super::link::{Link, Received, Sent};
 use crate::api::error::ApiError;
 use crate::api::metrics::RouteNumber;
 use crate::api::route;
-use crate::api::{Api, Call, Commit, Outcome, Stream};
+use crate::api::{Api, Call, Outcome, PendingChange, Stream};
 use crate::auth::Session;
 use crate::http::body::{BodyReader, BodyWanted, MAX_BODY, MAX_STRANGERS_BODY};
 use crate::http::framing::Framing;
@@ -80,7 +80,7 @@ pub enum Turn {
     /// The pool must finish this request.
     Dispatch(Box<(Call, Request)>),
     /// The journal must have this before the request under way can be answered.
-    Commit(Commit),
+    Change(Box<PendingChange>),
     /// Its answer's head is sent; it becomes a log stream: see [`Connection::into_stream`].
     Stream(Box<Stream>),
     /// It is over.
@@ -228,9 +228,9 @@ impl Connection {
                 self.open(api, &head, stream, now);
                 Turn::More
             }
-            Outcome::Commit(commit) => {
+            Outcome::Change(pending) => {
                 self.deadline = now + WAITING;
-                Turn::Commit(commit)
+                Turn::Change(pending)
             }
         }
     }

@@ -11,16 +11,16 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::listen::Listener;
 use super::pulse::Answer;
-use crate::api::{Outcome, Then};
+use crate::api::Outcome;
 use crate::auth::Session;
-use crate::journal::CommitError;
+use crate::journal::{CommitError, Recipient};
 
 /// What the pool, the journal, the housekeeper, the server and the other workers send a worker.
 pub enum Mail {
     /// The outcome of a connection's request, and who turned out to have sent it.
     Outcome(u64, Outcome, Option<Session>),
-    /// What a connection's request waited for is durable, or can not be made so.
-    Committed(u64, Then, Result<(), CommitError>),
+    /// The change that a connection's request has begun is durable, or can not be made so.
+    Committed(u64, Result<(), CommitError>),
     /// Close this connection: it has lost its place to another.
     Shed(u64),
     /// Take clients in here too.
@@ -60,11 +60,6 @@ impl Mailbox {
         self.send(Mail::Outcome(connection, outcome, sender));
     }
 
-    /// Hands in what became of what a request waited for.
-    pub fn committed(&self, connection: u64, then: Then, committed: Result<(), CommitError>) {
-        self.send(Mail::Committed(connection, then, committed));
-    }
-
     /// Has the worker call this when it reads its mail.
     pub fn ask(&self, answer: Answer) {
         self.send(Mail::Pulse(answer));
@@ -98,6 +93,13 @@ impl Mailbox {
             // Fails only when the counter is full, and then it is readable anyway.
             let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
         }
+    }
+}
+
+/// The journal's letters: a connection has one change under way, which goes by its number.
+impl Recipient for Mailbox {
+    fn committed(&self, connection: u64, committed: Result<(), CommitError>) {
+        self.send(Mail::Committed(connection, committed));
     }
 }
 

@@ -22,9 +22,10 @@ use super::mailbox::{Mail, Mailbox};
 use super::pool::{Job, Pool};
 use super::tls::Certificate;
 use crate::api::metrics::ConnectionCounts;
-use crate::api::{Api, Commit, Outcome, Stream};
+use crate::api::{Api, Outcome, PendingChange, Stream};
 use crate::http::request::Peer;
 use crate::ids::ClientKey;
+use crate::journal::{CommitError, Reply};
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
 
@@ -68,6 +69,8 @@ pub struct Worker {
     index: usize,
     /// By token. Nobody outside chooses those, so their hash need not be a keyed one.
     connections: HashMap<u64, Kept, FxBuildHasher>,
+    /// What the journal is writing, by the connection whose request has begun it. That may be gone.
+    changes: HashMap<u64, Box<PendingChange>, FxBuildHasher>,
     /// When each connection is looked at, one entry each.
     alarms: BTreeSet<(Instant, u64)>,
     ready: VecDeque<u64>,
@@ -110,6 +113,7 @@ impl Worker {
             mailboxes: mailboxes.to_vec(),
             index,
             connections: HashMap::default(),
+            changes: HashMap::default(),
             alarms: BTreeSet::new(),
             ready: VecDeque::new(),
             next_token: FIRST_CONNECTION,
@@ -195,11 +199,7 @@ impl Worker {
                     }
                     self.finish(token, outcome, now);
                 }
-                Mail::Committed(token, then, committed) => {
-                    // Also for a client that has left: what could not be written may have to be taken back.
-                    let answer = then(&self.shared.api, committed);
-                    self.finish(token, Outcome::Response(answer), now);
-                }
+                Mail::Committed(token, committed) => self.committed(token, committed, now),
                 Mail::Shed(token) => self.shed(token),
                 Mail::Open(listener) => self.open(listener),
                 Mail::Pulse(answer) => answer(),
@@ -374,8 +374,8 @@ impl Worker {
     fn finish(&mut self, token: u64, outcome: Outcome, now: Instant) {
         let Some(kept) = self.connections.get_mut(&token) else {
             // A client that left meanwhile needs no answer, but what it did is in force and has to be written.
-            if let Outcome::Commit(commit) = outcome {
-                self.commit(token, commit);
+            if let Outcome::Change(pending) = outcome {
+                self.commit(token, pending);
             }
             return;
         };
@@ -416,8 +416,8 @@ impl Worker {
         let Ok(gone) = kept.connection.report(&*self.shared.api) else {
             // All that strangers may hold is held, and nobody holds more than this one. What it did is in force all the
             // same, and has to be written.
-            if let Turn::Commit(commit) = turn {
-                self.commit(token, commit);
+            if let Turn::Change(pending) = turn {
+                self.commit(token, pending);
             }
             return self.shed(token);
         };
@@ -429,7 +429,7 @@ impl Worker {
             Turn::More => self.make_ready(token),
             Turn::Closed => self.drop_connection(token),
             Turn::Stream(stream) => self.hand_over(token, *stream),
-            Turn::Commit(commit) => self.commit(token, commit),
+            Turn::Change(pending) => self.commit(token, pending),
             Turn::Dispatch(work) => {
                 let (call, request) = *work;
                 let holder = self.shared.api.holder(&call);
@@ -444,11 +444,21 @@ impl Worker {
         }
     }
 
-    /// Gives a request's records to the journal, which writes a letter when it has them, or can not have them.
-    fn commit(&self, token: u64, Commit { records, then }: Commit) {
-        let mailbox = self.mailbox.clone();
-        let told = move |committed| mailbox.committed(token, then, committed);
-        self.shared.api.journal.submit(records, Box::new(told));
+    /// Gives the records of a request's change to the journal, which writes a letter when it has them, or can not have them.
+    fn commit(&mut self, token: u64, pending: Box<PendingChange>) {
+        let records = pending.records();
+        self.changes.insert(token, pending);
+        let reply = Reply::Letter(self.mailbox.clone(), token);
+        self.shared.api.journal.submit(records, reply);
+    }
+
+    /// Answers a request's change. Finishes it also for a client that has left: what could not be written may have to be
+    /// taken back.
+    fn committed(&mut self, token: u64, committed: Result<(), CommitError>, now: Instant) {
+        if let Some(pending) = self.changes.remove(&token) {
+            let answer = self.shared.api.committed(*pending, committed);
+            self.finish(token, Outcome::Response(answer), now);
+        }
     }
 
     fn hand_over(&mut self, token: u64, stream: Stream) {

@@ -57,7 +57,7 @@ fn every_good_credential_proves_its_address_and_no_bad_one_does() {
     let known = f.auth.basic_quick(quick, "admin", RIGHT);
     assert!(matches!(known, Quick::Known(_)));
     let refreshed = f.auth.begin_refresh(Some(refresh), &pair.refresh_token);
-    refreshed.unwrap().wait(&f.auth).unwrap();
+    f.auth.carry_out(refreshed.unwrap()).unwrap();
     // A used one proves nothing.
     let again = f.auth.begin_refresh(Some(owner()), &pair.refresh_token);
     assert!(again.is_err() && !f.is_proven(owner()));
