@@ -6,29 +6,16 @@ set -uo pipefail
 first=/mnt/first.deb second=/mnt/second.deb
 changes=/tmp/changes
 tmp=/tmp
-# shellcheck source=tests/boards.d/step.sh
-. /mnt/step.sh
-server=''
+# shellcheck source=tests/lib.sh
+. /mnt/lib.sh
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null' EXIT
 state=/var/lib/postern
 # As the unit does it, but for its sandbox.
 up() {
     /usr/lib/postern/provision || return 1
-    env -i STATE_DIRECTORY="$state" /usr/bin/postern --user postern serve >/tmp/banner 2>/tmp/server-log &
-    server=$!
-    local tries
-    for ((tries = 0; tries < 100; tries++)); do
-        if /usr/bin/postern health >/dev/null 2>&1; then
-            /usr/lib/postern/provision up
-            return
-        fi
-        sleep 0.1
-    done
-    cat /tmp/server-log
-    return 1
+    launch env -i STATE_DIRECTORY="$state" /usr/bin/postern --user postern serve && /usr/lib/postern/provision up
 }
-down() { kill "$server" && wait "$server"; }
-address() { grep -o 'https://127.0.0.1:[0-9]*' /tmp/banner | head -n 1; }
+down() { ended TERM && [ "$ended" -eq 0 ]; }
 # From the board's own card, as its user would do it.
 provisioned() {
     mkdir -p /boot/firmware
@@ -49,10 +36,10 @@ refused() {
 }
 logged_in() {
     token=$(printf '{"username":"admin","password":"from the card"}' |
-        curl -sf --cacert "$state/tls-cert.pem" -d @- "$(address)/api/auth/login" | grep -o '"access_token":"[^"]*"' | cut -d'"' -f4)
+        curl -sf --cacert "$state/tls-cert.pem" -d @- "$base/api/auth/login" | grep -o '"access_token":"[^"]*"' | cut -d'"' -f4)
     [ -n "$token" ] && welcome
 }
-welcome() { curl -sf --cacert "$state/tls-cert.pem" -H "Authorization: Bearer $token" "$(address)/api/status" >/dev/null; }
+welcome() { curl -sf --cacert "$state/tls-cert.pem" -H "Authorization: Bearer $token" "$base/api/status" >/dev/null; }
 installed() {
     DEBIAN_FRONTEND=noninteractive dpkg -i "$1" </dev/null && same "$(dpkg-query -Wf '${Status}' postern)" 'install ok installed'
 }
@@ -114,17 +101,17 @@ purged() {
     not compgen -G "$changes/var/lib/dpkg/info/postern.*" && not grep -rl postern "$changes/var/lib/systemd"
 }
 
-step "installs" installed "$first"
-step "what is whose" owned
-step "its files are what they were" whole
-step "starts with the card's settings" provisioned
-step "its settings are root's, and postern check says where not" settings_are_roots
-step "what postern itself could not use is refused" refused
-step "login with the card's password" logged_in
-step "who may not ask it is told how, as root" advised
-step "root's commands are done as postern, and follow no link of its" handed_over
-step "an upgrade asks nothing and keeps settings, password and logins" upgraded
-step "removed, it keeps its state" removed
-step "installed again, the login of before is good" again
-step "purged, it leaves nothing but its user" purged
+that "installs" installed "$first"
+that "what is whose" owned
+that "its files are what they were" whole
+that "starts with the card's settings" provisioned
+that "its settings are root's, and postern check says where not" settings_are_roots
+that "what postern itself could not use is refused" refused
+that "login with the card's password" logged_in
+that "who may not ask it is told how, as root" advised
+that "root's commands are done as postern, and follow no link of its" handed_over
+that "an upgrade asks nothing and keeps settings, password and logins" upgraded
+that "removed, it keeps its state" removed
+that "installed again, the login of before is good" again
+that "purged, it leaves nothing but its user" purged
 printf '%d %d\n' "$passed" "$failed" >/mnt/result

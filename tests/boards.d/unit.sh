@@ -5,8 +5,8 @@
 set -uo pipefail
 exec >/mnt/said 2>&1
 tmp=/tmp
-# shellcheck source=tests/boards.d/step.sh
-. /mnt/step.sh
+# shellcheck source=tests/lib.sh
+. /mnt/lib.sh
 
 unit() { systemctl show -p "$1" --value postern.service; }
 answers() { curl -sfk -m 5 "https://127.0.0.1:$1/health"; }
@@ -56,12 +56,12 @@ on_443() {
 }
 quiet() { not grep -iE 'denied|not permitted|panicked|error' <(told); }
 
-step "systemd: installed, it is up" installed
-step "systemd: the card's password is used, and stands nowhere" provisioned
-step "systemd: it runs as postern, with no capability, filtered" confined
-step "systemd: it follows the system's log, and knows load, memory and addresses" able
-step "systemd: the watchdog is fed" watched
-step "systemd: reload, restart, stop" stopped
-step "systemd: port 443 by postern.socket" on_443
-step "systemd: nothing was denied to it" quiet
+that "systemd: installed, it is up" installed
+that "systemd: the card's password is used, and stands nowhere" provisioned
+that "systemd: it runs as postern, with no capability, filtered" confined
+that "systemd: it follows the system's log, and knows load, memory and addresses" able
+that "systemd: the watchdog is fed" watched
+that "systemd: reload, restart, stop" stopped
+that "systemd: port 443 by postern.socket" on_443
+that "systemd: nothing was denied to it" quiet
 printf '%d %d\n' "$passed" "$failed" >/mnt/result

@@ -30,7 +30,7 @@ export async function step(name, action, ...expects) {
     console.log(`ok   ${name}`);
   } catch (error) {
     tally.failed++;
-    console.log(`FAIL ${name}: ${error.stack.split('\n').slice(0, 6).join('\n     ')}`);
+    console.log(`FAILED ${name}: ${error.stack.split('\n').slice(0, 6).join('\n     ')}`);
     complaints.length = 0;
   } finally {
     expected = [];

@@ -4,7 +4,7 @@
 start
 that 'the state folder is 0700' mode "$state" 700
 that 'all that is kept is 0600' test -z "$(find "$state" -mindepth 1 ! -perm 600)"
-first_password=$(sed -n 's/^  password  *//p' "$out")
+first_password=$(sed -n 's/^  password  *//p' "$banner")
 that 'the first password is printed and kept' grep -qxF -- "$first_password" "$state/initial-password"
 basic admin "$first_password"
 credentials login.json "$first_password"
@@ -36,7 +36,7 @@ while IFS= read -r line; do
         that "$step" jq -e '.status == "healthy" or (.status == "success" and .version != null)' "$answer"
         ;;
     esac
-done < <(grep '^  curl ' "$out")
+done < <(grep '^  curl ' "$banner")
 # The fifth is for other machines; nobody comes from there to a server on the loopback address.
 that 'the banner has all its curl lines' test "$lines" -eq 4
 
@@ -51,7 +51,7 @@ that '… among them that of a log source' has "$tmp/told.out" 'a log source cha
 kill "$told" && wait "$told" 2>/dev/null
 
 fingerprint=$(openssl x509 -in "$cacert" -noout -fingerprint -sha256 | sed 's/.*=//')
-that "the banner's fingerprint is the certificate's" has "$out" "SHA-256 $fingerprint"
+that "the banner's fingerprint is the certificate's" has "$banner" "SHA-256 $fingerprint"
 ask "https://localhost:$port/health"
 answers 'the certificate names localhost' 200
 machine=$(hostname)

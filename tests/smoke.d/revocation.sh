@@ -35,9 +35,9 @@ ended KILL
 that 'killed in the moment of the answer' test "$ended" -eq 137
 
 start
-that 'after a kill -9 it starts' has "$out" 'is ready'
-that '… and no password is printed a second time' not has "$out" "$first_password"
-that '… and its certificate is the same' has "$out" "SHA-256 $fingerprint"
+that 'after a kill -9 it starts' has "$banner" 'is ready'
+that '… and no password is printed a second time' not has "$banner" "$first_password"
+that '… and its certificate is the same' has "$banner" "SHA-256 $fingerprint"
 ask -K "$tmp/killed.access" /api/status
 answers 'still logged out' 401
 ask -d "@$tmp/killed.refresh" /api/auth/refresh

@@ -9,7 +9,7 @@ start_journald() {
         >/run/systemd/journald.conf.d/test.conf
     chmod -R go+rX /run
     /lib/systemd/systemd-journald >"$tmp/journald.out" 2>&1 &
-    journald=$!
+    in_background $!
     within 10 test -S /run/systemd/journal/stdout
 }
 
