@@ -1,18 +1,22 @@
-//! The command line: words to a command, a file a command, and each command to an exit status.
+//! The command line: words to a command, and a command to an exit status. `table` lists the commands; each has a file.
 
+mod arguments;
 mod audit;
 mod cert;
 mod check;
+mod command;
 mod cve;
+mod flags;
 mod generate;
 mod hand_over;
 mod hash_password;
 mod health;
-pub mod help;
+mod help;
 mod journal;
 mod local;
 mod lockouts;
 pub mod logs;
+mod parse;
 mod passwd;
 mod privilege;
 mod sbom;
@@ -22,7 +26,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod usable;
-mod usage;
+mod version;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -31,14 +35,15 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-pub use cert::CertAction;
-pub use generate::Document;
-pub use usage::{Command, Invocation, JournalAction, UsageError, parse};
+pub use arguments::{Arguments, CommandError, UsageError};
+pub use command::{CommandContext, CommandRow, FlagArgument, FlagRow, Operand, WorksOn};
+pub use parse::{Invocation, parse};
 
 use crate::config::{Config, ConfigError};
-use crate::desk::Desk;
 use crate::terminal::Terminal;
+use command::{FAILURE, SUCCESS, USELESS};
 use privilege::{Looked, root_state_dir};
+use table::COMMANDS;
 
 /// Does what the words behind the program's name say, and returns the exit status.
 ///
@@ -53,69 +58,56 @@ pub fn run<W: Into<OsString>>(
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
     let done = match parse(words.clone()) {
         Ok(invocation) => {
-            let (looked, command) = (Looked::default(), invocation.command.clone());
+            let looked = Looked::default();
             let load = |env_file: Option<&Path>| looked.note(env_file, load(env_file));
-            let done = dispatch(invocation, &words, terminal, load, serve);
+            let done = dispatch(&invocation, &words, terminal, load, serve);
             match done {
                 Ok(status) if status != SUCCESS && !geteuid().is_root() => looked
-                    .advice(&command, &words, root_state_dir())
+                    .advice(&invocation, &words, root_state_dir())
                     .map_or(Ok(()), |advice| writeln!(terminal.err, "postern: {advice}"))
-                    .map(|()| status),
+                    .map(|()| status)
+                    .map_err(CommandError::from),
                 done => done,
             }
         }
-        Err(error) => {
-            writeln!(terminal.err, "postern: {error}\nTry: postern --help").map(|()| USELESS)
+        Err(error) => Err(error.into()),
+    };
+    let error = match done {
+        Ok(status) => return status,
+        Err(CommandError::Io(error)) => error,
+        Err(CommandError::Usage(error)) => {
+            match writeln!(terminal.err, "postern: {error}\nTry: postern --help") {
+                Ok(()) => return USELESS,
+                Err(error) => error,
+            }
         }
     };
-    match done {
-        Ok(status) => status,
-        // Whoever read the answer has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => SUCCESS,
-        Err(error) => {
-            // If this cannot be written either, the status alone must tell.
-            let _ = writeln!(terminal.err, "postern: {error}");
-            FAILURE
-        }
+    // Whoever read the answer has seen enough.
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return SUCCESS;
     }
+    // If this cannot be written either, the status alone must tell.
+    let _ = writeln!(terminal.err, "postern: {error}");
+    FAILURE
 }
 
 fn dispatch(
-    invocation: Invocation,
+    invocation: &Invocation,
     words: &[OsString],
     terminal: &mut Terminal<'_>,
     load: impl FnOnce(Option<&Path>) -> Result<Config, ConfigError>,
     serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
-) -> io::Result<u8> {
-    hand_over::to_user(&invocation, words, terminal)?;
+) -> Result<u8, CommandError> {
+    hand_over::to_user(invocation, words, terminal)?;
     let load = || load(invocation.env_file.as_deref());
-    let load = hand_over::to_owner(&invocation, words, terminal, load)?;
-    let text = match invocation.command {
-        Command::Serve => return serve::run(load(), terminal, serve),
-        Command::Check { certificate } => return check::run(load(), certificate, terminal),
-        Command::HashPassword { cost } => return hash_password::run(cost, terminal),
-        Command::Health { socket } => return health::run(socket, load, terminal),
-        Command::Status { socket, json } => return status::run(socket, json, load, terminal),
-        Command::Cve { socket, json } => return cve::run(socket, json, load, terminal),
-        Command::Lockouts { socket, clear } => return lockouts::run(socket, clear, load, terminal),
-        Command::Passwd { socket } => return passwd::run(socket, load, terminal),
-        Command::Cert { action, json } => return cert::run(action, json, load, terminal),
-        Command::Logs(options) => return logs::run(&options, &Desk::of_user()?, terminal),
-        Command::Audit {
-            lines,
-            json,
-            folder,
-        } => return audit::run(lines, json, folder, load, terminal),
-        Command::Journal { action, file } => return journal::run(action, file, load, terminal),
-        Command::Sbom => sbom::text(),
-        Command::Help(None) => help::program(),
-        Command::HelpJournal => help::journal(),
-        Command::Help(Some(command)) => help::command(command),
-        Command::Generate(document) => document.text(),
-        Command::Version => format!("{}\n", help::VERSION),
+    let load = hand_over::to_owner(invocation, words, terminal, load)?;
+    let context = CommandContext {
+        terminal: terminal.reborrow(),
+        commands: COMMANDS,
+        load,
+        serve: Box::new(serve),
     };
-    terminal.out.write_all(text.as_bytes())?;
-    Ok(SUCCESS)
+    (invocation.command.run)(&invocation.arguments, context)
 }
 
 impl Terminal<'_> {
@@ -133,13 +125,3 @@ impl Terminal<'_> {
         Ok(())
     }
 }
-
-/// Done as asked; for `health`: healthy; for `cve`: nothing applies; for `journal verify` and `audit verify`: whole.
-const SUCCESS: u8 = 0;
-
-/// Not done: a bad configuration, a server that could not start; for `health`: degraded; for `cve`: something applies, or who
-/// knows; for `journal verify` and `audit verify`: damaged.
-const FAILURE: u8 = 1;
-
-/// Wrong usage; for `health`: no answer; for `journal` and `audit`: none that can be read.
-const USELESS: u8 = 2;

@@ -26,7 +26,7 @@ pub use board::Board;
 pub use keep::Keep;
 pub use known::Fingerprint;
 pub use options::{Color, Options};
-pub use recent::MOST;
+pub use recent::MOST_ENTRIES;
 pub use stop::Stop;
 
 use crate::config::SecretString;

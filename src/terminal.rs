@@ -18,3 +18,16 @@ pub struct Terminal<'a> {
     /// Whether root's rights are given up where they should be: by starting the program anew, with the same words.
     pub hands_over: bool,
 }
+
+impl Terminal<'_> {
+    /// The same, lent out.
+    pub(crate) fn reborrow(&mut self) -> Terminal<'_> {
+        Terminal {
+            input: &mut *self.input,
+            input_is_terminal: self.input_is_terminal,
+            out: &mut *self.out,
+            err: &mut *self.err,
+            hands_over: self.hands_over,
+        }
+    }
+}

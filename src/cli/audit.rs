@@ -3,20 +3,91 @@
 
 use std::fmt::Write;
 use std::io;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{FAILURE, SUCCESS, USELESS};
+use super::command::{
+    CommandRow, FAILURE, FlagArgument, FlagRow, Operand, SUCCESS, USELESS, WorksOn,
+};
+use super::flags::JSON;
 use crate::audit::{self, ChainProblem, ChainReport, member, raw_member};
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
 use crate::terminal::escape::{json_line, plain};
 
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "audit",
+    summary: "show the audit log's last entries: who came in, tried to, and changed what",
+    details: "\
+Of FOLDER, or of STATE_DIR. The server may be running; it writes an entry within a second, a wrong password within ten. \
+What repeats is folded: `and 12 more like it` counts those since the entry before. \
+With --json the lines as they stand in the files. Times are the board's, in UTC.",
+    flags: &[
+        FlagRow::new("lines", "so many of them, 100000 at most (default: 100)")
+            .short('n')
+            .takes(FlagArgument::Number("N", 1, MOST_LINES)),
+        JSON,
+    ],
+    operand: Operand::Folder("FOLDER"),
+    statuses: &[(0, "shown"), NO_AUDIT_LOG],
+    works_on: WorksOn::StateDir,
+    run: |arguments, mut context| {
+        let lines = Some(arguments.number("lines").unwrap_or(DEFAULT_LINES));
+        let (json, folder) = (
+            arguments.has("json"),
+            arguments.operand().map(PathBuf::from),
+        );
+        Ok(run(
+            lines,
+            json,
+            folder,
+            context.load,
+            &mut context.terminal,
+        )?)
+    },
+};
+
+/// Its row in the table.
+pub(in crate::cli) const VERIFY_ROW: CommandRow = CommandRow {
+    name: "audit verify",
+    summary: "say whether entries of the audit log were changed, moved or taken out",
+    details: "\
+Of FOLDER, or of STATE_DIR. The server may be running. Each line holds the hash of the line before, so that what was \
+changed in between shows. It does not show when the last entries are gone, nor when somebody who may write there wrote \
+all of it anew: against that, keep the hash that is printed somewhere else, and look for it in the log later on.",
+    flags: &[JSON],
+    operand: Operand::Folder("FOLDER"),
+    statuses: &[
+        (0, "nothing is wrong that can be seen"),
+        (1, "something is; each place is told"),
+        NO_AUDIT_LOG,
+    ],
+    works_on: WorksOn::StateDir,
+    run: |arguments, mut context| {
+        let (json, folder) = (
+            arguments.has("json"),
+            arguments.operand().map(PathBuf::from),
+        );
+        Ok(run(
+            None,
+            json,
+            folder,
+            context.load,
+            &mut context.terminal,
+        )?)
+    },
+};
+
+const NO_AUDIT_LOG: (u8, &str) = (
+    2,
+    "there is no audit log, or none that can be read; wrong usage",
+);
+
 /// Shows so many of the last entries in `folder`, or in the folder of the server that the configuration is for; or, if none are
 /// wanted, whether the chain there is whole.
-pub(super) fn run(
+fn run(
     lines: Option<u32>,
     json: bool,
     folder: Option<PathBuf>,
@@ -162,10 +233,10 @@ fn verdict(report: &ChainReport, json: bool) -> String {
 }
 
 /// A few screens.
-pub(super) const DEFAULT_LINES: u32 = 100;
+const DEFAULT_LINES: u32 = 100;
 
 /// They are all in memory before the first is shown.
-pub(super) const LINES: RangeInclusive<u32> = 1..=100_000;
+const MOST_LINES: u32 = 100_000;
 
 #[cfg(test)]
 mod tests;

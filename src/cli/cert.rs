@@ -9,15 +9,66 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{FAILURE, SUCCESS, USELESS, local};
+use super::command::{CommandRow, FAILURE, Operand, REFUSED, SUCCESS, USELESS, WorksOn};
+use super::flags::JSON;
+use super::local;
 use crate::clock::{Clock, RELEASE_EPOCH, SystemTimeSource, Timestamp};
 use crate::config::{Config, ConfigError};
 use crate::journal::survey::{self, FILE_NAME};
 use crate::server::tls::{self, CertificateFiles, Facts, TlsError, own_files, renew};
 
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "cert",
+    summary: "tell which certificate the board shows: fingerprint, names, expiry",
+    details: "\
+Of the file that TLS_CERT_FILE names, or of the certificate in STATE_DIR that postern made itself. The server may be \
+running or not. Times are UTC.
+
+One that has expired, is cut off, missing or not its key's is not served: postern goes on with the last good one, which it \
+keeps in STATE_DIR, or with its own.",
+    flags: &[JSON],
+    operand: Operand::None,
+    statuses: &[
+        (0, "told, and it is good"),
+        (1, "it has expired, or it and its key cannot be used; the message says why"),
+        NO_CERTIFICATE,
+    ],
+    works_on: WorksOn::StateDir,
+    run: |arguments, mut context| {
+        let json = arguments.has("json");
+        Ok(run(CertAction::Show, json, context.load, &mut context.terminal)?)
+    },
+};
+
+/// Its row in the table.
+pub(in crate::cli) const RENEW_ROW: CommandRow = CommandRow {
+    name: "cert renew",
+    summary: "put a new certificate with a new key in the place of the one that postern made",
+    details: "\
+Its names are the host's name and addresses of now, its life is ten years. A running server shows it within 5 seconds; \
+connections that are open go on. Whoever compares certificates refuses the board until told of the new one: `postern logs`, \
+curl with --cacert or --pinnedpubkey, browsers.
+
+For the user that postern runs as, and for root. A certificate of your own (TLS_CERT_FILE) is renewed where it came from.",
+    flags: &[JSON],
+    operand: Operand::None,
+    statuses: &[(0, "the new one is in place, and shown"), REFUSED, NO_CERTIFICATE],
+    works_on: WorksOn::StateDir,
+    run: |arguments, mut context| {
+        let json = arguments.has("json");
+        Ok(run(CertAction::Renew, json, context.load, &mut context.terminal)?)
+    },
+};
+
+const NO_CERTIFICATE: (u8, &str) = (
+    2,
+    "there is no certificate, or none that can be read; wrong usage",
+);
+
 /// What to do with the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CertAction {
+enum CertAction {
     /// Show it.
     Show,
     /// Make a new one, and show that.
@@ -25,7 +76,7 @@ pub enum CertAction {
 }
 
 /// Shows the certificate that the configuration names, as JSON if need be, after the `action`.
-pub(super) fn run(
+fn run(
     action: CertAction,
     json: bool,
     config: impl FnOnce() -> Result<Config, ConfigError>,

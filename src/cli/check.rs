@@ -3,13 +3,36 @@
 use std::fmt::Display;
 use std::io;
 
-use super::SUCCESS;
+use super::command::{CommandRow, FlagRow, Operand, SUCCESS, WRONG_USAGE, WorksOn};
 use super::usable::{Asked, usable};
 use crate::config::{Config, ConfigError, LogSource};
 use crate::logs::NO_SOURCES;
 use crate::terminal::Terminal;
 
-pub(super) fn run(
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "check",
+    summary: "read the configuration, and say what is wrong with it or what it comes to",
+    details: "\
+Starts nothing and changes nothing. Every problem is listed, by name, with what would be right. Secrets are not shown.
+
+A certificate that has expired or cannot be used is a problem too. A start goes on without it: with the last good one, or \
+the board's own. --skip-certificate leaves it out, and tells only what would keep postern from starting.",
+    flags: &[FlagRow::new("skip-certificate", "do not look at the certificate")],
+    operand: Operand::None,
+    statuses: &[
+        (0, "the configuration is good"),
+        (1, "it has problems, or the certificate cannot be used"),
+        WRONG_USAGE,
+    ],
+    works_on: WorksOn::Configuration,
+    run: |arguments, mut context| {
+        let certificate = !arguments.has("skip-certificate");
+        Ok(run((context.load)(), certificate, &mut context.terminal)?)
+    },
+};
+
+fn run(
     config: Result<Config, ConfigError>,
     certificate: bool,
     terminal: &mut Terminal<'_>,

@@ -7,13 +7,41 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{FAILURE, SUCCESS, USELESS, local};
+use super::command::{CommandRow, FAILURE, NO_SERVER, Operand, SUCCESS, USELESS, WorksOn};
+use super::flags::{JSON, SOCKET};
+use super::local;
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
 use crate::terminal::escape::{json_line, plain};
 
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "cve",
+    summary: "list the known vulnerabilities that apply to this device, the most severe first",
+    details: "\
+Over the Unix socket. postern fetches no advisories: they are files that you put into STATE_DIR/advisories, or where \
+ADVISORY_DIR says. OSV's will do, as in the all.zip that osv.dev has for each ecosystem, unpacked or not, and RustSec's \
+advisory-db. They are held against the packages of the device (dpkg, apk, opkg) and the crates that postern is made of, \
+within a minute of a change; of one more than two folders down within six hours.
+
+The exit status is for cron. Where there are no advisories it is 1: a board that was forgotten should not pass for a good \
+one. With --json the answer of GET /api/security/cve as it is.",
+    flags: &[JSON, SOCKET],
+    operand: Operand::None,
+    statuses: &[
+        (0, "everything was looked at, and nothing applies"),
+        (1, "something applies, or nobody knows: there are no advisories, or not all could be read; refused"),
+        NO_SERVER,
+    ],
+    works_on: WorksOn::Socket,
+    run: |arguments, mut context| {
+        let (socket, json) = (arguments.path("socket"), arguments.has("json"));
+        Ok(run(socket, json, context.load, &mut context.terminal)?)
+    },
+};
+
 /// Asks at `socket`, or at the one that the configuration names.
-pub(super) fn run(
+fn run(
     socket: Option<PathBuf>,
     json: bool,
     config: impl FnOnce() -> Result<Config, ConfigError>,

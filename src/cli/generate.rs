@@ -10,13 +10,31 @@ mod man;
 mod tests;
 mod zsh;
 
-use super::table::{
-    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagRow, Operand, PROGRAM_FLAGS,
+use super::arguments::UsageError;
+use super::command::{CommandRow, FlagArgument, FlagRow, Operand, WRONG_USAGE, WorksOn};
+use super::flags::{COMMON_FLAGS, DOCUMENT_NAMES, PROGRAM_FLAGS};
+use super::table::COMMANDS;
+
+/// `--generate` is run like a command. The table has no row for it: packagers alone need it.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "--generate",
+    summary: "",
+    details: "",
+    flags: &[],
+    operand: Operand::None,
+    statuses: &[(0, "printed"), WRONG_USAGE],
+    works_on: WorksOn::Nothing,
+    run: |arguments, context| {
+        let document = arguments.text("generate")?.and_then(Document::find);
+        let names = DOCUMENT_NAMES.join(", ");
+        let wrong = || UsageError(format!("--generate takes one of: {names}"));
+        Ok(context.print(&document.ok_or_else(wrong)?.text())?)
+    },
 };
 
 /// What can be generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Document {
+enum Document {
     /// postern(8).
     Man,
     /// For bash.
@@ -29,13 +47,18 @@ pub enum Document {
 
 impl Document {
     /// The one of that name.
-    pub(super) fn find(name: &str) -> Option<Self> {
-        let row = DOCUMENTS.iter().find(|(known, _)| *known == name);
-        row.map(|(_, document)| *document)
+    fn find(name: &str) -> Option<Self> {
+        Some(match name {
+            "man" => Self::Man,
+            "complete-bash" => Self::CompleteBash,
+            "complete-zsh" => Self::CompleteZsh,
+            "complete-fish" => Self::CompleteFish,
+            _ => return None,
+        })
     }
 
     /// All of it.
-    pub(super) fn text(self) -> String {
+    fn text(self) -> String {
         match self {
             Self::Man => man::page(),
             Self::CompleteBash => bash::script(),
@@ -44,14 +67,6 @@ impl Document {
         }
     }
 }
-
-/// What they are called.
-pub(super) const DOCUMENTS: [(&str, Document); 4] = [
-    ("man", Document::Man),
-    ("complete-bash", Document::CompleteBash),
-    ("complete-zsh", Document::CompleteZsh),
-    ("complete-fish", Document::CompleteFish),
-];
 
 /// A place on the command line, behind these words, and what may follow there.
 #[derive(Debug)]
@@ -82,7 +97,7 @@ fn places() -> Vec<Place> {
     let mut places = vec![Place {
         words: String::new(),
         next: next_words(""),
-        flags: flags(CommandId::Serve.row().flags, PROGRAM_FLAGS),
+        flags: flags(super::serve::ROW.flags, PROGRAM_FLAGS),
         files: false,
     }];
     // Groups, as `journal`, are no commands.
@@ -100,13 +115,13 @@ fn places() -> Vec<Place> {
         places.push(Place {
             words: command.name.to_owned(),
             next: match command.operand {
-                Operand::Optional(_) => next_words(""),
+                Operand::Command(_) => next_words(""),
                 _ => next_words(command.name),
             },
             flags: flags(command.flags, &[]),
-            files: matches!(command.operand, Operand::Path(_)),
+            files: matches!(command.operand, Operand::File(_) | Operand::Folder(_)),
         });
-        if let Operand::Optional(_) = command.operand {
+        if let Operand::Command(_) = command.operand {
             let led_on = next_words("").into_iter();
             let led_on = led_on.map(|(word, _)| (word, next_words(word)));
             places.extend(
@@ -165,24 +180,23 @@ fn flags_with_arguments() -> Vec<(&'static FlagRow, Fill)> {
     let mut found: Vec<(&FlagRow, Fill)> = Vec::new();
     let all = COMMANDS.iter().flat_map(|command| command.flags);
     for flag in all.chain(PROGRAM_FLAGS).chain(COMMON_FLAGS) {
-        if let Some(argument) = flag.argument
+        if let Some(fill) = fill(flag.argument)
             && found.iter().all(|(known, _)| known.long != flag.long)
         {
-            found.push((flag, fill(argument)));
+            found.push((flag, fill));
         }
     }
     found
 }
 
-/// What an argument's name stands for, the same everywhere.
-fn fill(argument: &str) -> Fill {
-    match argument {
-        "FILE" | "PATH" => Fill::File,
-        "WHEN" => Fill::Word(&["auto", "always", "never"]),
-        "LEVEL" => Fill::Word(&["debug", "info", "notice", "warn", "error", "crit", "alert"]),
-        "WHAT" => Fill::Word(&["man", "complete-bash", "complete-zsh", "complete-fish"]),
-        _ => Fill::Anything,
-    }
+/// What a flag's argument is filled in with, if it has one.
+fn fill(argument: FlagArgument) -> Option<Fill> {
+    Some(match argument {
+        FlagArgument::None => return None,
+        FlagArgument::Path(_) => Fill::File,
+        FlagArgument::Word(_, words) => Fill::Word(words),
+        FlagArgument::Number(..) | FlagArgument::Text(_) => Fill::Anything,
+    })
 }
 
 /// The spellings of a flag: `-n` and `--lines`.

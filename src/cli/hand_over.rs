@@ -8,7 +8,8 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use super::{Command, Invocation};
+use super::command::{LoadConfig, Operand, WorksOn};
+use super::parse::Invocation;
 use crate::config::{Config, ConfigError};
 use crate::files;
 use crate::privileges::UserAndGroup;
@@ -52,21 +53,15 @@ pub(super) fn to_owner<'a>(
     words: &[OsString],
     terminal: &mut Terminal<'_>,
     load: impl FnOnce() -> Result<Config, ConfigError> + 'a,
-) -> io::Result<Box<dyn FnOnce() -> Result<Config, ConfigError> + 'a>> {
-    let named = match &invocation.command {
-        Command::Journal {
-            file: Some(file), ..
-        } => Some(files::parent(file)),
-        Command::Audit {
-            folder: Some(folder),
-            ..
-        } => Some(folder.as_path()),
-        Command::Serve
-        | Command::Check { .. }
-        | Command::Passwd { socket: None }
-        | Command::Cert { .. }
-        | Command::Audit { .. }
-        | Command::Journal { .. } => None,
+) -> io::Result<LoadConfig<'a>> {
+    let Invocation {
+        command, arguments, ..
+    } = invocation;
+    let named = match (command.works_on, command.operand, arguments.operand()) {
+        (WorksOn::StateDir, Operand::File(_), Some(file)) => Some(files::parent(Path::new(file))),
+        (WorksOn::StateDir, Operand::Folder(_), Some(folder)) => Some(Path::new(folder)),
+        (WorksOn::Server | WorksOn::Configuration | WorksOn::StateDir, ..) => None,
+        (WorksOn::SocketOrStateDir, ..) if !arguments.has("socket") => None,
         _ => return Ok(Box::new(load)),
     };
     if let Some(folder) = named {

@@ -2,14 +2,40 @@
 //! where `ps` and the shell's history would show it.
 
 use std::io;
-use std::ops::RangeInclusive;
 
-use super::{FAILURE, SUCCESS};
+use super::command::{
+    CommandRow, FAILURE, FlagArgument, FlagRow, NO_PASSWORD_HERE, SUCCESS, WRONG_USAGE, WorksOn,
+};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::terminal::Terminal;
 use crate::terminal::prompt::{PromptError, secret_line};
 
-pub(super) fn run(cost: u32, terminal: &mut Terminal<'_>) -> io::Result<u8> {
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "hash-password",
+    summary: "read a password from standard input and print its bcrypt hash",
+    details: "\
+The password is one line, 8 characters or more and at most 72 bytes; at a terminal it is asked for and not shown. \
+It is never taken from the command line, where `ps` and the shell's history would show it.",
+    flags: &[FlagRow::new(
+        "cost",
+        "bcrypt's cost, 4 to 31; each step doubles the work (default: 12)",
+    )
+    .takes(FlagArgument::Number("N", LEAST_COST, MOST_COST))],
+    operand: NO_PASSWORD_HERE,
+    statuses: &[
+        (0, "the hash is printed"),
+        (1, "the password is refused"),
+        WRONG_USAGE,
+    ],
+    works_on: WorksOn::Nothing,
+    run: |arguments, mut context| {
+        let cost = arguments.number("cost").unwrap_or(DEFAULT_COST);
+        Ok(run(cost, &mut context.terminal)?)
+    },
+};
+
+fn run(cost: u32, terminal: &mut Terminal<'_>) -> io::Result<u8> {
     if cost < LOWEST_SOUND_COST {
         writeln!(
             terminal.err,
@@ -74,10 +100,11 @@ fn hash(password: &str, cost: u32, entropy: &dyn Entropy) -> Result<String, Hash
 }
 
 /// What `--cost` takes: what bcrypt allows.
-pub(super) const COSTS: RangeInclusive<u32> = 4..=31;
+const LEAST_COST: u32 = 4;
+const MOST_COST: u32 = 31;
 
 /// About a quarter of a second on a Raspberry Pi 4, and the middle of what the server measures itself.
-pub(super) const DEFAULT_COST: u32 = 12;
+const DEFAULT_COST: u32 = 12;
 
 /// OWASP's minimum for bcrypt.
 const LOWEST_SOUND_COST: u32 = 10;

@@ -7,13 +7,37 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::command::{CommandRow, FAILURE, Operand, SUCCESS, USELESS, WorksOn};
+use super::flags::SOCKET;
 use super::local::{self, NoAnswer, Reply};
-use super::{FAILURE, SUCCESS, USELESS};
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
 
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "health",
+    summary: "ask the running server how it is, over its Unix socket (for watchdogs)",
+    details: "\
+Finds the socket as the server does (LOCAL_SOCKET, STATE_DIR), waits 5 seconds at most and prints one line.",
+    flags: &[SOCKET],
+    operand: Operand::None,
+    statuses: &[
+        (0, "healthy"),
+        (1, "degraded; the line says why"),
+        (2, "no answer, or none that can be used"),
+    ],
+    works_on: WorksOn::Socket,
+    run: |arguments, mut context| {
+        Ok(run(
+            arguments.path("socket"),
+            context.load,
+            &mut context.terminal,
+        )?)
+    },
+};
+
 /// Asks at `socket`, or at the one that the configuration names.
-pub(super) fn run(
+fn run(
     socket: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
     terminal: &mut Terminal<'_>,

@@ -1,20 +1,41 @@
 //! The help texts, made from the table of commands and the table of variables.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 
-use super::table::{
-    COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagRow, GROUP, Operand, PROGRAM_FLAGS,
-    journal_commands,
-};
+use super::command::{CommandRow, FlagRow, GROUP, Operand, WorksOn};
+use super::flags::{COMMON_FLAGS, PROGRAM_FLAGS};
+use super::version::VERSION;
 use crate::config::VARIABLES;
 
-/// The program's name and version: `postern 0.1.0`.
-pub const VERSION: &str = concat!("postern ", env!("CARGO_PKG_VERSION"));
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "help",
+    summary: "explain the program or a command",
+    details: "",
+    flags: &[],
+    operand: Operand::Command("COMMAND"),
+    statuses: &[],
+    works_on: WorksOn::Nothing,
+    run: |arguments, context| {
+        let text = text(arguments.operand(), context.commands);
+        Ok(context.print(&text)?)
+    },
+};
+
+/// The text about that command, or that group of commands; about the program if there is none.
+fn text(topic: Option<&OsStr>, commands: &[CommandRow]) -> String {
+    let topic = topic.map(OsStr::to_string_lossy).unwrap_or_default();
+    match commands.iter().find(|command| command.name == topic) {
+        Some(row) => command(row),
+        None if topic == GROUP => journal(commands),
+        None => program(commands),
+    }
+}
 
 /// The text for `postern --help`: enough to get going.
-#[must_use]
-pub fn program() -> String {
-    let commands = COMMANDS.iter().map(command_row);
+fn program(commands: &[CommandRow]) -> String {
+    let commands = commands.iter().map(command_row);
     let settings = VARIABLES
         .iter()
         .filter(|variable| FIRST_SETTINGS.contains(&variable.name))
@@ -32,20 +53,20 @@ pub fn program() -> String {
 }
 
 /// The text for `postern help journal`.
-#[must_use]
-pub fn journal() -> String {
+fn journal(commands: &[CommandRow]) -> String {
+    let begin = format!("{GROUP} ");
+    let commands = commands.iter().filter(|row| row.name.starts_with(&begin));
     let mut text = format!(
         "postern {GROUP}: look into the journal, and put it right\n\nUsage: postern [--env-file FILE] {GROUP} COMMAND\n\n"
     );
     wrap(&mut text, ABOUT_JOURNAL, "");
-    section(&mut text, "Commands", journal_commands().map(command_row));
+    section(&mut text, "Commands", commands.map(command_row));
     let _ = writeln!(text, "\nMore of each: postern help {GROUP} COMMAND");
     text
 }
 
 /// The text for `postern help COMMAND`.
-#[must_use]
-pub fn command(id: CommandId) -> String {
+fn command(row: &CommandRow) -> String {
     let CommandRow {
         name,
         summary,
@@ -54,7 +75,7 @@ pub fn command(id: CommandId) -> String {
         operand,
         statuses,
         ..
-    } = id.row();
+    } = row;
     let operand = self::operand(*operand);
     let mut own_flags = flags.iter().fold(String::new(), |flags, flag| {
         flags + " [" + &flag_name(flag) + "]"
@@ -74,7 +95,7 @@ pub fn command(id: CommandId) -> String {
         "Flags",
         flags.iter().chain(COMMON_FLAGS).map(flag_row),
     );
-    if id == CommandId::Serve {
+    if row.works_on == WorksOn::Server {
         let settings = VARIABLES
             .iter()
             .map(|variable| (variable.name.to_owned(), explained(variable)));
@@ -100,8 +121,10 @@ pub(super) fn usage_of(command: &CommandRow) -> String {
 
 fn operand(operand: Operand) -> String {
     match operand {
-        Operand::Optional(name) | Operand::Path(name) => format!(" [{name}]"),
-        Operand::Board(name) | Operand::Address(name) => format!(" {name}"),
+        Operand::Command(name) | Operand::File(name) | Operand::Folder(name) => {
+            format!(" [{name}]")
+        }
+        Operand::Required(name, _) | Operand::Private(name, _) => format!(" {name}"),
         Operand::None | Operand::Refused(_) => String::new(),
     }
 }
@@ -130,6 +153,7 @@ fn flag_row(flag: &FlagRow) -> (String, String) {
 fn flag_name(flag: &FlagRow) -> String {
     let argument = flag
         .argument
+        .name()
         .map(|name| format!(" {name}"))
         .unwrap_or_default();
     format!("--{}{argument}", flag.long)

@@ -1,23 +1,55 @@
 //! `postern journal …`: what the journal holds, whether it is whole, and what to do if it is not.
 
-mod compact;
-mod dump;
-mod repair;
-mod stat;
+pub(super) mod compact;
+pub(super) mod dump;
+pub(super) mod repair;
+pub(super) mod stat;
 #[cfg(test)]
 mod tests;
-mod verify;
+pub(super) mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{JournalAction, USELESS};
+use super::arguments::{Arguments, CommandError};
+use super::command::{CommandContext, USELESS};
 use crate::config::{Config, ConfigError};
 use crate::journal::repair::has_header;
 use crate::journal::replay::Unreadable;
 use crate::journal::survey::{self, FILE_NAME, Survey};
 use crate::server::shell_word;
 use crate::terminal::Terminal;
+
+/// What can be done with a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JournalAction {
+    /// Tell it in numbers.
+    Stat {
+        /// As JSON.
+        json: bool,
+    },
+    /// Say whether it is whole.
+    Verify,
+    /// Print its records.
+    Dump,
+    /// Leave out what nobody needs any more.
+    Compact,
+    /// Save what is whole in it.
+    Repair {
+        /// Even if the password is lost.
+        yes: bool,
+    },
+}
+
+/// What the rows of these commands run.
+fn from_row(
+    action: JournalAction,
+    arguments: &Arguments,
+    mut context: CommandContext<'_>,
+) -> Result<u8, CommandError> {
+    let file = arguments.operand().map(PathBuf::from);
+    Ok(run(action, file, context.load, &mut context.terminal)?)
+}
 
 /// The journal that is meant.
 struct Target {
@@ -38,7 +70,7 @@ impl Target {
 }
 
 /// Does it to `file`, or to the journal of the server that the configuration is for.
-pub(super) fn run(
+fn run(
     action: JournalAction,
     file: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
@@ -143,3 +175,8 @@ the account has its first password again: BASIC_AUTH_PASSWORD, else what is in i
 /// What becomes of the logins, if no password is left.
 const LOGINS_END: &str = "\
 All logins end at the next start; but if you gave a SECRET_KEY, give another one, or those that had ended may work again";
+
+const NO_JOURNAL: (u8, &str) = (
+    2,
+    "there is no journal, or none that can be read; wrong usage",
+);

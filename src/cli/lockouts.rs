@@ -6,13 +6,58 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{SUCCESS, USELESS, local};
+use super::arguments::{Arguments, UsageError};
+use super::command::{CommandRow, NO_SERVER, Operand, REFUSED, SUCCESS, USELESS, WorksOn};
+use super::flags::SOCKET;
+use super::local;
 use crate::config::{Config, ConfigError};
 use crate::ids::ClientKey;
 use crate::terminal::Terminal;
 
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "lockouts",
+    summary: "list the addresses with failed logins",
+    details: "\
+Over the Unix socket. The limits count whole addresses, a link-local one with its interface (fe80::1%eth0), and strangers \
+in an IPv6 /64 together as well: that account is listed, and cleared, as 2001:db8:1:2::/64.",
+    flags: &[SOCKET],
+    operand: Operand::None,
+    statuses: &[(0, "listed"), REFUSED, NO_SERVER],
+    works_on: WorksOn::Socket,
+    run: |arguments, mut context| {
+        let socket = arguments.path("socket");
+        Ok(run(socket, None, context.load, &mut context.terminal)?)
+    },
+};
+
+/// Its row in the table.
+pub(in crate::cli) const CLEAR_ROW: CommandRow = CommandRow {
+    name: "lockouts clear",
+    summary: "let an address with failed logins try again",
+    details: "\
+Over the Unix socket. IP is as postern lockouts lists it.",
+    flags: &[SOCKET],
+    operand: Operand::Required("IP", "an address"),
+    statuses: &[
+        (0, "cleared"),
+        (1, "refused, or there is nothing to clear"),
+        NO_SERVER,
+    ],
+    works_on: WorksOn::Socket,
+    run: |arguments, mut context| {
+        let (socket, address) = (arguments.path("socket"), address(arguments)?);
+        Ok(run(
+            socket,
+            Some(address),
+            context.load,
+            &mut context.terminal,
+        )?)
+    },
+};
+
 /// Lists them, or clears one.
-pub(super) fn run(
+fn run(
     socket: Option<PathBuf>,
     clear: Option<ClientKey>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
@@ -39,6 +84,14 @@ pub(super) fn run(
         None => terminal.out.write_all(table(&body).as_bytes())?,
     }
     Ok(SUCCESS)
+}
+
+/// The address that is typed.
+fn address(arguments: &Arguments) -> Result<ClientKey, UsageError> {
+    let word = arguments.operand().unwrap_or_default();
+    let word = word.to_string_lossy();
+    let wrong = |_| UsageError(format!("{word:?} is not an IP address"));
+    word.parse().map_err(wrong)
 }
 
 fn table(body: &Value) -> String {

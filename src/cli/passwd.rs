@@ -7,16 +7,40 @@ use std::path::PathBuf;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::command::{
+    CommandRow, FAILURE, NO_PASSWORD_HERE, NO_SERVER, REFUSED, SUCCESS, USELESS, WorksOn,
+};
+use super::flags::SOCKET;
 use super::local::{self, NoAnswer};
-use super::{FAILURE, SUCCESS, USELESS};
 use crate::config::{Config, ConfigError};
 use crate::journal::OpenError;
 use crate::server::{ResetError, World, can_reset, reset_password};
 use crate::terminal::Terminal;
 use crate::terminal::prompt::{PromptError, secret_line};
 
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "passwd",
+    summary: "set another password, when the old one is forgotten",
+    details: "\
+Over the Unix socket, or in STATE_DIR if the server is stopped; whoever may open that needs no old password. All logins \
+end. The new one is one line of standard \
+input, 8 characters or more and at most 72 bytes; at a terminal it is asked for twice and not shown.",
+    flags: &[SOCKET],
+    operand: NO_PASSWORD_HERE,
+    statuses: &[(0, "it is set, and on the disk"), REFUSED, NO_SERVER],
+    works_on: WorksOn::SocketOrStateDir,
+    run: |arguments, mut context| {
+        Ok(run(
+            arguments.path("socket"),
+            context.load,
+            &mut context.terminal,
+        )?)
+    },
+};
+
 /// Asks for the new password, twice at a terminal, and sets it.
-pub(super) fn run(
+fn run(
     socket: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
     terminal: &mut Terminal<'_>,

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-use super::Command;
+use super::command::WorksOn;
+use super::parse::Invocation;
 use crate::config::{Config, ConfigError, DEFAULT_ENV_FILE, ROOT_STATE_DIR};
 use crate::server::shell_word;
 
@@ -42,14 +43,17 @@ impl Looked {
         config
     }
 
-    /// What to tell an ordinary user whose `command` has failed, if it is the service's that he wants. `root_state_dir`:
+    /// What to tell an ordinary user whose `invocation` has failed, if it is the service's that he wants. `root_state_dir`:
     /// where that of this machine usually keeps its state.
     pub fn advice(
         &self,
-        command: &Command,
+        invocation: &Invocation,
         words: &[OsString],
         root_state_dir: &Path,
     ) -> Option<String> {
+        let Invocation {
+            command, arguments, ..
+        } = invocation;
         let line = || {
             let words = words.iter().map(|word| shell_word(&word.to_string_lossy()));
             words.fold("sudo postern".to_owned(), |line, word| line + " " + &word)
@@ -59,29 +63,11 @@ impl Looked {
             barred.then(|| format!("{what}. As root: {}", line()))
         };
         let denied = |file: &Path| File::open(file).is_err_and(|e| e.kind() == PermissionDenied);
-        match command {
-            Command::Health { socket: Some(path) }
-            | Command::Status {
-                socket: Some(path), ..
-            }
-            | Command::Cve {
-                socket: Some(path), ..
-            }
-            | Command::Lockouts {
-                socket: Some(path), ..
-            }
-            | Command::Passwd { socket: Some(path) } => {
-                return advice(access(path, Access::WRITE_OK) == Err(Errno::ACCESS));
-            }
-            Command::Audit {
-                folder: Some(path), ..
-            }
-            | Command::Journal {
-                file: Some(path), ..
-            } => {
-                return advice(denied(path));
-            }
-            _ => {}
+        if let Some(socket) = arguments.path("socket") {
+            return advice(access(&socket, Access::WRITE_OK) == Err(Errno::ACCESS));
+        }
+        if let (WorksOn::StateDir, Some(file)) = (command.works_on, arguments.operand()) {
+            return advice(denied(Path::new(file)));
         }
         let looked = self.0.borrow();
         let places = looked.as_ref()?;
@@ -99,17 +85,12 @@ impl Looked {
             None => false,
         };
         let denied = || denied(&places.env_file);
-        let barred = match command {
-            Command::Check { .. } => denied(),
-            Command::Health { .. }
-            | Command::Status { .. }
-            | Command::Cve { .. }
-            | Command::Lockouts { .. } => denied() || socket(),
-            Command::Passwd { .. } => denied() || (socket() && folder()),
-            Command::Cert { .. } | Command::Audit { .. } | Command::Journal { .. } => {
-                denied() || folder()
-            }
-            _ => false,
+        let barred = match command.works_on {
+            WorksOn::Nothing | WorksOn::Server => false,
+            WorksOn::Configuration => denied(),
+            WorksOn::Socket => denied() || socket(),
+            WorksOn::SocketOrStateDir => denied() || (socket() && folder()),
+            WorksOn::StateDir => denied() || folder(),
         };
         advice(barred)
     }

@@ -3,7 +3,22 @@
 
 use serde_json::{Value, json};
 
+use super::command::{CommandRow, Operand, WRONG_USAGE, WorksOn};
 use crate::device::inventory::{Crate, crates};
+
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "sbom",
+    summary: "list the crates that this program is made of, as CycloneDX JSON",
+    details: "\
+For whatever holds such a list against known vulnerabilities. Names, versions and SHA-256 are those of Cargo.lock when it \
+was built. Rust's own library is not in it. Asks no server and reads no file.",
+    flags: &[],
+    operand: Operand::None,
+    statuses: &[(0, "printed"), WRONG_USAGE],
+    works_on: WorksOn::Nothing,
+    run: |_, context| Ok(context.print(&text())?),
+};
 
 /// All of it, on one line.
 pub(super) fn text() -> String {

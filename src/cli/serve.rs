@@ -3,14 +3,30 @@
 use std::error::Error;
 use std::io;
 
+use super::command::{CommandRow, FAILURE, Operand, SUCCESS, WRONG_USAGE, WorksOn};
 use super::usable::{Asked, usable};
-use super::{FAILURE, SUCCESS};
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
 
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "serve",
+    summary: "start the server (what postern does without a command)",
+    details: "\
+Needs no configuration: key, certificate and password are generated at the first start and kept in STATE_DIR. Each \
+setting is an environment variable, or a line KEY=value in the env file; real variables win.
+
+SIGTERM and SIGINT stop it in good order; SIGHUP reads the certificate again.",
+    flags: &[],
+    operand: Operand::None,
+    statuses: &[(0, "stopped in good order"), (1, "could not start"), WRONG_USAGE],
+    works_on: WorksOn::Server,
+    run: |_, mut context| Ok(run((context.load)(), &mut context.terminal, context.serve)?),
+};
+
 /// Hands a good configuration to `run`, which comes back when the server has stopped. Warnings and problems go to
 /// standard error.
-pub(super) fn run(
+fn run(
     config: Result<Config, ConfigError>,
     terminal: &mut Terminal<'_>,
     run: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,

@@ -6,12 +6,31 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{SUCCESS, USELESS, cve, health, local};
+use super::command::{CommandRow, NO_SERVER, Operand, REFUSED, SUCCESS, USELESS, WorksOn};
+use super::flags::{JSON, SOCKET};
+use super::{cve, health, local};
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
 
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "status",
+    summary: "tell what the running server says of itself and its board",
+    details: "\
+Over its Unix socket, so without a password; it is found as the server does (LOCAL_SOCKET, STATE_DIR). What the board does \
+not have is left out. With --json the answer of GET /api/status as it is.",
+    flags: &[JSON, SOCKET],
+    operand: Operand::None,
+    statuses: &[(0, "told, be it healthy or degraded"), REFUSED, NO_SERVER],
+    works_on: WorksOn::Socket,
+    run: |arguments, mut context| {
+        let (socket, json) = (arguments.path("socket"), arguments.has("json"));
+        Ok(run(socket, json, context.load, &mut context.terminal)?)
+    },
+};
+
 /// Asks at `socket`, or at the one that the configuration names.
-pub(super) fn run(
+fn run(
     socket: Option<PathBuf>,
     json: bool,
     config: impl FnOnce() -> Result<Config, ConfigError>,

@@ -348,6 +348,25 @@ fn wrong_usage_is_2_and_points_to_the_help() {
 }
 
 #[test]
+fn what_a_command_itself_does_not_understand_is_wrong_usage_too() {
+    for (words, message) in [
+        ("lockouts clear board", "\"board\" is not an IP address"),
+        (
+            "--generate html",
+            "--generate takes one of: man, complete-bash, complete-zsh, complete-fish",
+        ),
+        (
+            "logs board --color red",
+            "--color takes auto, always or never",
+        ),
+    ] {
+        let (status, out, err) = postern(words, &[HOME]);
+        assert_eq!((status, out.as_str()), (2, ""), "{words}");
+        assert_eq!(err, format!("postern: {message}\nTry: postern --help\n"));
+    }
+}
+
+#[test]
 fn help_and_version_need_no_configuration() {
     for (words, begin) in [
         ("--version", "postern 0."),

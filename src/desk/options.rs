@@ -18,7 +18,7 @@ pub struct Options {
     /// Only what is that young.
     pub since: Option<Duration>,
     /// How many of the recent entries, without `since`.
-    pub lines: usize,
+    pub lines: u32,
     /// Only of this source.
     pub source: Option<String>,
     /// Only so severe, or worse.

@@ -27,18 +27,25 @@ pub(super) fn run(
     };
     let since = begin(client, session, age)?;
     let mut shown_all = false;
-    let count = each(client, session, options, None, MOST, |entry, raw| {
-        if is_since(entry, since) {
-            terminal.out.write_all(show.entry(entry, raw).as_bytes())?;
-        } else {
-            shown_all = true;
-        }
-        Ok(())
-    })?;
-    if count == MOST && !shown_all {
+    let count = each(
+        client,
+        session,
+        options,
+        None,
+        MOST_ENTRIES,
+        |entry, raw| {
+            if is_since(entry, since) {
+                terminal.out.write_all(show.entry(entry, raw).as_bytes())?;
+            } else {
+                shown_all = true;
+            }
+            Ok(())
+        },
+    )?;
+    if count == MOST_ENTRIES as usize && !shown_all {
         writeln!(
             terminal.err,
-            "there may be older ones: the board gives no more than {MOST} at once; with --follow it gives all"
+            "there may be older ones: the board gives no more than {MOST_ENTRIES} at once; with --follow it gives all"
         )?;
     }
     Ok(())
@@ -114,7 +121,7 @@ fn each(
     session: &Session<'_>,
     options: &Options,
     run: Option<&str>,
-    limit: usize,
+    limit: u32,
     mut take: impl FnMut(&Value, &str) -> Result<(), Failure>,
 ) -> Result<usize, Failure> {
     let target = format!("/api/logs?limit={limit}{}", options.filters());
@@ -135,7 +142,7 @@ fn each(
 }
 
 /// As many entries as the board gives at once.
-pub const MOST: usize = 10_000;
+pub const MOST_ENTRIES: u32 = 10_000;
 
 /// A board's whole ring at its usual size, several times over.
 const MAX_RECENT: usize = 64 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Fill, Place, fill, places};
-use crate::cli::table::FlagRow;
+use crate::cli::command::FlagRow;
 
 pub(super) fn script() -> String {
     // Writing to a String cannot fail.
@@ -36,7 +36,7 @@ fn at(place: &Place) -> String {
 
 fn line(flag: &FlagRow) -> String {
     let short = flag.short.map(|letter| format!(" -s {letter}"));
-    let argument = match flag.argument.map(fill) {
+    let argument = match fill(flag.argument) {
         None => String::new(),
         Some(Fill::File) => " -r -F".to_owned(),
         Some(Fill::Word(words)) => format!(" -x -a {}", quoted(&words.join(" "))),

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{COMMANDS, COMMON_FLAGS, CommandId, CommandRow, FlagRow, PROGRAM_FLAGS};
+use super::{COMMANDS, COMMON_FLAGS, CommandRow, FlagRow, PROGRAM_FLAGS};
+use crate::cli::command::WorksOn;
 use crate::cli::help::{ABOUT, usage_of};
 use crate::clock::RELEASE_EPOCH;
 use crate::config::VARIABLES;
@@ -127,7 +128,7 @@ impl Page {
         for flag in flags {
             let names: Vec<String> = super::spellings(flag);
             let names = names.iter().map(|name| format!("`{name}`"));
-            let argument = flag.argument.map(|name| format!(" {name}"));
+            let argument = flag.argument.name().map(|name| format!(" {name}"));
             self.line(".TP");
             self.words(&(names.collect::<Vec<_>>().join(", ") + &argument.unwrap_or_default()));
             self.words(flag.help);
@@ -142,7 +143,7 @@ impl Page {
         let summary = command.summary;
         self.words(&format!("{}.", capitalised(summary)));
         self.text(command.details);
-        if command.id == CommandId::Serve {
+        if command.works_on == WorksOn::Server {
             self.text("The settings are listed under ENVIRONMENT.");
         }
         self.flags(command.flags.iter());

@@ -11,9 +11,8 @@ fn every_flag() -> impl Iterator<Item = &'static FlagRow> {
 
 #[test]
 fn each_document_has_its_name_and_every_command_and_flag() {
-    for (name, document) in DOCUMENTS {
-        assert_eq!(Document::find(name), Some(document));
-        let text = document.text();
+    for name in DOCUMENT_NAMES.iter().copied() {
+        let text = Document::find(name).expect(name).text();
         for command in COMMANDS {
             for word in command.name.split(' ') {
                 let word = word.replace('-', if name == "man" { "\\-" } else { "-" });
@@ -29,10 +28,6 @@ fn each_document_has_its_name_and_every_command_and_flag() {
             assert!(text.contains(&flag), "{name}: {flag}");
         }
     }
-    let Fill::Word(names) = fill("WHAT") else {
-        panic!("the names of the documents are known");
-    };
-    assert_eq!(names, DOCUMENTS.map(|(name, _)| name));
 }
 
 #[test]
@@ -117,12 +112,7 @@ fn a_flag_takes_an_argument_everywhere_or_nowhere() {
     // The completions step over arguments before they know the command.
     for flag in every_flag() {
         for other in every_flag().filter(|other| other.long == flag.long) {
-            assert_eq!(
-                flag.argument.map(fill),
-                other.argument.map(fill),
-                "{}",
-                flag.long
-            );
+            assert_eq!(fill(flag.argument), fill(other.argument), "{}", flag.long);
         }
         for other in every_flag().filter(|other| other.short.is_some() && other.short == flag.short)
         {

@@ -14,7 +14,7 @@ pub(super) fn script() -> String {
             Fill::File => "_files".to_owned(),
             Fill::Word(words) => format!("compadd -- {}", words.join(" ")),
             Fill::Anything => {
-                let name = flag.argument.unwrap_or_default();
+                let name = flag.argument.name().unwrap_or_default();
                 format!("_message {}", quoted(name))
             }
         };

@@ -4,15 +4,35 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Target, no_record};
+use super::{JournalAction, NO_JOURNAL, Target, from_row, no_record};
 use crate::auth::Durable;
-use crate::cli::{FAILURE, SUCCESS};
+use crate::cli::command::{CommandRow, FAILURE, Operand, SUCCESS, WorksOn};
 use crate::clock::SystemTimeSource;
 use crate::files;
 use crate::journal::repair::lock;
 use crate::journal::survey::survey;
 use crate::journal::{FileStorage, Journal, OpenError};
 use crate::terminal::Terminal;
+
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "journal compact",
+    summary: "leave out what nobody needs any more, while the server is stopped",
+    details: "\
+The server does that itself when half of the journal is waste; there is no need to.",
+    flags: &[],
+    operand: Operand::None,
+    statuses: &[
+        (0, "compacted"),
+        (
+            1,
+            "not done: the server is running, or the journal is damaged",
+        ),
+        NO_JOURNAL,
+    ],
+    works_on: WorksOn::StateDir,
+    run: |arguments, context| from_row(JournalAction::Compact, arguments, context),
+};
 
 pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) -> io::Result<u8> {
     let path = target.path.as_path();

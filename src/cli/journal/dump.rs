@@ -6,13 +6,27 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use super::{Target, no_record};
-use crate::cli::SUCCESS;
+use super::{JournalAction, NO_JOURNAL, Target, from_row, no_record};
+use crate::cli::command::{CommandRow, Operand, SUCCESS, WorksOn};
 use crate::clock::Timestamp;
 use crate::ids::Id;
 use crate::journal::replay::Piece;
 use crate::journal::survey::survey;
 use crate::journal::{PasswordOrigin, Record};
+
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "journal dump",
+    summary: "print the journal's records, a JSON object a line, oldest first",
+    details: "\
+Without secrets: of a password only when it was set and what its hash costs. Damage is a line of its own. Of FILE, or of \
+the journal in STATE_DIR. The server may be running.",
+    flags: &[],
+    operand: Operand::File("FILE"),
+    statuses: &[(0, "printed, damaged or not"), NO_JOURNAL],
+    works_on: WorksOn::StateDir,
+    run: |arguments, context| from_row(JournalAction::Dump, arguments, context),
+};
 
 pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) -> io::Result<u8> {
     let mut out = BufWriter::new(&mut *terminal.out);

@@ -3,14 +3,44 @@
 use std::io;
 
 use super::verify::damage;
-use super::{FIRST_PASSWORD, FOREIGN, LOGINS_END, Target, count, nothing_left, unreadable};
-use crate::cli::{FAILURE, SUCCESS, USELESS};
+use super::{
+    FIRST_PASSWORD, FOREIGN, JournalAction, LOGINS_END, NO_JOURNAL, Target, count, from_row,
+    nothing_left, unreadable,
+};
+use crate::cli::command::{CommandRow, FAILURE, FlagRow, Operand, SUCCESS, USELESS, WorksOn};
 use crate::entropy::SystemEntropy;
 use crate::journal::OpenError;
 use crate::journal::PasswordOrigin;
 use crate::journal::repair::{Leave, RepairOutcome, repair};
 use crate::journal::survey::Survey;
 use crate::terminal::Terminal;
+
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "journal repair",
+    summary: "save what is whole of a damaged journal, while the server is stopped",
+    details: "\
+Keeps the damaged file beside it, as FILE.damaged.1 and so on up to 8, and never writes over one. Of FILE, or of the \
+journal in STATE_DIR. One that is whole is left alone, and so is a FILE that does not look like a journal at all.
+
+If the password in it is lost, the account would have its first password again. That is only done with --yes; without \
+it, it is said and nothing is changed.",
+    flags: &[FlagRow::new(
+        "yes",
+        "repair it even if the password is lost, or if nothing at all can be saved",
+    )],
+    operand: Operand::File("FILE"),
+    statuses: &[
+        (0, "repaired, or nothing to repair"),
+        (1, "not done: it says why, and nothing is changed"),
+        NO_JOURNAL,
+    ],
+    works_on: WorksOn::StateDir,
+    run: |arguments, context| {
+        let yes = arguments.has("yes");
+        from_row(JournalAction::Repair { yes }, arguments, context)
+    },
+};
 
 pub(super) fn run(target: &Target, yes: bool, terminal: &mut Terminal<'_>) -> io::Result<u8> {
     let shown = target.path.display();

@@ -5,15 +5,33 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Target, count, no_record, verify};
+use super::{JournalAction, NO_JOURNAL, Target, count, from_row, no_record, verify};
 use crate::auth::Durable;
-use crate::cli::SUCCESS;
+use crate::cli::command::{CommandRow, Operand, SUCCESS, WorksOn};
+use crate::cli::flags::JSON;
 use crate::clock::{Clock, SystemTimeSource};
 use crate::journal::format::{FRAMES_START, VERSION, encode, parse_header};
 use crate::journal::replay::Piece;
 use crate::journal::survey::survey;
 use crate::journal::{Record, State};
 use crate::terminal::Terminal;
+
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "journal stat",
+    summary: "tell what the journal holds, in numbers",
+    details: "\
+Size, records of each kind, how many of them still count, the newest time in it, and whether it is damaged. Of FILE, or \
+of the journal in STATE_DIR. The server may be running.",
+    flags: &[JSON],
+    operand: Operand::File("FILE"),
+    statuses: &[(0, "told, damaged or not"), NO_JOURNAL],
+    works_on: WorksOn::StateDir,
+    run: |arguments, context| {
+        let json = arguments.has("json");
+        from_row(JournalAction::Stat { json }, arguments, context)
+    },
+};
 
 pub(super) fn run(
     target: &Target,

@@ -4,9 +4,30 @@ use crate::terminal::Terminal;
 use std::fmt::Write;
 use std::io;
 
-use super::{FIRST_PASSWORD, LOGINS_END, NO_RECORD, Target, count, no_record};
-use crate::cli::{FAILURE, SUCCESS};
+use super::{
+    FIRST_PASSWORD, JournalAction, LOGINS_END, NO_JOURNAL, NO_RECORD, Target, count, from_row,
+    no_record,
+};
+use crate::cli::command::{CommandRow, FAILURE, Operand, SUCCESS, WorksOn};
 use crate::journal::survey::{Survey, survey};
+
+/// Its row in the table.
+pub(in crate::cli) const ROW: CommandRow = CommandRow {
+    name: "journal verify",
+    summary: "say whether the journal is damaged, and what to do then",
+    details: "\
+Changes nothing. Of FILE, or of the journal in STATE_DIR. The server may be running: what it is writing at that very \
+moment may then look like a torn tail, which was, as far as can be told, never answered.",
+    flags: &[],
+    operand: Operand::File("FILE"),
+    statuses: &[
+        (0, "whole, but for a torn tail at most"),
+        (1, "damaged, or without a password"),
+        NO_JOURNAL,
+    ],
+    works_on: WorksOn::StateDir,
+    run: |arguments, context| from_row(JournalAction::Verify, arguments, context),
+};
 
 pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) -> io::Result<u8> {
     let shown = target.path.display();

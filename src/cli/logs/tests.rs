@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use super::*;
-use crate::cli::{Command, parse};
+use crate::cli::parse;
 
 fn options(words: &[&str]) -> Result<Options, String> {
     let words = ["logs"].iter().chain(words);
-    match parse(words).map_err(|error| error.to_string())?.command {
-        Command::Logs(options) => Ok(*options),
-        other => panic!("{other:?}"),
-    }
+    parse(words)
+        .and_then(|invocation| super::options(&invocation.arguments))
+        .map_err(|error| error.to_string())
 }
 
 #[test]

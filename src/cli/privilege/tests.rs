@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::{CertAction, parse};
+use crate::cli::parse;
 
 /// The advice for these words of a user whose state folder is `own`, where there is a service's in `service`.
 fn advice(words: &str, own: &Path, service: &Path) -> Option<String> {
@@ -11,8 +11,8 @@ fn advice(words: &str, own: &Path, service: &Path) -> Option<String> {
         .note(Some(none), Config::load(env, Some(Path::new("/dev/null"))))
         .ok()?;
     let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();
-    let command = parse(words.clone()).ok()?.command;
-    looked.advice(&command, &words, service)
+    let invocation = parse(words.clone()).ok()?;
+    looked.advice(&invocation, &words, service)
 }
 
 #[test]
@@ -51,12 +51,7 @@ fn who_looks_in_his_own_folder_is_sent_to_the_services_as_root() {
 
 #[test]
 fn where_nothing_was_looked_for_nothing_is_advised() {
-    let command = Command::Cert {
-        action: CertAction::Show,
-        json: false,
-    };
-    assert_eq!(
-        Looked::default().advice(&command, &[], Path::new("/")),
-        None
-    );
+    let invocation = parse(["cert"]).unwrap();
+    let advice = Looked::default().advice(&invocation, &[], Path::new("/"));
+    assert_eq!(advice, None);
 }

@@ -17,8 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use postern::cli::logs::run;
-use postern::cli::{Command, parse};
+use postern::cli::{logs, parse};
 use postern::config::SecretString;
 use postern::desk::{Desk, Keep, Options, Stop, Timing};
 use postern::terminal::Terminal;
@@ -139,10 +138,8 @@ impl Place {
 fn options(address: SocketAddr, words: &[&str]) -> Options {
     let url = format!("https://{address}");
     let words = ["logs", &url].into_iter().chain(words.iter().copied());
-    match parse(words).expect("understood").command {
-        Command::Logs(options) => *options,
-        other => panic!("{other:?}"),
-    }
+    let invocation = parse(words).expect("understood");
+    logs::options(&invocation.arguments).expect("options")
 }
 
 fn shown(options: &Options, desk: &Desk, typed: Option<&str>, out: &Screen, err: &Screen) -> u8 {
@@ -153,7 +150,7 @@ fn shown(options: &Options, desk: &Desk, typed: Option<&str>, out: &Screen, err:
         err: &mut err.clone(),
         hands_over: false,
     };
-    run(options, desk, &mut terminal).expect("a terminal that takes everything")
+    logs::run(options, desk, &mut terminal).expect("a terminal that takes everything")
 }
 
 /// What is written, for all to read.

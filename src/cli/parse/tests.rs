@@ -1,150 +1,86 @@
 use super::*;
 
-fn journal(action: JournalAction, file: Option<&str>) -> Command {
-    Command::Journal {
-        action,
-        file: file.map(PathBuf::from),
+/// The command that these words call, with what is given to it.
+fn understood(words: &str) -> String {
+    let invocation = parse(words.split_whitespace());
+    let invocation = invocation.unwrap_or_else(|error| panic!("{words}: {error}"));
+    let (command, arguments) = (invocation.command, invocation.arguments);
+    let mut text = command.name.to_owned();
+    // All that the commands ask for.
+    for flag in ["socket", "cost", "lines", "generate"] {
+        if let Some(value) = arguments.text(flag).unwrap() {
+            text.extend([" ", flag, "=", value]);
+        }
     }
+    for flag in ["json", "yes", "skip-certificate"] {
+        if arguments.has(flag) {
+            text.extend([" ", flag]);
+        }
+    }
+    if let Some(operand) = arguments.operand() {
+        text.extend([" <", operand.to_str().unwrap(), ">"]);
+    }
+    text
 }
 
-fn cert(action: CertAction, json: bool) -> Command {
-    Command::Cert { action, json }
-}
-
-fn command_of(words: &str) -> Command {
-    parse(words.split_whitespace())
-        .unwrap_or_else(|error| panic!("{words}: {error}"))
-        .command
-}
-
-#[expect(clippy::too_many_lines, reason = "one table")]
 #[test]
 fn the_documented_lines_mean_what_they_say() {
-    let socket = Some(PathBuf::from("/s"));
-    for (words, command) in [
-        ("", Command::Serve),
-        ("serve", Command::Serve),
-        ("check", Command::Check { certificate: true }),
-        (
-            "check --skip-certificate",
-            Command::Check { certificate: false },
-        ),
-        ("hash-password", Command::HashPassword { cost: 12 }),
-        ("hash-password --cost 5", Command::HashPassword { cost: 5 }),
-        (
-            "hash-password --cost=31",
-            Command::HashPassword { cost: 31 },
-        ),
-        ("health", Command::Health { socket: None }),
-        ("health --socket /s", Command::Health { socket }),
-        (
-            "status --json",
-            Command::Status {
-                socket: None,
-                json: true,
-            },
-        ),
-        (
-            "cve --json --socket /s",
-            Command::Cve {
-                socket: Some("/s".into()),
-                json: true,
-            },
-        ),
-        ("passwd", Command::Passwd { socket: None }),
-        ("cert", cert(CertAction::Show, false)),
-        ("cert --json", cert(CertAction::Show, true)),
-        ("cert renew", cert(CertAction::Renew, false)),
-        ("cert --json renew", cert(CertAction::Renew, true)),
-        ("help cert", Command::Help(Some(CommandId::Cert))),
-        ("help cert renew", Command::Help(Some(CommandId::CertRenew))),
-        ("cert renew -h", Command::Help(Some(CommandId::CertRenew))),
-        (
-            "lockouts",
-            Command::Lockouts {
-                socket: None,
-                clear: None,
-            },
-        ),
-        (
-            "lockouts clear ::1",
-            Command::Lockouts {
-                socket: None,
-                clear: "::1".parse().ok(),
-            },
-        ),
-        (
-            "journal stat",
-            journal(JournalAction::Stat { json: false }, None),
-        ),
-        (
-            "journal stat --json /j",
-            journal(JournalAction::Stat { json: true }, Some("/j")),
-        ),
-        (
-            "audit --json",
-            Command::Audit {
-                lines: Some(100),
-                json: true,
-                folder: None,
-            },
-        ),
-        (
-            "audit -n 7 /state",
-            Command::Audit {
-                lines: Some(7),
-                json: false,
-                folder: Some(PathBuf::from("/state")),
-            },
-        ),
-        (
-            "audit verify /mnt/state",
-            Command::Audit {
-                lines: None,
-                json: false,
-                folder: Some(PathBuf::from("/mnt/state")),
-            },
-        ),
-        ("journal verify", journal(JournalAction::Verify, None)),
-        (
-            "journal verify journal",
-            journal(JournalAction::Verify, Some("journal")),
-        ),
-        ("journal dump /j", journal(JournalAction::Dump, Some("/j"))),
-        ("journal compact", journal(JournalAction::Compact, None)),
-        (
-            "journal repair --yes",
-            journal(JournalAction::Repair { yes: true }, None),
-        ),
-        (
-            "help journal dump",
-            Command::Help(Some(CommandId::JournalDump)),
-        ),
-        (
-            "journal verify -h",
-            Command::Help(Some(CommandId::JournalVerify)),
-        ),
-        ("journal --help", Command::HelpJournal),
-        ("--help journal", Command::HelpJournal),
-        ("help journal", Command::HelpJournal),
-        ("sbom", Command::Sbom),
-        ("--version", Command::Version),
-        ("-V", Command::Version),
-        ("version", Command::Version),
-        ("serve -V", Command::Version),
-        ("--generate man", Command::Generate(Document::Man)),
+    for (words, meaning) in [
+        ("", "serve"),
+        ("serve", "serve"),
+        ("check", "check"),
+        ("check --skip-certificate", "check skip-certificate"),
+        ("hash-password", "hash-password"),
+        ("hash-password --cost 5", "hash-password cost=5"),
+        ("hash-password --cost=31", "hash-password cost=31"),
+        ("health", "health"),
+        ("health --socket /s", "health socket=/s"),
+        ("status --json", "status json"),
+        ("cve --json --socket /s", "cve socket=/s json"),
+        ("passwd", "passwd"),
+        ("cert", "cert"),
+        ("cert --json", "cert json"),
+        ("cert renew", "cert renew"),
+        ("cert --json renew", "cert renew json"),
+        ("help cert", "help <cert>"),
+        ("help cert renew", "help <cert renew>"),
+        ("cert renew -h", "help <cert renew>"),
+        ("lockouts", "lockouts"),
+        ("lockouts clear ::1", "lockouts clear <::1>"),
+        ("journal stat", "journal stat"),
+        ("journal stat --json /j", "journal stat json </j>"),
+        ("audit --json", "audit json"),
+        ("audit -n 7 /state", "audit lines=7 </state>"),
+        ("audit -n 7 -n 8", "audit lines=8"),
+        ("audit verify /mnt/state", "audit verify </mnt/state>"),
+        ("journal verify", "journal verify"),
+        ("journal verify journal", "journal verify <journal>"),
+        ("journal dump /j", "journal dump </j>"),
+        ("journal compact", "journal compact"),
+        ("journal repair --yes", "journal repair yes"),
+        ("help journal dump", "help <journal dump>"),
+        ("journal verify -h", "help <journal verify>"),
+        ("journal --help", "help <journal>"),
+        ("--help journal", "help <journal>"),
+        ("help journal", "help <journal>"),
+        ("sbom", "sbom"),
+        ("--version", "version"),
+        ("-V", "version"),
+        ("version", "version"),
+        ("serve -V", "version"),
+        ("--generate man", "--generate generate=man"),
         (
             "--generate=complete-zsh",
-            Command::Generate(Document::CompleteZsh),
+            "--generate generate=complete-zsh",
         ),
-        ("--help", Command::Help(None)),
-        ("-h", Command::Help(None)),
-        ("help", Command::Help(None)),
-        ("help check", Command::Help(Some(CommandId::Check))),
-        ("check --help", Command::Help(Some(CommandId::Check))),
-        ("health -h", Command::Help(Some(CommandId::Health))),
+        ("--help", "help"),
+        ("-h", "help"),
+        ("help", "help"),
+        ("help check", "help <check>"),
+        ("check --help", "help <check>"),
+        ("health -h", "help <health>"),
     ] {
-        assert_eq!(command_of(words), command, "postern {words}");
+        assert_eq!(understood(words), meaning, "postern {words}");
     }
 }
 
@@ -157,8 +93,7 @@ fn the_env_file_may_stand_before_the_command_or_behind() {
     ] {
         let invocation = parse(words.split_whitespace()).unwrap();
         assert_eq!(invocation.env_file, Some(PathBuf::from("/f")), "{words}");
-        let expected = Command::Check { certificate: true };
-        assert_eq!(invocation.command, expected, "{words}");
+        assert_eq!(invocation.command.name, "check", "{words}");
     }
 }
 
@@ -184,7 +119,6 @@ fn what_is_not_understood_is_named_with_what_was_meant() {
             "lockouts clear",
             "lockouts clear wants an address: postern lockouts clear IP",
         ),
-        ("lockouts clear board", "\"board\" is not an IP address"),
         (
             "passwd hunter22",
             "the password is read from standard input, never from the command line, where `ps` and the shell's history would show it",
@@ -273,10 +207,6 @@ fn what_is_not_understood_is_named_with_what_was_meant() {
 #[test]
 fn what_stands_in_the_wrong_place_is_named_too() {
     for (words, message) in [
-        (
-            "--generate html",
-            "--generate takes one of: man, complete-bash, complete-zsh, complete-fish",
-        ),
         (
             "--generate man check",
             "--generate stands alone, without a command",
