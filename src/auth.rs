@@ -3,10 +3,10 @@
 //! Everything here is plain and top-down. What is cheap enough for a worker's thread says so; the rest may block, for
 //! bcrypt or the journal. All that must outlast a power cut takes one way, as a [`Change`].
 
+mod bcrypt_slots;
 mod change;
 mod claims;
 mod error;
-mod gate;
 mod initial;
 mod lock_out;
 mod login;
@@ -44,8 +44,8 @@ use crate::ids::{ClientKey, Id};
 use crate::journal::{Journal, PasswordOrigin, Record};
 use crate::limits::proven::PROOF_LASTS;
 use crate::limits::{AttemptRow, Attempts, Proven};
+use bcrypt_slots::BcryptSlots;
 use claims::{Kind, Verified};
-use gate::Gate;
 use initial::InitialFile;
 use password::Passwords;
 use state::{Account, FIRST_GENERATION};
@@ -238,7 +238,7 @@ impl Auth {
                 Arc::clone(&durable),
                 Arc::clone(&clock),
                 Arc::clone(&entropy),
-                Gate::new(settings.bcrypt_at_once, settings.bcrypt_waiting),
+                BcryptSlots::new(settings.bcrypt_at_once, settings.bcrypt_waiting),
             ),
             attempts,
             proven,

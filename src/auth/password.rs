@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use ring::hmac;
 use zeroize::Zeroizing;
 
-use super::gate::{Busy, Gate};
+use super::bcrypt_slots::{BcryptSlots, Busy};
 use super::notorious::is_notorious;
 use super::state::Durable;
 use crate::clock::{Clock, Moment, TimeSource};
@@ -71,7 +71,7 @@ pub(super) struct Passwords {
     durable: Arc<Durable>,
     clock: Arc<Clock>,
     entropy: Arc<dyn Entropy>,
-    gate: Gate,
+    slots: BcryptSlots,
     /// For credentials in memory. Random, and gone with the process.
     key: hmac::Key,
     /// One user with one password: only one credential can be right.
@@ -114,7 +114,7 @@ impl Passwords {
         durable: Arc<Durable>,
         clock: Arc<Clock>,
         entropy: Arc<dyn Entropy>,
-        gate: Gate,
+        slots: BcryptSlots,
     ) -> Self {
         let mut key = Zeroizing::new([0; 32]);
         entropy.fill(key.as_mut());
@@ -123,7 +123,7 @@ impl Passwords {
             durable,
             clock,
             entropy,
-            gate,
+            slots,
             key: hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()),
             confirmed: Mutex::default(),
             flights: Mutex::default(),
@@ -183,7 +183,7 @@ impl Passwords {
 
     /// Hashes a new password, at `cost` (4 to 31). Blocks for its turn and one run of bcrypt.
     pub fn hash(&self, password: &str, cost: u32) -> Result<String, Busy> {
-        let _slot = self.gate.enter()?;
+        let _slot = self.slots.enter()?;
         let mut salt = [0; 16];
         self.entropy.fill(&mut salt);
         self.runs.fetch_add(1, Ordering::Relaxed);
@@ -195,7 +195,7 @@ impl Passwords {
 
     /// Whether bcrypt is being run.
     pub fn is_computing(&self) -> bool {
-        self.gate.is_taken()
+        self.slots.is_taken()
     }
 
     /// Forgets the credential that was confirmed.
@@ -224,7 +224,7 @@ impl Passwords {
 
     /// One run of bcrypt, whoever asks and whatever for.
     fn run(&self, user: &str, password: &str, hash: &str) -> CheckOutcome {
-        let Ok(_slot) = self.gate.enter() else {
+        let Ok(_slot) = self.slots.enter() else {
             return CheckOutcome::Busy;
         };
         self.runs.fetch_add(1, Ordering::Relaxed);

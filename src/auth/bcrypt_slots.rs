@@ -2,28 +2,28 @@
 
 use parking_lot::{Condvar, Mutex};
 
-/// The gate.
-pub(super) struct Gate {
+/// The slots.
+pub(super) struct BcryptSlots {
     slots: usize,
     queue: usize,
-    count: Mutex<Count>,
+    count: Mutex<SlotCount>,
     freed: Condvar,
 }
 
 #[derive(Default)]
-struct Count {
+struct SlotCount {
     inside: usize,
     waiting: usize,
 }
 
 /// The right to run bcrypt, until it is dropped.
-pub(super) struct Slot<'a>(&'a Gate);
+pub(super) struct BcryptSlot<'a>(&'a BcryptSlots);
 
 /// The queue is full.
 #[derive(Debug)]
 pub(super) struct Busy;
 
-impl Gate {
+impl BcryptSlots {
     pub fn new(slots: usize, queue: usize) -> Self {
         Self {
             slots: slots.max(1),
@@ -34,7 +34,7 @@ impl Gate {
     }
 
     /// Waits for a slot. That takes a few runs of bcrypt at most, since the queue is bounded.
-    pub fn enter(&self) -> Result<Slot<'_>, Busy> {
+    pub fn enter(&self) -> Result<BcryptSlot<'_>, Busy> {
         let mut count = self.count.lock();
         if count.inside >= self.slots {
             if count.waiting >= self.queue {
@@ -46,7 +46,7 @@ impl Gate {
             count.waiting -= 1;
         }
         count.inside += 1;
-        Ok(Slot(self))
+        Ok(BcryptSlot(self))
     }
 
     /// Whether somebody is inside.
@@ -55,7 +55,7 @@ impl Gate {
     }
 }
 
-impl Drop for Slot<'_> {
+impl Drop for BcryptSlot<'_> {
     fn drop(&mut self) {
         self.0.count.lock().inside -= 1;
         self.0.freed.notify_one();
