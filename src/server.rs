@@ -13,10 +13,10 @@ mod inherited;
 mod journal_report;
 mod link;
 mod listen;
+mod liveness;
 pub(crate) mod local;
 mod mailbox;
 mod pool;
-mod pulse;
 mod secret_key;
 pub(crate) mod state_dir;
 pub mod tls;
@@ -57,10 +57,10 @@ pub(crate) use banner::shell_word;
 use doors::Doors;
 use housekeeper::Housekeeper;
 use listen::{Listener, Missing, Opened};
+use liveness::Liveness;
 use local::{Door, DoorError};
 use mailbox::Mailbox;
 use pool::Pool;
-use pulse::Pulse;
 use tls::{Certificate, TlsError};
 use watchdog::Feeder;
 use worker::{Shared, Worker};
@@ -214,7 +214,7 @@ impl Server {
         };
         let feeder = world.watchdog.clone().map(|watchdog| {
             let parts = watchdog::parts(api, &mailboxes, &pool_threads);
-            Feeder::new(watchdog, Pulse::new(parts), Instant::now())
+            Feeder::new(watchdog, Liveness::new(parts), Instant::now())
         });
         let doors = Doors::new(api, door.clone(), no_door, missing, mailboxes.clone());
         let housekeeper =

@@ -275,7 +275,7 @@ fn tell(before: &AdvisoryReport, now: &AdvisoryReport) {
                 "known vulnerabilities apply to this device");
         }
         None if now.state == AdvisoryState::Off => {
-            log::warn!("there are no advisories here any more")
+            log::warn!("there are no advisories here any more");
         }
         None => log::info!("no known vulnerability applies to this device any more"),
     }

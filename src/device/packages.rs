@@ -284,7 +284,7 @@ impl PackageStanza {
         let value = value.trim();
         match (dialect, field) {
             (ListFormat::Control, "Package") | (ListFormat::Apk, "P") => {
-                self.name = Some(value.into())
+                self.name = Some(value.into());
             }
             (ListFormat::Control, "Version") | (ListFormat::Apk, "V") => {
                 self.version = Some(value.into());

@@ -149,7 +149,7 @@ fn what_is_no_regular_file_or_somebody_elses_is_not_opened_as_ours() {
     refused("link");
     fs::remove_file(&path).expect("removed");
     let mode = Mode::RUSR | Mode::WUSR;
-    rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, mode, 0).expect("made");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).expect("made");
     refused("no regular file");
     fs::remove_file(&path).expect("removed");
     fs::write(&path, "theirs").expect("written");

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::listen::Listener;
-use super::pulse::Answer;
+use super::liveness::LivenessReply;
 use crate::api::Outcome;
 use crate::auth::Session;
 use crate::journal::{CommitError, Recipient};
@@ -26,7 +26,7 @@ pub enum Mail {
     /// Take clients in here too.
     Open(Listener),
     /// Whether this worker still turns.
-    Pulse(Answer),
+    LivenessCheck(LivenessReply),
     /// Stop accepting, finish what is under way until then, and end.
     Leave(Instant),
 }
@@ -61,8 +61,8 @@ impl Mailbox {
     }
 
     /// Has the worker call this when it reads its mail.
-    pub fn ask(&self, answer: Answer) {
-        self.send(Mail::Pulse(answer));
+    pub fn ask(&self, answer: LivenessReply) {
+        self.send(Mail::LivenessCheck(answer));
     }
 
     /// Has the worker take clients in here too.

@@ -14,8 +14,8 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use parking_lot::{Condvar, Mutex};
 
+use super::liveness::WatchedPart;
 use super::mailbox::Mailbox;
-use super::pulse::Part;
 use crate::api::error::ApiError;
 use crate::api::route::Cost;
 use crate::api::{Api, Call, Outcome};
@@ -127,14 +127,14 @@ impl Lane {
 impl Threads {
     /// The lanes, each of which has got on if a job of its has, or if it has a thread to spare and nothing waits. On a small board a check of
     /// a password may take its only thread longer than any watchdog waits; but that is computing, and cannot hang.
-    pub fn parts(&self, api: &Arc<Api>) -> [Part; 2] {
+    pub fn parts(&self, api: &Arc<Api>) -> [WatchedPart; 2] {
         let (passwords, general) = (self.passwords.clone(), self.general.clone());
         let auth = api.auth.clone();
         [
-            Part::progressing("password".into(), move || {
+            WatchedPart::progressing("password".into(), move || {
                 passwords.progress().filter(|_| !auth.is_computing())
             }),
-            Part::progressing("pool".into(), move || general.progress()),
+            WatchedPart::progressing("pool".into(), move || general.progress()),
         ]
     }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
+use super::liveness::{Liveness, WatchedPart};
 use super::mailbox::Mailbox;
 use super::pool;
-use super::pulse::{Part, Pulse};
 use crate::api::Api;
 
 /// A watchdog to be fed.
@@ -50,21 +50,23 @@ fn limit(micros: Option<String>, pid: Option<String>, own: u32) -> Option<Durati
 }
 
 /// Everything that has to answer.
-pub fn parts(api: &Arc<Api>, workers: &[Arc<Mailbox>], pool: &pool::Threads) -> Vec<Part> {
+pub fn parts(api: &Arc<Api>, workers: &[Arc<Mailbox>], pool: &pool::Threads) -> Vec<WatchedPart> {
     let mut parts: Vec<_> = workers
         .iter()
         .cloned()
         .enumerate()
         .map(|(index, worker)| {
-            Part::answering(format!("worker-{index}"), move |answer| worker.ask(answer))
+            WatchedPart::answering(format!("worker-{index}"), move |answer| worker.ask(answer))
         })
         .collect();
     parts.extend(pool.parts(api));
     let hub = api.hub.clone();
-    parts.push(Part::answering("hub".into(), move |answer| hub.ask(answer)));
+    parts.push(WatchedPart::answering("hub".into(), move |answer| {
+        hub.ask(answer)
+    }));
     let journal = api.journal.clone();
     let ask = move |answer| journal.ask(answer);
-    parts.push(Part::answering("journal".into(), ask));
+    parts.push(WatchedPart::answering("journal".into(), ask));
     parts
 }
 
@@ -72,7 +74,7 @@ pub fn parts(api: &Arc<Api>, workers: &[Arc<Mailbox>], pool: &pool::Threads) -> 
 /// half of it to answer.
 pub struct Feeder {
     watchdog: Watchdog,
-    pulse: Pulse,
+    liveness: Liveness,
     /// Whether answers are still out.
     asked: bool,
     fed: Instant,
@@ -83,12 +85,12 @@ pub struct Feeder {
 
 impl Feeder {
     /// Asks for the first time.
-    pub fn new(watchdog: Watchdog, mut pulse: Pulse, now: Instant) -> Self {
-        pulse.ask();
+    pub fn new(watchdog: Watchdog, mut liveness: Liveness, now: Instant) -> Self {
+        liveness.ask();
         Self {
             next: now + step(watchdog.limit),
             watchdog,
-            pulse,
+            liveness,
             asked: true,
             fed: now,
             told: String::new(),
@@ -106,7 +108,7 @@ impl Feeder {
         let step = step(self.watchdog.limit);
         self.next = now + step;
         if self.asked {
-            let silent = self.pulse.silent().join(", ");
+            let silent = self.liveness.silent().join(", ");
             if silent.is_empty() {
                 (self.watchdog.feed)();
                 self.fed = now;
@@ -118,7 +120,7 @@ impl Feeder {
         }
         // Looked at one step later, when it is time to feed.
         if !self.asked && now.saturating_duration_since(self.fed) >= half.saturating_sub(step) {
-            self.pulse.ask();
+            self.liveness.ask();
             self.asked = true;
         }
     }

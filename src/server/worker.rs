@@ -202,7 +202,7 @@ impl Worker {
                 Mail::Committed(token, committed) => self.committed(token, committed, now),
                 Mail::Shed(token) => self.shed(token),
                 Mail::Open(listener) => self.open(listener),
-                Mail::Pulse(answer) => answer(),
+                Mail::LivenessCheck(answer) => answer(),
                 Mail::Leave(deadline) => self.leave(deadline),
             }
         }

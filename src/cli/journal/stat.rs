@@ -39,7 +39,6 @@ pub(super) fn run(
     json: bool,
     terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
-    let path = &target.path;
     let durable = Durable::new();
     let mut kinds = [0_u64; KINDS.len()];
     // A compaction keeps these too: all of a newer version, and one mark.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::{FakeTimeSource, Timestamp};
+use crate::limits::proven::MOST_PROVEN;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-use super::super::pulse::Answer;
+use super::super::liveness::LivenessReply;
 use super::*;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 struct Bench {
     feeder: Feeder,
     now: Instant,
-    questions: Arc<Mutex<Vec<Answer>>>,
+    questions: Arc<Mutex<Vec<LivenessReply>>>,
     asked: usize,
     meals: Arc<AtomicUsize>,
 }
@@ -18,7 +18,7 @@ impl Bench {
     fn new(limit: Duration) -> Self {
         let questions = Arc::new(Mutex::new(Vec::new()));
         let kept = questions.clone();
-        let part = Part::answering("part".into(), move |answer| kept.lock().push(answer));
+        let part = WatchedPart::answering("part".into(), move |answer| kept.lock().push(answer));
         let meals = Arc::new(AtomicUsize::new(0));
         let count = meals.clone();
         let watchdog = Watchdog {
@@ -29,7 +29,7 @@ impl Bench {
         };
         let now = Instant::now();
         Self {
-            feeder: Feeder::new(watchdog, Pulse::new(vec![part]), now),
+            feeder: Feeder::new(watchdog, Liveness::new(vec![part]), now),
             now,
             questions,
             asked: 0,

@@ -203,7 +203,7 @@ fn nothing_of_our_environment_reaches_the_child() {
 
 #[test]
 fn a_missing_journalctl_is_an_error_that_says_so() {
-    let context = Arc::new(Context::rigged("journald"));
+    let context = Arc::new(SourceContext::rigged("journald"));
     let running = context.clone();
     let source = Box::new(JournaldSource {
         places: vec!["/nonexistent/journalctl".into()],

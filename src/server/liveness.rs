@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// To be called by the part that was asked, on its own thread.
-pub type Answer = Box<dyn FnOnce() + Send>;
+pub type LivenessReply = Box<dyn FnOnce() + Send>;
 
 /// Something that may hang.
-pub struct Part {
+pub struct WatchedPart {
     name: String,
-    sign: Sign,
+    sign: LifeSign,
     /// The last question that it answered.
     answered: Arc<AtomicU64>,
 }
 
 /// How a part shows that it turns.
-enum Sign {
+enum LifeSign {
     /// It is asked, and woken by that if it sleeps.
-    Answer(Box<dyn Fn(Answer) + Send>),
+    Answer(Box<dyn Fn(LivenessReply) + Send>),
     /// It need not be woken: it is seen how far it has come.
     Progress {
         now: Box<dyn Fn() -> Option<u64> + Send>,
@@ -26,19 +26,19 @@ enum Sign {
     },
 }
 
-impl Part {
+impl WatchedPart {
     /// A part that calls the answers which it is handed, soon and each in its turn.
-    pub fn answering(name: String, ask: impl Fn(Answer) + Send + 'static) -> Self {
-        Self::new(name, Sign::Answer(Box::new(ask)))
+    pub fn answering(name: String, ask: impl Fn(LivenessReply) + Send + 'static) -> Self {
+        Self::new(name, LifeSign::Answer(Box::new(ask)))
     }
 
     /// A part of which it can be seen how far it has come, or none while it waits for nobody.
     pub fn progressing(name: String, now: impl Fn() -> Option<u64> + Send + 'static) -> Self {
         let now = Box::new(now);
-        Self::new(name, Sign::Progress { now, then: None })
+        Self::new(name, LifeSign::Progress { now, then: None })
     }
 
-    fn new(name: String, sign: Sign) -> Self {
+    fn new(name: String, sign: LifeSign) -> Self {
         Self {
             name,
             sign,
@@ -48,18 +48,18 @@ impl Part {
 
     fn ask(&mut self, question: u64) {
         match &mut self.sign {
-            Sign::Answer(ask) => {
+            LifeSign::Answer(ask) => {
                 let answered = self.answered.clone();
                 ask(Box::new(move || {
                     answered.fetch_max(question, Ordering::Relaxed);
                 }));
             }
-            Sign::Progress { now, then } => *then = now(),
+            LifeSign::Progress { now, then } => *then = now(),
         }
     }
 
     fn has_answered(&self, question: u64) -> bool {
-        if let Sign::Progress { now, then } = &self.sign {
+        if let LifeSign::Progress { now, then } = &self.sign {
             let now = now();
             if now.is_none() || now != *then {
                 // Also if it stands still from here on: that is for the next question.
@@ -71,14 +71,14 @@ impl Part {
 }
 
 /// All parts, and the question that they were asked last.
-pub struct Pulse {
-    parts: Vec<Part>,
+pub struct Liveness {
+    parts: Vec<WatchedPart>,
     question: u64,
 }
 
-impl Pulse {
+impl Liveness {
     /// Nobody has been asked yet.
-    pub fn new(parts: Vec<Part>) -> Self {
+    pub fn new(parts: Vec<WatchedPart>) -> Self {
         Self { parts, question: 0 }
     }
 
