@@ -32,7 +32,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 
 pub use format::{MAX_NAME, PasswordOrigin, Record};
-pub use request::{Recipient, Reply};
+pub use request::{Recipient, ReplyTo};
 pub use storage::{FileStorage, MemoryStorage, Room, Storage};
 
 use crate::clock::{Clock, TimeSource, Timestamp};

@@ -13,7 +13,7 @@ use super::password_change::PasswordChange;
 use super::refresh::{Refresh, RefreshReuse};
 use super::{Auth, AuthError, TokenPair};
 use crate::ids::ClientKey;
-use crate::journal::{CommitError, Record, Reply};
+use crate::journal::{CommitError, Record, ReplyTo};
 
 /// Something that must outlast a power cut.
 ///
@@ -107,6 +107,6 @@ impl Auth {
     /// Hands the journal what it lags behind, and waits for nothing. Cheap.
     pub(super) fn keep_up(&self, records: Vec<Record>) {
         let change = Change::Upkeep(records);
-        self.journal.submit(change.records(), Reply::Nobody);
+        self.journal.submit(change.records(), ReplyTo::Nobody);
     }
 }

@@ -6,7 +6,7 @@
 use crossbeam_channel::{Receiver, bounded};
 
 use super::format::{MAX_FILE, Record, copies, encode_copies};
-use super::request::{Commit, Reply, Request};
+use super::request::{Commit, ReplyTo, Request};
 use super::writer::Writer;
 use super::{CommitError, Journal};
 
@@ -31,18 +31,18 @@ impl Journal {
             return Ok(());
         }
         let (answer, answered) = bounded(1);
-        let reply = Reply::Waiting(answer);
-        self.send(Request::Commit(Commit::new(records, reply)))?;
+        let reply_to = ReplyTo::Waiting(answer);
+        self.send(Request::Commit(Commit::new(records, reply_to)))?;
         answered.recv().unwrap_or(Err(CommitError))
     }
 
-    /// As [`commit_all`](Self::commit_all), but does not wait: `reply` says who hears what it would have returned. Where
+    /// As [`commit_all`](Self::commit_all), but does not wait: `reply_to` says who hears what it would have returned. Where
     /// the queue is full they hear at once, of an error.
-    pub fn submit(&self, records: Vec<Record>, reply: Reply) {
+    pub fn submit(&self, records: Vec<Record>, reply_to: ReplyTo) {
         if records.is_empty() {
-            return reply.send(Ok(()));
+            return reply_to.send(Ok(()));
         }
-        let commit = Request::Commit(Commit::new(records, reply));
+        let commit = Request::Commit(Commit::new(records, reply_to));
         let refused = match self.requests.read().as_ref() {
             Some(sender) => match sender.try_send(commit) {
                 Ok(()) => return,
@@ -51,7 +51,7 @@ impl Journal {
             None => commit,
         };
         if let Request::Commit(commit) = refused {
-            commit.reply.send(Err(CommitError));
+            commit.reply_to.send(Err(CommitError));
         }
     }
 
@@ -94,7 +94,7 @@ impl Writer {
             if let Err(error) = fits {
                 frames.truncate(start);
                 log::error!(error:% = error; "a record cannot be kept");
-                commit.reply.send(Err(CommitError));
+                commit.reply_to.send(Err(CommitError));
             } else {
                 batch.push(commit);
             }
@@ -112,7 +112,7 @@ impl Writer {
             Err(CommitError)
         };
         for commit in batch {
-            commit.reply.send(committed);
+            commit.reply_to.send(committed);
         }
     }
 

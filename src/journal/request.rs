@@ -22,20 +22,20 @@ pub(super) enum Request {
 /// Records that become durable together, and whom to tell.
 pub(super) struct Commit {
     pub(super) records: Vec<Record>,
-    pub(super) reply: Reply,
+    pub(super) reply_to: ReplyTo,
 }
 
 impl Commit {
-    pub(super) fn new(records: Vec<Record>, reply: Reply) -> Self {
+    pub(super) fn new(records: Vec<Record>, reply_to: ReplyTo) -> Self {
         Self {
             records: records.into_iter().map(Record::in_whole_seconds).collect(),
-            reply,
+            reply_to,
         }
     }
 }
 
 /// Who hears what became of a commit.
-pub enum Reply {
+pub enum ReplyTo {
     /// Nobody: what fails will be submitted again.
     Nobody,
     /// The thread that waits at the other end.
@@ -51,7 +51,7 @@ pub trait Recipient: Send + Sync {
     fn committed(&self, number: u64, committed: Result<(), CommitError>);
 }
 
-impl Reply {
+impl ReplyTo {
     pub(super) fn send(self, committed: Result<(), CommitError>) {
         match self {
             Self::Nobody => {}

@@ -351,8 +351,8 @@ fn submitted_commits_are_answered_once_they_are_durable_and_none_is_lost() {
     disk.hold_syncs();
     let before = disk.counts().syncs;
     for number in 0..3000 {
-        let reply = Reply::Letter(told.clone(), number.into());
-        journal.submit(vec![lasting(number)], reply);
+        let reply_to = ReplyTo::Letter(told.clone(), number.into());
+        journal.submit(vec![lasting(number)], reply_to);
         if number == 0 {
             disk.wait_for_held_call();
         }
@@ -371,7 +371,7 @@ fn submitted_commits_are_answered_once_they_are_durable_and_none_is_lost() {
         assert!(after.facts.has(&lasting(number)), "{number}");
     }
     journal.close();
-    journal.submit(vec![lasting(0)], Reply::Letter(told, 0));
+    journal.submit(vec![lasting(0)], ReplyTo::Letter(told, 0));
     assert_eq!(answers.recv().unwrap(), (0, Err(CommitError)));
 }
 

@@ -62,7 +62,7 @@ pub fn parts(api: &Arc<Api>, workers: &[Arc<Mailbox>], pool: &pool::Threads) -> 
     parts.extend(pool.parts(api));
     let hub = api.hub.clone();
     parts.push(WatchedPart::answering("hub".into(), move |answer| {
-        hub.ask(answer)
+        hub.ask(answer);
     }));
     let journal = api.journal.clone();
     let ask = move |answer| journal.ask(answer);

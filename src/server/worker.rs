@@ -25,7 +25,7 @@ use crate::api::metrics::ConnectionCounts;
 use crate::api::{Api, Outcome, PendingChange, Stream};
 use crate::http::request::Peer;
 use crate::ids::ClientKey;
-use crate::journal::{CommitError, Reply};
+use crate::journal::{CommitError, ReplyTo};
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
 
@@ -448,8 +448,8 @@ impl Worker {
     fn commit(&mut self, token: u64, pending: Box<PendingChange>) {
         let records = pending.records();
         self.changes.insert(token, pending);
-        let reply = Reply::Letter(self.mailbox.clone(), token);
-        self.shared.api.journal.submit(records, reply);
+        let reply_to = ReplyTo::Letter(self.mailbox.clone(), token);
+        self.shared.api.journal.submit(records, reply_to);
     }
 
     /// Answers a request's change. Finishes it also for a client that has left: what could not be written may have to be

@@ -9,7 +9,7 @@ use postern::clock::{FakeTimeSource, Timestamp};
 use postern::entropy::FakeEntropy;
 use postern::ids::Id;
 use postern::journal::format::{Salt, encode, headers};
-use postern::journal::repair::{Leave, Outcome, repair};
+use postern::journal::repair::{Leave, RepairOutcome, repair};
 use postern::journal::replay::{Piece, Unreadable};
 use postern::journal::survey::survey;
 use postern::journal::{
@@ -140,7 +140,11 @@ fn assert_refused(bytes: &[u8], folder: &tempfile::TempDir, damage: &str) {
         ..ALL
     };
     let refused = repair(&path, &FakeEntropy::new(1), leave).unwrap();
-    assert_eq!(refused, Outcome::WantsConsent { found: None }, "{damage}");
+    assert_eq!(
+        refused,
+        RepairOutcome::WantsConsent { found: None },
+        "{damage}"
+    );
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 

@@ -9,11 +9,11 @@ pub(super) struct Changes {
     /// What is certainly on the disk.
     base: Vec<u8>,
     /// What happened to that since, the oldest first.
-    since: Vec<(Change, Fate)>,
+    since: Vec<(FileChange, Fate)>,
 }
 
 #[derive(Clone)]
-enum Change {
+enum FileChange {
     Write { at: usize, bytes: Vec<u8> },
     Cut { len: usize },
 }
@@ -43,18 +43,18 @@ impl Inode {
         let at = self.content.len();
         self.content.extend_from_slice(bytes);
         let bytes = bytes.to_vec();
-        self.changes.note(Change::Write { at, bytes });
+        self.changes.note(FileChange::Write { at, bytes });
     }
 
     /// Cuts the file.
     pub(super) fn cut(&mut self, len: usize) {
         self.content.truncate(len);
-        self.changes.note(Change::Cut { len });
+        self.changes.note(FileChange::Cut { len });
     }
 }
 
 impl Changes {
-    fn note(&mut self, change: Change) {
+    fn note(&mut self, change: FileChange) {
         self.since.push((change, Fate::Open));
     }
 
@@ -92,12 +92,12 @@ impl Changes {
                 continue;
             }
             match change {
-                Change::Cut { .. } => {
+                FileChange::Cut { .. } => {
                     if choose(2) == 1 {
                         change.apply(&mut found);
                     }
                 }
-                Change::Write { at, bytes } => {
+                FileChange::Write { at, bytes } => {
                     for (at, sector) in sectors(at, &bytes) {
                         if choose(2) == 1 {
                             if found.len() < at {
@@ -139,7 +139,7 @@ impl Changes {
     }
 }
 
-impl Change {
+impl FileChange {
     fn apply(&self, content: &mut Vec<u8>) {
         match self {
             Self::Write { at, bytes } => put(content, *at, bytes),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::super::storage::{Failing, MemoryStorage};
-use super::super::{Journal, QUEUE, Record, Reply, State};
+use super::super::{Journal, QUEUE, Record, ReplyTo, State};
 use crate::clock::{FakeTimeSource, Timestamp};
 
 /// A state in two parts of which the first, while it is being written, tells so and waits to be let go, and the second
@@ -77,7 +77,7 @@ fn a_writer_that_writes_a_large_file_anew_answers_meanwhile() {
         appends: true,
         ..Failing::default()
     });
-    journal.submit(vec![record()], Reply::Nobody);
+    journal.submit(vec![record()], ReplyTo::Nobody);
     is_writing.recv_timeout(PATIENCE).expect("a rewrite");
     journal.ask(Box::new(move || {
         let _ = answers.send(());
@@ -92,10 +92,10 @@ fn a_question_that_finds_the_queue_full_is_answered_once_the_writer_gets_on() {
     let storage = MemoryStorage::new();
     let journal = open(&storage, Arc::new(Nothing));
     storage.hold_syncs();
-    journal.submit(vec![record()], Reply::Nobody);
+    journal.submit(vec![record()], ReplyTo::Nobody);
     storage.wait_for_held_call();
     for _ in 0..QUEUE {
-        journal.submit(vec![record()], Reply::Nobody);
+        journal.submit(vec![record()], ReplyTo::Nobody);
     }
     assert_eq!(journal.waiting(), QUEUE);
     let (answers, answered) = channel();
