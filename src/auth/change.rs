@@ -7,13 +7,14 @@
 //!
 //! Another kind of change is another variant here, with its records and what is left to do; and a response in the API.
 
-use super::lock_out::NewLockOut;
-use super::logout::Logout;
-use super::password_change::PasswordChange;
-use super::refresh::{Refresh, RefreshReuse};
+use std::time::Duration;
+
+use super::claims::Verified;
 use super::{Auth, AuthError, TokenPair};
-use crate::ids::ClientKey;
-use crate::journal::{CommitError, Record, ReplyTo};
+use crate::audit::Token;
+use crate::clock::Timestamp;
+use crate::ids::{ClientKey, Id};
+use crate::journal::{CommitError, PasswordOrigin, Record, ReplyTo};
 
 /// Something that must outlast a power cut.
 ///
@@ -38,20 +39,6 @@ pub enum Change {
     Upkeep(Vec<Record>),
 }
 
-/// What a change has led to, as the caller is to be told.
-pub enum Changed {
-    /// The session has ended for good.
-    LoggedOut,
-    /// The next pair of the same session.
-    Refreshed(TokenPair),
-    /// There is another password.
-    Password,
-    /// The lock-out is lifted.
-    LockOutCleared,
-    /// Nobody has asked for it.
-    Unasked,
-}
-
 impl Change {
     /// What the journal has to keep of it; nothing, if there was nothing to change.
     #[must_use]
@@ -66,6 +53,152 @@ impl Change {
             Self::Upkeep(records) => records.clone(),
         }
     }
+}
+
+/// A logout. What it ended is over in memory already.
+pub struct Logout {
+    /// Who asked; none on the local socket.
+    pub(super) client: Option<ClientKey>,
+    /// None, for the local socket and for Basic: there is no session to end.
+    pub(super) ended: Option<EndedSession>,
+}
+
+/// A session that its user ended.
+pub(super) struct EndedSession {
+    /// The access token that was shown.
+    pub(super) id: Id,
+    pub(super) token: Token,
+    /// The table was full: the oldest sessions have ended too.
+    pub(super) oldest: Option<Record>,
+    pub(super) revoked: Vec<Record>,
+}
+
+impl Logout {
+    /// The oldest sessions first, whose entries have made room for the others.
+    fn records(&self) -> Vec<Record> {
+        let ended = self.ended.iter();
+        ended
+            .flat_map(|ended| ended.oldest.iter().chain(&ended.revoked))
+            .cloned()
+            .collect()
+    }
+}
+
+/// A refresh token that was used. It is used up in memory already; the pair is made once that is durable.
+pub struct Refresh {
+    /// Who asked; none on the local socket.
+    pub(super) client: Option<ClientKey>,
+    pub(super) token: Verified,
+    /// When it was used, by the guarded clock.
+    pub(super) used: Timestamp,
+    /// Until when that has to be remembered.
+    pub(super) expires: Timestamp,
+    /// The same moment by the wall clock: the pair was issued then.
+    pub(super) issued: Timestamp,
+    /// The password's generation at that moment.
+    pub(super) generation: u32,
+}
+
+/// A refresh token that came a second time. Its session is over in memory already.
+pub struct RefreshReuse {
+    /// Who came with it; none on the local socket.
+    pub(super) client: Option<ClientKey>,
+    pub(super) token: Token,
+    pub(super) revoked: Record,
+}
+
+impl Refresh {
+    fn record(&self) -> Record {
+        Record::RefreshUsed {
+            id: self.token.id,
+            used: self.used,
+            expires: self.expires,
+        }
+    }
+}
+
+impl RefreshReuse {
+    fn record(&self) -> Record {
+        self.revoked.clone()
+    }
+}
+
+/// Another password, or the same one under another generation. It is in force once it is durable.
+pub struct PasswordChange {
+    pub(super) generation: u32,
+    pub(super) origin: PasswordOrigin,
+    /// Nothing issued before counts any more.
+    pub(super) at: Timestamp,
+    /// bcrypt.
+    pub(super) hash: String,
+    /// The token that goes on working, and its expiry.
+    pub(super) spared: Option<(Id, Timestamp)>,
+    pub(super) by: ChangedBy,
+}
+
+/// Who or what changes the password.
+pub(super) enum ChangedBy {
+    /// The first boot, which sets one.
+    FirstBoot,
+    /// The configuration, in which there is another.
+    Configuration,
+    /// The user.
+    User {
+        /// From where; none on the local socket.
+        client: Option<ClientKey>,
+        /// The token of the session that goes on.
+        token: Option<Token>,
+    },
+    /// The administrator, on the local socket or at a stopped server.
+    Administrator,
+    /// A clock that is to be set back: all logins end, the password stays.
+    Clock,
+}
+
+impl PasswordChange {
+    fn record(&self) -> Record {
+        Record::Password {
+            generation: self.generation,
+            origin: self.origin,
+            at: self.at,
+            hash: self.hash.clone(),
+            spared: self.spared,
+        }
+    }
+}
+
+/// A lock-out that has begun. It is in force in memory already.
+#[derive(Clone, Copy)]
+pub struct NewLockOut {
+    /// Whose failure it began with.
+    pub(super) address: ClientKey,
+    /// Whom it holds: that address, or the strangers of its network.
+    pub(super) client: ClientKey,
+    pub(super) remaining: Duration,
+    pub(super) until: Timestamp,
+}
+
+impl NewLockOut {
+    const fn record(&self) -> Record {
+        Record::LockOut {
+            client: self.client,
+            until: self.until,
+        }
+    }
+}
+
+/// What a change has led to, as the caller is to be told.
+pub enum Changed {
+    /// The session has ended for good.
+    LoggedOut,
+    /// The next pair of the same session.
+    Refreshed(TokenPair),
+    /// There is another password.
+    Password,
+    /// The lock-out is lifted.
+    LockOutCleared,
+    /// Nobody has asked for it.
+    Unasked,
 }
 
 impl Auth {

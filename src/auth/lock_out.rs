@@ -8,32 +8,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::change::{Change, Changed};
+use super::change::{Change, Changed, NewLockOut};
 use super::{Auth, AuthError, Event, Happened, Outcome, User};
 use crate::clock::Timestamp;
 use crate::ids::ClientKey;
 use crate::journal::{CommitError, Record};
 use crate::limits::{Attempt, LockOut, whole_seconds};
-
-/// A lock-out that has begun. It is in force in memory already.
-#[derive(Clone, Copy)]
-pub struct NewLockOut {
-    /// Whose failure it began with.
-    address: ClientKey,
-    /// Whom it holds: that address, or the strangers of its network.
-    client: ClientKey,
-    remaining: Duration,
-    until: Timestamp,
-}
-
-impl NewLockOut {
-    pub(super) const fn record(&self) -> Record {
-        Record::LockOut {
-            client: self.client,
-            until: self.until,
-        }
-    }
-}
 
 impl Auth {
     /// Counts a failure. A lock-out that begins with it is in the journal before the failure is answered, or a guesser

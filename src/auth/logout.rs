@@ -1,39 +1,11 @@
 //! How a user ends a session.
 
-use super::change::{Change, Changed};
+use super::change::{Change, Changed, EndedSession, Logout};
 use super::revocation::Full;
 use super::{Auth, AuthError, Event, Happened, Outcome, Proof, Session, Token};
 use crate::clock::Timestamp;
 use crate::ids::{ClientKey, Id};
 use crate::journal::{CommitError, Record};
-
-/// A logout. What it ended is over in memory already.
-pub struct Logout {
-    /// Who asked; none on the local socket.
-    client: Option<ClientKey>,
-    /// None, for the local socket and for Basic: there is no session to end.
-    ended: Option<Ended>,
-}
-
-struct Ended {
-    /// The access token that was shown.
-    id: Id,
-    token: Token,
-    /// The table was full: the oldest sessions have ended too.
-    oldest: Option<Record>,
-    revoked: Vec<Record>,
-}
-
-impl Logout {
-    /// The oldest sessions first, whose entries have made room for the others.
-    pub(super) fn records(&self) -> Vec<Record> {
-        let ended = self.ended.iter();
-        ended
-            .flat_map(|ended| ended.oldest.iter().chain(&ended.revoked))
-            .cloned()
-            .collect()
-    }
-}
 
 impl Auth {
     /// Ends the session of the token that was shown: every token of it is dead from now on, and for good once that is
@@ -73,7 +45,7 @@ impl Auth {
             Ok(records)
         })?;
         self.logins_ended();
-        let ended = Some(Ended {
+        let ended = Some(EndedSession {
             id,
             token: Token { jti, login: family },
             oldest,

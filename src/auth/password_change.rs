@@ -1,139 +1,16 @@
-//! How the password changes: the first boot, a new one in the configuration, and the user's own change.
+//! How the password changes: a new one in the configuration, the user's own change, the administrator's.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use zeroize::Zeroizing;
-
-use super::change::{Change, Changed};
-use super::password::{CheckError, WeakPassword, check_rules, measure_cost};
-use super::{
-    Account, Auth, AuthError, Event, FIRST_GENERATION, GeneratedPassword, Happened, Outcome,
-    PasswordOrigin, Proof, Session, Token,
-};
+use super::change::{Change, Changed, ChangedBy, PasswordChange};
+use super::password::{CheckError, WeakPassword, check_rules};
+use super::{Account, Auth, AuthError, Event, Happened, Outcome, PasswordOrigin, Proof, Session};
 use crate::audit::Origin;
-use crate::clock::{TimeSource, Timestamp};
-use crate::files;
-use crate::ids::{ClientKey, Id};
-use crate::journal::{CommitError, Record};
-
-/// Where the account's password comes from at this start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FirstPassword {
-    /// This is no first boot. A different password in the configuration is taken up by [`Auth::settle`].
-    Kept,
-    /// The first boot: from the configuration.
-    Configured,
-    /// The first boot: generated.
-    Generated {
-        /// To be printed once.
-        password: GeneratedPassword,
-        /// Where it is kept until it is changed.
-        file: PathBuf,
-    },
-}
-
-/// Another password, or the same one under another generation. It is in force once it is durable.
-pub struct PasswordChange {
-    generation: u32,
-    origin: PasswordOrigin,
-    /// Nothing issued before counts any more.
-    at: Timestamp,
-    /// bcrypt.
-    hash: String,
-    /// The token that goes on working, and its expiry.
-    spared: Option<(Id, Timestamp)>,
-    by: ChangedBy,
-}
-
-/// Who or what changes the password.
-enum ChangedBy {
-    /// The first boot, which sets one.
-    FirstBoot,
-    /// The configuration, in which there is another.
-    Configuration,
-    /// The user.
-    User {
-        /// From where; none on the local socket.
-        client: Option<ClientKey>,
-        /// The token of the session that goes on.
-        token: Option<Token>,
-    },
-    /// The administrator, on the local socket or at a stopped server.
-    Administrator,
-    /// A clock that is to be set back: all logins end, the password stays.
-    Clock,
-}
-
-impl PasswordChange {
-    pub(super) fn record(&self) -> Record {
-        Record::Password {
-            generation: self.generation,
-            origin: self.origin,
-            at: self.at,
-            hash: self.hash.clone(),
-            spared: self.spared,
-        }
-    }
-}
-
-/// There is no password to start with.
-#[derive(Debug, thiserror::Error)]
-pub enum InitialiseError {
-    /// The configured password breaks a rule.
-    #[error("BASIC_AUTH_PASSWORD: {0}")]
-    Weak(#[from] WeakPassword),
-    /// `initial-password` cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The first password cannot be stored.
-    #[error(transparent)]
-    NotDurable(#[from] CommitError),
-}
+use crate::clock::Timestamp;
+use crate::ids::ClientKey;
+use crate::journal::CommitError;
 
 impl Auth {
-    /// Sees to it that the account has a password. On the first boot that is the configured one or a generated one, and
-    /// takes a run of bcrypt; later starts do not wait for bcrypt. Once the user has changed the password, the
-    /// configured one does not matter any more, not even whether it is a good one.
-    ///
-    /// # Errors
-    /// See [`InitialiseError`]; the server must not start then.
-    pub fn initialise(
-        &self,
-        configured: Option<&str>,
-        time: &dyn TimeSource,
-    ) -> Result<FirstPassword, InitialiseError> {
-        if self.durable.longest() < self.settings.longest {
-            // Before the first token of this length. If it fails, that matters only once the lifetime has been
-            // shortened and made longer again, and the next start tries anew.
-            let longest = self.settings.longest;
-            let lifetime = Change::Upkeep(vec![Record::Lifetime { longest }]);
-            if self.carry_out(lifetime).is_err() {
-                log::warn!("the lifetime of tokens could not be written to the journal");
-            }
-        }
-        let Some(account) = self.durable.account() else {
-            return self.first_boot(configured, time);
-        };
-        match account.origin {
-            // A crash between a change and the removal of the file has left it behind.
-            PasswordOrigin::Changed => self.drop_initial_file(),
-            PasswordOrigin::Initial => {
-                if let Some(password) = configured {
-                    check_rules(&self.user, password)?;
-                    *self.configured.lock() = Some(Zeroizing::new(password.to_owned()));
-                }
-            }
-        }
-        Ok(FirstPassword::Kept)
-    }
-
     /// Compares a password in the configuration with the stored one, and makes it the password if they differ and the
     /// user has never chosen one. The first password check does this; call it in the background at the start, so that
     /// nobody has to wait for it and old tokens die early. Blocks for two runs of bcrypt at most.
@@ -331,54 +208,6 @@ impl Auth {
         self.clock.wall().max(newest)
     }
 
-    fn first_boot(
-        &self,
-        configured: Option<&str>,
-        time: &dyn TimeSource,
-    ) -> Result<FirstPassword, InitialiseError> {
-        let first = if let Some(password) = configured {
-            check_rules(&self.user, password)?;
-            self.drop_initial_file();
-            self.store_first(password, time)?;
-            FirstPassword::Configured
-        } else {
-            // A first boot that crashed below has left one that somebody may have read already.
-            let left_over = self.initial_file.read().map_err(|e| self.file_error(e))?;
-            let left_over = left_over.filter(|p| check_rules(&self.user, p.expose()).is_ok());
-            let password = if let Some(password) = left_over {
-                password
-            } else {
-                let password = GeneratedPassword::generate(self.entropy.as_ref());
-                let written = self.initial_file.write(&password);
-                written.map_err(|e| self.file_error(e))?;
-                password
-            };
-            // The file is there before the record: a crash here costs a second first boot with the same password, the
-            // other order would lose the password for ever.
-            self.store_first(password.expose(), time)?;
-            let file = self.initial_file.path();
-            FirstPassword::Generated { password, file }
-        };
-        Ok(first)
-    }
-
-    fn store_first(&self, password: &str, time: &dyn TimeSource) -> Result<(), InitialiseError> {
-        let cost = self.settings.bcrypt_cost;
-        let cost = cost.unwrap_or_else(|| measure_cost(time));
-        let hash = self.passwords.hash(password, cost);
-        let hash = hash.map_err(|_| CommitError)?;
-        let first = Change::Password(PasswordChange {
-            generation: FIRST_GENERATION,
-            origin: PasswordOrigin::Initial,
-            at: self.clock.now(),
-            hash,
-            spared: None,
-            by: ChangedBy::FirstBoot,
-        });
-        self.carry_out(first).map_err(|_| CommitError)?;
-        Ok(())
-    }
-
     /// Makes the configured password the stored one, and gives what became of that, to be finished; none, if it was so before.
     fn take_up(&self, password: &str) -> Result<Option<TakenUp>, AuthError> {
         let account = self.durable.account();
@@ -412,7 +241,7 @@ impl Auth {
     }
 
     /// Removes the file, which holds a password that is good for nothing. If it stays, that does no harm.
-    fn drop_initial_file(&self) {
+    pub(super) fn drop_initial_file(&self) {
         if let Err(error) = self.initial_file.remove() {
             log::warn!(error:% = error; "the file of the initial password is left over");
         }
@@ -424,12 +253,6 @@ impl Auth {
             let parts = account.hash.parse::<bcrypt::HashParts>();
             parts.map_or(LEAST_COST, |parts| parts.get_cost().max(LEAST_COST))
         })
-    }
-
-    fn file_error(&self, source: io::Error) -> InitialiseError {
-        let path = self.initial_file.path();
-        let source = files::whose(&path, source);
-        InitialiseError::File { path, source }
     }
 }
 

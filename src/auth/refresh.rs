@@ -1,52 +1,13 @@
 //! How a session goes on: a refresh token for a fresh pair, once; and what its second use means.
 
-use super::change::{Change, Changed};
+use super::change::{Change, Changed, Refresh, RefreshReuse};
 use super::revocation::{Full, Use};
 use super::{
     Auth, AuthError, Event, Happened, Kind, Outcome, REFRESH_TTL, Token, TokenPair, Verified,
 };
 use crate::clock::Timestamp;
 use crate::ids::ClientKey;
-use crate::journal::{CommitError, Record};
-
-/// A refresh token that was used. It is used up in memory already; the pair is made once that is durable.
-pub struct Refresh {
-    /// Who asked; none on the local socket.
-    client: Option<ClientKey>,
-    token: Verified,
-    /// When it was used, by the guarded clock.
-    used: Timestamp,
-    /// Until when that has to be remembered.
-    expires: Timestamp,
-    /// The same moment by the wall clock: the pair was issued then.
-    issued: Timestamp,
-    /// The password's generation at that moment.
-    generation: u32,
-}
-
-/// A refresh token that came a second time. Its session is over in memory already.
-pub struct RefreshReuse {
-    /// Who came with it; none on the local socket.
-    client: Option<ClientKey>,
-    token: Token,
-    revoked: Record,
-}
-
-impl Refresh {
-    pub(super) fn record(&self) -> Record {
-        Record::RefreshUsed {
-            id: self.token.id,
-            used: self.used,
-            expires: self.expires,
-        }
-    }
-}
-
-impl RefreshReuse {
-    pub(super) fn record(&self) -> Record {
-        self.revoked.clone()
-    }
-}
+use crate::journal::CommitError;
 
 impl Auth {
     /// Exchanges a refresh token for a fresh pair of the same session. Of any number of callers with one token exactly one

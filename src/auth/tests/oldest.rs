@@ -3,6 +3,7 @@
 use super::durability::Board;
 use super::spellings::{HEADER, sign};
 use super::*;
+use crate::ids::Id;
 
 const ROOM: usize = 16;
 
