@@ -5,6 +5,7 @@
 //! what the floors above see: open a journal over a [`State`], commit records to it, let the housekeeper tick it, close it.
 
 mod commit;
+mod compact;
 mod compaction;
 mod files;
 pub mod format;

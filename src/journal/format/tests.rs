@@ -1,4 +1,7 @@
+use super::payload::{LOCK_OUT, LOCK_OUT_CLEARED};
 use super::*;
+use crate::clock::Timestamp;
+use crate::ids::{ClientKey, Id, Interface};
 
 const SALT: Salt = Salt(0x1234_5678);
 
