@@ -1,5 +1,6 @@
 //! The running server: every part is made here, in the order in which they need each other, and ended in the reverse.
 
+mod accept;
 mod admission;
 mod assembly;
 mod banner;

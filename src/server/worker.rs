@@ -4,8 +4,6 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -15,16 +13,13 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-use super::admission::{Admission, ConnectionPermit, ConnectionsFull, SeatNumber};
+use super::admission::Admission;
 use super::connection::{Connection, Turn};
-use super::listen::{Listener, Socket};
+use super::listen::Listener;
 use super::mailbox::{Mail, Mailbox};
 use super::pool::{Job, Pool};
 use super::tls::Certificate;
-use crate::api::metrics::ConnectionCounts;
 use crate::api::{Api, Outcome, PendingChange, Stream};
-use crate::http::request::Peer;
-use crate::ids::ClientKey;
 use crate::journal::{CommitError, ReplyTo};
 use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
@@ -48,37 +43,37 @@ pub struct Shared {
 }
 
 /// A connection as its worker has it.
-struct Kept {
-    connection: Connection,
+pub(super) struct Kept {
+    pub(super) connection: Connection,
     /// Its entry in [`Worker::alarms`]: no later than its deadline. Each request puts the deadline off; the entry follows only
     /// once its time has come.
-    alarm: Instant,
+    pub(super) alarm: Instant,
     /// Whether it is in [`Worker::ready`].
-    is_ready: bool,
+    pub(super) is_ready: bool,
 }
 
 /// One worker. Made on the starting thread, so that a failure is the start's; then moved to its own.
 pub struct Worker {
-    shared: Arc<Shared>,
-    listeners: Vec<Listener>,
-    epoll: OwnedFd,
+    pub(super) shared: Arc<Shared>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) epoll: OwnedFd,
     mailbox: Arc<Mailbox>,
     mail: Receiver<Mail>,
     /// All workers', its own among them at `index`.
-    mailboxes: Vec<Arc<Mailbox>>,
-    index: usize,
+    pub(super) mailboxes: Vec<Arc<Mailbox>>,
+    pub(super) index: usize,
     /// By token. Nobody outside chooses those, so their hash need not be a keyed one.
-    connections: HashMap<u64, Kept, FxBuildHasher>,
+    pub(super) connections: HashMap<u64, Kept, FxBuildHasher>,
     /// What the journal is writing, by the connection whose request has begun it. That may be gone.
     changes: HashMap<u64, Box<PendingChange>, FxBuildHasher>,
     /// When each connection is looked at, one entry each.
-    alarms: BTreeSet<(Instant, u64)>,
+    pub(super) alarms: BTreeSet<(Instant, u64)>,
     ready: VecDeque<u64>,
-    next_token: u64,
+    pub(super) next_token: u64,
     scratch: Box<[u8]>,
     leaving: Option<Instant>,
     /// When it was last logged that a client could not be accepted.
-    complained: Option<Instant>,
+    pub(super) complained: Option<Instant>,
 }
 
 impl Worker {
@@ -216,140 +211,6 @@ impl Worker {
             Ok(()) => self.listeners.push(listener),
             Err(error) => log::error!(error:% = error; "a worker cannot take clients in there"),
         }
-    }
-
-    fn accept(&mut self, listener: u64, now: Instant) {
-        let listener = usize::try_from(listener)
-            .ok()
-            .and_then(|index| self.listeners.get(index))
-            .cloned();
-        let Some(listener) = listener else { return };
-        for _ in 0..ACCEPTS {
-            match listener.accept() {
-                Ok((socket, peer)) => {
-                    if self.may_shake_hands(peer) {
-                        self.welcome(socket, peer, now);
-                    } else {
-                        self.refused(peer);
-                    }
-                }
-                Err(error) => return self.not_accepted(&error, now),
-            }
-        }
-    }
-
-    /// A handshake costs far more than most requests, and comes before there is one to charge.
-    fn may_shake_hands(&self, peer: Peer) -> bool {
-        let Peer::Network(client) = peer else {
-            return true;
-        };
-        let now = self.shared.api.clock.monotonic();
-        self.is_proxy(client) || self.shared.handshakes.take(client, now).is_ok()
-    }
-
-    fn is_proxy(&self, client: ClientKey) -> bool {
-        let proxies = &self.shared.trusted_proxies;
-        proxies.iter().any(|net| net.contains(&client.address()))
-    }
-
-    fn not_accepted(&mut self, error: &io::Error, now: Instant) {
-        if matches!(
-            error.kind(),
-            io::ErrorKind::WouldBlock
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::Interrupted
-        ) {
-            return;
-        }
-        if self
-            .complained
-            .is_none_or(|last| now.saturating_duration_since(last) >= COMPLAINTS)
-        {
-            self.complained = Some(now);
-            log::warn!(error:% = error; "a connection could not be accepted");
-        }
-        // Out of descriptors or memory: room is made, if that is possible. If not, the listener is ready all the same,
-        // and without a pause this would spin.
-        let shared = self.shared.clone();
-        let victim = (shared.admission.spare(&*shared.api, now))
-            .or_else(|| shared.local_admission.spare(&*shared.api, now));
-        match victim {
-            Some(victim) => self.close(victim),
-            None => thread::sleep(ACCEPT_PAUSE),
-        }
-    }
-
-    /// Gives a newcomer a place, if need be that of a connection which gives way to it; else it is refused: closed.
-    fn welcome(&mut self, socket: Socket, peer: Peer, now: Instant) {
-        let shared = self.shared.clone();
-        let (admission, client, is_counted) = match peer {
-            Peer::Network(client) => (&shared.admission, Some(client), !self.is_proxy(client)),
-            // All are one client, and it has the whole.
-            Peer::Local => (&shared.local_admission, None, true),
-        };
-        let number = SeatNumber {
-            worker: self.index,
-            token: self.next_token,
-        };
-        self.next_token += 1;
-        match admission.enter(number, client, is_counted, &*shared.api, now) {
-            Ok((place, victim)) => {
-                if let Some(victim) = victim {
-                    self.close(victim);
-                }
-                self.admit(socket, peer, place, now);
-            }
-            Err(ConnectionsFull) => self.refused(peer),
-        }
-    }
-
-    /// Closes a connection that has lost its place, whoever's it is.
-    fn close(&mut self, victim: SeatNumber) {
-        if victim.worker == self.index {
-            self.shed(victim.token);
-        } else if let Some(colleague) = self.mailboxes.get(victim.worker) {
-            colleague.shed(victim.token);
-        }
-    }
-
-    fn shed(&mut self, token: u64) {
-        if let Some(connection) = self.forget(token)
-            && connection.peer() != Peer::Local
-        {
-            count(&self.counts().shed);
-        }
-    }
-
-    fn refused(&self, peer: Peer) {
-        if peer != Peer::Local {
-            count(&self.counts().refused);
-        }
-    }
-
-    fn counts(&self) -> &ConnectionCounts {
-        &self.shared.api.metrics.connections
-    }
-
-    fn admit(&mut self, socket: Socket, peer: Peer, place: ConnectionPermit, now: Instant) {
-        let token = place.number().token;
-        let Ok(link) = socket.into_link(&self.shared.certificate) else {
-            return;
-        };
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        if epoll::add(&self.epoll, &link, EventData::new_u64(token), flags).is_err() {
-            return;
-        }
-        if peer != Peer::Local {
-            count(&self.counts().accepted);
-        }
-        let connection = Connection::new(link, peer, place, now);
-        let kept = Kept {
-            alarm: connection.deadline(),
-            connection,
-            is_ready: false,
-        };
-        self.alarms.insert((kept.alarm, token));
-        self.connections.insert(token, kept);
     }
 
     /// Gives a connection a turn behind the others, one at a time.
@@ -502,7 +363,7 @@ impl Worker {
     }
 
     /// Takes a connection out of the worker; its socket is still open.
-    fn forget(&mut self, token: u64) -> Option<Connection> {
+    pub(super) fn forget(&mut self, token: u64) -> Option<Connection> {
         let Kept {
             connection, alarm, ..
         } = self.connections.remove(&token)?;
@@ -519,10 +380,6 @@ fn watch(epoll: &OwnedFd, index: usize, listener: &Listener) -> io::Result<()> {
     Ok(epoll::add(epoll, listener, data, flags)?)
 }
 
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
 /// The token of the mailbox's wake-up.
 const WAKE: u64 = u64::MAX;
 
@@ -531,15 +388,6 @@ const FIRST_CONNECTION: u64 = 1 << 16;
 
 /// What one wait may return.
 const EVENTS: usize = 128;
-
-/// New clients in one turn: few, so that a rush spreads over the workers and those who are in are served between.
-const ACCEPTS: usize = 4;
-
-/// While there are no descriptors left: short for those who are in, long for a loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-
-/// The same trouble is worth a log line this often.
-const COMPLAINTS: Duration = Duration::from_secs(60);
 
 /// The largest TLS record there is, and its header (RFC 8446, section 5.2).
 const SCRATCH: usize = 16 * 1024 + 512;
