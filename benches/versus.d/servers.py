@@ -1,6 +1,5 @@
 """The contestants of benches/versus: postern and nginx, each started alone on a core, and what /proc says of them."""
 
-import base64
 import concurrent.futures
 import contextlib
 import json
@@ -16,6 +15,8 @@ import subprocess
 import time
 from collections.abc import Iterator
 
+from server import PASSWORD, basic, figure
+
 SERVER_CORE = 0
 LOAD_CORE = 1
 ONE_CORE = frozenset({SERVER_CORE})
@@ -26,8 +27,7 @@ SETTLE = 0.5  # seconds before memory is read, or a load begins
 CONNECTIONS = 16384  # that each server is set up for
 RPS = 1_000_000  # requests a second that the limit of each server lets one address make: the most that postern takes
 BURST = 1_000_000  # and at once
-PASSWORD = "correct-horse-9"
-BASIC = "Basic " + base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+BASIC = basic(PASSWORD)
 
 HEALTH = "/health"
 # The smallest protected answer that changes nothing: the list of addresses with wrong passwords, here an empty one.
@@ -213,8 +213,7 @@ class Running:
 
     def resident_kib(self) -> int:
         """VmRSS of the worker. nginx's master comes on top of that."""
-        status = pathlib.Path(f"/proc/{self.worker}/status").read_text()
-        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[1])
+        return figure(self.worker, "VmRSS")
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.worker}/fd"))
@@ -355,6 +354,7 @@ def on_cores(cores: frozenset[int]) -> Iterator[None]:
 
 
 def free_port() -> int:
+    """nginx takes no 0 for a port. postern is told one alike, so that both are asked in the same way until they answer."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

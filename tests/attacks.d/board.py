@@ -2,28 +2,20 @@
 
 import http.client
 import ipaddress
-import os
 import pathlib
-import re
 import socket
-import ssl
 import subprocess
-import sys
 import time
 
-from server import Client, DidNotStart, Server
-
-# Set in the copy of this program that runs inside the namespace.
-INSIDE = "POSTERN_ATTACKS_INSIDE"
+from server import PASSWORD, Client, DidNotStart, Server, unverified
 
 DOOR = "10.99.0.1"
 DOOR6 = "fd00:99::1"
 OWNER = "10.2.0.1"
 OWNER6 = "fd00:1::2"
 NEWCOMER6 = "fd00:1::3"  # in the owner's /64, without a success of its own
-PASSWORD = "correct-horse-9"
 
-# The limits of the contract, not those of tests/powercut.
+# The limits of the contract.
 DEFAULTS = {
     "LISTEN": "[::]:0",
     "BASIC_AUTH_PASSWORD": PASSWORD,
@@ -33,10 +25,6 @@ DEFAULTS = {
     "MAX_LOGIN_ATTEMPTS": "5",
     "RATE_LIMIT_WINDOW_SECONDS": "300",
 }
-
-
-class NotPermitted(Exception):
-    """This machine does not let us; holds what it said."""
 
 
 def strangers(count: int) -> list[str]:
@@ -52,20 +40,6 @@ def neighbours(count: int) -> list[str]:
 def prefixes(count: int) -> list[str]:
     """Addresses of attackers, each in a /64 of its own."""
     return [f"fd00:2:0:{number:x}::1" for number in range(count)]
-
-
-def enter(arguments: list[str]) -> int | None:
-    """Runs this program once more in a network namespace; its exit status. None: this is that run."""
-    if os.environ.get(INSIDE):
-        addresses()
-        return None
-    command = ["unshare", "--net"]
-    if os.geteuid() != 0:
-        command.append("--map-root-user")
-    tried = subprocess.run([*command, "ip", "link", "set", "lo", "up"], capture_output=True, text=True, check=False)
-    if tried.returncode != 0:
-        raise NotPermitted(f"no network namespace: {tried.stderr.strip()}")
-    return subprocess.run([*command, sys.executable, *arguments], env=os.environ | {INSIDE: "yes"}, check=False).returncode
 
 
 def addresses() -> None:
@@ -84,40 +58,23 @@ def door(source: str) -> str:
     return DOOR6 if ipaddress.ip_address(source).version == 6 else DOOR
 
 
-def trusting() -> ssl.SSLContext:
-    """An attacker does not look at certificates, and the owner's look is not what is tried here."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 class Board(Server):
     """A server of the contract's limits, with a password that is known."""
 
     def __init__(self, binary: str, state: pathlib.Path, wrapper: list[str] | None = None, **settings: str) -> None:
         state.mkdir(mode=0o700, exist_ok=True)
         super().__init__(binary, state, wrapper, DEFAULTS | settings)
-        self.context = trusting()
         try:
             self.ready()
+            # An attacker does not look at certificates, and the owner's look is not what is tried here.
+            self.tls = unverified()
         except DidNotStart:
             self.end()
             raise
 
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def lives(self) -> bool:
-        return self.process.poll() is None
-
     def from_(self, source: str, timeout: float = 10) -> Client:
-        """A client with this address, on a kept-alive connection that opens with its first request."""
-        connection = http.client.HTTPSConnection(
-            door(source), self.port, context=self.context, source_address=(source, 0), timeout=timeout
-        )
-        return Client(self, connection, source)
+        """A client with this address."""
+        return self.client(source, door(source), timeout)
 
     def sign_in(self, source: str) -> str:
         """Makes an address a proven one; the access token."""
@@ -129,10 +86,6 @@ class Board(Server):
             return answer.body["access_token"]
         finally:
             client.close()
-
-    def resident(self) -> int:
-        """VmRSS, in KiB."""
-        return figure(self.pid, "VmRSS")
 
     def health(self, patience: float = 10) -> bool:
         """Whether the TLS side answers, within this time."""
@@ -160,12 +113,6 @@ class Board(Server):
     def last_words(self) -> str:
         lines = [line for line in self.said().strip().splitlines() if line.strip()]
         return " ".join(lines[-2:])[-200:]
-
-
-def figure(pid: int, name: str) -> int:
-    """A number out of /proc/PID/status."""
-    found = re.search(rf"^{name}:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)
-    return int(found[1]) if found else 0
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -5,13 +5,13 @@ guess    so many threads with wrong passwords, by Basic and by login, as fast as
 connect  so many clients that connect, say nothing, or half of a ClientHello, or a whole one, and come again
 """
 
-import base64
 import collections
 import heapq
 import http.client
 import itertools
 import json
 import os
+import pathlib
 import random
 import select
 import socket
@@ -22,6 +22,9 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+
+from server import basic, unverified  # noqa: E402
 
 
 class Crowd:
@@ -49,10 +52,7 @@ class Crowd:
 def hello() -> bytes:
     """An ordinary ClientHello."""
     inbound, outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    client = context.wrap_bio(inbound, outbound)
+    client = unverified().wrap_bio(inbound, outbound)
     try:
         client.do_handshake()
     except ssl.SSLWantReadError:
@@ -62,9 +62,7 @@ def hello() -> bytes:
 
 def guess(sources: list[str], each: int, door: str, port: int, over: threading.Event) -> collections.Counter:
     counts = collections.Counter()
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = unverified()
 
     def one(source: str, turn: int) -> None:
         numbers = itertools.count(turn)
@@ -77,8 +75,7 @@ def guess(sources: list[str], each: int, door: str, port: int, over: threading.E
                     number = next(numbers)
                     wrong = f"wrong-{turn}-{number}"
                     if number % 2:
-                        word = base64.b64encode(f"admin:{wrong}".encode()).decode()
-                        connection.request("GET", "/api/status", headers={"Authorization": f"Basic {word}"})
+                        connection.request("GET", "/api/status", headers={"Authorization": basic(wrong)})
                     else:
                         connection.request(
                             "POST", "/api/auth/login", json.dumps({"username": "admin", "password": wrong})

@@ -1,22 +1,22 @@
 """Issue point 3: 160 guessers at once, from 40 addresses, and an administrator whose address is a proven one."""
 
-import base64
 import http.client
 import pathlib
 import signal
 import threading
 import time
 
-from board import DOOR, OWNER, PASSWORD, Board, percentile, strangers
+from board import DOOR, OWNER, Board, percentile, strangers
 from crowd import Crowd
-from server import Client
+from server import PASSWORD, Client, basic
+from steps import tell
 
 LOGIN = 2.0  # seconds, at p99
 RECOGNISED = 0.1  # seconds, at p99, for Basic that was confirmed a moment ago
 SLACK = 5  # by how much that may be exceeded on a machine that does other things
 COLD_ROUNDS = 8  # starts, each of which has one login that is not recognised
 CHANGED = "battery-staple-7"  # the password of those who are measured
-BASIC = {"Authorization": "Basic " + base64.b64encode(f"admin:{CHANGED}".encode()).decode()}
+BASIC = basic(CHANGED)
 
 
 class Measured:
@@ -28,7 +28,7 @@ class Measured:
         self.times: list[float] = []
         self.refused: list[str] = []
 
-    def ask(self, connection: http.client.HTTPSConnection) -> int:
+    def ask(self, client: Client) -> int:
         raise NotImplementedError
 
     def once(self) -> None:
@@ -50,7 +50,7 @@ class Measured:
     def measure(self, client: Client) -> None:
         begin = time.monotonic()
         try:
-            status = self.ask(client.connection)
+            status = self.ask(client)
             self.times.append(time.monotonic() - begin)
             if status != 200:
                 self.refused.append(str(status))
@@ -65,20 +65,13 @@ class Measured:
 
 
 class Logins(Measured):
-    def ask(self, connection: http.client.HTTPSConnection) -> int:
-        body = f'{{"username":"admin","password":"{CHANGED}"}}'
-        connection.request("POST", "/api/auth/login", body)
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status
+    def ask(self, client: Client) -> int:
+        return client.login(CHANGED).status
 
 
 class Recognised(Measured):
-    def ask(self, connection: http.client.HTTPSConnection) -> int:
-        connection.request("GET", "/api/security/rate-limits", headers=BASIC)
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status
+    def ask(self, client: Client) -> int:
+        return client.ask("GET", "/api/security/rate-limits", Authorization=BASIC).status
 
 
 class Siege:
@@ -138,7 +131,7 @@ def attack(binary: str, folder: pathlib.Path, seconds: float, long: bool) -> lis
             answered = siege.end()
         finally:
             siege.kill()
-        print(f"attacks: guessers: 160 of them were answered {answered}", flush=True)
+        tell(f"guessers: 160 of them were answered {answered}")
     cold = Logins(None, 0)
     cold.times = [took for each in first for took in each.times]
     cold.refused = [why for each in first for why in each.refused]
@@ -148,7 +141,7 @@ def attack(binary: str, folder: pathlib.Path, seconds: float, long: bool) -> lis
         ("logins", logins, LOGIN),
         ("recognised Basic", recognised, RECOGNISED),
     ):
-        print(f"attacks: guessers: a proven administrator's {measured.line(what)}", flush=True)
+        tell(f"guessers: a proven administrator's {measured.line(what)}")
         limit = promise * (1 if long else SLACK)
         if measured.refused:
             broken.append(f"{what}: {len(measured.refused)} of {len(measured.times)} were refused: {measured.refused[0]}")

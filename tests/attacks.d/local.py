@@ -8,7 +8,10 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
-from board import OWNER, Board, NotPermitted, door, figure, strangers
+from board import OWNER, Board, door, strangers
+from namespace import NotPermitted
+from server import figure, unverified
+from steps import not_checked, tell
 
 DESCRIPTORS = (64, 65, 128, 129, 256)
 MORE_DESCRIPTORS = (72, 80, 96, 100, 160, 192, 224)
@@ -18,6 +21,7 @@ MEMORY = 512 * 1024 * 1024  # bytes of address space
 LITTLE = ["prlimit", f"--as={MEMORY}", "--"]
 SETTINGS = {"BCRYPT_COST": "4"}
 HEALTH = b"GET /health HTTP/1.1\r\nHost: board\r\nConnection: close\r\n\r\n"
+UNVERIFIED = unverified()
 
 Door = Callable[[Board], socket.socket]
 
@@ -27,7 +31,7 @@ def local(board: Board) -> socket.socket:
 
 
 def tls(board: Board) -> socket.socket:
-    return board.context.wrap_socket(bare(board))
+    return UNVERIFIED.wrap_socket(bare(board))
 
 
 def bare(board: Board, source: str = OWNER) -> socket.socket:
@@ -127,7 +131,7 @@ def threads(binary: str, folder: pathlib.Path, name: str) -> str | None:
         before = figure(board.pid, "Threads")
         inside = crowded(board, name, TASKS)
         broken = answers(board)
-        print(f"attacks: local: TasksMax={TASKS}, {inside} idle clients of {name}: {before} threads before, {broken or 'well'}", flush=True)
+        tell(f"local: TasksMax={TASKS}, {inside} idle clients of {name}: {before} threads before, {broken or 'well'}")
         return broken
 
 
@@ -173,7 +177,7 @@ def spoken(binary: str, folder: pathlib.Path, name: str, opened: Door) -> list[s
         endless(opened, board)
         if gone := answers(board):
             broken.append(f"a head of 600 MB on {name}: {gone}")
-    print(f"attacks: local: {len(SAYINGS)} odd requests and an endless head on {name}: {len(broken)} complaints", flush=True)
+    tell(f"local: {len(SAYINGS)} odd requests and an endless head on {name}: {len(broken)} complaints")
     return broken
 
 
@@ -187,7 +191,7 @@ def attack(binary: str, folder: pathlib.Path, long: bool) -> list[str]:
         for (limit, name), what in zip(
             cases, several.map(lambda case: descriptors(binary, folder, *case), cases), strict=True
         ):
-            print(f"attacks: local: {limit} descriptors, {max(IDLE, limit + 30)} idle clients of {name}: {what or 'well again'}", flush=True)
+            tell(f"local: {limit} descriptors, {max(IDLE, limit + 30)} idle clients of {name}: {what or 'well again'}")
             if what:
                 broken.append(f"{limit} descriptors, {name}: {what}")
     for name, opened in DOORS:
@@ -196,5 +200,5 @@ def attack(binary: str, folder: pathlib.Path, long: bool) -> list[str]:
             if what := threads(binary, folder, name):
                 broken.append(f"TasksMax={TASKS}, {name}: {what}")
         except NotPermitted as refused:
-            print(f"NOT CHECKED: attacks: local: {refused}", flush=True)
+            not_checked("local", refused)
     return broken

@@ -5,7 +5,9 @@ import socket
 import threading
 import time
 
-from board import OWNER, Board, door, strangers, trusting
+from board import OWNER, Board, door, strangers
+from server import unverified
+from steps import tell
 
 PEAK = 32 * 1024  # KiB
 LEFT = 2 * 1024  # KiB above what it was, after RECOVERY; of the boards' programs, which are musl's
@@ -76,7 +78,7 @@ def burst(board: Board, each: int, sayings: list[tuple[str, bytes, bool]]) -> in
     """All connections of four addresses say one of these, in turn, and are held; how many were made."""
     held: list[socket.socket] = []
     lock = threading.Lock()
-    context = trusting()
+    context = unverified()
 
     def send(source: str, count: int) -> None:
         for number in range(count):
@@ -126,15 +128,14 @@ def attack(binary: str, folder: pathlib.Path, long: bool) -> list[str]:
     with open(binary, "rb") as program:
         gives_back = INTERPRETER not in program.read(4096)
     if not gives_back:
-        print("attacks: memory: glibc keeps freed memory, so only the most is judged", flush=True)
+        tell("memory: glibc keeps freed memory, so only the most is judged")
     broken = []
     try:
         # The server as it is once it has been used.
         token = board.sign_in(OWNER)
         client = board.from_(OWNER)
         for path in ("/health", "/", "/api/status", "/api/logs", "/api/openapi.json"):
-            client.connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
-            client.connection.getresponse().read()
+            client.ask("GET", path, token=token)
         client.close()
         before = board.resident()
         bursts = [("requests of all these kinds", REQUESTS), ("ClientHellos", HELLOS)]
@@ -147,9 +148,8 @@ def attack(binary: str, folder: pathlib.Path, long: bool) -> list[str]:
             if not board.lives():
                 return [*broken, f"{what}: the server is dead: {board.last_words()}"]
             after = settled(board, before + LEFT)
-            print(
-                f"attacks: memory: {what}, {made} connections: {before / 1024:.1f} MB before, {peak / 1024:.1f} at most, {after / 1024:.1f} after",
-                flush=True,
+            tell(
+                f"memory: {what}, {made} connections: {before / 1024:.1f} MB before, {peak / 1024:.1f} at most, {after / 1024:.1f} after"
             )
             if peak >= PEAK:
                 broken.append(f"{what}: {peak / 1024:.1f} MB were resident, and may be {PEAK // 1024}")

@@ -7,8 +7,9 @@ import signal
 import threading
 import time
 
-from board import NEWCOMER6, OWNER6, PASSWORD, Board, neighbours
-from server import Client
+from board import NEWCOMER6, OWNER6, Board, neighbours
+from server import PASSWORD, Client
+from steps import tell
 
 ATTEMPTS = 5  # MAX_LOGIN_ATTEMPTS
 SETTINGS = {"BCRYPT_COST": "10"}
@@ -89,7 +90,7 @@ def attack(binary: str, folder: pathlib.Path, long: bool) -> list[str]:
         over.set()
         for thread in threads:
             thread.join()
-        print(f"attacks: neighbour: {len(others)} in the owner's /64 were answered {dict(counts)}; the owner {got[200]} of {asked}", flush=True)
+        tell(f"neighbour: {len(others)} in the owner's /64 were answered {dict(counts)}; the owner {got[200]} of {asked}")
         if got[200] < asked:
             broken.append(f"the owner was answered {dict(got)} among neighbours who flood")
         if not counts[429]:
@@ -99,7 +100,7 @@ def attack(binary: str, folder: pathlib.Path, long: bool) -> list[str]:
     board = Board(binary, state, **SETTINGS)
     try:
         after = {"the owner": (login(board, OWNER6), 200), "the guesser": (login(board, first), 429)}
-        print(f"attacks: neighbour: after a restart {', '.join(f'{who} gets {status}' for who, (status, _) in after.items())}", flush=True)
+        tell(f"neighbour: after a restart {', '.join(f'{who} gets {status}' for who, (status, _) in after.items())}")
         broken += [f"after a restart {who} gets {status}" for who, (status, right) in after.items() if status != right]
     finally:
         board.end()

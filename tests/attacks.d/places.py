@@ -7,6 +7,7 @@ import time
 
 from board import OWNER, OWNER6, Board, door, neighbours, strangers
 from crowd import Crowd
+from steps import tell
 
 PLACES = 64
 REQUESTS = 60  # on the connection that is open
@@ -94,11 +95,10 @@ def flood(board: Board, what: str, owner: str, clients: list[str], rate: tuple[f
             if crowd.process.poll() is None:
                 crowd.kill()
         sitting.open.close()
-    print(
-        f"attacks: places: {what}, {speed} connections a second: the owner's open connection {sitting.answered} of {REQUESTS}, "
+    tell(
+        f"places: {what}, {speed} connections a second: the owner's open connection {sitting.answered} of {REQUESTS}, "
         f"new ones {sitting.let_in} of {NEWCOMERS}, the slowest {sitting.slowest:.2f} s"
-        + (f" ({sitting.why[0]})" if sitting.why else ""),
-        flush=True,
+        + (f" ({sitting.why[0]})" if sitting.why else "")
     )
     broken = []
     if sitting.answered < REQUESTS:

@@ -8,9 +8,10 @@ import random
 import threading
 import time
 
-from record import Login, Record, first_password
+from board import started
+from record import Login, Record
 from rounds import Disk
-from server import CUT, DidNotStart, Server
+from server import CUT, DidNotStart, Server, first_password
 from work import Work
 
 WASTE = 96 * 1024  # bytes; from 64 KiB on a journal is worth compacting
@@ -31,7 +32,7 @@ class Compactions(threading.Thread):
 
     def run(self) -> None:
         while not self.complaints and not (self.enough.is_set() and any(self.counts.values())):
-            server = Server(self.binary, self.disk.state)
+            server = started(self.binary, self.disk.state)
             try:
                 self.once(server)
             except (*CUT, DidNotStart, AssertionError) as error:
@@ -76,7 +77,7 @@ class Compactions(threading.Thread):
         if not compacted and not replacement.exists():
             record.complain(f"no compaction within {LATEST} s")
         self.counts["over" if compacted else "under way"] += 1
-        again = Server(self.binary, self.disk.state)
+        again = started(self.binary, self.disk.state)
         try:
             record.check(again.ready(), thorough=True)
         finally:

@@ -2,10 +2,12 @@
 
 import pathlib
 
+from board import started
 from mounts import MIB, Ext4, Tmpfs, fill
 from outage import check_ended, examine, heals, run_into
-from record import Login, Record, State, first_password
-from server import DidNotStart, Server
+from record import Login, Record, State
+from server import DidNotStart, Server, first_password
+from steps import tell
 
 # Enough logouts to fill what the last block of the journal has left: 4096 / 28 bytes.
 SLACK = 200
@@ -22,7 +24,7 @@ def check(binary: str, kind: type, folder: pathlib.Path) -> list[str]:
 
 def scenario(binary: str, system: Tmpfs | Ext4) -> list[str]:
     state = system.mounted / "state"
-    server = Server(binary, state).ready()
+    server = started(binary, state).ready()
     record = Record(first_password(state))
     healed = []
     try:
@@ -58,14 +60,14 @@ def scenario(binary: str, system: Tmpfs | Ext4) -> list[str]:
         server.end()
     if not record.complaints:
         times = ", ".join(f"{seconds:.1f}" for seconds in healed)
-        print(f"powercut: full {system.name}: {record.checked:,} checks; ready again {times} s after there was room")
+        tell(f"full {system.name}: {record.checked:,} checks; ready again {times} s after there was room")
     return [f"full {system.name}: {complaint}" for complaint in record.complaints]
 
 
 def again(binary: str, server: Server) -> Server:
     """`kill -9`, and another on the same folder."""
     server.end()
-    return Server(binary, server.state).ready()
+    return started(binary, server.state).ready()
 
 
 def until_refused(record: Record, server: Server) -> None:
@@ -90,7 +92,7 @@ def first_start(binary: str, record: Record, system: Tmpfs | Ext4) -> None:
     """Where there is no room for keys, there is no server; nor half a one once there is room."""
     state = system.mounted / "first"
     filler = fill(system.mounted)
-    server = Server(binary, state)
+    server = started(binary, state)
     try:
         server.ready()
         record.complain("it started without room for its keys")
@@ -99,6 +101,6 @@ def first_start(binary: str, record: Record, system: Tmpfs | Ext4) -> None:
     finally:
         server.end()
     filler.unlink()
-    server = Server(binary, state).ready()
+    server = started(binary, state).ready()
     record.expect(server.client().login(first_password(state)).status == 200, "the first start after one without room")
     server.end()

@@ -11,19 +11,14 @@ import pathlib
 import random
 import struct
 import subprocess
-import sys
 
+from namespace import NotPermitted
 from rounds import Disk
 from server import Server
 
-# Set in the copy of this program that runs inside the namespace: `yes`, or why there is none.
-INSIDE = "POSTERN_POWERCUT_INSIDE"
+refused = None  # why there is no namespace, if there is none
 
 MIB = 1024 * 1024
-
-
-class NotPermitted(Exception):
-    """This machine does not let us; holds what it said."""
 
 
 def run(*command: str) -> str:
@@ -38,25 +33,10 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def enter(arguments: list[str]) -> int | None:
-    """Runs this program once more in a mount namespace; its exit status. None: this is that run."""
-    if os.environ.get(INSIDE):
-        return None
-    command = ["unshare", "--mount", "--propagation", "private"]
-    if os.geteuid() != 0:
-        command.append("--map-root-user")
-    inside = "yes"
-    try:
-        run(*command, "true")
-    except NotPermitted as refused:
-        command, inside = [], str(refused)
-    return subprocess.run([*command, sys.executable, *arguments], env=os.environ | {INSIDE: inside}, check=False).returncode
-
-
 def mount(kind: str, options: str, source: str, target: pathlib.Path) -> None:
     """Mounts in our own namespace, or nowhere."""
-    if (why := os.environ.get(INSIDE)) != "yes":
-        raise NotPermitted(f"no mount namespace: {why}")
+    if refused:
+        raise refused
     run("mount", "-t", kind, "-o", options, source, str(target))
 
 

@@ -12,9 +12,11 @@ import resource
 import shutil
 import time
 
-from mounts import NotPermitted, run
-from record import first_password
-from server import Server
+from board import started
+from mounts import run
+from namespace import NotPermitted
+from server import first_password
+from steps import tell
 
 LOGOUTS = 10
 SETTLED = 1.0  # seconds in which the journal has long written what nobody waits for
@@ -77,7 +79,7 @@ def watch(binary: str, folder: pathlib.Path) -> tuple[list[Call], int]:
     trace = folder / "trace"
     # -D: the server is our child, and strace its grandchild, so that what is ended is the server.
     strace = ["strace", "-D", "-f", "-qq", "-y", "-y", "-s", "0", "-e", f"trace={CALLS}", "-o", str(trace)]
-    server = Server(binary, folder / "state", strace).ready()
+    server = started(binary, folder / "state", strace).ready()
     try:
         client = server.client()
         password = first_password(server.state)
@@ -146,5 +148,5 @@ def check(binary: str, folder: pathlib.Path) -> list[str]:
     if rewrites < 2:
         wrong.append(f"strace saw {rewrites} rewrites of the journal, where the first start and a full file make two")
     if not wrong:
-        print(f"powercut: order: {commits} commits were synced before they were answered, {rewrites} rewrites in order")
+        tell(f"order: {commits} commits were synced before they were answered, {rewrites} rewrites in order")
     return wrong

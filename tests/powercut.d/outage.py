@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 
+from board import ALLOWANCE
 from record import Login, Record, State
-from server import ALLOWANCE, Client, Server, fresh_address
+from server import Client, Server, fresh_address
 from work import Work
 
 TO_NOTICE = 10  # seconds in which clients who log out must have met the failure

@@ -10,11 +10,13 @@ but is refused while anybody has a file open for writing.)
 import pathlib
 import time
 
+from board import started
 from full import again
 from mounts import MIB, Ext4, run
 from outage import TO_HEAL, check_ended, examine, heals, run_into, seconds_to_heal
-from record import Record, first_password
-from server import DidNotStart, Server
+from record import Record
+from server import DidNotStart, Server, first_password
+from steps import tell
 
 
 def check(binary: str, folder: pathlib.Path) -> list[str]:
@@ -22,14 +24,14 @@ def check(binary: str, folder: pathlib.Path) -> list[str]:
     complaints = []
     for scenario in (immutable, aborted, mounted_anew):
         card = Ext4(folder, 16 * MIB)
-        server = Server(binary, card.mounted / "state")
+        server = started(binary, card.mounted / "state")
         record = Record("")
         try:
             server.ready()
             record = Record(first_password(server.state))
             told, server = scenario(binary, card, record, server)
             if not record.complaints:
-                print(f"powercut: read-only, {scenario.__name__.replace('_', ' ')}: {record.checked:,} checks; {told}")
+                tell(f"read-only, {scenario.__name__.replace('_', ' ')}: {record.checked:,} checks; {told}")
         except DidNotStart as error:
             record.complain(f"did not start: {error}")
         finally:
@@ -63,7 +65,7 @@ def aborted(binary: str, card: Ext4, record: Record, server: Server) -> tuple[st
     refused = said_at_start(binary, server.state)
     card.close()
     card.mount()
-    server = Server(binary, server.state).ready()
+    server = started(binary, server.state).ready()
     record.check(server, thorough=True)
     return refused, server
 
@@ -86,14 +88,14 @@ def mounted_anew(binary: str, card: Ext4, record: Record, server: Server) -> tup
     server.end()
     card.close()
     card.mount()
-    server = Server(binary, server.state).ready()
+    server = started(binary, server.state).ready()
     record.check(server, thorough=True)
     return told, server
 
 
 def said_at_start(binary: str, state: pathlib.Path) -> str:
     """What a server says that is to start where nothing can be written."""
-    server = Server(binary, state)
+    server = started(binary, state)
     try:
         server.ready()
         return "a start on it succeeds"

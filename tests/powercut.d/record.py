@@ -11,7 +11,8 @@ import random
 import threading
 import time
 
-from server import WINDOW, Client, Server
+from board import WINDOW
+from server import Client, Server
 
 
 class State(enum.Enum):
@@ -227,11 +228,6 @@ class Record:
 
     def summary(self) -> str:
         return f"{len(self.ended)} logins ended, {len(self.passwords.texts) - 1} passwords asked for, {len(self.lock_outs)} lock-outs"
-
-
-def first_password(state: pathlib.Path) -> str:
-    """The one that the first start generated."""
-    return (state / "initial-password").read_text().strip()
 
 
 SAMPLE = 20

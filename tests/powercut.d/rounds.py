@@ -7,8 +7,9 @@ import shutil
 import time
 from collections.abc import Callable
 
-from record import Record, first_password
-from server import CUT, DidNotStart, Server
+from board import started
+from record import Record
+from server import CUT, DidNotStart, Server, first_password
 from work import Work
 
 
@@ -67,14 +68,14 @@ class Rounds:
     def first_start(self) -> Server:
         self.disk.blank()
         self.crashes_at_start(longest=0.08)
-        server = Server(self.binary, self.disk.state).ready()
+        server = started(self.binary, self.disk.state).ready()
         self.record = Record(first_password(self.disk.state))
         return server
 
     def crashes_at_start(self, longest: float) -> None:
         """Crashes not at all, once, twice …, each time within so many seconds after exec."""
         while random.random() < 0.25:
-            server = Server(self.binary, self.disk.state)
+            server = started(self.binary, self.disk.state)
             time.sleep(random.uniform(0, longest))
             self.disk.crash(server)
             server.end()
@@ -96,7 +97,7 @@ class Rounds:
         self.disk.back()
         self.count("crashes in a rewrite", (self.disk.state / "journal.new").exists())
         self.crashes_at_start(longest=0.02)
-        server = Server(self.binary, self.disk.state).ready()
+        server = started(self.binary, self.disk.state).ready()
         record = self.record
         ended, checked = len(record.ended), record.checked
         record.check(server, thorough=last)

@@ -4,8 +4,9 @@ import random
 import threading
 from collections.abc import Callable
 
+from board import ALLOWANCE
 from record import LockOut, Login, Record, State
-from server import ALLOWANCE, CUT, Answer, Client, Server, fresh_address
+from server import CUT, Answer, Client, Server, fresh_address
 
 
 class Work:
@@ -158,7 +159,7 @@ class User:
 
     def look(self, login: Login) -> None:
         if not self.client.lives(login.access[0]):
-            self.answered(login, Answer(401, {}, 0), "a token")
+            self.answered(login, Answer(401), "a token")
 
     def answered(self, login: Login, answer: Answer, what: str) -> bool:
         """Whether it went as it should; a 401 may be due to a change of the password."""

@@ -135,7 +135,7 @@ class Client(threading.Thread):
         if lines != sorted(lines):
             wrong.append("lines came out of order")
         wrong += self.missing(set(lines), count)
-        return [f"{self.name}: {complaint}" for complaint in wrong[:5]]
+        return wrong[:5]
 
     def missing(self, lines: set[int], count: int) -> list[str]:
         missing = set(range(1, count + 1)) - lines
