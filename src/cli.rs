@@ -5,10 +5,10 @@ mod audit;
 mod cert;
 mod check;
 mod command;
+mod config_check;
 mod cve;
 mod flags;
 mod generate;
-mod hand_over;
 mod hash_password;
 mod health;
 mod help;
@@ -18,14 +18,14 @@ mod lockouts;
 pub mod logs;
 mod parse;
 mod passwd;
-mod privilege;
+mod run_as;
 mod sbom;
 mod serve;
 mod status;
+mod sudo_advice;
 pub mod table;
 #[cfg(test)]
 mod tests;
-mod usable;
 mod version;
 
 use std::error::Error;
@@ -42,7 +42,7 @@ pub use parse::{Invocation, parse};
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
 use command::{FAILURE, SUCCESS, USELESS};
-use privilege::{Looked, root_state_dir};
+use sudo_advice::{SeenConfig, root_state_dir};
 use table::COMMANDS;
 
 /// Does what the words behind the program's name say, and returns the exit status.
@@ -58,7 +58,7 @@ pub fn run<W: Into<OsString>>(
     let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
     let done = match parse(words.clone()) {
         Ok(invocation) => {
-            let looked = Looked::default();
+            let looked = SeenConfig::default();
             let load = |env_file: Option<&Path>| looked.note(env_file, load(env_file));
             let done = dispatch(&invocation, &words, terminal, load, serve);
             match done {
@@ -98,9 +98,9 @@ fn dispatch(
     load: impl FnOnce(Option<&Path>) -> Result<Config, ConfigError>,
     serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> Result<u8, CommandError> {
-    hand_over::to_user(invocation, words, terminal)?;
+    run_as::to_user(invocation, words, terminal)?;
     let load = || load(invocation.env_file.as_deref());
-    let load = hand_over::to_owner(invocation, words, terminal, load)?;
+    let load = run_as::to_owner(invocation, words, terminal, load)?;
     let context = CommandContext {
         terminal: terminal.reborrow(),
         commands: COMMANDS,

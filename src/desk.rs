@@ -2,55 +2,55 @@
 
 mod board;
 mod client;
-mod failure;
+mod error;
+mod folder;
 mod follow;
-mod keep;
-mod known;
+mod format;
+mod known_boards;
 mod options;
 mod pin;
-mod place;
 mod recent;
-mod saved;
+mod saved_login;
 mod session;
-mod show;
+mod socket;
 mod stop;
+mod stream_cursor;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use std::env;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-pub use board::Board;
-pub use keep::Keep;
-pub use known::Fingerprint;
-pub use options::{Color, Options};
+pub use board::BoardAddress;
+pub use folder::DeskFolder;
+pub use known_boards::CertificateFingerprint;
+pub use options::{ColorChoice, LogsOptions};
 pub use recent::MOST_ENTRIES;
-pub use stop::Stop;
+pub use stop::StopSignal;
 
 use crate::config::SecretString;
 use crate::entropy::SystemEntropy;
 use crate::terminal::{Terminal, prompt};
-use client::{Client, Trust, first_look};
-use failure::Failure;
+use client::{BoardClient, Trust, first_look};
+use error::DeskError;
 use follow::Follow;
-use saved::Saved;
-use session::Session;
-use show::Show;
-use stop::End;
+use format::EntryFormat;
+use saved_login::SavedLogin;
+use session::BoardSession;
+use stop::StopReason;
 
 /// What is around the command. Tests bring their own.
 #[derive(Debug)]
 pub struct Desk {
     /// Where things are kept, if there is a place.
-    pub keep: Option<Keep>,
+    pub folder: Option<DeskFolder>,
     /// `POSTERN_PASSWORD`.
     pub password: Option<SecretString>,
     /// Whether standard output and standard error are terminals that want colours.
     pub colors: [bool; 2],
     /// What ends the command.
-    pub stop: Stop,
+    pub stop: StopSignal,
     /// How long things may take.
     pub timing: Timing,
 }
@@ -101,11 +101,11 @@ impl Desk {
         let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && env::var_os("TERM").is_none_or(|term| term != "dumb");
         Ok(Self {
-            keep: Keep::of_user(),
+            folder: DeskFolder::of_user(),
             password: password.map(SecretString::new),
             colors: [io::stdout().is_terminal(), io::stderr().is_terminal()]
                 .map(|terminal| terminal && wanted),
-            stop: Stop::on_signals()?,
+            stop: StopSignal::on_signals()?,
             timing: Timing::default(),
         })
     }
@@ -113,7 +113,7 @@ impl Desk {
 
 /// How showing a log has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum LogsEnding {
     /// All was shown; or following ended by Ctrl-C, or nobody reads on.
     Shown,
     /// Not shown, or no further; the message says why.
@@ -126,25 +126,29 @@ pub enum Ending {
 ///
 /// # Errors
 /// The terminal's.
-pub fn run(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> io::Result<Ending> {
+pub fn run(
+    options: &LogsOptions,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<LogsEnding> {
     let failure = match shown(options, desk, terminal) {
-        Ok(()) => return Ok(Ending::Shown),
+        Ok(()) => return Ok(LogsEnding::Shown),
         Err(failure) => failure,
     };
     match (failure, desk.stop.ended()) {
-        (_, Some(End::Told)) => Ok(Ending::Interrupted),
-        (_, Some(End::ReaderGone)) => Ok(Ending::Shown),
-        (Failure::Terminal(error), None) => Err(error),
+        (_, Some(StopReason::Told)) => Ok(LogsEnding::Interrupted),
+        (_, Some(StopReason::ReaderGone)) => Ok(LogsEnding::Shown),
+        (DeskError::Output(error), None) => Err(error),
         (failure, None) => {
             writeln!(terminal.err, "postern: {failure}")?;
-            Ok(Ending::Failed)
+            Ok(LogsEnding::Failed)
         }
     }
 }
 
-fn shown(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+fn shown(options: &LogsOptions, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), DeskError> {
     let (board, stop) = (&options.board, &desk.stop);
-    let keep = desk.keep.as_ref();
+    let folder = desk.folder.as_ref();
     if options.sign_out {
         return signed_out(options, desk, terminal);
     }
@@ -152,16 +156,16 @@ fn shown(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<
         Some(trust) => trust,
         None => asked(board, desk, terminal)?,
     };
-    let client = Client::new(board, trust, stop, desk.timing)?;
-    let mut session = Session::sign_in(&client, options, desk, terminal)?;
-    let done = remember(&client, keep, terminal).and_then(|()| {
-        let [out, err] = desk.colors.map(|terminal| Show {
+    let client = BoardClient::new(board, trust, stop, desk.timing)?;
+    let mut session = BoardSession::sign_in(&client, options, desk, terminal)?;
+    let done = remember(&client, folder, terminal).and_then(|()| {
+        let [out, err] = desk.colors.map(|terminal| EntryFormat {
             json: options.json,
             color: !options.json
                 && match options.color {
-                    Color::Auto => terminal,
-                    Color::Always => true,
-                    Color::Never => false,
+                    ColorChoice::Auto => terminal,
+                    ColorChoice::Always => true,
+                    ColorChoice::Never => false,
                 },
         });
         if options.follow {
@@ -183,22 +187,26 @@ fn shown(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<
 }
 
 /// Which certificate the board must have, if that is known.
-fn known(options: &Options, desk: &Desk) -> Result<Option<Trust>, Failure> {
+fn known(options: &LogsOptions, desk: &Desk) -> Result<Option<Trust>, DeskError> {
     if let Some(fingerprint) = options.fingerprint {
         return Ok(Some(Trust::given(fingerprint)));
     }
-    let Some(keep) = &desk.keep else {
+    let Some(folder) = &desk.folder else {
         return Ok(None);
     };
-    let known = known::look_up(keep, &options.board).map_err(Failure::Final)?;
+    let known = known_boards::look_up(folder, &options.board).map_err(DeskError::Permanent)?;
     Ok(known.as_ref().map(Trust::known))
 }
 
 /// At the first contact a person says whether the certificate is the board's. Nobody else may, so without a terminal the answer
 /// is no.
-fn asked(board: &Board, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<Trust, Failure> {
+fn asked(
+    board: &BoardAddress,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<Trust, DeskError> {
     if !terminal.input_is_terminal {
-        return Err(Failure::Final(format!(
+        return Err(DeskError::Permanent(format!(
             "{board} is not known here, and there is no terminal to ask whether its certificate is the right one. Nothing was \
              sent to it.\nGive --fingerprint with the SHA-256 that the board printed at its start; `sudo postern cert` on the \
              board shows it too."
@@ -211,7 +219,7 @@ fn asked(board: &Board, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<Trus
     )?;
     let question = "Did the board print the same at its start (yes/no)? ";
     if !prompt::yes(terminal, question, || session::typed(&desk.stop))? {
-        return Err(Failure::Final(format!(
+        return Err(DeskError::Permanent(format!(
             "{board} is not trusted. Neither password nor token was sent to it."
         )));
     }
@@ -220,16 +228,17 @@ fn asked(board: &Board, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<Trus
 
 /// Keeps which certificate the board has. Only after a login: whoever leaves before it leaves nothing behind.
 fn remember(
-    client: &Client<'_>,
-    keep: Option<&Keep>,
+    client: &BoardClient<'_>,
+    folder: Option<&DeskFolder>,
     terminal: &mut Terminal<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), DeskError> {
     let (board, fingerprint) = (client.board, client.trust.fingerprint);
-    let kept = match keep {
+    let kept = match folder {
         None => Err("neither XDG_STATE_HOME nor HOME is set".to_owned()),
-        Some(keep) => match known::look_up(keep, board) {
+        Some(folder) => match known_boards::look_up(folder, board) {
             Ok(Some(known)) if known.fingerprint == fingerprint => Ok(()),
-            _ => known::keep(keep, board, fingerprint, client.stop).map_err(|e| e.to_string()),
+            _ => known_boards::remember(folder, board, fingerprint, client.stop)
+                .map_err(|e| e.to_string()),
         },
     };
     if let Err(error) = kept {
@@ -241,10 +250,14 @@ fn remember(
     Ok(())
 }
 
-fn signed_out(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let Options { board, user, .. } = options;
-    let keep = desk.keep.as_ref();
-    let saved = keep.map(|keep| Saved::of(keep, user, board));
+fn signed_out(
+    options: &LogsOptions,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), DeskError> {
+    let LogsOptions { board, user, .. } = options;
+    let folder = desk.folder.as_ref();
+    let saved = folder.map(|folder| SavedLogin::of(folder, user, board));
     let Some((saved, (fingerprint, _))) =
         saved.and_then(|saved| Some((saved.clone(), saved.read()?)))
     else {
@@ -253,6 +266,6 @@ fn signed_out(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> Re
     };
     let trust = known(options, desk)?;
     let trust = trust.unwrap_or_else(|| Trust::earlier(fingerprint, "at the time of the login"));
-    let client = Client::new(board, trust, &desk.stop, desk.timing)?;
+    let client = BoardClient::new(board, trust, &desk.stop, desk.timing)?;
     session::sign_out(&client, &saved, terminal)
 }

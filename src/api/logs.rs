@@ -1,6 +1,6 @@
 //! The log: what the ring holds, and the live streams.
 
-use serde_json::json;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tiny_http::Method;
@@ -57,7 +57,7 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
     let entries = api.ring.recent(limit, since, &filter);
     Ok(Outcome::Response(json_lines_response(
         entries.iter(),
-        &json!({"boot": api.ring.boot()}),
+        &Value::Null,
     )))
 }
 

@@ -111,7 +111,7 @@ fn run(
     };
     // Who may read the certificate alone can still be told of that.
     let problem = usable(&config).err().filter(|error| !denied(error));
-    let shown = Shown {
+    let shown = CertificateReport {
         facts: &facts,
         now,
         given: config.tls_files.is_some(),
@@ -190,7 +190,7 @@ fn now(config: &Config) -> Timestamp {
     clock.wall().max(RELEASE_EPOCH)
 }
 
-struct Shown<'a> {
+struct CertificateReport<'a> {
     facts: &'a Facts,
     now: Timestamp,
     /// Whether it is the integrator's.
@@ -200,7 +200,7 @@ struct Shown<'a> {
     problem: Option<String>,
 }
 
-impl Shown<'_> {
+impl CertificateReport<'_> {
     fn table(&self) -> String {
         let facts = self.facts;
         let origin = if self.given {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 
 use super::command::{CommandRow, FlagRow, Operand, SUCCESS, WRONG_USAGE, WorksOn};
-use super::usable::{Asked, usable};
+use super::config_check::{CheckDepth, checked};
 use crate::config::{Config, ConfigError, LogSource};
 use crate::logs::NO_SOURCES;
 use crate::terminal::Terminal;
@@ -37,7 +37,7 @@ fn run(
     certificate: bool,
     terminal: &mut Terminal<'_>,
 ) -> io::Result<u8> {
-    match usable(config, Asked::ByCheck { certificate }) {
+    match checked(config, CheckDepth::Everything { certificate }) {
         Err(error) => terminal.config_error(&error),
         Ok(config) => {
             writeln!(terminal.out, "configuration is good\n{}", summary(&config))?;

@@ -51,7 +51,7 @@ fn run(
         return Ok(USELESS);
     };
     let request = local::request("GET", "/api/security/cve");
-    let body = match local::asked(&socket, &request, terminal)? {
+    let body = match local::ask_or_explain(&socket, &request, terminal)? {
         Ok(body) => body,
         Err(status) => return Ok(status),
     };

@@ -1,6 +1,6 @@
 //! `postern --generate`: the man page and the completions of three shells, out of the same table as `--help`.
 //!
-//! A completion walks along the words that are typed and knows at each place what may follow. [`places`] is that map;
+//! A completion walks along the words that are typed and knows at each point what may follow. [`completion_points`] is that map;
 //! each shell's file says it in its own language.
 
 mod bash;
@@ -68,9 +68,9 @@ impl Document {
     }
 }
 
-/// A place on the command line, behind these words, and what may follow there.
+/// A point on the command line, behind these words, and what may follow there.
 #[derive(Debug)]
-struct Place {
+struct CompletionPoint {
     /// The words without flags, as `journal verify`; empty at the beginning.
     words: String,
     /// Words that lead on, each with what it is for.
@@ -92,9 +92,9 @@ enum Fill {
     Anything,
 }
 
-/// Every place where something may follow, the beginning first.
-fn places() -> Vec<Place> {
-    let mut places = vec![Place {
+/// Every point where something may follow, the beginning first.
+fn completion_points() -> Vec<CompletionPoint> {
+    let mut completion_points = vec![CompletionPoint {
         words: String::new(),
         next: next_words(""),
         flags: flags(super::serve::ROW.flags, PROGRAM_FLAGS),
@@ -103,7 +103,7 @@ fn places() -> Vec<Place> {
     // Groups, as `journal`, are no commands.
     for (word, _) in next_words("") {
         if super::table::command(word).is_none() {
-            places.push(Place {
+            completion_points.push(CompletionPoint {
                 words: word.to_owned(),
                 next: next_words(word),
                 flags: flags(&[], &[]),
@@ -112,7 +112,7 @@ fn places() -> Vec<Place> {
         }
     }
     for command in COMMANDS {
-        places.push(Place {
+        completion_points.push(CompletionPoint {
             words: command.name.to_owned(),
             next: match command.operand {
                 Operand::Command(_) => next_words(""),
@@ -124,19 +124,17 @@ fn places() -> Vec<Place> {
         if let Operand::Command(_) = command.operand {
             let led_on = next_words("").into_iter();
             let led_on = led_on.map(|(word, _)| (word, next_words(word)));
-            places.extend(
-                led_on
-                    .filter(|(_, next)| !next.is_empty())
-                    .map(|(word, next)| Place {
-                        words: format!("{} {word}", command.name),
-                        next,
-                        flags: Vec::new(),
-                        files: false,
-                    }),
-            );
+            completion_points.extend(led_on.filter(|(_, next)| !next.is_empty()).map(
+                |(word, next)| CompletionPoint {
+                    words: format!("{} {word}", command.name),
+                    next,
+                    flags: Vec::new(),
+                    files: false,
+                },
+            ));
         }
     }
-    places
+    completion_points
 }
 
 /// The words that make a longer command of these.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::command::{CommandRow, FAILURE, Operand, SUCCESS, USELESS, WorksOn};
 use super::flags::SOCKET;
-use super::local::{self, NoAnswer, Reply};
+use super::local::{self, LocalResponse, NoAnswer};
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
 
@@ -48,11 +48,11 @@ fn run(
     match local::ask(&socket, &local::request("GET", "/health"), TIMEOUT)
         .and_then(|reply| understand(&reply))
     {
-        Ok(Health::Healthy) => {
+        Ok(ServerHealth::Healthy) => {
             writeln!(terminal.out, "healthy")?;
             Ok(SUCCESS)
         }
-        Ok(Health::Degraded(reasons)) => {
+        Ok(ServerHealth::Degraded(reasons)) => {
             writeln!(terminal.out, "degraded: {reasons}")?;
             Ok(FAILURE)
         }
@@ -65,16 +65,16 @@ fn run(
 
 /// What a server says of itself.
 #[derive(Debug, PartialEq, Eq)]
-enum Health {
+enum ServerHealth {
     Healthy,
     /// With its reasons, on one line.
     Degraded(String),
 }
 
-fn understand(reply: &Reply) -> Result<Health, NoAnswer> {
+fn understand(reply: &LocalResponse) -> Result<ServerHealth, NoAnswer> {
     match reply.body.get("status").and_then(Value::as_str) {
-        Some("healthy") if reply.status == 200 => Ok(Health::Healthy),
-        Some("degraded") => Ok(Health::Degraded(reasons(&reply.body))),
+        Some("healthy") if reply.status == 200 => Ok(ServerHealth::Healthy),
+        Some("degraded") => Ok(ServerHealth::Degraded(reasons(&reply.body))),
         _ => Err(NoAnswer::NotOurs),
     }
 }

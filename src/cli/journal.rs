@@ -52,13 +52,13 @@ fn from_row(
 }
 
 /// The journal that is meant.
-struct Target {
+struct JournalTarget {
     path: PathBuf,
     /// It was named, and is not the one that the configuration is for.
     named: bool,
 }
 
-impl Target {
+impl JournalTarget {
     /// The line that does something else to the same journal.
     fn command(&self, words: &str) -> String {
         let mut line = format!("postern journal {words}");
@@ -85,7 +85,7 @@ fn run(
         Ok,
     );
     let target = match found {
-        Ok(path) => Target { path, named },
+        Ok(path) => JournalTarget { path, named },
         Err(error) => {
             terminal.config_error(&error)?;
             return Ok(USELESS);
@@ -117,7 +117,7 @@ fn run(
 
 /// Says why no record in it can be read, and what to do.
 fn no_record(
-    target: &Target,
+    target: &JournalTarget,
     bytes: &[u8],
     reason: Unreadable,
     terminal: &mut Terminal<'_>,
@@ -132,7 +132,7 @@ fn no_record(
 }
 
 /// What is said of a file out of which no record can be saved; `found`: what there is behind its header.
-fn nothing_left(found: Option<&Survey>, target: &Target) -> String {
+fn nothing_left(found: Option<&Survey>, target: &JournalTarget) -> String {
     let why = match found {
         Some(_) => NO_RECORD.to_owned(),
         None => Unreadable::Header.to_string(),

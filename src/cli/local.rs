@@ -49,7 +49,7 @@ pub(super) fn socket(
 
 /// What the server answered.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct LocalResponse {
     pub status: u16,
     pub body: Value,
 }
@@ -98,23 +98,23 @@ pub(super) fn request_with(method: &str, path: &str, body: &str) -> Zeroizing<Ve
 }
 
 /// Asks, and says so on standard error if nothing usable is answered, or a refusal is.
-pub(super) fn asked(
+pub(super) fn ask_or_explain(
     socket: &Path,
     request: &[u8],
     terminal: &mut Terminal<'_>,
 ) -> io::Result<Result<Value, u8>> {
-    judged(ask(socket, request, PATIENCE), socket, terminal)
+    body_or_explain(ask(socket, request, PATIENCE), socket, terminal)
 }
 
 /// The body of a good answer; of any other, what is to be said of it has been, and the exit status.
-pub(super) fn judged(
-    answer: Result<Reply, NoAnswer>,
+pub(super) fn body_or_explain(
+    answer: Result<LocalResponse, NoAnswer>,
     socket: &Path,
     terminal: &mut Terminal<'_>,
 ) -> io::Result<Result<Value, u8>> {
     let (message, status) = match answer {
-        Ok(Reply { status: 200, body }) => return Ok(Ok(body)),
-        Ok(Reply { body, .. }) => match body.get("detail").and_then(Value::as_str) {
+        Ok(LocalResponse { status: 200, body }) => return Ok(Ok(body)),
+        Ok(LocalResponse { body, .. }) => match body.get("detail").and_then(Value::as_str) {
             Some(detail) => (shown(detail), FAILURE),
             None => (NoAnswer::NotOurs.to_string(), USELESS),
         },
@@ -130,7 +130,11 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// One question and its answer, in `timeout` all together: a server that sends a byte now and then does not prolong it.
-pub(super) fn ask(socket: &Path, request: &[u8], timeout: Duration) -> Result<Reply, NoAnswer> {
+pub(super) fn ask(
+    socket: &Path,
+    request: &[u8],
+    timeout: Duration,
+) -> Result<LocalResponse, NoAnswer> {
     let deadline = Instant::now() + timeout;
     let mut stream = connected(socket, deadline)?;
     stream
@@ -211,14 +215,14 @@ fn is_whole(answer: &[u8]) -> bool {
     }
 }
 
-fn understand(answer: &[u8]) -> Result<Reply, NoAnswer> {
+fn understand(answer: &[u8]) -> Result<LocalResponse, NoAnswer> {
     let head = ResponseHead::read(answer).ok().flatten();
     let head = head.ok_or(NoAnswer::NotOurs)?;
     let not_ours = |_| NoAnswer::NotOurs;
     let mut body = BodyReader::new(head.framing, BodyWanted::UpTo(MAX_ANSWER)).map_err(not_ours)?;
     body.feed(&answer[head.length..]).map_err(not_ours)?;
     let body = json::parse(&body.into_bytes()).map_err(|_| NoAnswer::NotOurs)?;
-    Ok(Reply {
+    Ok(LocalResponse {
         status: head.status,
         body,
     })

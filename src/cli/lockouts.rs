@@ -75,7 +75,7 @@ fn run(
             local::request("DELETE", &format!("{path}/{segment}"))
         }
     };
-    let body = match local::asked(&socket, &request, terminal)? {
+    let body = match local::ask_or_explain(&socket, &request, terminal)? {
         Ok(body) => body,
         Err(status) => return Ok(status),
     };

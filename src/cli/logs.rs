@@ -7,7 +7,7 @@ use super::command::{
     CommandRow, FAILURE, FlagArgument, FlagRow, Operand, SUCCESS, WRONG_USAGE, WorksOn,
 };
 use crate::config::values;
-use crate::desk::{self, Board, Color, Desk, Ending, MOST_ENTRIES, Options};
+use crate::desk::{self, BoardAddress, ColorChoice, Desk, LogsEnding, LogsOptions, MOST_ENTRIES};
 use crate::logs::Filter;
 use crate::terminal::Terminal;
 
@@ -48,11 +48,11 @@ With --json the lines are the board's own: logs and gaps, and a hello where the 
 ///
 /// # Errors
 /// The terminal's.
-pub fn run(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> io::Result<u8> {
+pub fn run(options: &LogsOptions, desk: &Desk, terminal: &mut Terminal<'_>) -> io::Result<u8> {
     Ok(match desk::run(options, desk, terminal)? {
-        Ending::Shown => SUCCESS,
-        Ending::Failed => FAILURE,
-        Ending::Interrupted => INTERRUPTED,
+        LogsEnding::Shown => SUCCESS,
+        LogsEnding::Failed => FAILURE,
+        LogsEnding::Interrupted => INTERRUPTED,
     })
 }
 
@@ -60,9 +60,9 @@ pub fn run(options: &Options, desk: &Desk, terminal: &mut Terminal<'_>) -> io::R
 ///
 /// # Errors
 /// At the first argument that makes no sense.
-pub fn options(arguments: &Arguments) -> Result<Options, UsageError> {
+pub fn options(arguments: &Arguments) -> Result<LogsOptions, UsageError> {
     let board = arguments.operand().unwrap_or_default().to_str();
-    let board = Board::parse(board.unwrap_or_default()).map_err(UsageError)?;
+    let board = BoardAddress::parse(board.unwrap_or_default()).map_err(UsageError)?;
     let wrong = |flag: &str, why: String| UsageError(format!("--{flag} {why}"));
     let user = arguments.text("user")?.unwrap_or(DEFAULT_USER);
     let user = values::username(user).map_err(|why| wrong("user", why))?;
@@ -76,9 +76,9 @@ pub fn options(arguments: &Arguments) -> Result<Options, UsageError> {
     let fingerprint = arguments.text("fingerprint")?.map(str::parse).transpose();
     let fingerprint = fingerprint.map_err(|_| UsageError(NO_FINGERPRINT.to_owned()))?;
     let color = match arguments.text("color")?.unwrap_or("auto") {
-        "auto" => Color::Auto,
-        "always" => Color::Always,
-        "never" => Color::Never,
+        "auto" => ColorChoice::Auto,
+        "always" => ColorChoice::Always,
+        "never" => ColorChoice::Never,
         _ => return Err(wrong("color", "takes auto, always or never".to_owned())),
     };
     let [source, level, text] = ["source", "level", "grep"].map(|flag| arguments.text(flag));
@@ -90,7 +90,7 @@ pub fn options(arguments: &Arguments) -> Result<Options, UsageError> {
             error.to_string().replacen("q is", "grep is", 1)
         ))
     })?;
-    Ok(Options {
+    Ok(LogsOptions {
         board,
         user,
         follow: arguments.has("follow"),

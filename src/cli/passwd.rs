@@ -76,7 +76,7 @@ fn run(
         let answer = local::ask(&socket, &request, local::PATIENCE);
         // If nobody listens at the configured one, the folder may be ours.
         if config.is_none() || !matches!(answer, Err(NoAnswer::Connect(_))) {
-            return Ok(match local::judged(answer, &socket, terminal)? {
+            return Ok(match local::body_or_explain(answer, &socket, terminal)? {
                 Ok(_) => {
                     writeln!(terminal.out, "{DONE}")?;
                     SUCCESS

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::command::{CommandRow, FAILURE, Operand, SUCCESS, WRONG_USAGE, WorksOn};
-use super::usable::{Asked, usable};
+use super::config_check::{CheckDepth, checked};
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
 
@@ -31,7 +31,7 @@ fn run(
     terminal: &mut Terminal<'_>,
     run: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> io::Result<u8> {
-    let config = match usable(config, Asked::ByStart) {
+    let config = match checked(config, CheckDepth::AtStart) {
         Ok(config) => config,
         Err(error) => return terminal.config_error(&error),
     };

@@ -41,7 +41,7 @@ fn run(
     };
     let mut answers = [Value::Null, Value::Null];
     for (answer, path) in answers.iter_mut().zip(["/api/status", "/health"]) {
-        match local::asked(&socket, &local::request("GET", path), terminal)? {
+        match local::ask_or_explain(&socket, &local::request("GET", path), terminal)? {
             Ok(body) => *answer = body,
             Err(status) => return Ok(status),
         }

@@ -8,13 +8,13 @@ use rustls::pki_types::ServerName;
 
 /// Where a board is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Board {
+pub struct BoardAddress {
     /// A name in lower case, or an address without brackets, with its zone if it has one.
     host: String,
     port: u16,
 }
 
-impl Board {
+impl BoardAddress {
     /// Reads `https://board:8443`, or `board:8443`, or `board`. What may hold a secret is not shown in the message.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl Board {
 }
 
 /// `board:8443`, `[::1]:8443`: what stands in `known_boards`.
-impl fmt::Display for Board {
+impl fmt::Display for BoardAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)

@@ -10,12 +10,12 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use zeroize::Zeroizing;
 
 use super::Timing;
-use super::board::Board;
-use super::failure::Failure;
-use super::known::{Fingerprint, Known};
+use super::board::BoardAddress;
+use super::error::DeskError;
+use super::known_boards::{CertificateFingerprint, KnownBoard};
 use super::pin::Pin;
-use super::stop::Stop;
-use super::wire::Wire;
+use super::socket::BoardSocket;
+use super::stop::StopSignal;
 use crate::config::SecretString;
 use crate::http::body::Decoder;
 use crate::http::response_head::ResponseHead;
@@ -25,7 +25,7 @@ use crate::terminal::escape::plain;
 /// Which certificate is trusted, and why.
 #[derive(Debug, Clone)]
 pub(super) struct Trust {
-    pub fingerprint: Fingerprint,
+    pub fingerprint: CertificateFingerprint,
     /// Where that stands.
     source: String,
     /// What to do if the board really has another one.
@@ -34,7 +34,7 @@ pub(super) struct Trust {
 
 impl Trust {
     /// It was the board's before.
-    pub(super) fn known(known: &Known) -> Self {
+    pub(super) fn known(known: &KnownBoard) -> Self {
         let (file, line) = (known.file.display(), known.line);
         Self {
             fingerprint: known.fingerprint,
@@ -46,7 +46,7 @@ impl Trust {
     }
 
     /// `--fingerprint` names it.
-    pub(super) fn given(fingerprint: Fingerprint) -> Self {
+    pub(super) fn given(fingerprint: CertificateFingerprint) -> Self {
         Self {
             fingerprint,
             source: "--fingerprint".to_owned(),
@@ -55,7 +55,7 @@ impl Trust {
     }
 
     /// The user was shown it, or a login was made under it.
-    pub(super) fn earlier(fingerprint: Fingerprint, when: &str) -> Self {
+    pub(super) fn earlier(fingerprint: CertificateFingerprint, when: &str) -> Self {
         Self {
             fingerprint,
             source: when.to_owned(),
@@ -65,62 +65,71 @@ impl Trust {
 }
 
 /// One board, with whatever is needed to ask it.
-pub(super) struct Client<'a> {
-    pub board: &'a Board,
+pub(super) struct BoardClient<'a> {
+    pub board: &'a BoardAddress,
     pub trust: Trust,
-    pub stop: &'a Stop,
+    pub stop: &'a StopSignal,
     pub timing: Timing,
-    door: Door,
+    connector: TlsConnector,
 }
 
 /// What a handshake needs.
 #[derive(Clone)]
-struct Door {
+struct TlsConnector {
     pin: Arc<Pin>,
     tls: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 
-impl Door {
-    fn new(board: &Board, expected: Option<Fingerprint>) -> Result<Self, Failure> {
+impl TlsConnector {
+    fn new(
+        board: &BoardAddress,
+        expected: Option<CertificateFingerprint>,
+    ) -> Result<Self, DeskError> {
         let pin = Pin::new(expected);
         let tls = pin
             .config()
-            .map_err(|error| Failure::Final(error.to_string()))?;
+            .map_err(|error| DeskError::Permanent(error.to_string()))?;
         let name = board
             .server_name()
-            .ok_or_else(|| Failure::Final(format!("{board} is no name that TLS knows")))?;
+            .ok_or_else(|| DeskError::Permanent(format!("{board} is no name that TLS knows")))?;
         Ok(Self { pin, tls, name })
     }
 
-    fn open<'a>(&self, board: &Board, stop: &'a Stop, timing: Timing) -> Result<Tls<'a>, Failure> {
-        let mut wire = Wire::connect(board, stop, timing.connect).map_err(|e| lost(board, &e))?;
-        wire.deadline = Some(Instant::now() + timing.answer);
+    fn open<'a>(
+        &self,
+        board: &BoardAddress,
+        stop: &'a StopSignal,
+        timing: Timing,
+    ) -> Result<Tls<'a>, DeskError> {
+        let mut socket =
+            BoardSocket::connect(board, stop, timing.connect).map_err(|e| lost(board, &e))?;
+        socket.deadline = Some(Instant::now() + timing.answer);
         let tls = ClientConnection::new(self.tls.clone(), self.name.clone());
-        let mut tls = tls.map_err(|error| Failure::Final(error.to_string()))?;
+        let mut tls = tls.map_err(|error| DeskError::Permanent(error.to_string()))?;
         while tls.is_handshaking() {
-            tls.complete_io(&mut wire).map_err(|e| lost(board, &e))?;
+            tls.complete_io(&mut socket).map_err(|e| lost(board, &e))?;
         }
-        Ok(StreamOwned::new(tls, wire))
+        Ok(StreamOwned::new(tls, socket))
     }
 }
 
-type Tls<'a> = StreamOwned<ClientConnection, Wire<'a>>;
+type Tls<'a> = StreamOwned<ClientConnection, BoardSocket<'a>>;
 
 /// A handshake and nothing else: which certificate the board shows.
 pub(super) fn first_look(
-    board: &Board,
-    stop: &Stop,
+    board: &BoardAddress,
+    stop: &StopSignal,
     timing: Timing,
-) -> Result<Fingerprint, Failure> {
-    let door = Door::new(board, None)?;
-    door.open(board, stop, timing)?;
-    let shown = door.pin.shown();
-    shown.ok_or_else(|| Failure::Final(format!("{board} showed no certificate")))
+) -> Result<CertificateFingerprint, DeskError> {
+    let connector = TlsConnector::new(board, None)?;
+    connector.open(board, stop, timing)?;
+    let shown = connector.pin.shown();
+    shown.ok_or_else(|| DeskError::Permanent(format!("{board} showed no certificate")))
 }
 
 /// What is asked.
-pub(super) struct Request<'a> {
+pub(super) struct BoardRequest<'a> {
     pub method: &'static str,
     pub target: &'a str,
     pub token: Option<&'a SecretString>,
@@ -128,39 +137,43 @@ pub(super) struct Request<'a> {
     pub body: &'a [u8],
 }
 
-impl<'a> Client<'a> {
+impl<'a> BoardClient<'a> {
     pub(super) fn new(
-        board: &'a Board,
+        board: &'a BoardAddress,
         trust: Trust,
-        stop: &'a Stop,
+        stop: &'a StopSignal,
         timing: Timing,
-    ) -> Result<Self, Failure> {
-        let door = Door::new(board, Some(trust.fingerprint))?;
+    ) -> Result<Self, DeskError> {
+        let connector = TlsConnector::new(board, Some(trust.fingerprint))?;
         Ok(Self {
             board,
             trust,
             stop,
             timing,
-            door,
+            connector,
         })
     }
 
     /// The same board, asked in another time and whatever has ended.
-    pub(super) fn with<'b>(&self, stop: &'b Stop, timing: Timing) -> Client<'b>
+    pub(super) fn with<'b>(&self, stop: &'b StopSignal, timing: Timing) -> BoardClient<'b>
     where
         'a: 'b,
     {
-        Client {
+        BoardClient {
             board: self.board,
             trust: self.trust.clone(),
             stop,
             timing,
-            door: self.door.clone(),
+            connector: self.connector.clone(),
         }
     }
 
-    pub(super) fn get(&self, target: &str, token: &SecretString) -> Result<Answer<'a>, Failure> {
-        self.ask(&Request {
+    pub(super) fn get(
+        &self,
+        target: &str,
+        token: &SecretString,
+    ) -> Result<BoardResponse<'a>, DeskError> {
+        self.ask(&BoardRequest {
             method: "GET",
             target,
             token: Some(token),
@@ -169,21 +182,21 @@ impl<'a> Client<'a> {
     }
 
     /// Asks; the answer's head is there, and is a 200.
-    pub(super) fn ask(&self, request: &Request<'_>) -> Result<Answer<'a>, Failure> {
-        let opened = self.door.open(self.board, self.stop, self.timing);
-        let mut stream = opened.map_err(|failure| match self.door.pin.stranger() {
-            Some(shown) => Failure::Final(self.stranger(shown)),
+    pub(super) fn ask(&self, request: &BoardRequest<'_>) -> Result<BoardResponse<'a>, DeskError> {
+        let opened = self.connector.open(self.board, self.stop, self.timing);
+        let mut stream = opened.map_err(|failure| match self.connector.pin.stranger() {
+            Some(shown) => DeskError::Permanent(self.stranger(shown)),
             None => failure,
         })?;
         stream
             .write_all(&request.text(self.board))
             .and_then(|()| stream.flush())
             .map_err(|error| lost(self.board, &error))?;
-        Answer::read(self.board, stream)?.accepted(self.timing)
+        BoardResponse::read(self.board, stream)?.accepted(self.timing)
     }
 
     /// What to say of a certificate that is not the one that is trusted.
-    fn stranger(&self, shown: Fingerprint) -> String {
+    fn stranger(&self, shown: CertificateFingerprint) -> String {
         let board = self.board;
         let Trust {
             fingerprint,
@@ -200,8 +213,8 @@ impl<'a> Client<'a> {
     }
 }
 
-impl Request<'_> {
-    fn text(&self, board: &Board) -> Zeroizing<Vec<u8>> {
+impl BoardRequest<'_> {
+    fn text(&self, board: &BoardAddress) -> Zeroizing<Vec<u8>> {
         let token = self.token.map_or("", SecretString::expose);
         // Room for all of it: a buffer that grows leaves copies of the secret behind.
         let room = 512 + self.target.len() + token.len() + self.body.len();
@@ -231,7 +244,7 @@ impl Request<'_> {
 }
 
 /// An answer, its body still to be read.
-pub(super) struct Answer<'a> {
+pub(super) struct BoardResponse<'a> {
     board: String,
     status: u16,
     retry_after: Option<u64>,
@@ -243,8 +256,8 @@ pub(super) struct Answer<'a> {
     text: Zeroizing<Vec<u8>>,
 }
 
-impl<'a> Answer<'a> {
-    fn read(board: &Board, stream: Tls<'a>) -> Result<Self, Failure> {
+impl<'a> BoardResponse<'a> {
+    fn read(board: &BoardAddress, stream: Tls<'a>) -> Result<Self, DeskError> {
         let mut answer = Self {
             board: board.to_string(),
             status: 0,
@@ -273,7 +286,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Itself if it is a 200; else what the board says.
-    fn accepted(self, timing: Timing) -> Result<Self, Failure> {
+    fn accepted(self, timing: Timing) -> Result<Self, DeskError> {
         if self.status == 200 {
             return Ok(self);
         }
@@ -292,12 +305,12 @@ impl<'a> Answer<'a> {
             reason = format!("{reason}; try again in {seconds} s");
         }
         Err(match status {
-            401 => Failure::Denied(reason),
-            429 | 500.. => Failure::Passing {
+            401 => DeskError::Denied(reason),
+            429 | 500.. => DeskError::Temporary {
                 reason,
                 after: retry_after.map(Duration::from_secs),
             },
-            _ => Failure::Final(reason),
+            _ => DeskError::Permanent(reason),
         })
     }
 
@@ -306,7 +319,7 @@ impl<'a> Answer<'a> {
         mut self,
         limit: usize,
         within: Duration,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    ) -> Result<Zeroizing<Vec<u8>>, DeskError> {
         self.stream.sock.deadline = Some(Instant::now() + within);
         loop {
             self.decode()?;
@@ -327,7 +340,7 @@ impl<'a> Answer<'a> {
     }
 
     /// The body's next line; nothing at its end. What is no whole line there is dropped: it will come again.
-    pub(super) fn line(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn line(&mut self) -> Result<Option<Vec<u8>>, DeskError> {
         loop {
             self.decode()?;
             if let Some(line) = take_line(&mut self.text) {
@@ -348,7 +361,7 @@ impl<'a> Answer<'a> {
         self.stream.sock.deadline = None;
     }
 
-    fn decode(&mut self) -> Result<(), Failure> {
+    fn decode(&mut self) -> Result<(), DeskError> {
         let text = &mut self.text;
         let decoded = (self.body).decode(&self.raw, &mut |part| text.extend_from_slice(part));
         let used = decoded.map_err(|_| self.nonsense("the body of its answer is malformed"))?;
@@ -357,7 +370,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Reads a piece; false at the end of the connection.
-    fn fill(&mut self) -> Result<bool, Failure> {
+    fn fill(&mut self) -> Result<bool, DeskError> {
         let mut piece = Zeroizing::new([0; READ]);
         match self.stream.read(&mut *piece) {
             Ok(0) => Ok(false),
@@ -366,16 +379,16 @@ impl<'a> Answer<'a> {
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(Failure::passing(format!("{}: {error}", self.board))),
+            Err(error) => Err(DeskError::temporary(format!("{}: {error}", self.board))),
         }
     }
 
-    fn broken(&self) -> Failure {
-        Failure::passing(format!("{}: the connection ended in the midst", self.board))
+    fn broken(&self) -> DeskError {
+        DeskError::temporary(format!("{}: the connection ended in the midst", self.board))
     }
 
-    fn nonsense(&self, what: &str) -> Failure {
-        Failure::Final(format!("{}: {what}", self.board))
+    fn nonsense(&self, what: &str) -> DeskError {
+        DeskError::Permanent(format!("{}: {what}", self.board))
     }
 }
 
@@ -387,8 +400,8 @@ fn take_line(text: &mut Vec<u8>) -> Option<Vec<u8>> {
     Some(line)
 }
 
-fn lost(board: &Board, error: &io::Error) -> Failure {
-    Failure::passing(match error.kind() {
+fn lost(board: &BoardAddress, error: &io::Error) -> DeskError {
+    DeskError::temporary(match error.kind() {
         io::ErrorKind::InvalidData => format!("{board}: the TLS handshake failed: {error}"),
         _ => format!("{board}: {error}"),
     })

@@ -4,49 +4,49 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::client::{Answer, Client};
-use super::failure::Failure;
-use super::place::{Greeting, Line, Place};
+use super::client::{BoardClient, BoardResponse};
+use super::error::DeskError;
+use super::format::EntryFormat;
 use super::recent;
-use super::session::Session;
-use super::show::Show;
-use super::{Options, Timing};
+use super::session::BoardSession;
+use super::stream_cursor::{Greeting, StreamCursor, StreamLine};
+use super::{LogsOptions, Timing};
 use crate::entropy::Entropy;
 use crate::terminal::Terminal;
 use crate::terminal::escape::json_line;
 
 /// What following needs to know.
 pub(super) struct Follow<'a, 's> {
-    pub client: &'a Client<'a>,
-    pub session: &'a mut Session<'s>,
-    pub options: &'a Options,
+    pub client: &'a BoardClient<'a>,
+    pub session: &'a mut BoardSession<'s>,
+    pub options: &'a LogsOptions,
     /// How entries look, and how what is said beside them.
-    pub out: Show,
-    pub err: Show,
+    pub out: EntryFormat,
+    pub err: EntryFormat,
     pub entropy: &'a dyn Entropy,
 }
 
 /// What it has come to.
-struct State {
-    place: Place,
+struct FollowState {
+    cursor: StreamCursor,
     /// Entries of the first replay before this time, and up to that number, are not wanted.
     unwanted: Option<(SystemTime, u64)>,
     /// Whether a stream has stood: from then on it is taken up again, before it is a failure.
     stood: bool,
     /// Whether it was said that the connection is lost.
     told_lost: bool,
-    backoff: Backoff,
+    delay: ReconnectDelay,
 }
 
 impl<'a> Follow<'a, '_> {
     /// Shows entries as they come. Comes back without a failure when the end was wanted.
-    pub(super) fn run(mut self, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-        let mut state = State {
-            place: Place::new(self.options.since.is_some()),
+    pub(super) fn run(mut self, terminal: &mut Terminal<'_>) -> Result<(), DeskError> {
+        let mut state = FollowState {
+            cursor: StreamCursor::new(self.options.since.is_some()),
             unwanted: None,
             stood: false,
             told_lost: false,
-            backoff: Backoff::new(self.client.timing),
+            delay: ReconnectDelay::new(self.client.timing),
         };
         if let Some(age) = self.options.since {
             let since = recent::begin(self.client, self.session, age)?;
@@ -54,7 +54,9 @@ impl<'a> Follow<'a, '_> {
         }
         loop {
             let failure = match self.stream(&mut state, terminal) {
-                Ok(()) => Failure::passing(format!("{}: the stream has ended", self.client.board)),
+                Ok(()) => {
+                    DeskError::temporary(format!("{}: the stream has ended", self.client.board))
+                }
                 Err(failure) => failure,
             };
             if !state.stood {
@@ -63,10 +65,10 @@ impl<'a> Follow<'a, '_> {
             if self.client.stop.ended().is_some() {
                 return Ok(());
             }
-            let Failure::Passing { reason, after } = failure else {
+            let DeskError::Temporary { reason, after } = failure else {
                 return Err(failure);
             };
-            let pause = state.backoff.next(self.entropy);
+            let pause = state.delay.next(self.entropy);
             let pause = pause.max(after.unwrap_or_default().min(LONGEST_OBEYED));
             let when = match pause.as_secs_f64().round() {
                 0.0 => "now".to_owned(),
@@ -82,28 +84,32 @@ impl<'a> Follow<'a, '_> {
     }
 
     /// One connection, until it ends.
-    fn stream(&mut self, state: &mut State, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-        let mut answer = self.open(&state.place, terminal)?;
+    fn stream(
+        &mut self,
+        state: &mut FollowState,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<(), DeskError> {
+        let mut answer = self.open(&state.cursor, terminal)?;
         // The first line comes at once, or this is no stream.
         let Some(hello) = answer.line()? else {
             return Ok(());
         };
         let (value, raw) = self.parsed(&hello)?;
-        let Some(Line::Hello {
+        let Some(StreamLine::Hello {
             boot,
             oldest,
             newest,
-        }) = Line::of(&value)
+        }) = StreamLine::of(&value)
         else {
             return Err(self.nonsense());
         };
-        match state.place.hello(boot, oldest, newest) {
+        match state.cursor.hello(boot, oldest, newest) {
             Greeting::First { newest } if self.options.since.is_none() => {
                 recent::newest(
                     self.client,
                     self.session,
                     self.options,
-                    Some((state.place.boot(), newest)),
+                    newest,
                     self.out,
                     terminal,
                 )?;
@@ -138,25 +144,29 @@ impl<'a> Follow<'a, '_> {
             if !text.is_empty() {
                 terminal.out.write_all(text.as_bytes())?;
                 // Something came of it, so the next attempt may be made at once.
-                state.backoff.reset();
+                state.delay.reset();
             }
         }
         Ok(())
     }
 
     /// Opens the stream, with another access token if this one is over.
-    fn open(&mut self, place: &Place, terminal: &mut Terminal<'_>) -> Result<Answer<'a>, Failure> {
+    fn open(
+        &mut self,
+        cursor: &StreamCursor,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<BoardResponse<'a>, DeskError> {
         let target = format!(
             "/api/logs?follow=true{}{}",
-            place.query(),
+            cursor.query(),
             self.options.filters()
         );
         match self.client.get(&target, self.session.token()) {
-            Err(Failure::Denied(_)) => {}
+            Err(DeskError::Denied(_)) => {}
             other => return other,
         }
         let over = || {
-            Failure::Final(format!(
+            DeskError::Permanent(format!(
                 "the login at {} has ended: it was signed out, or the password was changed",
                 self.client.board
             ))
@@ -165,28 +175,33 @@ impl<'a> Follow<'a, '_> {
             .renew(self.client, terminal)
             .and_then(|()| self.client.get(&target, self.session.token()))
             .map_err(|failure| match failure {
-                Failure::Denied(_) => over(),
+                DeskError::Denied(_) => over(),
                 other => other,
             })
     }
 
     /// The line to show; empty if there is none.
-    fn understood(&self, value: &Value, raw: &str, state: &mut State) -> Result<String, Failure> {
-        let line = Line::of(value).ok_or_else(|| self.nonsense())?;
+    fn understood(
+        &self,
+        value: &Value,
+        raw: &str,
+        state: &mut FollowState,
+    ) -> Result<String, DeskError> {
+        let line = StreamLine::of(value).ok_or_else(|| self.nonsense())?;
         Ok(match line {
-            Line::Log { seq } if !state.place.log(seq) => String::new(),
-            Line::Log { seq } => match state.unwanted {
+            StreamLine::Log { seq } if !state.cursor.log(seq) => String::new(),
+            StreamLine::Log { seq } => match state.unwanted {
                 Some((since, until)) if seq <= until && !recent::is_since(value, since) => {
                     String::new()
                 }
                 _ => self.out.entry(value, raw),
             },
-            Line::Gap { from, to } => match state.place.gap(from, to) {
+            StreamLine::Gap { from, to } => match state.cursor.gap(from, to) {
                 None => String::new(),
                 Some((first, _)) if self.out.json && first == from => json_line(raw),
                 Some((from, to)) => self.gap(from, to),
             },
-            Line::Hello { .. } | Line::Other => String::new(),
+            StreamLine::Hello { .. } | StreamLine::Other => String::new(),
         })
     }
 
@@ -200,25 +215,25 @@ impl<'a> Follow<'a, '_> {
         self.out.notice(&format!("… {missed} {entries} missed …"))
     }
 
-    fn parsed<'l>(&self, line: &'l [u8]) -> Result<(Value, &'l str), Failure> {
+    fn parsed<'l>(&self, line: &'l [u8]) -> Result<(Value, &'l str), DeskError> {
         let raw = std::str::from_utf8(line).map_err(|_| self.nonsense())?;
         let value = crate::json::parse(line).map_err(|_| self.nonsense())?;
         Ok((value, raw))
     }
 
-    fn nonsense(&self) -> Failure {
+    fn nonsense(&self) -> DeskError {
         let board = self.client.board;
-        Failure::Final(format!("{board} sends something else than a log"))
+        DeskError::Permanent(format!("{board} sends something else than a log"))
     }
 }
 
 /// How long to wait before the next attempt: not at all at first, then twice as long each time.
-struct Backoff {
+struct ReconnectDelay {
     timing: Timing,
     next: Option<Duration>,
 }
 
-impl Backoff {
+impl ReconnectDelay {
     fn new(timing: Timing) -> Self {
         Self { timing, next: None }
     }

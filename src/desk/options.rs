@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::board::Board;
-use super::known::Fingerprint;
+use super::board::BoardAddress;
+use super::known_boards::CertificateFingerprint;
 
 /// What is to be shown of which board, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag is a flag")]
-pub struct Options {
+pub struct LogsOptions {
     /// Whose log.
-    pub board: Board,
+    pub board: BoardAddress,
     /// Who signs in.
     pub user: String,
     /// Whether to go on with what comes.
@@ -28,18 +28,18 @@ pub struct Options {
     /// As the board sends it.
     pub json: bool,
     /// Which certificate the board must have, if that is said.
-    pub fingerprint: Option<Fingerprint>,
+    pub fingerprint: Option<CertificateFingerprint>,
     /// Whether a login may be kept, and one that is kept be used.
     pub save: bool,
     /// Whether to end the login that is kept, and show nothing.
     pub sign_out: bool,
     /// When to use colours.
-    pub color: Color,
+    pub color: ColorChoice,
 }
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Color {
+pub enum ColorChoice {
     /// At a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
@@ -49,7 +49,7 @@ pub enum Color {
     Never,
 }
 
-impl Options {
+impl LogsOptions {
     /// The filters, as the end of a query.
     pub(crate) fn filters(&self) -> String {
         let mut query = String::new();

@@ -11,19 +11,19 @@ use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::known::Fingerprint;
+use super::known_boards::CertificateFingerprint;
 
 /// The certificate that is trusted, and the one that was shown.
 #[derive(Debug)]
 pub(super) struct Pin {
     /// `None`: any, to see which it is. Nothing secret may be sent then.
-    expected: Option<Fingerprint>,
-    shown: Mutex<Option<Fingerprint>>,
+    expected: Option<CertificateFingerprint>,
+    shown: Mutex<Option<CertificateFingerprint>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Pin {
-    pub(super) fn new(expected: Option<Fingerprint>) -> Arc<Self> {
+    pub(super) fn new(expected: Option<CertificateFingerprint>) -> Arc<Self> {
         Arc::new(Self {
             expected,
             shown: Mutex::new(None),
@@ -32,12 +32,12 @@ impl Pin {
     }
 
     /// The certificate that was shown last.
-    pub(super) fn shown(&self) -> Option<Fingerprint> {
+    pub(super) fn shown(&self) -> Option<CertificateFingerprint> {
         *self.shown.lock()
     }
 
     /// One that was shown and is not the one that is trusted.
-    pub(super) fn stranger(&self) -> Option<Fingerprint> {
+    pub(super) fn stranger(&self) -> Option<CertificateFingerprint> {
         let expected = self.expected?;
         self.shown().filter(|shown| *shown != expected)
     }
@@ -64,7 +64,7 @@ impl ServerCertVerifier for Pin {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let shown = Fingerprint::of(end_entity);
+        let shown = CertificateFingerprint::of(end_entity);
         *self.shown.lock() = Some(shown);
         match self.expected {
             Some(expected) if expected != shown => Err(Error::InvalidCertificate(

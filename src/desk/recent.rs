@@ -6,42 +6,37 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Options;
-use super::client::{Client, MAX_SMALL};
-use super::failure::Failure;
-use super::session::Session;
-use super::show::Show;
+use super::LogsOptions;
+use super::client::{BoardClient, MAX_SMALL};
+use super::error::DeskError;
+use super::format::EntryFormat;
+use super::session::BoardSession;
 use crate::json;
 use crate::terminal::Terminal;
 
 /// Shows the last entries, or those of the time that was asked for.
 pub(super) fn run(
-    client: &Client<'_>,
-    session: &Session<'_>,
-    options: &Options,
-    show: Show,
+    client: &BoardClient<'_>,
+    session: &BoardSession<'_>,
+    options: &LogsOptions,
+    format: EntryFormat,
     terminal: &mut Terminal<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), DeskError> {
     let Some(age) = options.since else {
-        return newest(client, session, options, None, show, terminal);
+        return newest(client, session, options, u64::MAX, format, terminal);
     };
     let since = begin(client, session, age)?;
     let mut shown_all = false;
-    let count = each(
-        client,
-        session,
-        options,
-        None,
-        MOST_ENTRIES,
-        |entry, raw| {
-            if is_since(entry, since) {
-                terminal.out.write_all(show.entry(entry, raw).as_bytes())?;
-            } else {
-                shown_all = true;
-            }
-            Ok(())
-        },
-    )?;
+    let count = each(client, session, options, MOST_ENTRIES, |entry, raw| {
+        if is_since(entry, since) {
+            terminal
+                .out
+                .write_all(format.entry(entry, raw).as_bytes())?;
+        } else {
+            shown_all = true;
+        }
+        Ok(())
+    })?;
     if count == MOST_ENTRIES as usize && !shown_all {
         writeln!(
             terminal.err,
@@ -54,47 +49,40 @@ pub(super) fn run(
 /// Shows the last entries, or those up to a number of a run. If the board has started again meanwhile, there are none of that
 /// run any more.
 pub(super) fn newest(
-    client: &Client<'_>,
-    session: &Session<'_>,
-    options: &Options,
-    last: Option<(&str, u64)>,
-    show: Show,
+    client: &BoardClient<'_>,
+    session: &BoardSession<'_>,
+    options: &LogsOptions,
+    last: u64,
+    format: EntryFormat,
     terminal: &mut Terminal<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), DeskError> {
     if options.lines == 0 {
         return Ok(());
     }
-    let run = last.map(|(run, _)| run);
-    let last = last.map_or(u64::MAX, |(_, last)| last);
-    each(
-        client,
-        session,
-        options,
-        run,
-        options.lines,
-        |entry, raw| {
-            if entry.get("seq").and_then(Value::as_u64) <= Some(last) {
-                terminal.out.write_all(show.entry(entry, raw).as_bytes())?;
-            }
-            Ok(())
-        },
-    )?;
+    each(client, session, options, options.lines, |entry, raw| {
+        if entry.get("seq").and_then(Value::as_u64) <= Some(last) {
+            terminal
+                .out
+                .write_all(format.entry(entry, raw).as_bytes())?;
+        }
+        Ok(())
+    })?;
     Ok(())
 }
 
 /// The board's time so long ago. Entries carry the board's time, and the desk's may be another.
 pub(super) fn begin(
-    client: &Client<'_>,
-    session: &Session<'_>,
+    client: &BoardClient<'_>,
+    session: &BoardSession<'_>,
     age: Duration,
-) -> Result<SystemTime, Failure> {
+) -> Result<SystemTime, DeskError> {
     let status = client.get("/api/status", session.token())?;
     let status = status.whole(MAX_SMALL, client.timing.answer)?;
     let status = json::parse(&status).unwrap_or_default();
     let now = status.get("time").and_then(Value::as_str);
     let now = now.and_then(|now| humantime::parse_rfc3339(now).ok());
-    let now =
-        now.ok_or_else(|| Failure::Final(format!("{} does not tell its time", client.board)))?;
+    let now = now
+        .ok_or_else(|| DeskError::Permanent(format!("{} does not tell its time", client.board)))?;
     Ok(now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
@@ -109,31 +97,23 @@ pub(super) fn is_since(entry: &Value, since: SystemTime) -> bool {
 
 #[derive(Deserialize)]
 struct Recent<'a> {
-    /// Which run the entries are of; 0.1.0 does not say, and goes on with its numbers in the next one.
-    boot: Option<String>,
     #[serde(borrow)]
     data: Vec<&'a RawValue>,
 }
 
-/// Goes through the last `limit` entries, oldest first; returns how many there were. With a `run`, only if they are of it.
+/// Goes through the last `limit` entries, oldest first; returns how many there were.
 fn each(
-    client: &Client<'_>,
-    session: &Session<'_>,
-    options: &Options,
-    run: Option<&str>,
+    client: &BoardClient<'_>,
+    session: &BoardSession<'_>,
+    options: &LogsOptions,
     limit: u32,
-    mut take: impl FnMut(&Value, &str) -> Result<(), Failure>,
-) -> Result<usize, Failure> {
+    mut take: impl FnMut(&Value, &str) -> Result<(), DeskError>,
+) -> Result<usize, DeskError> {
     let target = format!("/api/logs?limit={limit}{}", options.filters());
     let answer = client.get(&target, session.token())?;
     let body = answer.whole(MAX_RECENT, client.timing.body)?;
-    let wrong = |_| Failure::Final(format!("{} answers with no log", client.board));
+    let wrong = |_| DeskError::Permanent(format!("{} answers with no log", client.board));
     let recent: Recent<'_> = serde_json::from_slice(&body).map_err(wrong)?;
-    if let (Some(run), Some(boot)) = (run, &recent.boot)
-        && run != boot
-    {
-        return Ok(0);
-    }
     for raw in &recent.data {
         let entry = json::parse(raw.get().as_bytes()).map_err(wrong)?;
         take(&entry, raw.get())?;

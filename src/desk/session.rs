@@ -7,103 +7,103 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::client::{Client, MAX_SMALL, Request};
-use super::failure::Failure;
-use super::saved::Saved;
-use super::stop::{Interest, Stop};
-use super::{Desk, Options, Timing};
+use super::client::{BoardClient, BoardRequest, MAX_SMALL};
+use super::error::DeskError;
+use super::saved_login::SavedLogin;
+use super::stop::{Interest, StopSignal};
+use super::{Desk, LogsOptions, Timing};
 use crate::config::SecretString;
 use crate::json;
 use crate::terminal::Terminal;
 use crate::terminal::prompt::secret_line;
 
 /// A login. The access token is only ever in memory.
-pub(super) struct Session<'a> {
+pub(super) struct BoardSession<'a> {
     user: &'a str,
     access: SecretString,
-    means: Means<'a>,
+    renewal: Renewal<'a>,
 }
 
 /// How the login goes on when the access token is over.
-enum Means<'a> {
+enum Renewal<'a> {
     /// `POSTERN_PASSWORD`.
     Password(&'a SecretString),
     /// A refresh token that is not to be kept, or could not be.
     Token(SecretString),
     /// The refresh token on the disk, where other commands take it from, too.
-    Saved(Saved),
+    SavedLogin(SavedLogin),
 }
 
 /// What the board gives.
-struct Pair {
+struct LoginTokens {
     access: SecretString,
     refresh: SecretString,
 }
 
-impl<'a> Session<'a> {
+impl<'a> BoardSession<'a> {
     /// Signs in by `POSTERN_PASSWORD`, else by the saved login, else by a password that is asked for.
     pub(super) fn sign_in(
-        client: &Client<'_>,
-        options: &'a Options,
+        client: &BoardClient<'_>,
+        options: &'a LogsOptions,
         desk: &'a Desk,
         terminal: &mut Terminal<'_>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, DeskError> {
         let user = options.user.as_str();
         if let Some(password) = &desk.password {
             let access = log_in(client, user, password.expose())?.access;
-            let means = Means::Password(password);
+            let renewal = Renewal::Password(password);
             return Ok(Self {
                 user,
                 access,
-                means,
+                renewal,
             });
         }
-        let keep = desk.keep.as_ref().filter(|_| options.save);
-        let saved = keep.map(|keep| Saved::of(keep, user, client.board));
+        let folder = desk.folder.as_ref().filter(|_| options.save);
+        let saved = folder.map(|folder| SavedLogin::of(folder, user, client.board));
         if let Some(saved) = saved.as_ref().filter(|saved| saved.exists()) {
             match refresh_saved(client, saved, terminal) {
-                Ok((access, means)) => {
+                Ok((access, renewal)) => {
                     return Ok(Self {
                         user,
                         access,
-                        means,
+                        renewal,
                     });
                 }
-                Err(Failure::Denied(_)) => {
+                Err(DeskError::Denied(_)) => {
                     writeln!(terminal.err, "the saved login is over; sign in again")?;
                 }
                 Err(other) => return Err(other),
             }
         }
         if !terminal.input_is_terminal {
-            return Err(Failure::Final(
+            return Err(DeskError::Permanent(
                 "there is no terminal to ask for the password at; set POSTERN_PASSWORD, or sign in at a terminal first"
                     .to_owned(),
             ));
         }
         let question = format!("Password of {user} at {}: ", client.board);
         let password = secret_line(terminal, &question, || typed(client.stop));
-        let password = password.map_err(|error| Failure::Final(error.to_string()))?;
+        let password = password.map_err(|error| DeskError::Permanent(error.to_string()))?;
         let pair = log_in(client, user, &password)?;
         drop(password);
-        let (access, means) = match saved {
-            None => (pair.access, Means::Token(pair.refresh)),
+        let (access, renewal) = match saved {
+            None => (pair.access, Renewal::Token(pair.refresh)),
             Some(saved) => {
-                let (access, means) = keep_new(client, &saved, pair, terminal)?;
-                if let Means::Saved(saved) = &means {
+                let (access, renewal) = save_new(client, &saved, pair, terminal)?;
+                if let Renewal::SavedLogin(saved) = &renewal {
                     writeln!(
                         terminal.err,
                         "this login is kept in {} for the next time; --sign-out ends it, --no-save keeps none",
                         saved.path().display()
                     )?;
                 }
-                (access, means)
+                (access, renewal)
             }
         };
         Ok(Self {
             user,
             access,
-            means,
+            renewal,
         })
     }
 
@@ -111,34 +111,34 @@ impl<'a> Session<'a> {
         &self.access
     }
 
-    /// Gets another access token. [`Failure::Denied`]: the login has ended.
+    /// Gets another access token. [`DeskError::Denied`]: the login has ended.
     pub(super) fn renew(
         &mut self,
-        client: &Client<'_>,
+        client: &BoardClient<'_>,
         terminal: &mut Terminal<'_>,
-    ) -> Result<(), Failure> {
-        match &self.means {
-            Means::Password(password) => {
+    ) -> Result<(), DeskError> {
+        match &self.renewal {
+            Renewal::Password(password) => {
                 self.access = log_in(client, self.user, password.expose())?.access;
             }
-            Means::Token(token) => {
+            Renewal::Token(token) => {
                 let pair = refresh(client, token)?;
-                (self.access, self.means) = (pair.access, Means::Token(pair.refresh));
+                (self.access, self.renewal) = (pair.access, Renewal::Token(pair.refresh));
             }
-            Means::Saved(saved) => {
-                let (access, means) = refresh_saved(client, saved, terminal)?;
-                (self.access, self.means) = (access, means);
+            Renewal::SavedLogin(saved) => {
+                let (access, renewal) = refresh_saved(client, saved, terminal)?;
+                (self.access, self.renewal) = (access, renewal);
             }
         }
         Ok(())
     }
 
     /// Logs out what nobody can use again, if the board is there to hear it.
-    pub(super) fn end(self, client: &Client<'_>) {
-        if matches!(self.means, Means::Saved(_)) {
+    pub(super) fn end(self, client: &BoardClient<'_>) {
+        if matches!(self.renewal, Renewal::SavedLogin(_)) {
             return;
         }
-        let deaf = Stop::default();
+        let deaf = StopSignal::default();
         let timing = Timing {
             connect: FAREWELL,
             answer: FAREWELL,
@@ -150,31 +150,31 @@ impl<'a> Session<'a> {
 
 /// Logs the saved login out at the board, and removes it.
 pub(super) fn sign_out(
-    client: &Client<'_>,
-    saved: &Saved,
+    client: &BoardClient<'_>,
+    saved: &SavedLogin,
     terminal: &mut Terminal<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), DeskError> {
     let (board, path) = (client.board, saved.path());
     match refresh_saved(client, saved, terminal) {
         Ok((access, _)) => log_out(client, &access)?,
-        Err(Failure::Denied(_)) => {}
+        Err(DeskError::Denied(_)) => {}
         Err(other) => return Err(other),
     }
     saved
         .remove()
-        .map_err(|error| Failure::Final(format!("{}: {error}", path.display())))?;
+        .map_err(|error| DeskError::Permanent(format!("{}: {error}", path.display())))?;
     writeln!(terminal.err, "signed out at {board}")?;
     Ok(())
 }
 
 /// Trades the saved token for a fresh pair. Whoever else wants it waits: used twice, it would look like a theft.
 fn refresh_saved(
-    client: &Client<'_>,
-    saved: &Saved,
+    client: &BoardClient<'_>,
+    saved: &SavedLogin,
     terminal: &mut Terminal<'_>,
-) -> Result<(SecretString, Means<'static>), Failure> {
+) -> Result<(SecretString, Renewal<'static>), DeskError> {
     let _lock = saved.lock(client.stop).map_err(|error| {
-        Failure::Final(format!(
+        DeskError::Permanent(format!(
             "the saved login, {}: {error}",
             saved.path().display()
         ))
@@ -182,62 +182,62 @@ fn refresh_saved(
     let token = match saved.read() {
         // Only ever sent to the certificate that it came from.
         Some((fingerprint, token)) if fingerprint == client.trust.fingerprint => token,
-        _ => return Err(Failure::Denied("no login is saved".to_owned())),
+        _ => return Err(DeskError::Denied("no login is saved".to_owned())),
     };
     let pair = refresh(client, &token).inspect_err(|failure| {
-        if matches!(failure, Failure::Denied(_)) {
+        if matches!(failure, DeskError::Denied(_)) {
             let _ = saved.remove();
         }
     })?;
-    kept(client, saved, pair, terminal)
+    save(client, saved, pair, terminal)
 }
 
 /// Keeps a login that was made by a password.
-fn keep_new(
-    client: &Client<'_>,
-    saved: &Saved,
-    pair: Pair,
+fn save_new(
+    client: &BoardClient<'_>,
+    saved: &SavedLogin,
+    pair: LoginTokens,
     terminal: &mut Terminal<'_>,
-) -> Result<(SecretString, Means<'static>), Failure> {
+) -> Result<(SecretString, Renewal<'static>), DeskError> {
     match saved.lock(client.stop) {
-        Ok(_lock) => kept(client, saved, pair, terminal),
-        Err(error) => not_kept(saved, pair, &error, terminal),
+        Ok(_lock) => save(client, saved, pair, terminal),
+        Err(error) => not_saved(saved, pair, &error, terminal),
     }
 }
 
 /// Has the refresh token on the disk before it is relied upon.
-fn kept(
-    client: &Client<'_>,
-    saved: &Saved,
-    pair: Pair,
+fn save(
+    client: &BoardClient<'_>,
+    saved: &SavedLogin,
+    pair: LoginTokens,
     terminal: &mut Terminal<'_>,
-) -> Result<(SecretString, Means<'static>), Failure> {
+) -> Result<(SecretString, Renewal<'static>), DeskError> {
     match saved.write(client.trust.fingerprint, &pair.refresh) {
-        Ok(()) => Ok((pair.access, Means::Saved(saved.clone()))),
+        Ok(()) => Ok((pair.access, Renewal::SavedLogin(saved.clone()))),
         Err(error) => {
             // What is there is used up.
             let _ = saved.remove();
-            not_kept(saved, pair, &error, terminal)
+            not_saved(saved, pair, &error, terminal)
         }
     }
 }
 
-fn not_kept(
-    saved: &Saved,
-    pair: Pair,
+fn not_saved(
+    saved: &SavedLogin,
+    pair: LoginTokens,
     error: &io::Error,
     terminal: &mut Terminal<'_>,
-) -> Result<(SecretString, Means<'static>), Failure> {
+) -> Result<(SecretString, Renewal<'static>), DeskError> {
     let path = saved.path();
     writeln!(
         terminal.err,
         "warning: this login cannot be kept: {}: {error}",
         path.display()
     )?;
-    Ok((pair.access, Means::Token(pair.refresh)))
+    Ok((pair.access, Renewal::Token(pair.refresh)))
 }
 
-fn log_in(client: &Client<'_>, user: &str, password: &str) -> Result<Pair, Failure> {
+fn log_in(client: &BoardClient<'_>, user: &str, password: &str) -> Result<LoginTokens, DeskError> {
     let asked = post(
         client,
         "/api/auth/login",
@@ -245,12 +245,12 @@ fn log_in(client: &Client<'_>, user: &str, password: &str) -> Result<Pair, Failu
     );
     asked.map_err(|failure| match failure {
         // No other means is left to try.
-        Failure::Denied(reason) => Failure::Final(reason),
+        DeskError::Denied(reason) => DeskError::Permanent(reason),
         other => other,
     })
 }
 
-fn refresh(client: &Client<'_>, token: &SecretString) -> Result<Pair, Failure> {
+fn refresh(client: &BoardClient<'_>, token: &SecretString) -> Result<LoginTokens, DeskError> {
     post(
         client,
         "/api/auth/refresh",
@@ -258,8 +258,8 @@ fn refresh(client: &Client<'_>, token: &SecretString) -> Result<Pair, Failure> {
     )
 }
 
-fn log_out(client: &Client<'_>, access: &SecretString) -> Result<(), Failure> {
-    let answer = client.ask(&Request {
+fn log_out(client: &BoardClient<'_>, access: &SecretString) -> Result<(), DeskError> {
+    let answer = client.ask(&BoardRequest {
         method: "POST",
         target: "/api/logout",
         token: Some(access),
@@ -269,7 +269,11 @@ fn log_out(client: &Client<'_>, access: &SecretString) -> Result<(), Failure> {
 }
 
 /// Sends the members as a JSON object; the answer is a pair of tokens.
-fn post(client: &Client<'_>, target: &str, members: &[(&str, &str)]) -> Result<Pair, Failure> {
+fn post(
+    client: &BoardClient<'_>,
+    target: &str,
+    members: &[(&str, &str)],
+) -> Result<LoginTokens, DeskError> {
     // Room enough at once: a buffer that grows leaves copies of the secret behind.
     let longest: usize = members
         .iter()
@@ -285,7 +289,7 @@ fn post(client: &Client<'_>, target: &str, members: &[(&str, &str)]) -> Result<P
         }
     }
     body.push(b'}');
-    let answer = client.ask(&Request {
+    let answer = client.ask(&BoardRequest {
         method: "POST",
         target,
         token: None,
@@ -295,12 +299,12 @@ fn post(client: &Client<'_>, target: &str, members: &[(&str, &str)]) -> Result<P
     let mut answer = json::parse(&answer).unwrap_or_default();
     let mut token = |name: &str| match answer.get_mut(name).map(Value::take) {
         Some(Value::String(token)) if is_token(&token) => Ok(SecretString::new(token)),
-        _ => Err(Failure::Final(format!(
+        _ => Err(DeskError::Permanent(format!(
             "{}: its answer to the login has no {name}",
             client.board
         ))),
     };
-    Ok(Pair {
+    Ok(LoginTokens {
         access: token("access_token")?,
         refresh: token("refresh_token")?,
     })
@@ -312,7 +316,7 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Waits for a line at the terminal, or the end.
-pub(super) fn typed(stop: &Stop) -> io::Result<()> {
+pub(super) fn typed(stop: &StopSignal) -> io::Result<()> {
     let stdin = io::stdin();
     // Only a terminal hands over whole lines: after one has begun to be read there is no more waiting.
     if stdin.is_terminal() {

@@ -13,24 +13,24 @@ use signal_hook::low_level::pipe;
 
 /// An ear for what ends the command.
 #[derive(Debug, Default)]
-pub struct Stop {
+pub struct StopSignal {
     /// Readable once somebody wants the end.
     told: Option<UnixStream>,
     /// Whether standard output is watched, too: who reads it may go while no line comes.
     watches_output: bool,
-    ended: Cell<Option<End>>,
+    ended: Cell<Option<StopReason>>,
 }
 
 /// What ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum StopReason {
     /// Ctrl-C, or SIGTERM.
     Told,
     /// Nobody reads what is written.
     ReaderGone,
 }
 
-impl Stop {
+impl StopSignal {
     /// Ends on SIGINT and SIGTERM, and when nobody reads standard output any more.
     ///
     /// # Errors
@@ -60,14 +60,14 @@ impl Stop {
     }
 
     /// What has ended it.
-    pub(super) fn ended(&self) -> Option<End> {
+    pub(super) fn ended(&self) -> Option<StopReason> {
         self.ended.get()
     }
 
     /// Waits until the descriptor can be read (or written). False: the time has passed.
     ///
     /// # Errors
-    /// [`io::ErrorKind::ConnectionAborted`] once the end has come; then [`Stop::ended`] tells which.
+    /// [`io::ErrorKind::ConnectionAborted`] once the end has come; then [`StopSignal::ended`] tells which.
     pub(super) fn wait(
         &self,
         fd: Option<(BorrowedFd<'_>, Interest)>,
@@ -102,9 +102,9 @@ impl Stop {
             }
             let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
             if told.is_some() && ready.next() == Some(true) {
-                self.ended.set(Some(End::Told));
+                self.ended.set(Some(StopReason::Told));
             } else if self.watches_output && ready.next() == Some(true) {
-                self.ended.set(Some(End::ReaderGone));
+                self.ended.set(Some(StopReason::ReaderGone));
             } else if fd.is_some() && ready.next() == Some(true) {
                 return Ok(true);
             }
@@ -114,7 +114,7 @@ impl Stop {
     /// Waits so long.
     ///
     /// # Errors
-    /// As [`Stop::wait`].
+    /// As [`StopSignal::wait`].
     pub(super) fn pause(&self, time: Duration) -> io::Result<()> {
         self.wait(None, Some(Instant::now() + time)).map(|_| ())
     }

@@ -2,9 +2,9 @@ use super::*;
 
 #[test]
 fn no_secret_shows_itself() {
-    let (stop, _tell) = Stop::by_hand().unwrap();
+    let (stop, _tell) = StopSignal::by_hand().unwrap();
     let desk = Desk {
-        keep: None,
+        folder: None,
         password: Some(SecretString::new("hunter22".to_owned())),
         colors: [false; 2],
         stop,

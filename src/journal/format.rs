@@ -75,7 +75,7 @@ pub use super::record::{MAX_NAME, PasswordOrigin, Record};
 pub(super) use payload::is_payload_len;
 #[cfg(test)]
 pub(super) use payload::samples;
-use payload::{LAST_KIND, PASSWORD, payload_len, take};
+use payload::{payload_len, take};
 
 /// The first bytes of a journal.
 pub const MAGIC: [u8; 8] = *b"posternJ";
@@ -104,7 +104,6 @@ pub const MAX_FILE: usize = 72 * 1024 * 1024;
 
 const FRAME_HEAD_LEN: usize = 3;
 const CHECKSUM_LEN: usize = 4;
-
 
 /// What the checksums of one file begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 
-use super::admission::{ConnectionsFull, ConnectionPermit, SeatNumber};
+use super::admission::{ConnectionPermit, ConnectionsFull, SeatNumber};
 use super::connection::Connection;
 use super::listen::Socket;
 use super::worker::{Kept, Worker};

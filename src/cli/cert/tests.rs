@@ -1,7 +1,7 @@
 use super::*;
 
-fn shown(facts: &Facts, now: Timestamp) -> Shown<'_> {
-    Shown {
+fn shown(facts: &Facts, now: Timestamp) -> CertificateReport<'_> {
+    CertificateReport {
         facts,
         now,
         given: false,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Fill, flags_with_arguments, places, quoted, spellings};
+use super::{Fill, completion_points, flags_with_arguments, quoted, spellings};
 
 pub(super) fn script() -> String {
     // Writing to a String cannot fail.
@@ -21,19 +21,19 @@ pub(super) fn script() -> String {
         taking.push(names);
     }
     let (mut steps, mut here) = (Vec::new(), String::new());
-    for place in places() {
-        let next: Vec<&str> = place.next.iter().map(|(word, _)| *word).collect();
-        steps.extend(next.iter().map(|word| format!("'{} {word}'", place.words)));
-        let flags: Vec<String> = place
+    for point in completion_points() {
+        let next: Vec<&str> = point.next.iter().map(|(word, _)| *word).collect();
+        steps.extend(next.iter().map(|word| format!("'{} {word}'", point.words)));
+        let flags: Vec<String> = point
             .flags
             .iter()
             .flat_map(|flag| spellings(flag))
             .collect();
-        let files = if place.files { " files=1" } else { "" };
+        let files = if point.files { " files=1" } else { "" };
         let _ = writeln!(
             here,
             "        {}) words={} flags={}{files} ;;",
-            quoted(&place.words),
+            quoted(&point.words),
             quoted(&next.join(" ")),
             quoted(&flags.join(" ")),
         );

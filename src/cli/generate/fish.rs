@@ -2,23 +2,23 @@
 
 use std::fmt::Write;
 
-use super::{Fill, Place, fill, places};
+use super::{CompletionPoint, Fill, completion_points, fill};
 use crate::cli::command::FlagRow;
 
 pub(super) fn script() -> String {
     // Writing to a String cannot fail.
-    let places = places();
+    let completion_points = completion_points();
     let (mut steps, mut lines) = (Vec::new(), String::new());
-    for place in &places {
-        let at = format!("complete -c postern -n {}", quoted(&at(place)));
-        for (word, purpose) in &place.next {
-            steps.push(quoted(&format!("{} {word}", place.words)));
+    for point in &completion_points {
+        let at = format!("complete -c postern -n {}", quoted(&at(point)));
+        for (word, purpose) in &point.next {
+            steps.push(quoted(&format!("{} {word}", point.words)));
             let _ = writeln!(lines, "{at} -a {word} -d {}", quoted(purpose));
         }
-        for flag in &place.flags {
+        for flag in &point.flags {
             let _ = writeln!(lines, "{at} {}", line(flag));
         }
-        if place.files {
+        if point.files {
             let _ = writeln!(lines, "{at} -F");
         }
     }
@@ -30,8 +30,8 @@ pub(super) fn script() -> String {
         .replace("LINES\n", &lines)
 }
 
-fn at(place: &Place) -> String {
-    format!("__postern_at {}", quoted(&place.words))
+fn at(point: &CompletionPoint) -> String {
+    format!("__postern_at {}", quoted(&point.words))
 }
 
 fn line(flag: &FlagRow) -> String {

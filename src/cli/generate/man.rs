@@ -12,7 +12,7 @@ pub(super) fn page() -> String {
     let date = RELEASE_EPOCH.to_string();
     let date = date.split('T').next().unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION");
-    let mut page = Page::default();
+    let mut page = ManPage::default();
     page.line(".\\\" Made by: postern --generate man");
     page.line(&format!(
         ".TH POSTERN 8 {date} \"postern {version}\" \"System Administration\""
@@ -58,9 +58,9 @@ pub(super) fn page() -> String {
 }
 
 #[derive(Default)]
-struct Page(String);
+struct ManPage(String);
 
-impl Page {
+impl ManPage {
     /// As it is.
     fn line(&mut self, line: &str) {
         self.0 += line;

@@ -84,10 +84,10 @@ fn what_roff_would_take_for_its_own_is_escaped() {
 
 #[test]
 fn a_place_knows_what_may_follow() {
-    let places = places();
+    let completion_points = completion_points();
     let at = |words: &str| {
-        let place = places.iter().find(|place| place.words == words);
-        place.unwrap_or_else(|| panic!("{words}"))
+        let point = completion_points.iter().find(|point| point.words == words);
+        point.unwrap_or_else(|| panic!("{words}"))
     };
     let next =
         |words: &str| -> Vec<&str> { at(words).next.iter().map(|(word, _)| *word).collect() };

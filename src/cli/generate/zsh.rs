@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Fill, flags_with_arguments, places, quoted, spellings};
+use super::{Fill, completion_points, flags_with_arguments, quoted, spellings};
 
 pub(super) fn script() -> String {
     // Writing to a String cannot fail.
@@ -22,7 +22,7 @@ pub(super) fn script() -> String {
         taking.push(names);
     }
     let (mut steps, mut here) = (Vec::new(), String::new());
-    for place in places() {
+    for point in completion_points() {
         let described = |entries: Vec<(String, &str)>| {
             let entries = entries.iter().map(|(name, purpose)| {
                 // The first colon ends the name.
@@ -30,24 +30,24 @@ pub(super) fn script() -> String {
             });
             entries.collect::<Vec<_>>().join(" ")
         };
-        let next = place.next.iter();
+        let next = point.next.iter();
         let next = next.map(|(word, purpose)| ((*word).to_owned(), purpose.as_str()));
-        let flags = place.flags.iter();
+        let flags = point.flags.iter();
         let flags =
             flags.flat_map(|flag| spellings(flag).into_iter().map(|name| (name, flag.help)));
         steps.extend(
-            place
+            point
                 .next
                 .iter()
-                .map(|(word, _)| format!("'{} {word}'", place.words)),
+                .map(|(word, _)| format!("'{} {word}'", point.words)),
         );
         let _ = writeln!(
             here,
             "    {}) words_here=({}) flags_here=({}) files={} ;;",
-            quoted(&place.words),
+            quoted(&point.words),
             described(next.collect()),
             described(flags.collect()),
-            u8::from(place.files),
+            u8::from(point.files),
         );
     }
     TEMPLATE

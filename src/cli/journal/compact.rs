@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{JournalAction, NO_JOURNAL, Target, from_row, no_record};
+use super::{JournalAction, JournalTarget, NO_JOURNAL, from_row, no_record};
 use crate::auth::Durable;
 use crate::cli::command::{CommandRow, FAILURE, Operand, SUCCESS, WorksOn};
 use crate::clock::SystemTimeSource;
@@ -34,7 +34,11 @@ The server does that itself when half of the journal is waste; there is no need 
     run: |arguments, context| from_row(JournalAction::Compact, arguments, context),
 };
 
-pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) -> io::Result<u8> {
+pub(super) fn run(
+    target: &JournalTarget,
+    bytes: &[u8],
+    terminal: &mut Terminal<'_>,
+) -> io::Result<u8> {
     let path = target.path.as_path();
     let refusal = match survey(bytes, &mut |_| ()) {
         Err(reason) => return no_record(target, bytes, reason, terminal),

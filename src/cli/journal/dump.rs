@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use super::{JournalAction, NO_JOURNAL, Target, from_row, no_record};
+use super::{JournalAction, JournalTarget, NO_JOURNAL, from_row, no_record};
 use crate::cli::command::{CommandRow, Operand, SUCCESS, WorksOn};
 use crate::clock::Timestamp;
 use crate::ids::Id;
@@ -28,7 +28,11 @@ the journal in STATE_DIR. The server may be running.",
     run: |arguments, context| from_row(JournalAction::Dump, arguments, context),
 };
 
-pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) -> io::Result<u8> {
+pub(super) fn run(
+    target: &JournalTarget,
+    bytes: &[u8],
+    terminal: &mut Terminal<'_>,
+) -> io::Result<u8> {
     let mut out = BufWriter::new(&mut *terminal.out);
     let mut result = Ok(());
     let surveyed = survey(bytes, &mut |piece| {
@@ -45,13 +49,13 @@ pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) ->
     };
     result?;
     if survey.damaged_header {
-        print(&mut out, &Line::Header)?;
+        print(&mut out, &DumpLine::Header)?;
     }
     out.flush()?;
     Ok(SUCCESS)
 }
 
-fn print(out: &mut dyn Write, line: &Line) -> io::Result<()> {
+fn print(out: &mut dyn Write, line: &DumpLine) -> io::Result<()> {
     serde_json::to_writer(&mut *out, line)?;
     out.write_all(b"\n")
 }
@@ -59,7 +63,7 @@ fn print(out: &mut dyn Write, line: &Line) -> io::Result<()> {
 /// One line.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Line {
+enum DumpLine {
     TokenRevoked {
         offset: usize,
         id: String,
@@ -139,16 +143,16 @@ struct Spared {
     expires: String,
 }
 
-fn line(piece: Piece<'_>) -> Line {
+fn line(piece: Piece<'_>) -> DumpLine {
     let (offset, frame) = match piece {
         Piece::Gap { at, len } => {
-            return Line::Damage {
+            return DumpLine::Damage {
                 offset: at,
                 bytes: len,
             };
         }
         Piece::Torn { at, len } => {
-            return Line::TornTail {
+            return DumpLine::TornTail {
                 offset: at,
                 bytes: len,
             };
@@ -157,22 +161,22 @@ fn line(piece: Piece<'_>) -> Line {
     };
     let time = |time: Timestamp| time.to_string();
     match frame.record() {
-        None => Line::Unknown {
+        None => DumpLine::Unknown {
             offset,
             bytes: frame.len(),
         },
-        Some(Record::TokenRevoked { id, expires }) => Line::TokenRevoked {
+        Some(Record::TokenRevoked { id, expires }) => DumpLine::TokenRevoked {
             offset,
             id: hex(id),
             expires: time(expires),
         },
-        Some(Record::RefreshUsed { id, used, expires }) => Line::RefreshUsed {
+        Some(Record::RefreshUsed { id, used, expires }) => DumpLine::RefreshUsed {
             offset,
             id: hex(id),
             used: time(used),
             expires: time(expires),
         },
-        Some(Record::FamilyRevoked { family, expires }) => Line::FamilyRevoked {
+        Some(Record::FamilyRevoked { family, expires }) => DumpLine::FamilyRevoked {
             offset,
             family: hex(family),
             expires: time(expires),
@@ -183,7 +187,7 @@ fn line(piece: Piece<'_>) -> Line {
             at,
             hash,
             spared,
-        }) => Line::Password {
+        }) => DumpLine::Password {
             offset,
             generation,
             origin: match origin {
@@ -197,12 +201,12 @@ fn line(piece: Piece<'_>) -> Line {
                 expires: time(expires),
             }),
         },
-        Some(Record::LockOut { client, until }) => Line::LockOut {
+        Some(Record::LockOut { client, until }) => DumpLine::LockOut {
             offset,
             client: client.to_string(),
             until: time(until),
         },
-        Some(Record::LockOutCleared { client }) => Line::LockOutCleared {
+        Some(Record::LockOutCleared { client }) => DumpLine::LockOutCleared {
             offset,
             client: client.to_string(),
         },
@@ -210,21 +214,21 @@ fn line(piece: Piece<'_>) -> Line {
             client,
             until,
             account,
-        }) => Line::Proven {
+        }) => DumpLine::Proven {
             offset,
             client: client.to_string(),
             account,
             until: time(until),
         },
-        Some(Record::Mark { at }) => Line::Mark {
+        Some(Record::Mark { at }) => DumpLine::Mark {
             offset,
             at: time(at),
         },
-        Some(Record::Lifetime { longest }) => Line::Lifetime {
+        Some(Record::Lifetime { longest }) => DumpLine::Lifetime {
             offset,
             seconds: longest.as_secs(),
         },
-        Some(Record::SessionsEnded { generation, before }) => Line::SessionsEnded {
+        Some(Record::SessionsEnded { generation, before }) => DumpLine::SessionsEnded {
             offset,
             generation,
             before: time(before),

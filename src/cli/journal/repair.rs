@@ -4,7 +4,7 @@ use std::io;
 
 use super::verify::damage;
 use super::{
-    FIRST_PASSWORD, FOREIGN, JournalAction, LOGINS_END, NO_JOURNAL, Target, count, from_row,
+    FIRST_PASSWORD, FOREIGN, JournalAction, JournalTarget, LOGINS_END, NO_JOURNAL, count, from_row,
     nothing_left, unreadable,
 };
 use crate::cli::command::{CommandRow, FAILURE, FlagRow, Operand, SUCCESS, USELESS, WorksOn};
@@ -42,7 +42,11 @@ it, it is said and nothing is changed.",
     },
 };
 
-pub(super) fn run(target: &Target, yes: bool, terminal: &mut Terminal<'_>) -> io::Result<u8> {
+pub(super) fn run(
+    target: &JournalTarget,
+    yes: bool,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<u8> {
     let shown = target.path.display();
     let out = &mut *terminal.out;
     let leave = Leave {

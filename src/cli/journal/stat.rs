@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{JournalAction, NO_JOURNAL, Target, count, from_row, no_record, verify};
+use super::{JournalAction, JournalTarget, NO_JOURNAL, count, from_row, no_record, verify};
 use crate::auth::Durable;
 use crate::cli::command::{CommandRow, Operand, SUCCESS, WorksOn};
 use crate::cli::flags::JSON;
@@ -34,7 +34,7 @@ of the journal in STATE_DIR. The server may be running.",
 };
 
 pub(super) fn run(
-    target: &Target,
+    target: &JournalTarget,
     bytes: &[u8],
     json: bool,
     terminal: &mut Terminal<'_>,

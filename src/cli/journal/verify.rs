@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::io;
 
 use super::{
-    FIRST_PASSWORD, JournalAction, LOGINS_END, NO_JOURNAL, NO_RECORD, Target, count, from_row,
-    no_record,
+    FIRST_PASSWORD, JournalAction, JournalTarget, LOGINS_END, NO_JOURNAL, NO_RECORD, count,
+    from_row, no_record,
 };
 use crate::cli::command::{CommandRow, FAILURE, Operand, SUCCESS, WorksOn};
 use crate::journal::survey::{Survey, survey};
@@ -29,7 +29,11 @@ moment may then look like a torn tail, which was, as far as can be told, never a
     run: |arguments, context| from_row(JournalAction::Verify, arguments, context),
 };
 
-pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) -> io::Result<u8> {
+pub(super) fn run(
+    target: &JournalTarget,
+    bytes: &[u8],
+    terminal: &mut Terminal<'_>,
+) -> io::Result<u8> {
     let shown = target.path.display();
     let survey = match survey(bytes, &mut |_| ()) {
         Ok(survey) => survey,
@@ -40,7 +44,7 @@ pub(super) fn run(target: &Target, bytes: &[u8], terminal: &mut Terminal<'_>) ->
 }
 
 /// Lines of text: what is wrong, and what to do.
-fn verdict(survey: &Survey, target: &Target) -> String {
+fn verdict(survey: &Survey, target: &JournalTarget) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = if !survey.whole() {
@@ -108,7 +112,7 @@ fn places(survey: &Survey) -> String {
     text
 }
 
-fn remedy(survey: &Survey, target: &Target) -> String {
+fn remedy(survey: &Survey, target: &JournalTarget) -> String {
     let repair = target.command(if survey.password.is_some() {
         "repair"
     } else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::cli::parse;
 
-fn options(words: &[&str]) -> Result<Options, String> {
+fn options(words: &[&str]) -> Result<LogsOptions, String> {
     let words = ["logs"].iter().chain(words);
     parse(words)
         .and_then(|invocation| super::options(&invocation.arguments))
@@ -24,7 +24,7 @@ fn the_documented_line_means_what_it_says() {
     assert_eq!(all.filters(), "&source=squid&level=warn&q=a%26b+%C3%BC");
     let few = options(&["-f", "-n", "0", "board", "--no-save", "--color=never"]).unwrap();
     assert_eq!((few.user.as_str(), few.lines), ("admin", 0));
-    assert!(!few.save && few.color == Color::Never);
+    assert!(!few.save && few.color == ColorChoice::Never);
     assert_eq!(options(&["board"]).unwrap().lines, 100);
     assert_eq!(few.filters(), "");
 }

@@ -18,7 +18,7 @@ fn a_board_is_known_by_url_name_and_address() {
         ("[fe80::1%25]", "[fe80::1%25]:8443"),
         ("[FD00::1]", "[fd00::1]:8443"),
     ] {
-        let board = Board::parse(word).unwrap_or_else(|error| panic!("{word}: {error}"));
+        let board = BoardAddress::parse(word).unwrap_or_else(|error| panic!("{word}: {error}"));
         assert_eq!(board.to_string(), shown, "{word}");
         assert!(board.server_name().is_some(), "{word}");
     }
@@ -46,7 +46,7 @@ fn what_is_no_address_is_refused_in_words() {
         ("[fe80::1%25a%25b]:8443", "no IPv6"),
         ("[fe80::1%25a/b]:8443", "behind the port"),
     ] {
-        let error = Board::parse(word).unwrap_err();
+        let error = BoardAddress::parse(word).unwrap_err();
         assert!(error.contains(why), "{word}: {error}");
     }
 }
@@ -54,7 +54,7 @@ fn what_is_no_address_is_refused_in_words() {
 #[test]
 fn a_password_in_the_address_is_refused_and_not_repeated() {
     for word in ["https://admin:hunter22@board:8443", "admin:hunter22@board"] {
-        let error = Board::parse(word).unwrap_err();
+        let error = BoardAddress::parse(word).unwrap_err();
         assert!(!error.contains("hunter22"), "{error}");
         assert!(error.contains("--user") && error.contains("POSTERN_PASSWORD"));
     }

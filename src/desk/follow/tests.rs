@@ -5,8 +5,8 @@ use crate::entropy::FakeEntropy;
 fn attempts_come_at_once_and_then_ever_more_seldom_never_in_step() {
     let timing = Timing::default();
     let pauses = |seed| {
-        let (entropy, mut backoff) = (FakeEntropy::new(seed), Backoff::new(timing));
-        [(); 9].map(|()| backoff.next(&entropy))
+        let (entropy, mut delay) = (FakeEntropy::new(seed), ReconnectDelay::new(timing));
+        [(); 9].map(|()| delay.next(&entropy))
     };
     let first = pauses(1);
     for (pause, about) in first.iter().zip([0, 1, 2, 4, 8, 16, 30, 30, 30]) {
@@ -14,9 +14,9 @@ fn attempts_come_at_once_and_then_ever_more_seldom_never_in_step() {
         assert!((about * 3 / 4..=about * 5 / 4).contains(pause), "{pause:?}");
     }
     assert_ne!(first, pauses(2));
-    let (entropy, mut backoff) = (FakeEntropy::new(1), Backoff::new(timing));
-    backoff.next(&entropy);
-    assert!(backoff.next(&entropy) > Duration::ZERO);
-    backoff.reset();
-    assert_eq!(backoff.next(&entropy), Duration::ZERO);
+    let (entropy, mut delay) = (FakeEntropy::new(1), ReconnectDelay::new(timing));
+    delay.next(&entropy);
+    assert!(delay.next(&entropy) > Duration::ZERO);
+    delay.reset();
+    assert_eq!(delay.next(&entropy), Duration::ZERO);
 }

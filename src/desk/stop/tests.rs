@@ -3,7 +3,7 @@ use std::io::Write;
 
 #[test]
 fn waiting_ends_with_what_is_waited_for_or_the_time_or_the_end() {
-    let (stop, mut tell) = Stop::by_hand().unwrap();
+    let (stop, mut tell) = StopSignal::by_hand().unwrap();
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let soon = || Some(Instant::now() + Duration::from_millis(1));
     let readable = Some((ours.as_fd(), Interest::Read));
@@ -19,13 +19,13 @@ fn waiting_ends_with_what_is_waited_for_or_the_time_or_the_end() {
     for _ in 0..2 {
         assert!(stop.wait(readable, None).is_err());
         assert!(stop.pause(Duration::from_secs(3600)).is_err());
-        assert_eq!(stop.ended(), Some(End::Told));
+        assert_eq!(stop.ended(), Some(StopReason::Told));
     }
 }
 
 #[test]
 fn one_that_nobody_tells_only_waits() {
-    let stop = Stop::default();
+    let stop = StopSignal::default();
     stop.pause(Duration::from_millis(1)).unwrap();
     assert_eq!(stop.ended(), None);
 }

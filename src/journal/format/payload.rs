@@ -23,9 +23,6 @@ const LIFETIME: u8 = 8;
 const PROVEN: u8 = 9;
 const SESSIONS_ENDED: u8 = 10;
 
-/// Types above are a newer version's.
-pub(super) const LAST_KIND: u8 = SESSIONS_ENDED;
-
 /// Counts passwords.
 const GENERATION_LEN: usize = 4;
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use postern::cli::{logs, parse};
 use postern::config::SecretString;
-use postern::desk::{Desk, Keep, Options, Stop, Timing};
+use postern::desk::{Desk, DeskFolder, LogsOptions, StopSignal, Timing};
 use postern::terminal::Terminal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -85,10 +85,10 @@ impl Place {
         std::fs::write(self.kept("known_boards"), line).expect("written");
     }
 
-    fn desk(&self, stop: Stop) -> Desk {
+    fn desk(&self, stop: StopSignal) -> Desk {
         let moment = Duration::from_millis(1);
         Desk {
-            keep: Some(Keep::at(self.kept(""))),
+            folder: Some(DeskFolder::at(self.kept(""))),
             password: self.variable.map(|word| SecretString::new(word.to_owned())),
             colors: [false; 2],
             stop,
@@ -108,7 +108,7 @@ impl Place {
     /// The same, with its own idea of how long things may take.
     pub fn logs_within(&self, timing: Timing, address: SocketAddr, words: &[&str]) -> Seen {
         let (out, err) = (Screen::default(), Screen::default());
-        let mut desk = self.desk(Stop::default());
+        let mut desk = self.desk(StopSignal::default());
         desk.timing = timing;
         let status = shown(&options(address, words), &desk, self.typed, &out, &err);
         Seen {
@@ -120,7 +120,7 @@ impl Place {
 
     /// Starts the command on a thread, to go on until it is told to end.
     pub fn follow(&self, address: SocketAddr, words: &[&str]) -> Following {
-        let (stop, tell) = Stop::by_hand().expect("sockets");
+        let (stop, tell) = StopSignal::by_hand().expect("sockets");
         let (out, err) = (Screen::default(), Screen::default());
         let (desk, typed) = (self.desk(stop), self.typed);
         let options = options(address, &[&["--follow"], words].concat());
@@ -135,14 +135,20 @@ impl Place {
     }
 }
 
-fn options(address: SocketAddr, words: &[&str]) -> Options {
+fn options(address: SocketAddr, words: &[&str]) -> LogsOptions {
     let url = format!("https://{address}");
     let words = ["logs", &url].into_iter().chain(words.iter().copied());
     let invocation = parse(words).expect("understood");
     logs::options(&invocation.arguments).expect("options")
 }
 
-fn shown(options: &Options, desk: &Desk, typed: Option<&str>, out: &Screen, err: &Screen) -> u8 {
+fn shown(
+    options: &LogsOptions,
+    desk: &Desk,
+    typed: Option<&str>,
+    out: &Screen,
+    err: &Screen,
+) -> u8 {
     let mut terminal = Terminal {
         input: &mut typed.unwrap_or_default().as_bytes(),
         input_is_terminal: typed.is_some(),

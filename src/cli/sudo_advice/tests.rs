@@ -3,7 +3,7 @@ use crate::cli::parse;
 
 /// The advice for these words of a user whose state folder is `own`, where there is a service's in `service`.
 fn advice(words: &str, own: &Path, service: &Path) -> Option<String> {
-    let looked = Looked::default();
+    let looked = SeenConfig::default();
     let state = own.display().to_string();
     let env = [("STATE_DIR", state.as_str())];
     let none = Path::new("/nonexistent/postern.env");
@@ -52,6 +52,6 @@ fn who_looks_in_his_own_folder_is_sent_to_the_services_as_root() {
 #[test]
 fn where_nothing_was_looked_for_nothing_is_advised() {
     let invocation = parse(["cert"]).unwrap();
-    let advice = Looked::default().advice(&invocation, &[], Path::new("/"));
+    let advice = SeenConfig::default().advice(&invocation, &[], Path::new("/"));
     assert_eq!(advice, None);
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 /// Why.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum DeskError {
     /// It may go better later: the connection broke, the board is busy or on its way up.
     #[error("{reason}")]
-    Passing {
+    Temporary {
         reason: String,
         /// After how long, if the board said so.
         after: Option<Duration>,
@@ -18,15 +18,15 @@ pub(super) enum Failure {
     Denied(String),
     /// It will not go better by itself.
     #[error("{0}")]
-    Final(String),
+    Permanent(String),
     /// What there is to say cannot be written.
     #[error("{0}")]
-    Terminal(#[from] io::Error),
+    Output(#[from] io::Error),
 }
 
-impl Failure {
-    pub(super) fn passing(reason: String) -> Self {
-        Self::Passing {
+impl DeskError {
+    pub(super) fn temporary(reason: String) -> Self {
+        Self::Temporary {
             reason,
             after: None,
         }

@@ -2,8 +2,8 @@ use super::*;
 use serde_json::json;
 
 fn shown(entry: &Value, color: bool) -> String {
-    let show = Show { json: false, color };
-    show.entry(entry, &entry.to_string())
+    let format = EntryFormat { json: false, color };
+    format.entry(entry, &entry.to_string())
 }
 
 #[test]

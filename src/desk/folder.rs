@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use super::stop::Stop;
+use super::stop::StopSignal;
 use crate::files;
 
 /// The folder; it need not exist yet.
 #[derive(Debug, Clone)]
-pub struct Keep(PathBuf);
+pub struct DeskFolder(PathBuf);
 
 /// Held as long as this is.
 #[must_use]
@@ -23,7 +23,7 @@ pub(super) struct Lock {
     _file: File,
 }
 
-impl Keep {
+impl DeskFolder {
     /// In this folder.
     #[must_use]
     pub fn at(folder: PathBuf) -> Self {
@@ -58,7 +58,7 @@ impl Keep {
     }
 
     /// Locks `name` against other commands. Whoever holds it may be asking a board, which has its time-outs.
-    pub(super) fn lock(&self, name: &str, stop: &Stop) -> io::Result<Lock> {
+    pub(super) fn lock(&self, name: &str, stop: &StopSignal) -> io::Result<Lock> {
         // A file beside it: the file itself is replaced, and a lock on the old one would hold nobody.
         let path = self.prepare(&format!("{name}.lock"))?;
         let file = files::open_or_create(&path, OFlags::WRONLY)?;

@@ -8,16 +8,16 @@ use std::str::FromStr;
 
 use ring::digest::{SHA256, digest};
 
-use super::board::Board;
-use super::keep::Keep;
-use super::stop::Stop;
+use super::board::BoardAddress;
+use super::folder::DeskFolder;
+use super::stop::StopSignal;
 use crate::files;
 
 /// The SHA-256 of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
+pub struct CertificateFingerprint([u8; 32]);
 
-impl Fingerprint {
+impl CertificateFingerprint {
     pub(super) fn of(certificate: &[u8]) -> Self {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, certificate).as_ref());
@@ -26,7 +26,7 @@ impl Fingerprint {
 }
 
 /// As the server prints it: pairs of hexadecimal digits, between colons.
-impl fmt::Display for Fingerprint {
+impl fmt::Display for CertificateFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, byte) in self.0.iter().enumerate() {
             if index > 0 {
@@ -40,13 +40,13 @@ impl fmt::Display for Fingerprint {
 
 /// This is no SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoFingerprint;
+pub struct InvalidFingerprint;
 
 /// Upper or lower case, colons or none, `SHA-256` before it or not.
-impl FromStr for Fingerprint {
-    type Err = NoFingerprint;
+impl FromStr for CertificateFingerprint {
+    type Err = InvalidFingerprint;
 
-    fn from_str(text: &str) -> Result<Self, NoFingerprint> {
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
         let text = text.trim();
         let text = ["SHA-256", "SHA256"]
             .iter()
@@ -55,11 +55,11 @@ impl FromStr for Fingerprint {
         let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
         let mut hash = [0; 32];
         if digits.len() != 2 * hash.len() {
-            return Err(NoFingerprint);
+            return Err(InvalidFingerprint);
         }
         for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
-            let digit = |at: usize| char::from(pair[at]).to_digit(16).ok_or(NoFingerprint);
-            *byte = u8::try_from(digit(0)? * 16 + digit(1)?).map_err(|_| NoFingerprint)?;
+            let digit = |at: usize| char::from(pair[at]).to_digit(16).ok_or(InvalidFingerprint);
+            *byte = u8::try_from(digit(0)? * 16 + digit(1)?).map_err(|_| InvalidFingerprint)?;
         }
         Ok(Self(hash))
     }
@@ -67,8 +67,8 @@ impl FromStr for Fingerprint {
 
 /// A line about a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Known {
-    pub fingerprint: Fingerprint,
+pub(super) struct KnownBoard {
+    pub fingerprint: CertificateFingerprint,
     pub file: PathBuf,
     /// Counted from 1.
     pub line: usize,
@@ -78,8 +78,11 @@ pub(super) struct Known {
 ///
 /// # Errors
 /// The file cannot be read, or its line about this board cannot be understood: then nothing is trusted instead.
-pub(super) fn look_up(keep: &Keep, board: &Board) -> Result<Option<Known>, String> {
-    let file = keep.path(FILE);
+pub(super) fn look_up(
+    folder: &DeskFolder,
+    board: &BoardAddress,
+) -> Result<Option<KnownBoard>, String> {
+    let file = folder.path(FILE);
     let failed = |error: &dyn fmt::Display| format!("{}: {error}", file.display());
     let text = match files::read_own(&file) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|_| failed(&"this is no text"))?,
@@ -96,7 +99,7 @@ pub(super) fn look_up(keep: &Keep, board: &Board) -> Result<Option<Known>, Strin
             "line {line} holds no certificate's SHA-256; remove it, and the next contact is a first one"
         ))
     })?;
-    Ok(Some(Known {
+    Ok(Some(KnownBoard {
         fingerprint,
         file,
         line: index + 1,
@@ -104,14 +107,14 @@ pub(super) fn look_up(keep: &Keep, board: &Board) -> Result<Option<Known>, Strin
 }
 
 /// Keeps what a board's certificate is, in place of what was known of it.
-pub(super) fn keep(
-    keep: &Keep,
-    board: &Board,
-    fingerprint: Fingerprint,
-    stop: &Stop,
+pub(super) fn remember(
+    folder: &DeskFolder,
+    board: &BoardAddress,
+    fingerprint: CertificateFingerprint,
+    stop: &StopSignal,
 ) -> io::Result<()> {
-    let _lock = keep.lock(FILE, stop)?;
-    let file = keep.prepare(FILE)?;
+    let _lock = folder.lock(FILE, stop)?;
+    let file = folder.prepare(FILE)?;
     let before = match files::read_own(&file) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-/// A place in the stream.
+/// How far the stream was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct StreamCursor {
     /// The board's run; empty before the first `hello`.
     boot: String,
     /// All up to this number is done with: shown, told as missing, or not wanted.
@@ -28,7 +28,7 @@ pub(super) enum Greeting {
 
 /// A line of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum StreamLine {
     Hello {
         boot: String,
         oldest: u64,
@@ -45,7 +45,7 @@ pub(super) enum Line {
     Other,
 }
 
-impl Line {
+impl StreamLine {
     /// `None`: no line of this stream.
     pub(super) fn of(line: &Value) -> Option<Self> {
         let number = |name: &str| line.get(name).and_then(Value::as_u64);
@@ -67,18 +67,13 @@ impl Line {
     }
 }
 
-impl Place {
+impl StreamCursor {
     /// Before the first connection; `from_start`: it is to replay all that the board still has.
     pub(super) fn new(from_start: bool) -> Self {
         Self {
             from_start,
             ..Self::default()
         }
-    }
-
-    /// The board's run; empty before the first `hello`.
-    pub(super) fn boot(&self) -> &str {
-        &self.boot
     }
 
     /// What to ask for: everything behind this place.

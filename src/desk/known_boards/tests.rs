@@ -3,13 +3,13 @@ use std::thread;
 
 const SHOWN: &str = "55:B6:5A:F3:00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:4F";
 
-fn board(name: &str) -> Board {
-    Board::parse(name).unwrap()
+fn board(name: &str) -> BoardAddress {
+    BoardAddress::parse(name).unwrap()
 }
 
 #[test]
 fn a_fingerprint_is_read_as_it_is_printed_and_without_colons() {
-    let fingerprint: Fingerprint = SHOWN.parse().unwrap();
+    let fingerprint: CertificateFingerprint = SHOWN.parse().unwrap();
     assert_eq!(fingerprint.to_string(), SHOWN);
     for text in [
         SHOWN.replace(':', ""),
@@ -26,22 +26,29 @@ fn a_fingerprint_is_read_as_it_is_printed_and_without_colons() {
         &SHOWN.replace('F', "G"),
         &format!("{SHOWN}:00"),
     ] {
-        assert_eq!(text.parse::<Fingerprint>(), Err(NoFingerprint), "{text}");
+        assert_eq!(
+            text.parse::<CertificateFingerprint>(),
+            Err(InvalidFingerprint),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn what_is_kept_of_a_board_is_found_again_and_other_lines_stay() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Keep::at(folder.path().to_owned());
-    let stop = Stop::default();
+    let folder = DeskFolder::at(folder.path().to_owned());
+    let stop = StopSignal::default();
     assert_eq!(look_up(&folder, &board("a")), Ok(None));
     std::fs::write(folder.path(FILE), "# by hand\nb:8443 nonsense\n").unwrap();
-    let (one, two) = (Fingerprint::of(b"1"), Fingerprint::of(b"2"));
-    keep(&folder, &board("a"), one, &stop).unwrap();
+    let (one, two) = (
+        CertificateFingerprint::of(b"1"),
+        CertificateFingerprint::of(b"2"),
+    );
+    remember(&folder, &board("a"), one, &stop).unwrap();
     let known = look_up(&folder, &board("a")).unwrap().unwrap();
     assert_eq!((known.fingerprint, known.line), (one, 3));
-    keep(&folder, &board("a"), two, &stop).unwrap();
+    remember(&folder, &board("a"), two, &stop).unwrap();
     let known = look_up(&folder, &board("a")).unwrap().unwrap();
     assert_eq!((known.fingerprint, known.line), (two, 3));
     let text = std::fs::read_to_string(folder.path(FILE)).unwrap();
@@ -57,18 +64,27 @@ fn what_is_kept_of_a_board_is_found_again_and_other_lines_stay() {
 #[test]
 fn many_at_once_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = Keep::at(folder.path().to_owned());
+    let folder = DeskFolder::at(folder.path().to_owned());
     thread::scope(|scope| {
         for index in 0..16_u8 {
             let folder = &folder;
             scope.spawn(move || {
                 let board = board(&format!("board-{index}"));
-                keep(folder, &board, Fingerprint::of(&[index]), &Stop::default()).unwrap();
+                remember(
+                    folder,
+                    &board,
+                    CertificateFingerprint::of(&[index]),
+                    &StopSignal::default(),
+                )
+                .unwrap();
             });
         }
     });
     for index in 0..16_u8 {
         let known = look_up(&folder, &board(&format!("board-{index}"))).unwrap();
-        assert_eq!(known.unwrap().fingerprint, Fingerprint::of(&[index]));
+        assert_eq!(
+            known.unwrap().fingerprint,
+            CertificateFingerprint::of(&[index])
+        );
     }
 }

@@ -4,20 +4,20 @@ use std::os::unix::fs::PermissionsExt;
 #[test]
 fn a_login_is_kept_privately_for_each_user_and_board() {
     let folder = tempfile::tempdir().unwrap();
-    let keep = Keep::at(folder.path().join("client"));
-    let board = Board::parse("board").unwrap();
+    let keep = DeskFolder::at(folder.path().join("client"));
+    let board = BoardAddress::parse("board").unwrap();
     let (admin, odd) = (
-        Saved::of(&keep, "admin", &board),
-        Saved::of(&keep, "../é x", &board),
+        SavedLogin::of(&keep, "admin", &board),
+        SavedLogin::of(&keep, "../é x", &board),
     );
     assert!(!admin.exists() && admin.read().is_none());
-    let fingerprint = Fingerprint::of(b"1");
+    let fingerprint = CertificateFingerprint::of(b"1");
     for (saved, token) in [(&admin, "one"), (&odd, "two"), (&admin, "three")] {
         saved
             .write(fingerprint, &SecretString::new(token.into()))
             .unwrap();
     }
-    let token = |saved: &Saved| saved.read().map(|(_, token)| token.expose().to_owned());
+    let token = |saved: &SavedLogin| saved.read().map(|(_, token)| token.expose().to_owned());
     assert_eq!(token(&admin).as_deref(), Some("three"));
     assert_eq!(token(&odd).as_deref(), Some("two"));
     assert_eq!(odd.path().parent(), admin.path().parent());

@@ -10,20 +10,24 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
-use super::board::Board;
-use super::stop::{Interest, Stop};
+use super::board::BoardAddress;
+use super::stop::{Interest, StopSignal};
 
 /// A socket, blocking to its user.
-pub(super) struct Wire<'a> {
+pub(super) struct BoardSocket<'a> {
     socket: TcpStream,
-    stop: &'a Stop,
+    stop: &'a StopSignal,
     /// Until when something must have come or gone; `None`: whenever it does.
     pub deadline: Option<Instant>,
 }
 
-impl<'a> Wire<'a> {
+impl<'a> BoardSocket<'a> {
     /// Connects to the first address that answers.
-    pub(super) fn connect(board: &Board, stop: &'a Stop, within: Duration) -> io::Result<Self> {
+    pub(super) fn connect(
+        board: &BoardAddress,
+        stop: &'a StopSignal,
+        within: Duration,
+    ) -> io::Result<Self> {
         let deadline = Instant::now() + within;
         let addresses = addresses(board, stop, deadline)?;
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "this name has no address");
@@ -60,7 +64,7 @@ impl<'a> Wire<'a> {
     }
 }
 
-impl Read for Wire<'_> {
+impl Read for BoardSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.socket.read(buffer) {
@@ -73,7 +77,7 @@ impl Read for Wire<'_> {
     }
 }
 
-impl Write for Wire<'_> {
+impl Write for BoardSocket<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         loop {
             match self.socket.write(buffer) {
@@ -90,7 +94,11 @@ impl Write for Wire<'_> {
     }
 }
 
-fn addresses(board: &Board, stop: &Stop, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
+fn addresses(
+    board: &BoardAddress,
+    stop: &StopSignal,
+    deadline: Instant,
+) -> io::Result<Vec<SocketAddr>> {
     if let Some(ip) = board.ip() {
         return Ok(vec![SocketAddr::new(ip, board.port())]);
     }
@@ -111,7 +119,7 @@ fn addresses(board: &Board, stop: &Stop, deadline: Instant) -> io::Result<Vec<So
     answer.recv().map_err(io::Error::other)?
 }
 
-fn connected(address: SocketAddr, stop: &Stop, deadline: Instant) -> io::Result<TcpStream> {
+fn connected(address: SocketAddr, stop: &StopSignal, deadline: Instant) -> io::Result<TcpStream> {
     let family = if address.is_ipv4() {
         AddressFamily::INET
     } else {

@@ -12,23 +12,23 @@ use crate::files;
 use crate::server::tls::TlsError;
 use crate::server::{local, state_dir};
 
-/// Who wants to know.
+/// How much is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// Somebody who wants to hear of everything.
-    ByCheck {
+pub(super) enum CheckDepth {
+    /// Everything, for `postern check`.
+    Everything {
         /// Of the certificate too.
         certificate: bool,
     },
-    /// A start. A weak first password alone does not matter to it once the password has been changed, which only the
+    /// What a start needs. A weak first password alone does not matter to it once the password has been changed, which only the
     /// journal knows; and it goes on with another certificate than one that cannot be used.
-    ByStart,
+    AtStart,
 }
 
 /// Looks further into a configuration, good or bad.
-pub(super) fn usable(
+pub(super) fn checked(
     config: Result<Config, ConfigError>,
-    asked: Asked,
+    depth: CheckDepth,
 ) -> Result<Config, ConfigError> {
     let (config, mut problems, warnings) = match config {
         Ok(config) => (config, Vec::new(), None),
@@ -36,10 +36,10 @@ pub(super) fn usable(
     };
     let others = !problems.is_empty();
     // A start looks at these places itself; where it does not get that far, the message lists them along.
-    let further = others || asked != Asked::ByStart;
+    let further = others || depth != CheckDepth::AtStart;
     let folder = further.then(|| state_folder(&config)).flatten();
     // The certificate that lies in a folder which is not ours is of no interest.
-    if (others || asked == (Asked::ByCheck { certificate: true }))
+    if (others || depth == (CheckDepth::Everything { certificate: true }))
         && (config.tls_files.is_some() || folder.is_none())
     {
         problems.extend(certificate(&config));

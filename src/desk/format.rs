@@ -6,12 +6,12 @@ use crate::terminal::escape::{is_unsafe, json_line, plain};
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Show {
+pub(super) struct EntryFormat {
     pub json: bool,
     pub color: bool,
 }
 
-impl Show {
+impl EntryFormat {
     /// An entry: when, how severe, from where, what. `raw` is its JSON text.
     pub(super) fn entry(self, entry: &Value, raw: &str) -> String {
         if self.json {

@@ -6,31 +6,31 @@ use std::path::PathBuf;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
-use super::board::Board;
-use super::keep::{Keep, Lock};
-use super::known::Fingerprint;
-use super::stop::Stop;
+use super::board::BoardAddress;
+use super::folder::{DeskFolder, Lock};
+use super::known_boards::CertificateFingerprint;
+use super::stop::StopSignal;
 use crate::config::SecretString;
 use crate::files;
 
 /// Where a login is saved, or would be.
 #[derive(Debug, Clone)]
-pub(super) struct Saved {
-    keep: Keep,
+pub(super) struct SavedLogin {
+    folder: DeskFolder,
     name: String,
 }
 
-impl Saved {
-    pub(super) fn of(keep: &Keep, user: &str, board: &Board) -> Self {
+impl SavedLogin {
+    pub(super) fn of(folder: &DeskFolder, user: &str, board: &BoardAddress) -> Self {
         let user = utf8_percent_encode(user, IN_NAME);
         Self {
-            keep: keep.clone(),
+            folder: folder.clone(),
             name: format!("logins/{user}@{board}"),
         }
     }
 
     pub(super) fn path(&self) -> PathBuf {
-        self.keep.path(&self.name)
+        self.folder.path(&self.name)
     }
 
     pub(super) fn exists(&self) -> bool {
@@ -38,12 +38,12 @@ impl Saved {
     }
 
     /// From reading a token to having its successor on the disk: a token is good once.
-    pub(super) fn lock(&self, stop: &Stop) -> io::Result<Lock> {
-        self.keep.lock(&self.name, stop)
+    pub(super) fn lock(&self, stop: &StopSignal) -> io::Result<Lock> {
+        self.folder.lock(&self.name, stop)
     }
 
     /// The certificate and the token, if they are there and make sense.
-    pub(super) fn read(&self) -> Option<(Fingerprint, SecretString)> {
+    pub(super) fn read(&self) -> Option<(CertificateFingerprint, SecretString)> {
         let bytes = Zeroizing::new(files::read_own(&self.path()).ok()?);
         let text = std::str::from_utf8(&bytes).ok()?;
         let (fingerprint, token) = text.split_once('\n')?;
@@ -53,8 +53,12 @@ impl Saved {
     }
 
     /// When this comes back the token is on the disk.
-    pub(super) fn write(&self, fingerprint: Fingerprint, token: &SecretString) -> io::Result<()> {
-        let path = self.keep.prepare(&self.name)?;
+    pub(super) fn write(
+        &self,
+        fingerprint: CertificateFingerprint,
+        token: &SecretString,
+    ) -> io::Result<()> {
+        let path = self.folder.prepare(&self.name)?;
         let first = fingerprint.to_string();
         let token = token.expose();
         let mut text = Zeroizing::new(String::with_capacity(first.len() + token.len() + 2));

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 #[test]
 fn the_folders_are_closed_and_a_lock_holds_others_off() {
     let folder = tempfile::tempdir().unwrap();
-    let keep = Keep::at(folder.path().join("state/postern-client"));
-    let (stop, tell) = Stop::by_hand().unwrap();
+    let keep = DeskFolder::at(folder.path().join("state/postern-client"));
+    let (stop, tell) = StopSignal::by_hand().unwrap();
     let lock = keep.lock("logins/a", &stop).unwrap();
     for path in ["", "logins"] {
         let mode = keep.path(path).metadata().unwrap().permissions().mode();
@@ -23,5 +23,5 @@ fn the_folders_are_closed_and_a_lock_holds_others_off() {
     drop(tell);
     assert!(keep.lock("logins/a", &stop).is_err());
     drop(lock);
-    assert!(keep.lock("logins/a", &Stop::default()).is_ok());
+    assert!(keep.lock("logins/a", &StopSignal::default()).is_ok());
 }

@@ -16,15 +16,15 @@ use crate::server::shell_word;
 
 /// Where a command looked for the server, as far as it did.
 #[derive(Default)]
-pub(super) struct Looked(RefCell<Option<Places>>);
+pub(super) struct SeenConfig(RefCell<Option<ServerPaths>>);
 
-struct Places {
+struct ServerPaths {
     env_file: PathBuf,
     state_dir: PathBuf,
     local_socket: Option<PathBuf>,
 }
 
-impl Looked {
+impl SeenConfig {
     /// Notes what a configuration says of it.
     pub fn note(
         &self,
@@ -35,7 +35,7 @@ impl Looked {
             Ok(config) => config,
             Err(error) => &error.rest,
         };
-        *self.0.borrow_mut() = Some(Places {
+        *self.0.borrow_mut() = Some(ServerPaths {
             env_file: env_file.unwrap_or(Path::new(DEFAULT_ENV_FILE)).to_owned(),
             state_dir: all.state_dir.clone(),
             local_socket: all.local_socket.clone(),
