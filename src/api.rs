@@ -47,7 +47,7 @@ use crate::logs::source::Sources;
 pub use certificate::{CertificateState, CertificateTrouble};
 use error::ApiError;
 use metrics::Metrics;
-use route::{Access, Cost, Found, ROUTES, Route};
+use route::{Access, Cost, ROUTES, Route, RouteMatch};
 
 /// What clients should come in by and can not.
 #[derive(Debug, Clone)]
@@ -217,12 +217,12 @@ impl Api {
     ///
     /// # Errors
     /// The answer that refuses it.
-    pub fn admit(&self, request: &Request, found: Found) -> Result<Call, Response> {
+    pub fn admit(&self, request: &Request, found: RouteMatch) -> Result<Call, Response> {
         self.admit_quietly(request, found)
             .map_err(|error| cors::decorate(self, request.header("Origin"), error.response()))
     }
 
-    fn admit_quietly(&self, request: &Request, found: Found) -> Result<Call, ApiError> {
+    fn admit_quietly(&self, request: &Request, found: RouteMatch) -> Result<Call, ApiError> {
         let client = self.client(request);
         self.take_token(client)?;
         let mut call = Call {
@@ -247,19 +247,19 @@ impl Api {
             return Ok(call);
         }
         let (target, protected) = match found {
-            Found::Route(row, parameter) => {
+            RouteMatch::Route(row, parameter) => {
                 let route = &ROUTES[row];
                 parameter.clone_into(&mut call.caller.parameter);
                 (CallTarget::Route(route), route.access == Access::User)
             }
-            Found::OtherMethods(methods, open) if request.method == Method::Options => {
+            RouteMatch::OtherMethods(methods, open) if request.method == Method::Options => {
                 (CallTarget::Options(Some(methods)), !open)
             }
-            Found::OtherMethods(methods, open) => (
+            RouteMatch::OtherMethods(methods, open) => (
                 CallTarget::Refusal(ApiError::MethodNotAllowed(methods)),
                 !open,
             ),
-            Found::Nothing => (
+            RouteMatch::Nothing => (
                 CallTarget::Refusal(ApiError::NotFound("there is nothing at this path")),
                 request.target.may_mean_api(),
             ),

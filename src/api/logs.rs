@@ -22,7 +22,7 @@ use crate::logs::hub::Encoding;
 pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
     let query = &request.target;
     let mut filter = filter(request)?;
-    let Place { since, boot } = place(request, &mut filter)?;
+    let StreamPosition { since, boot } = position(request, &mut filter)?;
     match query.query("follow").as_deref() {
         None | Some("false" | "0") => {}
         Some("true" | "1") if query.query("until").is_some() => {
@@ -30,7 +30,9 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
                 "'until' does not go with 'follow': a stream has no end".into(),
             ));
         }
-        Some("true" | "1") => return follow(api, request, caller, filter, Place { since, boot }),
+        Some("true" | "1") => {
+            return follow(api, request, caller, filter, StreamPosition { since, boot });
+        }
         Some(_) => {
             return Err(ApiError::BadRequest(
                 "'follow' must be true or false".into(),
@@ -66,14 +68,14 @@ fn follow(
     request: &Request,
     caller: &Caller,
     filter: Filter,
-    mut place: Place,
+    mut position: StreamPosition,
 ) -> Result<Outcome, ApiError> {
     let events = request
         .header_values("Accept")
         .any(|accept| accept.to_ascii_lowercase().contains("text/event-stream"));
     // A browser's EventSource says by itself where it was (HTML standard, "Last-Event-ID").
     if let Some(last) = request.header("Last-Event-ID").and_then(last_event) {
-        place = last;
+        position = last;
     }
     let chunked = !request.http_1_0;
     let (encoding, media_type) = if events {
@@ -92,7 +94,9 @@ fn follow(
         return Ok(Outcome::Response(head));
     }
     let session = caller.session()?;
-    Ok(stream(api, request, session, head, encoding, filter, place))
+    Ok(stream(
+        api, request, session, head, encoding, filter, position,
+    ))
 }
 
 /// Whether a stream is asked for with `Authorization`, or by the administrator at his own door, rather than with a ticket.
@@ -121,7 +125,7 @@ pub(super) fn websocket(
     check_query("/api/ws/logs", &request.target)?;
     let key = handshake_key(request)?;
     let mut filter = filter(request)?;
-    let place = place(request, &mut filter)?;
+    let position = position(request, &mut filter)?;
     let session = match (&caller.session, ticket) {
         (Some(session), _) => session.clone(),
         (None, Some(ticket)) => api
@@ -143,7 +147,7 @@ pub(super) fn websocket(
         head,
         Encoding::WebSocket,
         filter,
-        place,
+        position,
     ))
 }
 
@@ -154,7 +158,7 @@ fn stream(
     head: Response,
     encoding: Encoding,
     filter: Filter,
-    place: Place,
+    position: StreamPosition,
 ) -> Outcome {
     let auth = api.auth.clone();
     let session = session.clone();
@@ -162,32 +166,32 @@ fn stream(
     let stream = Stream {
         encoding,
         filter,
-        since: place.since,
-        boot: place.boot,
+        since: position.since,
+        boot: position.boot,
         alive: Box::new(move || auth.time_left(&session)),
     };
     Outcome::Stream(head, Box::new(stream))
 }
 
 /// Where a client was: the last entry that it has, and the run that this is a number of.
-struct Place {
+struct StreamPosition {
     since: Option<u64>,
     boot: Option<String>,
 }
 
 /// A time in place of a number stands for all that the ring holds, of which `filter` then shows what is young enough.
-fn place(request: &Request, filter: &mut Filter) -> Result<Place, ApiError> {
+fn position(request: &Request, filter: &mut Filter) -> Result<StreamPosition, ApiError> {
     let boot = request.target.query("boot");
     Ok(match request.target.query("since") {
-        None => Place { since: None, boot },
+        None => StreamPosition { since: None, boot },
         Some(since) => match point("since", &since)? {
-            Point::Entry(seq) => Place {
+            Point::Entry(seq) => StreamPosition {
                 since: Some(seq),
                 boot,
             },
             Point::Time(time) => {
                 filter.from = Some(time);
-                Place {
+                StreamPosition {
                     since: Some(0),
                     boot: None,
                 }
@@ -197,10 +201,10 @@ fn place(request: &Request, filter: &mut Filter) -> Result<Place, ApiError> {
 }
 
 /// Where a client was that sends back the id of its last event; `None`: no event has such an id.
-fn last_event(id: &str) -> Option<Place> {
+fn last_event(id: &str) -> Option<StreamPosition> {
     // 0.1.0 gave a number alone. That was an earlier run, so its client has nothing of this one.
     let (boot, seq) = id.rsplit_once(':').unwrap_or(("", id));
-    Some(Place {
+    Some(StreamPosition {
         since: Some(seq.parse().ok()?),
         boot: Some(boot.to_owned()),
     })

@@ -223,7 +223,7 @@ impl Route {
 }
 
 /// What the table says about a method and a path.
-pub enum Found<'p> {
+pub enum RouteMatch<'p> {
     /// Which row, and the value of its parameter.
     Route(usize, &'p str),
     /// The path exists with these methods only, and whether any of them is open to everybody.
@@ -234,7 +234,7 @@ pub enum Found<'p> {
 
 /// Looks a request up, `HEAD` as `GET`. Nothing is decoded or normalised: another spelling is another path.
 #[must_use]
-pub fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
+pub fn find<'p>(method: &Method, path: &'p str) -> RouteMatch<'p> {
     let wanted = match method {
         Method::Head => &Method::Get,
         other => other,
@@ -246,7 +246,7 @@ pub fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
             continue;
         };
         if route.method == *wanted {
-            return Found::Route(row, parameter);
+            return RouteMatch::Route(row, parameter);
         }
         open |= route.access == Access::Open;
         allowed.push(route.method.as_str());
@@ -255,8 +255,8 @@ pub fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
         }
     }
     if allowed.is_empty() {
-        return Found::Nothing;
+        return RouteMatch::Nothing;
     }
     allowed.push("OPTIONS");
-    Found::OtherMethods(allowed.join(", "), open)
+    RouteMatch::OtherMethods(allowed.join(", "), open)
 }

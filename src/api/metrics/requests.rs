@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::text::Page;
-use crate::api::route::{Found, ROUTES};
+use crate::api::route::{ROUTES, RouteMatch};
 use crate::histogram::Histogram;
 
 /// The counts of all routes. No lock: a request adds to its own row alone.
@@ -29,10 +29,10 @@ impl RouteNumber {
 
     /// The route that was found for a request.
     #[must_use]
-    pub const fn of(found: &Found) -> Self {
+    pub const fn of(found: &RouteMatch) -> Self {
         match found {
-            Found::Route(row, _) => Self(*row),
-            Found::OtherMethods(..) | Found::Nothing => Self::OTHER,
+            RouteMatch::Route(row, _) => Self(*row),
+            RouteMatch::OtherMethods(..) | RouteMatch::Nothing => Self::OTHER,
         }
     }
 }
