@@ -53,7 +53,7 @@ impl Response {
 
 /// How a response has to be written.
 #[derive(Clone, Copy)]
-pub struct Manner {
+pub struct WriteOptions {
     /// The request was a `HEAD`.
     pub head_only: bool,
     /// The connection goes on after it.
@@ -61,16 +61,16 @@ pub struct Manner {
 }
 
 /// The connection ends with this response.
-pub const LAST_WORDS: Manner = Manner {
+pub const CLOSING: WriteOptions = WriteOptions {
     head_only: false,
     keep_alive: false,
 };
 
 /// Writes a response.
 #[must_use]
-pub fn render(response: &Response, manner: Manner) -> Vec<u8> {
+pub fn render(response: &Response, options: WriteOptions) -> Vec<u8> {
     let mut text = head(response, response.body.len());
-    if !manner.keep_alive {
+    if !options.keep_alive {
         text.push_str(CLOSE);
     }
     // RFC 9110, section 8.6: a 204 must not tell a length.
@@ -81,7 +81,7 @@ pub fn render(response: &Response, manner: Manner) -> Vec<u8> {
     }
     text.push_str("\r\n");
     let mut bytes = text.into_bytes();
-    if !manner.head_only && !matches!(response.status, 204 | 304) {
+    if !options.head_only && !matches!(response.status, 204 | 304) {
         bytes.extend_from_slice(&response.body);
     }
     bytes

@@ -21,7 +21,7 @@ use crate::http::body::{BodyReader, BodyWanted, MAX_BODY, MAX_STRANGERS_BODY};
 use crate::http::framing::Framing;
 use crate::http::request::{Peer, Request};
 use crate::http::request_head::{HeadReader, RequestHead};
-use crate::http::response::{LAST_WORDS, Manner, Response, render, render_head, render_upgrade};
+use crate::http::response::{CLOSING, Response, WriteOptions, render, render_head, render_upgrade};
 use crate::logs::hub::{Encoding, Transport};
 
 /// A client's connection.
@@ -49,7 +49,7 @@ enum Phase {
     /// Reading a body.
     Body(Box<Pending>),
     /// The pool has the request, or the journal.
-    Waiting(Manner),
+    Waiting(WriteOptions),
     /// Sending an answer.
     Answering(Then),
     /// Sending the head of a stream, which is behind it the hub's.
@@ -62,7 +62,7 @@ struct Pending {
     request: Request,
     verdict: Result<Call, Response>,
     body: BodyReader,
-    manner: Manner,
+    options: WriteOptions,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -219,8 +219,8 @@ impl Connection {
     pub fn finish(&mut self, api: &Api, outcome: Outcome, now: Instant) -> Turn {
         match outcome {
             Outcome::Response(answer) => {
-                if let Phase::Waiting(manner) = self.phase {
-                    self.answer(api, &answer, manner, now);
+                if let Phase::Waiting(options) = self.phase {
+                    self.answer(api, &answer, options, now);
                 }
                 Turn::More
             }
@@ -295,7 +295,7 @@ impl Connection {
             return Step::Turn(Turn::Closed);
         }
         let error = ApiError::Protocol(400, "this port speaks HTTPS".into());
-        let bytes = render(&error.response(), LAST_WORDS);
+        let bytes = render(&error.response(), CLOSING);
         if self.link.send_plain(&bytes).is_err() {
             return Step::Turn(Turn::Closed);
         }
@@ -336,7 +336,7 @@ impl Connection {
             Err(error) => {
                 match api.charge_malformed(self.peer) {
                     Ok(()) => self.refuse(api, error.status(), &error.to_string(), now),
-                    Err(limit) => self.answer(api, &limit.response(), LAST_WORDS, now),
+                    Err(limit) => self.answer(api, &limit.response(), CLOSING, now),
                 }
                 return Step::Go;
             }
@@ -359,7 +359,7 @@ impl Connection {
     }
 
     fn take_request(&mut self, api: &Api, head: RequestHead, now: Instant) -> Step {
-        let manner = Manner {
+        let options = WriteOptions {
             head_only: head.request.method == Method::Head,
             keep_alive: head.keep_alive && !self.leaving,
         };
@@ -387,7 +387,7 @@ impl Connection {
                 // Refused unread. The request limit goes first: it must not be possible to dodge it with a large body.
                 match verdict {
                     Err(limit) if limit.status == 429 => {
-                        self.answer(api, &limit, LAST_WORDS, now);
+                        self.answer(api, &limit, CLOSING, now);
                     }
                     _ => self.refuse(api, error.status(), &error.to_string(), now),
                 }
@@ -397,21 +397,21 @@ impl Connection {
         if head.expects_continue && !body.is_done() && self.link.inbound.is_empty() {
             if let Err(refusal) = verdict {
                 // The client has not sent its body yet and need not.
-                self.answer(api, &refusal, LAST_WORDS, now);
+                self.answer(api, &refusal, CLOSING, now);
                 return Step::Go;
             }
             self.link.queue(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
         }
         if body.is_done() {
             let waited = false;
-            return self.answer_request(api, head.request, verdict, manner, waited, now);
+            return self.answer_request(api, head.request, verdict, options, waited, now);
         }
         self.deadline = now + BODY;
         self.phase = Phase::Body(Box::new(Pending {
             request: head.request,
             verdict,
             body,
-            manner,
+            options,
         }));
         Step::Go
     }
@@ -436,8 +436,7 @@ impl Connection {
             }
         }
         if pending.body.is_done() {
-            let Phase::Body(pending) =
-                std::mem::replace(&mut self.phase, Phase::Waiting(LAST_WORDS))
+            let Phase::Body(pending) = std::mem::replace(&mut self.phase, Phase::Waiting(CLOSING))
             else {
                 return Step::Go;
             };
@@ -445,11 +444,11 @@ impl Connection {
                 mut request,
                 verdict,
                 body,
-                manner,
+                options,
             } = *pending;
             request.body = body.into_bytes();
             let waited = true;
-            return self.answer_request(api, request, verdict, manner, waited, now);
+            return self.answer_request(api, request, verdict, options, waited, now);
         }
         self.receive(scratch, share)
     }
@@ -459,15 +458,15 @@ impl Connection {
         api: &Api,
         request: Request,
         verdict: Result<Call, Response>,
-        manner: Manner,
+        options: WriteOptions,
         waited: bool,
         now: Instant,
     ) -> Step {
-        self.phase = Phase::Waiting(manner);
+        self.phase = Phase::Waiting(options);
         let call = match verdict {
             Ok(call) => call,
             Err(refusal) => {
-                self.answer(api, &refusal, manner, now);
+                self.answer(api, &refusal, options, now);
                 return Step::Go;
             }
         };
@@ -489,17 +488,17 @@ impl Connection {
     /// Refuses in words and closes: after this nobody knows where the next request would begin.
     fn refuse(&mut self, api: &Api, status: u16, detail: &str, now: Instant) {
         let error = ApiError::Protocol(status, detail.to_owned());
-        self.answer(api, &error.response(), LAST_WORDS, now);
+        self.answer(api, &error.response(), CLOSING, now);
     }
 
-    fn answer(&mut self, api: &Api, answer: &Response, manner: Manner, now: Instant) {
+    fn answer(&mut self, api: &Api, answer: &Response, options: WriteOptions, now: Instant) {
         self.count(api, answer.status);
-        let manner = Manner {
-            keep_alive: manner.keep_alive && !self.leaving,
-            ..manner
+        let options = WriteOptions {
+            keep_alive: options.keep_alive && !self.leaving,
+            ..options
         };
-        self.link.queue(render(answer, manner));
-        self.phase = Phase::Answering(if manner.keep_alive {
+        self.link.queue(render(answer, options));
+        self.phase = Phase::Answering(if options.keep_alive {
             Then::NextRequest
         } else {
             Then::Close
@@ -511,7 +510,7 @@ impl Connection {
     fn open(&mut self, api: &Api, head: &Response, stream: Box<Stream>, now: Instant) {
         if !self.place.stream() {
             let busy = ApiError::Busy(RETRY_STREAMS).response();
-            return self.answer(api, &busy, LAST_WORDS, now);
+            return self.answer(api, &busy, CLOSING, now);
         }
         // By a ticket too.
         self.is_known = true;

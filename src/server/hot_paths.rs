@@ -20,7 +20,7 @@ use crate::api::{Api, Call, Outcome, route};
 use crate::config::Config;
 use crate::http::request::{Peer, Request};
 use crate::http::request_head::HeadReader;
-use crate::http::response::{Manner, Response, render};
+use crate::http::response::{Response, WriteOptions, render};
 use crate::ids::ClientKey;
 
 /// Where all requests come from.
@@ -56,7 +56,7 @@ pub fn respond(api: &Api, head: &[u8], times: u64) {
     let Ok(mut call) = admitted(api, &request) else {
         panic!("the request was refused");
     };
-    let manner = Manner {
+    let options = WriteOptions {
         head_only: false,
         keep_alive: true,
     };
@@ -64,7 +64,7 @@ pub fn respond(api: &Api, head: &[u8], times: u64) {
         let Outcome::Response(response) = api.run(&mut call, black_box(&request)) else {
             panic!("the request has no ordinary answer");
         };
-        black_box(render(&response, manner));
+        black_box(render(&response, options));
     }
 }
 
