@@ -59,7 +59,7 @@ pub const NO_SOURCES: &str =
 
 /// All sources that run.
 pub struct Sources {
-    stop: Arc<StopSignal>,
+    stop: Arc<SourceStop>,
     running: Vec<(Arc<SourceShared>, Option<JoinHandle<()>>)>,
 }
 
@@ -73,7 +73,7 @@ impl Sources {
             log::warn!("{NO_SOURCES}");
         }
         let mut sources = Self {
-            stop: Arc::new(StopSignal::new()?),
+            stop: Arc::new(SourceStop::new()?),
             running: Vec::new(),
         };
         for spec in specs {
@@ -206,7 +206,7 @@ struct SourceContext {
     shared: Arc<SourceShared>,
     ring: Arc<Ring>,
     clock: Arc<Clock>,
-    stop: Arc<StopSignal>,
+    stop: Arc<SourceStop>,
 }
 
 impl SourceContext {
@@ -267,7 +267,7 @@ impl SourceContext {
             shared: Arc::new(SourceShared::new(kind, kind, kind.to_owned())),
             ring: Arc::new(Ring::new(1 << 20, "b".into())),
             clock: Arc::new(Clock::new(time, None)),
-            stop: Arc::new(StopSignal::new().expect("an event counter")),
+            stop: Arc::new(SourceStop::new().expect("an event counter")),
         }
     }
 
@@ -325,12 +325,12 @@ impl SourceShared {
 }
 
 /// Ends all sources: a flag, and a descriptor that wakes whoever sleeps.
-struct StopSignal {
+struct SourceStop {
     stopped: AtomicBool,
     event: OwnedFd,
 }
 
-impl StopSignal {
+impl SourceStop {
     fn new() -> io::Result<Self> {
         Ok(Self {
             stopped: AtomicBool::new(false),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::{SourceContext, SourceShared, SourceState, StopSignal};
+use super::super::{SourceContext, SourceShared, SourceState, SourceStop};
 use super::watch::{SLOW_LOOK, WatchMethod, Watcher};
 use super::{FileSource, Followed, NamedFile, PatternFiles, Pause};
 use crate::clock::{Clock, FakeTimeSource, Timestamp};
@@ -63,7 +63,7 @@ impl Bench {
                 shared: Arc::new(SourceShared::new("file", "source", "file:source".into())),
                 ring: Arc::new(Ring::new(1 << 24, "b".into())),
                 clock: Arc::new(Clock::new(time.clone(), None)),
-                stop: Arc::new(StopSignal::new().unwrap()),
+                stop: Arc::new(SourceStop::new().unwrap()),
             },
             folder,
             time,

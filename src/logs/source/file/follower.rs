@@ -19,14 +19,14 @@ use crate::clock::Moment;
 
 /// What became of one look at the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum FollowState {
+pub(super) enum FileState {
     Following,
     Waiting,
     NotAFile,
     Failed(String),
 }
 
-impl From<CannotFollow> for FollowState {
+impl From<CannotFollow> for FileState {
     fn from(refused: CannotFollow) -> Self {
         match refused {
             CannotFollow::Missing => Self::Waiting,
@@ -108,7 +108,7 @@ impl Follower {
         &mut self,
         now: Moment,
         give: &mut dyn FnMut(TextLine),
-    ) -> (FollowState, bool) {
+    ) -> (FileState, bool) {
         if self.open.is_none() {
             let start = if self.from_end {
                 Start::End
@@ -137,20 +137,20 @@ impl Follower {
         }
         self.from_end = false;
         if self.read_old(now, give) {
-            return (FollowState::Following, true);
+            return (FileState::Following, true);
         }
         let Some(open) = &mut self.open else {
-            return (FollowState::Waiting, false);
+            return (FileState::Waiting, false);
         };
         match open.read(&mut self.buffer, now, give) {
-            Ok(ReadAmount::Budget) => (FollowState::Following, true),
+            Ok(ReadAmount::Budget) => (FileState::Following, true),
             Ok(_) => self.follow_rotation(now, give),
             Err(error) => {
                 // A stale handle must not hide a file that has been put in its place.
-                if self.look_at_path(now) == FollowState::Following && !self.next.is_empty() {
+                if self.look_at_path(now) == FileState::Following && !self.next.is_empty() {
                     self.advance(now);
                 }
-                (FollowState::Failed(error.to_string()), false)
+                (FileState::Failed(error.to_string()), false)
             }
         }
     }
@@ -189,14 +189,14 @@ impl Follower {
         &mut self,
         now: Moment,
         give: &mut dyn FnMut(TextLine),
-    ) -> (FollowState, bool) {
+    ) -> (FileState, bool) {
         let state = self.look_at_path(now);
         let Some(open) = &mut self.open else {
             return (state, false);
         };
         if self.next.is_empty() {
             self.replaced = None;
-            open.leave((state == FollowState::Waiting && open.is_deleted()).then_some(now));
+            open.leave((state == FileState::Waiting && open.is_deleted()).then_some(now));
             if open.is_over(now) {
                 open.finish(give);
                 self.open = None;
@@ -226,23 +226,23 @@ impl Follower {
     }
 
     /// What the path names now; a file that is not held yet is opened.
-    fn look_at_path(&mut self, now: Moment) -> FollowState {
+    fn look_at_path(&mut self, now: Moment) -> FileState {
         let found = match std::fs::metadata(&self.path) {
             Ok(found) => FileIdentity::of(&found),
-            Err(_) => return FollowState::Waiting,
+            Err(_) => return FileState::Waiting,
         };
         if let Some(at) = self.old.iter().position(|old| old.identity() == found) {
             // It was put back under its name.
             self.next.extend(self.old.remove(at));
         }
         if self.holds(found) {
-            return FollowState::Following;
+            return FileState::Following;
         }
         match Tail::open(&self.path, Start::At(0), now) {
             Ok(tail) => {
                 self.find_missed(tail.identity(), now);
                 self.next.push_back(tail);
-                FollowState::Following
+                FileState::Following
             }
             Err(refused) => refused.into(),
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::{SourceEvent, format};
-use super::follower::{FollowState, Follower};
+use super::follower::{FileState, Follower};
 use super::tail::Tail;
 use super::watch::WakeUp;
 use super::watched::{WatchedFolder, watched};
@@ -14,7 +14,7 @@ use crate::config::LineFormat;
 pub(super) struct NamedFile {
     follower: Follower,
     format: LineFormat,
-    state: FollowState,
+    state: FileState,
     /// How often in a row the file was not there.
     missed: u32,
 }
@@ -24,7 +24,7 @@ impl NamedFile {
         Self {
             follower: Follower::new(path),
             format,
-            state: FollowState::Waiting,
+            state: FileState::Waiting,
             missed: 0,
         }
     }
@@ -32,7 +32,7 @@ impl NamedFile {
     /// Whether the file has only just gone: rotation puts another one in its place within a moment, and that is no
     /// news.
     fn is_between(&self) -> bool {
-        self.state == FollowState::Waiting && self.follower.is_open() && self.missed < BETWEEN
+        self.state == FileState::Waiting && self.follower.is_open() && self.missed < BETWEEN
     }
 }
 
@@ -45,7 +45,7 @@ impl Followed for NamedFile {
             read = true;
             give(format::event(line, format));
         });
-        self.missed = if state == FollowState::Waiting {
+        self.missed = if state == FileState::Waiting {
             self.missed.saturating_add(1)
         } else {
             0
@@ -72,11 +72,11 @@ impl Followed for NamedFile {
 
     fn report(&self) -> FileReport {
         let (state, error) = match &self.state {
-            FollowState::Following => ("following", None),
-            FollowState::Waiting if self.is_between() => ("following", None),
-            FollowState::Waiting => ("waiting for the file", None),
-            FollowState::NotAFile => ("not a regular file", None),
-            FollowState::Failed(error) => {
+            FileState::Following => ("following", None),
+            FileState::Waiting if self.is_between() => ("following", None),
+            FileState::Waiting => ("waiting for the file", None),
+            FileState::NotAFile => ("not a regular file", None),
+            FileState::Failed(error) => {
                 let path = self.follower.path().display();
                 ("error", Some(format!("{path}: {error}")))
             }

@@ -14,7 +14,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{StatFs, fstatfs, statfs};
 use rustix::io::Errno;
 
-use super::super::StopSignal;
+use super::super::SourceStop;
 use super::tail::{FileIdentity, Tail};
 use super::watched::{WatchedFolder, WatchedName};
 
@@ -191,7 +191,7 @@ impl Watcher {
     }
 
     /// Sleeps until something happens, this long at most, or until it is time to stop.
-    pub(super) fn wait(&mut self, stop: &StopSignal, timeout: Option<Duration>) -> WakeUp {
+    pub(super) fn wait(&mut self, stop: &SourceStop, timeout: Option<Duration>) -> WakeUp {
         let event = stop.event.as_fd();
         let mut fds = vec![PollFd::from_borrowed_fd(event, PollFlags::IN)];
         if let Some(inotify) = &self.inotify {

@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::super::{SourceShared, StopSignal};
+use super::super::{SourceShared, SourceStop};
 use super::*;
 use crate::clock::{Clock, FakeTimeSource, Timestamp};
 use crate::logs::{Filter, Ring};
@@ -12,7 +12,7 @@ fn context() -> SourceContext {
         shared: Arc::new(SourceShared::new("stdin", "stdin", "stdin".to_owned())),
         ring: Arc::new(Ring::new(1 << 20, "b".into())),
         clock: Arc::new(Clock::new(time, None)),
-        stop: Arc::new(StopSignal::new().unwrap()),
+        stop: Arc::new(SourceStop::new().unwrap()),
     }
 }
 

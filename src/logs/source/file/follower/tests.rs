@@ -28,7 +28,7 @@ impl Bench {
     fn following() -> Self {
         let mut bench = Self::new();
         bench.append("");
-        assert_eq!(bench.poll(), (FollowState::Following, vec![]));
+        assert_eq!(bench.poll(), (FileState::Following, vec![]));
         bench
     }
 
@@ -52,7 +52,7 @@ impl Bench {
         self.now = self.now + duration;
     }
 
-    fn poll(&mut self) -> (FollowState, Vec<String>) {
+    fn poll(&mut self) -> (FileState, Vec<String>) {
         let mut lines = Vec::new();
         loop {
             let now = self.now;
@@ -81,9 +81,9 @@ fn a_file_that_is_there_is_followed_from_its_end() {
 #[test]
 fn a_file_that_appears_later_is_read_from_its_beginning() {
     let mut bench = Bench::new();
-    assert_eq!(bench.poll(), (FollowState::Waiting, vec![]));
+    assert_eq!(bench.poll(), (FileState::Waiting, vec![]));
     bench.append("first\n");
-    assert_eq!(bench.poll(), (FollowState::Following, vec!["first".into()]));
+    assert_eq!(bench.poll(), (FileState::Following, vec!["first".into()]));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn rotation_loses_nothing_of_either_file_and_keeps_their_order() {
     assert_eq!(bench.lines(), ["one"]);
     bench.append("two\n");
     let old = bench.rotate();
-    assert_eq!(bench.poll(), (FollowState::Waiting, vec!["two".into()]));
+    assert_eq!(bench.poll(), (FileState::Waiting, vec!["two".into()]));
     bench.append("five\n");
     // The writer has not noticed yet.
     let mut late = OpenOptions::new().append(true).open(old).unwrap();
@@ -104,7 +104,7 @@ fn rotation_loses_nothing_of_either_file_and_keeps_their_order() {
     bench.pass(PARTIAL_PATIENCE);
     assert_eq!(bench.lines(), ["four, unfinished", "five"]);
     bench.append("six\n");
-    assert_eq!(bench.poll(), (FollowState::Following, vec!["six".into()]));
+    assert_eq!(bench.poll(), (FileState::Following, vec!["six".into()]));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn what_a_late_writer_adds_to_the_renamed_file_is_read_beside_the_new_one() {
 fn without_a_new_file_the_renamed_one_is_followed_until_it_is_deleted() {
     let mut bench = Bench::following();
     let old = bench.rotate();
-    assert_eq!(bench.poll(), (FollowState::Waiting, vec![]));
+    assert_eq!(bench.poll(), (FileState::Waiting, vec![]));
     bench.pass(Duration::from_secs(3600));
     let mut late = OpenOptions::new().append(true).open(&old).unwrap();
     late.write_all(b"late\n").unwrap();
@@ -163,7 +163,7 @@ fn without_a_new_file_the_renamed_one_is_followed_until_it_is_deleted() {
     assert_eq!(bench.lines(), ["later"]);
     assert!(bench.follower.is_pending());
     bench.pass(LEFT_QUIET);
-    assert_eq!(bench.poll(), (FollowState::Waiting, vec![]));
+    assert_eq!(bench.poll(), (FileState::Waiting, vec![]));
     assert_eq!(bench.follower.held(), [], "its blocks are given back");
     bench.append("new\n");
     assert_eq!(bench.lines(), ["new"]);
@@ -199,7 +199,7 @@ fn a_file_truncated_behind_an_unchanged_banner_is_read_from_its_beginning() {
     fs::write(bench.path(), format!("{banner}\nstart 4\nand more\n")).unwrap();
     assert_eq!(bench.lines(), [&banner, "start 4", "and more"]);
     let mut late = Follower::new(bench.path());
-    assert!(late.poll(bench.now, &mut |_| panic!("it is old")).0 == FollowState::Following);
+    assert!(late.poll(bench.now, &mut |_| panic!("it is old")).0 == FileState::Following);
     bench.follower = late;
     bench.append("next\n");
     assert_eq!(bench.lines(), ["next"]);
@@ -249,16 +249,16 @@ fn a_large_backlog_is_read_in_bounded_turns() {
 fn what_is_no_regular_file_is_refused_without_hanging() {
     let mut bench = Bench::new();
     fs::create_dir(bench.path()).unwrap();
-    assert_eq!(bench.poll(), (FollowState::NotAFile, vec![]));
+    assert_eq!(bench.poll(), (FileState::NotAFile, vec![]));
     fs::remove_dir(bench.path()).unwrap();
     let fifo = rustix::fs::FileType::Fifo;
     rustix::fs::mknodat(rustix::fs::CWD, bench.path(), fifo, 0o600.into(), 0).unwrap();
-    assert_eq!(bench.poll(), (FollowState::NotAFile, vec![]));
+    assert_eq!(bench.poll(), (FileState::NotAFile, vec![]));
     fs::remove_file(bench.path()).unwrap();
     bench.append("a file at last\n");
     assert_eq!(
         bench.poll(),
-        (FollowState::Following, vec!["a file at last".into()])
+        (FileState::Following, vec!["a file at last".into()])
     );
 }
 
@@ -267,7 +267,7 @@ fn a_folder_in_the_way_of_the_path_is_an_error_that_is_named() {
     let mut bench = Bench::new();
     bench.append("");
     bench.follower = Follower::new(bench.path().join("below"));
-    let (FollowState::Failed(error), _) = bench.poll() else {
+    let (FileState::Failed(error), _) = bench.poll() else {
         panic!("no error");
     };
     assert!(error.contains("Not a directory"), "{error}");
@@ -283,7 +283,7 @@ fn a_file_put_back_under_its_name_is_simply_followed_on() {
     bench.append("two\n");
     assert_eq!(bench.lines(), ["two"]);
     bench.pass(Duration::from_secs(60));
-    assert_eq!(bench.poll(), (FollowState::Following, vec![]));
+    assert_eq!(bench.poll(), (FileState::Following, vec![]));
 }
 
 #[test]
@@ -331,9 +331,9 @@ fn a_new_file_that_may_not_be_read_yet_does_not_take_the_old_one_away() {
     let mut bench = Bench::following();
     let old = bench.rotate();
     fs::create_dir(bench.path()).unwrap();
-    assert_eq!(bench.poll(), (FollowState::NotAFile, vec![]));
+    assert_eq!(bench.poll(), (FileState::NotAFile, vec![]));
     let mut late = OpenOptions::new().append(true).open(old).unwrap();
     late.write_all(b"late\n").unwrap();
     bench.pass(ROTATION_LONGEST);
-    assert_eq!(bench.poll(), (FollowState::NotAFile, vec!["late".into()]));
+    assert_eq!(bench.poll(), (FileState::NotAFile, vec!["late".into()]));
 }
