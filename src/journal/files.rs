@@ -57,7 +57,7 @@ impl Files {
         write_all(self.current()?, bytes)
     }
 
-    /// Makes everything appended survive a crash.
+    /// Makes everything appended survive a crash (`fdatasync`).
     pub(super) fn sync(&mut self) -> io::Result<()> {
         let current = self.current()?;
         current.sync_data()?;
