@@ -1,7 +1,29 @@
-//! What a power cut may make of a disk: of what was not synced, any part is there and any other is not, by sectors; names
-//! are as they were at some instant since the last sync of their folder; a file may be longer than what was written of it.
+//! A disk in memory, and what a power cut may make of it: of what was not synced, any part is there and any other is not,
+//! by sectors; names are as they were at some instant since the last sync of their folder; a file may be longer than what
+//! was written of it.
 
-use super::memory::{Disk, Inode, Names};
+use std::collections::BTreeMap;
+
+/// What is on the disk, certainly or not.
+#[derive(Clone, Default)]
+pub(super) struct Disk {
+    /// Every file there ever was, with or without a name.
+    pub(super) files: Vec<Inode>,
+    pub(super) names: Names,
+    /// What the names were after the last sync of the folder and after every change since.
+    pub(super) history: Vec<Names>,
+}
+
+pub(super) type Names = BTreeMap<&'static str, usize>;
+
+/// One file.
+#[derive(Clone, Default)]
+pub(super) struct Inode {
+    /// As the running system sees it.
+    pub(super) content: Vec<u8>,
+    /// What a crash may make of it.
+    pub(super) changes: Changes,
+}
 
 /// How a file came to be what it is.
 #[derive(Clone, Default)]

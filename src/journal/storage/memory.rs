@@ -1,14 +1,13 @@
 //! A file system in memory that may do whatever a real one may: it knows what was synced and what only written, fails on
 //! demand, and can be crashed at any call.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::crash::Changes;
+use super::crash::{Disk, Inode, Names};
 use super::{Room, Storage, StorageFile, too_large};
 use crate::journal::files::{CURRENT, REPLACEMENT};
 use crate::journal::keep::MOST_KEPT;
@@ -23,27 +22,6 @@ struct SharedDisk {
     switches: Mutex<Switches>,
     /// Told whenever a call comes to the gate, and when a gate opens.
     gate: Condvar,
-}
-
-/// What is on the disk, certainly or not.
-#[derive(Clone, Default)]
-pub(super) struct Disk {
-    /// Every file there ever was, with or without a name.
-    pub(super) files: Vec<Inode>,
-    pub(super) names: Names,
-    /// What the names were after the last sync of the folder and after every change since.
-    pub(super) history: Vec<Names>,
-}
-
-pub(super) type Names = BTreeMap<&'static str, usize>;
-
-/// One file.
-#[derive(Clone, Default)]
-pub(super) struct Inode {
-    /// As the running system sees it.
-    pub(super) content: Vec<u8>,
-    /// What a crash may make of it.
-    pub(super) changes: Changes,
 }
 
 /// What the test has asked for.
