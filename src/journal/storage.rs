@@ -4,11 +4,13 @@
 //! [`FileStorage`], a folder; [`MemoryStorage`] is a model of what a file system may do, for tests of every floor.
 
 mod crash;
+mod faults;
 mod folder;
 mod memory;
 
+pub use faults::{StorageCall, Counts, Failing, Fault};
 pub use folder::{FileStorage, LOCK};
-pub use memory::{Counts, Failing, Fault, MemoryStorage, StorageCall};
+pub use memory::MemoryStorage;
 
 use std::io;
 
