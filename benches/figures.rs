@@ -15,7 +15,7 @@ use postern::clock::{SystemTimeSource, TimeSource, Timestamp};
 use postern::entropy::SystemEntropy;
 use postern::ids::ClientKey;
 use postern::ids::Id;
-use postern::journal::{FileStorage, Journal, Record, State};
+use postern::journal::{FileStorage, Journal, Record, JournalState};
 use tempfile::TempDir;
 
 use settings::settings;

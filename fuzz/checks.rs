@@ -4,7 +4,7 @@
 use postern::clock::Timestamp;
 use postern::ids::{ClientKey, Id, Interface};
 use postern::journal::format::{FRAMES_START, Frame, HEADER_LEN, MARKER, Salt, encode, headers};
-use postern::journal::replay::{Header, Piece, Pieces, Report, Unreadable, replay as read};
+use postern::journal::replay::{Header, Piece, Pieces, ReplayReport, Unreadable, replay as read};
 use postern::journal::{PasswordOrigin, Record};
 use std::ops::Range;
 use std::time::Duration;
@@ -82,7 +82,7 @@ fn holds_together(bytes: &[u8]) {
     assert_eq!(torn, (0, 0));
 }
 
-fn again(bytes: &[u8]) -> (Vec<Record>, Report) {
+fn again(bytes: &[u8]) -> (Vec<Record>, ReplayReport) {
     let mut records = Vec::new();
     let report = read(bytes, &mut |record| records.push(record)).expect("it was read before");
     (records, report)

@@ -2,7 +2,7 @@
 //!
 //! `format` draws the file, `storage` is the file system below it, `files` the order of steps that makes replacing a file
 //! safe; `replay` reads, `commit` is the way of records to the disk, `writer` the thread that appends and heals, `compaction` and `rewrite` make a new file on the side. This file is
-//! what the floors above see: open a journal over a [`State`], commit records to it, let the housekeeper tick it, close it.
+//! what the floors above see: open a journal over a [`JournalState`], commit records to it, let the housekeeper tick it, close it.
 
 mod commit;
 mod compact;
@@ -41,12 +41,12 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::histogram::{Histogram, HistogramSnapshot};
 use commit::QUEUE;
 use files::Files;
-use replay::{Report, Unreadable, replay};
+use replay::{ReplayReport, Unreadable, replay};
 use request::Request;
 use writer::{Tools, Unmarked, Writer};
 
 /// The in-memory truth that the journal replays into and compacts from.
-pub trait State: Send + Sync {
+pub trait JournalState: Send + Sync {
     /// Takes in one record: on replay, and on the writer's thread once the record is durable, before its
     /// [`Journal::commit`] returns. Must be idempotent, and must not wait for a thread that waits for a commit.
     ///
@@ -144,7 +144,7 @@ pub struct Replayed {
 
 /// Whether a commit can be expected to succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+pub enum JournalHealth {
     /// Everything answered is on stable storage, and so would be the next.
     Durable,
     /// A write or sync failed and the journal could not be rewritten yet. Revocations are in force in memory only.
@@ -167,15 +167,15 @@ pub struct JournalStats {
 }
 
 /// What the writer tells everybody.
-struct Shared {
+struct WriterStatus {
     stats: Mutex<JournalStats>,
     sync_times: Histogram,
-    health: Mutex<Health>,
+    health: Mutex<JournalHealth>,
     /// To be called by the writer.
     asked: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
-impl Shared {
+impl WriterStatus {
     /// The writer's call, whenever it has got on.
     fn answer(&self) {
         // Taken first: no lock is held meanwhile.
@@ -191,7 +191,7 @@ pub struct Journal {
     /// None once closed. Sending happens under the read lock, so that all that was sent before closing is answered.
     requests: RwLock<Option<Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    shared: Arc<Shared>,
+    shared: Arc<WriterStatus>,
     /// The writer's: once that has ended, the folder's lock must be free for the next.
     storage: Weak<dyn Storage>,
     room: Mutex<Room>,
@@ -203,13 +203,13 @@ impl Journal {
     /// No file, or one of no bytes, is a first boot: a new one is put in place whole, by a rename, so that a crash
     /// never leaves half a header. A torn tail is cut. A damaged file is kept beside and rewritten from what was whole in
     /// it. If the mending fails for lack of space, say, the journal opens all the same, but
-    /// is [`Health::Unavailable`]: the revocations in it have to be in force, and somebody has to get in to clean up.
+    /// is [`JournalHealth::Unavailable`]: the revocations in it have to be in force, and somebody has to get in to clean up.
     ///
     /// # Errors
     /// [`OpenError`]: if the file can't be read, isn't understood, or can't be made on a first boot.
     pub fn open(
         storage: Box<dyn Storage>,
-        state: Arc<dyn State>,
+        state: Arc<dyn JournalState>,
         time: Arc<dyn TimeSource>,
     ) -> Result<(Self, Replayed), OpenError> {
         Self::open_with(storage, state, time, Box::new(SystemEntropy))
@@ -221,7 +221,7 @@ impl Journal {
     /// As [`open`](Self::open).
     pub fn open_with(
         storage: Box<dyn Storage>,
-        state: Arc<dyn State>,
+        state: Arc<dyn JournalState>,
         time: Arc<dyn TimeSource>,
         entropy: Box<dyn Entropy>,
     ) -> Result<(Self, Replayed), OpenError> {
@@ -260,10 +260,10 @@ impl Journal {
         // On a small board the file's copy is worth giving back before anything else is built.
         drop(bytes);
 
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(WriterStatus {
             stats: Mutex::default(),
             sync_times: Histogram::default(),
-            health: Mutex::new(Health::Durable),
+            health: Mutex::new(JournalHealth::Durable),
             asked: Mutex::default(),
         });
         let tools = Tools {
@@ -296,7 +296,10 @@ impl Journal {
 
     /// A journal in memory, for tests of the floors above.
     #[must_use]
-    pub fn in_memory(state: Arc<dyn State>, time: Arc<dyn TimeSource>) -> (Self, Arc<Clock>) {
+    pub fn in_memory(
+        state: Arc<dyn JournalState>,
+        time: Arc<dyn TimeSource>,
+    ) -> (Self, Arc<Clock>) {
         let storage = Box::new(MemoryStorage::new());
         // An empty memory storage has no file to misread and no disk to fail.
         let (journal, replayed) =
@@ -306,14 +309,14 @@ impl Journal {
 
     /// Whether a commit can be expected to succeed.
     #[must_use]
-    pub fn health(&self) -> Health {
+    pub fn health(&self) -> JournalHealth {
         *self.shared.health.lock()
     }
 
     /// Whether a commit can be expected to succeed.
     #[must_use]
     pub fn healthy(&self) -> bool {
-        self.health() == Health::Durable
+        self.health() == JournalHealth::Durable
     }
 
     /// Whether the file system would take more, as of the last [`look_for_room`](Self::look_for_room). Where it would not, the
@@ -420,7 +423,7 @@ impl Drop for Journal {
 }
 
 impl Replayed {
-    fn new(clock: &Arc<Clock>, bytes: Option<&[u8]>, report: Option<&Report>) -> Self {
+    fn new(clock: &Arc<Clock>, bytes: Option<&[u8]>, report: Option<&ReplayReport>) -> Self {
         let wide = |length: usize| length as u64;
         Self {
             clock: clock.clone(),
@@ -430,7 +433,7 @@ impl Replayed {
             bytes: bytes.map_or(0, |bytes| wide(bytes.len())),
             cut_bytes: report.map_or(0, |report| wide(report.cut_bytes)),
             damaged_bytes: report.map_or(0, |report| wide(report.damaged_bytes)),
-            damaged: report.is_some_and(Report::is_damaged),
+            damaged: report.is_some_and(ReplayReport::is_damaged),
             kept: None,
         }
     }
@@ -444,7 +447,7 @@ fn start(writer: Writer, requests: Receiver<Request>) -> Result<JoinHandle<()>, 
         .map_err(OpenError::Thread)
 }
 
-/// The writer's stack, in bytes. Its buffers are on the heap, and `State::live` is a loop.
+/// The writer's stack, in bytes. Its buffers are on the heap, and `JournalState::live` is a loop.
 const STACK: usize = 256 * 1024;
 
 /// How long a tick is waited for.

@@ -15,7 +15,7 @@ use postern::clock::{Clock, FakeTimeSource, Moment, Timestamp};
 use postern::entropy::SystemEntropy;
 use postern::ids::ClientKey;
 use postern::ids::Id;
-use postern::journal::{FileStorage, Journal, Record, State};
+use postern::journal::{FileStorage, Journal, JournalState, Record};
 use postern::limits::{Attempts, Buckets, NotAdmitted, Proven};
 use tempfile::TempDir;
 

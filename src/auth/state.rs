@@ -1,4 +1,4 @@
-//! What the floor keeps through a power cut, as one [`State`] for the journal: revocations, the password, lock-outs, proven
+//! What the floor keeps through a power cut, as one [`JournalState`] for the journal: revocations, the password, lock-outs, proven
 //! addresses.
 //!
 //! It is built before the journal, which replays into it, and so it knows no clock of its own.
@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::config::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS};
 use crate::ids::{ClientKey, Id};
 use crate::journal::format::{FRAME_OVERHEAD, MAX_FILE};
-use crate::journal::{MAX_NAME, PasswordOrigin, Record, State};
+use crate::journal::{JournalState, MAX_NAME, PasswordOrigin, Record};
 use crate::limits::proven::{MOST_PROVEN, PROOF_LASTS, Proofs};
 
 /// The tables that outlive a restart.
@@ -199,7 +199,7 @@ impl Default for Durable {
     }
 }
 
-impl State for Durable {
+impl JournalState for Durable {
     fn apply(&self, record: &Record) {
         if self.revocations.apply(record) {
             return;

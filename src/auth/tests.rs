@@ -20,7 +20,7 @@ use super::*;
 use crate::clock::FakeTimeSource;
 use crate::entropy::FakeEntropy;
 use crate::ids::ClientKey;
-use crate::journal::State;
+use crate::journal::JournalState;
 
 const NOON: Timestamp = Timestamp::from_secs(1_795_000_000);
 const RIGHT: &str = "a fine password";
@@ -44,7 +44,7 @@ struct Journalled {
     records: Mutex<Vec<Record>>,
 }
 
-impl State for Journalled {
+impl JournalState for Journalled {
     fn apply(&self, record: &Record) {
         self.records.lock().push(record.clone());
         self.durable.apply(record);

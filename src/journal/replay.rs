@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 
 /// What was found besides the records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct ReplayReport {
     /// What the file's checksums begin with; `None` if not even one header is whole, and hence nothing was read.
     pub salt: Option<Salt>,
     /// Bytes up to the torn tail, or all of them.
@@ -34,7 +34,7 @@ pub struct Report {
     pub newest_mark: Option<Timestamp>,
 }
 
-impl Report {
+impl ReplayReport {
     /// Whether more than a torn tail is wrong. A journal is only ever put in place with a record in it, so that one
     /// without any has lost some.
     #[must_use]
@@ -63,9 +63,9 @@ pub enum Unreadable {
 ///
 /// # Errors
 /// [`Unreadable`]: nothing was given to `sink`, and nothing may be written over the file.
-pub fn replay(bytes: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Report, Unreadable> {
+pub fn replay(bytes: &[u8], sink: &mut dyn FnMut(Record)) -> Result<ReplayReport, Unreadable> {
     let header = Header::read(bytes)?;
-    let mut report = Report {
+    let mut report = ReplayReport {
         salt: header.salt,
         valid_len: bytes.len().min(header.len),
         cut_bytes: 0,

@@ -16,7 +16,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::State;
+use super::JournalState;
 use super::files::Replacement;
 use super::format::{FRAMES_START, MAX_FILE, Record, Salt, copies, encode, frame_len, headers};
 use super::replay::next_frame;
@@ -28,7 +28,7 @@ pub(super) type GoOn<'a> = &'a dyn Fn() -> io::Result<()>;
 /// What a new file is made from.
 #[derive(Clone)]
 pub(super) struct Contents {
-    pub(super) state: Arc<dyn State>,
+    pub(super) state: Arc<dyn JournalState>,
     /// Frames of a newer version, back to back, and the salt they are under.
     pub(super) unknown: Arc<[u8]>,
     pub(super) unknown_salt: Salt,
@@ -239,5 +239,5 @@ fn go_on(cancelled: &AtomicBool) -> io::Result<()> {
 /// Bytes written, and synced, at a time: a slow card takes 30 ms for them.
 const CHUNK: usize = 256 * 1024;
 
-/// The thread's stack, in bytes. Its buffers are on the heap, and `State::live_part` is a loop.
+/// The thread's stack, in bytes. Its buffers are on the heap, and `JournalState::live_part` is a loop.
 const STACK: usize = 256 * 1024;

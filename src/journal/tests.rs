@@ -41,7 +41,7 @@ impl Facts {
     }
 }
 
-impl State for Facts {
+impl JournalState for Facts {
     fn apply(&self, record: &Record) {
         if let Some(storage) = &*self.storage.lock()
             && storage.bytes() != storage.durable()
@@ -439,7 +439,7 @@ fn while_nothing_can_be_written_commits_fail_and_it_heals_afterwards() {
         assert_eq!(rig.journal.commit(lasting(2)), Err(CommitError));
         let password = samples().remove(4);
         assert_eq!(rig.journal.commit(password.clone()), Err(CommitError));
-        assert_eq!(rig.journal.health(), Health::Unavailable);
+        assert_eq!(rig.journal.health(), JournalHealth::Unavailable);
         assert!(!rig.facts.has(&password));
 
         let appends = rig.disk.counts().appends;

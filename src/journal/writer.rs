@@ -12,19 +12,19 @@ use crossbeam_channel::{Receiver, Sender, after, never, select};
 use super::compaction::{Compaction, Schedule};
 use super::files::Files;
 use super::format::{Record, Salt, encode, encode_copies};
-use super::replay::Report;
+use super::replay::ReplayReport;
 use super::request::Request;
 use super::rewrite::{Contents, Image};
-use super::{Health, JournalStats, Shared, State};
+use super::{JournalHealth, JournalState, JournalStats, WriterStatus};
 use crate::clock::{Clock, ClockState, MAX_LEAP, Moment, Timestamp};
 use crate::entropy::Entropy;
 
 pub(super) struct Writer {
     pub(super) files: Files,
-    pub(super) state: Arc<dyn State>,
+    pub(super) state: Arc<dyn JournalState>,
     pub(super) clock: Arc<Clock>,
     entropy: Box<dyn Entropy>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<WriterStatus>,
     pub(super) salt: Salt,
     /// Frames of a newer version, under the salt of the file they were found in. None are ever added.
     unknown: (Arc<[u8]>, Salt),
@@ -107,14 +107,14 @@ pub(super) enum RewriteError {
 /// What the writer works with.
 pub(super) struct Tools {
     pub(super) files: Files,
-    pub(super) state: Arc<dyn State>,
+    pub(super) state: Arc<dyn JournalState>,
     pub(super) clock: Arc<Clock>,
     pub(super) entropy: Box<dyn Entropy>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<WriterStatus>,
 }
 
 impl Writer {
-    fn new(tools: Tools, report: Option<&Report>) -> Self {
+    fn new(tools: Tools, report: Option<&ReplayReport>) -> Self {
         let Tools {
             files,
             state,
@@ -158,7 +158,7 @@ impl Writer {
     /// where the damaged file is kept, if it was damaged and could be kept.
     pub(super) fn mend(
         tools: Tools,
-        report: &Report,
+        report: &ReplayReport,
         unmarked: &Unmarked,
     ) -> (Self, Option<String>) {
         let mut writer = Self::new(tools, Some(report));
@@ -332,9 +332,9 @@ impl Writer {
         };
         self.failed = rewritten.is_err();
         let health = if self.failed {
-            Health::Unavailable
+            JournalHealth::Unavailable
         } else {
-            Health::Durable
+            JournalHealth::Durable
         };
         let before = std::mem::replace(&mut *self.shared.health.lock(), health);
         match rewritten {
@@ -342,7 +342,7 @@ impl Writer {
                 log::warn!(bytes = self.bytes; "the journal is written anew and durable again");
             }
             // One line an outage, not one a try.
-            Err(reason) if before == Health::Durable => {
+            Err(reason) if before == JournalHealth::Durable => {
                 log::error!(reason = reason.as_str(); "the journal cannot be written; revocations are in force in memory only");
             }
             Err(_) => {}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use postern::auth::{Auth, Durable, Settings};
 use postern::clock::{FakeTimeSource, Timestamp};
 use postern::entropy::FakeEntropy;
-use postern::journal::{Journal, MemoryStorage, OpenError, Record, Replayed, State};
+use postern::journal::{Journal, JournalState, MemoryStorage, OpenError, Record, Replayed};
 
 use crate::model::Fact;
 

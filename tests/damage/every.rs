@@ -13,7 +13,7 @@ use postern::journal::repair::{Leave, RepairOutcome, repair};
 use postern::journal::replay::{Piece, Unreadable};
 use postern::journal::survey::survey;
 use postern::journal::{
-    FileStorage, Journal, MemoryStorage, OpenError, PasswordOrigin, Record, State,
+    FileStorage, Journal, JournalState, MemoryStorage, OpenError, PasswordOrigin, Record,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
@@ -77,7 +77,7 @@ fn logout(number: u32) -> Record {
 #[derive(Default)]
 struct Facts(Mutex<Vec<Record>>);
 
-impl State for Facts {
+impl JournalState for Facts {
     fn apply(&self, record: &Record) {
         let mut records = self.0.lock();
         if !records.contains(record) {

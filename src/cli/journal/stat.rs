@@ -13,7 +13,7 @@ use crate::clock::{Clock, SystemTimeSource};
 use crate::journal::format::{FRAMES_START, VERSION, encode, parse_header};
 use crate::journal::replay::Piece;
 use crate::journal::survey::survey;
-use crate::journal::{Record, State};
+use crate::journal::{JournalState, Record};
 use crate::terminal::Terminal;
 
 /// Its row in the table.

@@ -15,7 +15,7 @@ fn journal(salt: [u8; 4]) -> (Vec<u8>, Vec<usize>) {
     (bytes, ends)
 }
 
-fn read(bytes: &[u8]) -> (Vec<Record>, Report) {
+fn read(bytes: &[u8]) -> (Vec<Record>, ReplayReport) {
     let mut records = Vec::new();
     let report = replay(bytes, &mut |record| records.push(record)).unwrap();
     assert_eq!(report.valid_len + report.cut_bytes, bytes.len());

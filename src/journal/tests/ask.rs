@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::super::storage::{Failing, MemoryStorage};
-use super::super::{Journal, QUEUE, Record, ReplyTo, State};
+use super::super::{Journal, JournalState, QUEUE, Record, ReplyTo};
 use crate::clock::{FakeTimeSource, Timestamp};
 
 /// A state in two parts of which the first, while it is being written, tells so and waits to be let go, and the second
@@ -21,7 +21,7 @@ struct InTwoParts {
     came: Mutex<Option<bool>>,
 }
 
-impl State for InTwoParts {
+impl JournalState for InTwoParts {
     fn apply(&self, _: &Record) {}
 
     fn parts(&self) -> usize {
@@ -41,13 +41,13 @@ impl State for InTwoParts {
 
 struct Nothing;
 
-impl State for Nothing {
+impl JournalState for Nothing {
     fn apply(&self, _: &Record) {}
 
     fn live_part(&self, _: usize, _: Timestamp, _: &mut dyn FnMut(&Record)) {}
 }
 
-fn open(storage: &MemoryStorage, state: Arc<dyn State>) -> Journal {
+fn open(storage: &MemoryStorage, state: Arc<dyn JournalState>) -> Journal {
     let time = Arc::new(FakeTimeSource::new(Timestamp::from_secs(1_795_000_000)));
     let opened = Journal::open(Box::new(storage.clone()), state, time);
     opened.expect("a journal").0
