@@ -64,7 +64,7 @@ use mailbox::Mailbox;
 use pool::Pool;
 use tls::{Certificate, TlsError};
 use watchdog::Feeder;
-use worker::{Shared, Worker};
+use worker::{Worker, WorkerContext};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -190,7 +190,7 @@ impl Server {
             api.auth.proven().clone(),
         ));
         let (pool, pool_threads) = Pool::start(api, bcrypt_at_once)?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(WorkerContext {
             api: api.clone(),
             pool,
             certificate: certificate.clone(),
@@ -418,7 +418,7 @@ fn elsewhere(error: &io::Error) -> &'static str {
 type Workers = (Vec<Arc<Mailbox>>, Vec<JoinHandle<()>>);
 
 fn start_workers(
-    shared: &Arc<Shared>,
+    shared: &Arc<WorkerContext>,
     listeners: &[Listener],
     count: usize,
 ) -> io::Result<Workers> {

@@ -10,7 +10,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use super::admission::{ConnectionPermit, ConnectionsFull, SeatNumber};
 use super::connection::Connection;
 use super::listen::Socket;
-use super::worker::{Kept, Worker};
+use super::worker::{OwnedConnection, Worker};
 use crate::api::metrics::ConnectionCounts;
 use crate::http::request::Peer;
 use crate::ids::ClientKey;
@@ -141,7 +141,7 @@ impl Worker {
             count(&self.counts().accepted);
         }
         let connection = Connection::new(link, peer, place, now);
-        let kept = Kept {
+        let kept = OwnedConnection {
             alarm: connection.deadline(),
             connection,
             is_ready: false,

@@ -25,7 +25,7 @@ use crate::limits::bucket::Buckets;
 use crate::logs::hub::Subscription;
 
 /// What all workers share.
-pub struct Shared {
+pub struct WorkerContext {
     /// The API.
     pub api: Arc<Api>,
     /// The threads that may wait.
@@ -43,7 +43,7 @@ pub struct Shared {
 }
 
 /// A connection as its worker has it.
-pub(super) struct Kept {
+pub(super) struct OwnedConnection {
     pub(super) connection: Connection,
     /// Its entry in [`Worker::alarms`]: no later than its deadline. Each request puts the deadline off; the entry follows only
     /// once its time has come.
@@ -54,7 +54,7 @@ pub(super) struct Kept {
 
 /// One worker. Made on the starting thread, so that a failure is the start's; then moved to its own.
 pub struct Worker {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<WorkerContext>,
     pub(super) listeners: Vec<Listener>,
     pub(super) epoll: OwnedFd,
     mailbox: Arc<Mailbox>,
@@ -63,7 +63,7 @@ pub struct Worker {
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
     pub(super) index: usize,
     /// By token. Nobody outside chooses those, so their hash need not be a keyed one.
-    pub(super) connections: HashMap<u64, Kept, FxBuildHasher>,
+    pub(super) connections: HashMap<u64, OwnedConnection, FxBuildHasher>,
     /// What the journal is writing, by the connection whose request has begun it. That may be gone.
     changes: HashMap<u64, Box<PendingChange>, FxBuildHasher>,
     /// When each connection is looked at, one entry each.
@@ -82,7 +82,7 @@ impl Worker {
     /// # Errors
     /// When the system has no epoll instance to give.
     pub fn new(
-        shared: Arc<Shared>,
+        shared: Arc<WorkerContext>,
         listeners: &[Listener],
         mailboxes: &[Arc<Mailbox>],
         index: usize,
@@ -364,7 +364,7 @@ impl Worker {
 
     /// Takes a connection out of the worker; its socket is still open.
     pub(super) fn forget(&mut self, token: u64) -> Option<Connection> {
-        let Kept {
+        let OwnedConnection {
             connection, alarm, ..
         } = self.connections.remove(&token)?;
         self.alarms.remove(&(alarm, token));
