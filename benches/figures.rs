@@ -15,7 +15,7 @@ use postern::clock::{SystemTimeSource, TimeSource, Timestamp};
 use postern::entropy::SystemEntropy;
 use postern::ids::ClientKey;
 use postern::ids::Id;
-use postern::journal::{FileStorage, Journal, Record, JournalState};
+use postern::journal::{FileStorage, Journal, JournalState, Record};
 use tempfile::TempDir;
 
 use settings::settings;

@@ -10,7 +10,7 @@ use divan::counter::ItemsCount;
 use postern::auth::Durable;
 use postern::clock::{SystemTimeSource, TimeSource};
 use postern::ids::Id;
-use postern::journal::{FileStorage, Journal, Record, JournalState};
+use postern::journal::{FileStorage, Journal, JournalState, Record};
 
 fn main() {
     // `cargo test --all-targets` runs this too, and wants no figures.

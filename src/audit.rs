@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-pub use event::{Event, JtiPrefix, Kind, Origin, Outcome, Token, User};
+pub use event::{Event, EventKind, EventOutcome, JtiPrefix, Origin, Token, User};
 pub use files::MOST_ASIDE;
 pub use folder::{FILES, NAME};
 #[cfg(test)]
@@ -46,8 +46,8 @@ pub struct Audit {
     shared: Arc<AuditInner>,
     /// Who came in by Basic of late, and when.
     lately: Mutex<Vec<(Origin, Instant)>>,
-    /// How often each of [`Kind::ALL`] has happened, entry or not.
-    counts: [AtomicU64; Kind::ALL.len()],
+    /// How often each of [`EventKind::ALL`] has happened, entry or not.
+    counts: [AtomicU64; EventKind::ALL.len()],
 }
 
 struct AuditInner {
@@ -115,7 +115,7 @@ impl Audit {
     }
 
     /// Has an entry made of an event, soon. Cheap; waits for nothing but the clock.
-    pub fn record(&self, kind: Kind, event: &Event<'_>) {
+    pub fn record(&self, kind: EventKind, event: &Event<'_>) {
         if let Some(count) = self.counts.get(kind as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -124,7 +124,7 @@ impl Audit {
         if shared.closed.load(Ordering::Acquire) {
             return;
         }
-        if kind == Kind::PasswordChange {
+        if kind == EventKind::PasswordChange {
             // Whoever comes in by the new one is somebody else.
             self.lately.lock().clear();
         }
@@ -151,7 +151,7 @@ impl Audit {
         }
         lately.push((event.origin, now));
         drop(lately);
-        self.record(Kind::Login, event);
+        self.record(EventKind::Login, event);
     }
 
     /// At most `limit` entries with numbers below `before`, the newest last, as lines of JSON. What is not on the disk yet
@@ -167,12 +167,12 @@ impl Audit {
     }
 
     /// How often each kind of event has happened since the start, whether it got an entry or not.
-    pub fn counts(&self) -> impl Iterator<Item = (Kind, u64)> {
+    pub fn counts(&self) -> impl Iterator<Item = (EventKind, u64)> {
         let counts = self
             .counts
             .iter()
             .map(|count| count.load(Ordering::Relaxed));
-        Kind::ALL.into_iter().zip(counts)
+        EventKind::ALL.into_iter().zip(counts)
     }
 
     /// Whether all that had to be written could be.

@@ -40,7 +40,7 @@ pub use password::{MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_rules, measure
 pub use session::{Proof, Session};
 pub use state::Durable;
 
-use crate::audit::{Audit, Event, Kind as Happened, Outcome, Token, User};
+use crate::audit::{Audit, Event, EventKind, EventOutcome, Token, User};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::entropy::Entropy;
 use crate::ids::ClientKey;
@@ -48,7 +48,7 @@ use crate::journal::{Journal, PasswordOrigin, Record};
 use crate::limits::proven::PROOF_LASTS;
 use crate::limits::{AttemptRow, Attempts, Proven};
 use bcrypt_slots::BcryptSlots;
-use claims::{Kind, Verified};
+use claims::{TokenKind, Verified};
 use initial::InitialFile;
 use password::Passwords;
 use state::{Account, FIRST_GENERATION};
@@ -340,14 +340,14 @@ impl Auth {
     }
 
     /// Has it recorded, where there is a record.
-    fn audit(&self, happened: Happened, event: &Event<'_>) {
+    fn audit(&self, happened: EventKind, event: &Event<'_>) {
         if let Some(audit) = &self.audit {
             audit.record(happened, event);
         }
     }
 
     /// An event of the account, from `client`: of none, from the local socket.
-    fn event(&self, client: Option<ClientKey>, outcome: Outcome) -> Event<'_> {
+    fn event(&self, client: Option<ClientKey>, outcome: EventOutcome) -> Event<'_> {
         Event {
             origin: client.into(),
             user: User::Account(&self.user),

@@ -44,7 +44,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::api::{Api, MissingDoor};
-use crate::audit::{Event, Kind};
+use crate::audit::{Event, EventKind};
 use crate::auth::{self, FirstPassword, InitialiseError};
 use crate::config::Config;
 use crate::device::{advisories, updates};
@@ -239,7 +239,7 @@ impl Server {
             more: Some(("fingerprint", &certificate.fingerprint())),
             ..Event::default()
         };
-        api.audit.record(Kind::Start, &event);
+        api.audit.record(EventKind::Start, &event);
         api.audit.begin();
         Ok(Self {
             api: api.clone(),
@@ -349,7 +349,7 @@ impl Server {
         self.api.sources.lock().stop();
         self.api.auth.heed_clock();
         self.api.journal.close();
-        self.api.audit.record(Kind::Stop, &Event::default());
+        self.api.audit.record(EventKind::Stop, &Event::default());
         self.api.audit.stop();
         log::info!("stopped");
     }

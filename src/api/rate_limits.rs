@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::input::decode_segment;
 use super::responses::success_response;
 use super::{Api, Caller, Outcome};
-use crate::audit::{self, Event, Kind, User};
+use crate::audit::{self, Event, EventKind, User};
 use crate::auth::Changed;
 use crate::http::request::Request;
 use crate::ids::ClientKey;
@@ -30,12 +30,12 @@ pub(super) fn clear(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, 
     let event = Event {
         origin: caller.client.into(),
         user: User::Account(&session.user),
-        outcome: audit::Outcome::of_commit(cleared.is_ok()),
+        outcome: audit::EventOutcome::of_commit(cleared.is_ok()),
         token: session.token(),
         more: Some(("target", &client.to_string())),
         ..Event::default()
     };
-    api.audit.record(Kind::LockOutCleared, &event);
+    api.audit.record(EventKind::LockOutCleared, &event);
     cleared?;
     let cleared = Changed::LockOutCleared;
     Ok(Outcome::Response(changed_response(&cleared)))

@@ -6,7 +6,7 @@ use crate::ids::{ClientKey, Id};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventKind {
     /// Somebody is in: a login, or a password by Basic.
     Login,
     /// A wrong password.
@@ -33,7 +33,7 @@ pub enum Kind {
     Recovered,
 }
 
-impl Kind {
+impl EventKind {
     /// What may happen outside the log itself, in the order of the declaration.
     pub const ALL: [Self; 10] = [
         Self::Login,
@@ -52,14 +52,14 @@ impl Kind {
     /// neither in a burst nor when the log is full.
     #[must_use]
     pub fn is_rare(name: &str) -> bool {
-        const RARE: [Kind; 7] = [
-            Kind::RefreshReuse,
-            Kind::PasswordChange,
-            Kind::LockOutCleared,
-            Kind::Certificate,
-            Kind::Start,
-            Kind::Stop,
-            Kind::Recovered,
+        const RARE: [EventKind; 7] = [
+            EventKind::RefreshReuse,
+            EventKind::PasswordChange,
+            EventKind::LockOutCleared,
+            EventKind::Certificate,
+            EventKind::Start,
+            EventKind::Stop,
+            EventKind::Recovered,
         ];
         RARE.iter().any(|kind| kind.name() == name)
     }
@@ -86,7 +86,7 @@ impl Kind {
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Outcome {
+pub enum EventOutcome {
     /// It is done.
     #[default]
     Done,
@@ -98,7 +98,7 @@ pub enum Outcome {
     NotDone,
 }
 
-impl Outcome {
+impl EventOutcome {
     /// Durable or not.
     #[must_use]
     pub const fn of_commit(durable: bool) -> Self {
@@ -170,7 +170,7 @@ pub struct Event<'a> {
     /// Who it was.
     pub user: User<'a>,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: EventOutcome,
     /// How: which way in, or whose choice.
     pub by: Option<&'static str>,
     /// The token that it was asked with, or that came of it.
@@ -181,7 +181,7 @@ pub struct Event<'a> {
 
 impl Event<'_> {
     /// What two events have in common of which one repeats the other: kind, principal, address, and all else but the token.
-    pub(super) fn likeness(&self, kind: Kind) -> String {
+    pub(super) fn likeness(&self, kind: EventKind) -> String {
         let Self {
             origin,
             user,
@@ -194,7 +194,7 @@ impl Event<'_> {
     }
 
     /// The entry's members between its number and the hash.
-    pub(super) fn body(&self, kind: Kind, clock: &Clock) -> String {
+    pub(super) fn body(&self, kind: EventKind, clock: &Clock) -> String {
         let mut body = String::with_capacity(256);
         let (time, state) = (clock.wall(), clock.state());
         member(&mut body, "time", &time.to_string());
@@ -204,7 +204,7 @@ impl Event<'_> {
             member(&mut body, "clock", state.name());
         }
         member(&mut body, "event", kind.name());
-        if kind != Kind::Omitted && kind != Kind::Recovered {
+        if kind != EventKind::Omitted && kind != EventKind::Recovered {
             member(&mut body, "outcome", self.outcome.name());
         }
         match self.origin {

@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::Kind;
+use super::event::EventKind;
 use super::line::raw_member;
 use super::rare::REPEATED;
 
@@ -27,7 +27,7 @@ pub struct EventBatch {
 #[derive(Debug)]
 pub struct QueuedEntry {
     /// What happened.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// Its members, but for number, count and hash.
     pub body: String,
     /// How many others it stands for.
@@ -37,9 +37,9 @@ pub struct QueuedEntry {
 }
 
 impl QueuedEntry {
-    /// Whether it is rare ([`Kind::is_rare`]).
+    /// Whether it is rare ([`EventKind::is_rare`]).
     pub fn is_rare(&self) -> bool {
-        Kind::is_rare(self.kind.name())
+        EventKind::is_rare(self.kind.name())
     }
 
     /// Its members with the count.
@@ -56,7 +56,7 @@ impl QueuedEntry {
 /// So the newest of each stays, and none takes the last place of another.
 pub fn fold_rare(entries: &mut Vec<QueuedEntry>) {
     while entries.len() > MOST_RARE {
-        let mut kinds: Vec<(usize, usize, Kind)> = Vec::new();
+        let mut kinds: Vec<(usize, usize, EventKind)> = Vec::new();
         for (at, entry) in entries.iter().enumerate().filter(|(_, it)| it.is_rare()) {
             match kinds.iter_mut().find(|(_, _, kind)| *kind == entry.kind) {
                 Some((count, ..)) => *count += 1,
@@ -94,7 +94,7 @@ pub struct EventQueue {
 #[derive(Debug)]
 struct RepeatedEvents {
     likeness: String,
-    kind: Kind,
+    kind: EventKind,
     allowance: Allowance,
     /// Those without an entry: how many, the last one's body, and when it is written.
     folded: u64,
@@ -116,8 +116,8 @@ impl EventQueue {
     }
 
     /// Takes an event: it gets an entry, or is counted. `likeness` is what it has in common with those that it repeats.
-    pub fn put(&mut self, kind: Kind, likeness: String, body: String, now: Instant) {
-        if Kind::is_rare(kind.name()) {
+    pub fn put(&mut self, kind: EventKind, likeness: String, body: String, now: Instant) {
+        if EventKind::is_rare(kind.name()) {
             // Not one waits in memory for its like: the plug may be pulled.
             return self.admit(kind, body, 0, now);
         }
@@ -183,13 +183,13 @@ impl EventQueue {
     }
 
     /// Puts an entry in, that stands for so many others too; or counts all of them.
-    fn admit(&mut self, kind: Kind, body: String, others: u64, now: Instant) {
+    fn admit(&mut self, kind: EventKind, body: String, others: u64, now: Instant) {
         let entries = &mut self.batch.entries;
         let admitted = match kind {
-            _ if Kind::is_rare(kind.name()) => true,
+            _ if EventKind::is_rare(kind.name()) => true,
             _ if is_full(entries) => false,
-            Kind::Failure => self.failures.take(now),
-            Kind::LockOut => self.lock_outs.take(now),
+            EventKind::Failure => self.failures.take(now),
+            EventKind::LockOut => self.lock_outs.take(now),
             _ => true,
         };
         if !admitted {
@@ -199,7 +199,7 @@ impl EventQueue {
             return;
         }
         let delay = match kind {
-            Kind::Failure => LAZY,
+            EventKind::Failure => LAZY,
             _ => SOON,
         };
         entries.push(QueuedEntry {

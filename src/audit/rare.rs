@@ -1,7 +1,7 @@
 //! `audit.log.kept`: what rarely happens and matters for long, kept when the rest of its file is thrown away. No flood of
 //! logins pushes a password change out.
 //!
-//! Before the oldest file makes room, its rare entries ([`Kind::is_rare`]) are put here, each with the number it has; a crash
+//! Before the oldest file makes room, its rare entries ([`EventKind::is_rare`]) are put here, each with the number it has; a crash
 //! in between leaves some in both, and whoever reads takes the numbers that are smaller than the log's. The file is replaced
 //! whole, and its lines are chained anew. It has a bound, too: when it is full, the oldest entry of the kind that has most
 //! goes, and is counted (`"repeated"`) in the next one of that kind. So a server that starts over and over only ever takes
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::event::Kind;
+use super::event::EventKind;
 use super::folder::{FILES, path};
 use super::line::{ChainLink, MAX_LINE, NONE_BEFORE, hash, line, raw_member};
 use crate::files;
@@ -76,7 +76,7 @@ impl RareEntries {
             .filter(|line| ChainLink::of(line).is_some())
             .filter_map(RareEntry::of);
         self.entries
-            .extend(rare.filter(|entry| entry.seq > newest && Kind::is_rare(entry.event())));
+            .extend(rare.filter(|entry| entry.seq > newest && EventKind::is_rare(entry.event())));
         self.entries.len() > before
     }
 

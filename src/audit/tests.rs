@@ -54,13 +54,13 @@ fn an_entry_has_what_is_known_and_nothing_else() {
         }),
         ..Event::default()
     };
-    audit.record(Kind::Login, &event);
+    audit.record(EventKind::Login, &event);
     audit.record(
-        Kind::Failure,
+        EventKind::Failure,
         &Event {
             origin: Origin::Local,
             user: User::Unknown,
-            outcome: Outcome::Refused,
+            outcome: EventOutcome::Refused,
             ..Event::default()
         },
     );
@@ -92,7 +92,7 @@ fn a_time_that_is_not_known_is_not_passed_off_as_one() {
         (TODAY, Value::Null),
     ] {
         let audit = Audit::open(folder.path(), SMALLEST, clock_at(time), false).unwrap();
-        audit.record(Kind::Start, &Event::default());
+        audit.record(EventKind::Start, &Event::default());
         let entries = read(&audit);
         assert_eq!(entries.last().unwrap()["clock"], expected);
         audit.stop();
@@ -102,7 +102,7 @@ fn a_time_that_is_not_known_is_not_passed_off_as_one() {
     let clock = Arc::new(Clock::new(source.clone(), Some(TODAY)));
     let audit = Audit::open(folder.path(), SMALLEST, clock, false).unwrap();
     source.set_system(Timestamp::from_secs(1_795_000_000 + 10 * 86_400));
-    audit.record(Kind::Start, &Event::default());
+    audit.record(EventKind::Start, &Event::default());
     assert_eq!(read(&audit).last().unwrap()["clock"], "held");
     assert!(verify(folder.path()).unwrap().whole());
 }
@@ -125,9 +125,9 @@ fn a_flood_of_failures_costs_a_few_lines_and_is_counted() {
         ..Event::default()
     };
     for n in 0..100_000 {
-        audit.record(Kind::Failure, &failure);
+        audit.record(EventKind::Failure, &failure);
         if n % 10_000 == 0 {
-            audit.record(Kind::Login, &failure);
+            audit.record(EventKind::Login, &failure);
         }
     }
     audit.stop();
@@ -167,7 +167,7 @@ fn each_of_a_hundred_password_changes_is_in_the_file_after_one_write() {
         // The writer waits: all of them are there at once.
         let mut writer = audit.shared.writer.lock();
         for _ in 0..changes {
-            audit.record(Kind::PasswordChange, &event);
+            audit.record(EventKind::PasswordChange, &event);
         }
         // What the writer does within a second. It is not the end, at which whatever waits is written.
         let now = Instant::now();
@@ -194,7 +194,7 @@ fn a_name_that_stays_in_is_news_once_an_hour_and_after_a_password_change() {
         }
     }
     assert_eq!(read(&audit).len(), 2);
-    audit.record(Kind::PasswordChange, &Event::default());
+    audit.record(EventKind::PasswordChange, &Event::default());
     audit.record_basic(&Event {
         origin: client(1),
         ..Event::default()
@@ -206,13 +206,13 @@ fn a_name_that_stays_in_is_news_once_an_hour_and_after_a_password_change() {
 fn after_the_end_nothing_is_written_any_more() {
     let folder = tempfile::tempdir().unwrap();
     let audit = opened(&folder);
-    audit.record(Kind::Stop, &Event::default());
+    audit.record(EventKind::Stop, &Event::default());
     audit.stop();
     let next = opened(&folder);
-    audit.record(Kind::Login, &Event::default());
+    audit.record(EventKind::Login, &Event::default());
     audit.stop();
     drop(audit);
-    next.record(Kind::Start, &Event::default());
+    next.record(EventKind::Start, &Event::default());
     next.stop();
     let report = verify(folder.path()).unwrap();
     assert_eq!((report.whole(), report.entries), (true, 2));
@@ -222,7 +222,7 @@ fn after_the_end_nothing_is_written_any_more() {
 fn one_that_is_dropped_writes_what_waits() {
     let folder = tempfile::tempdir().unwrap();
     let audit = opened(&folder);
-    audit.record(Kind::Login, &Event::default());
+    audit.record(EventKind::Login, &Event::default());
     let shared = audit.shared.clone();
     drop(audit);
     while Arc::strong_count(&shared) > 1 {
@@ -251,7 +251,7 @@ fn pages_go_backwards(bytes: u64) {
                 origin: client(n),
                 ..Event::default()
             };
-            audit.record(Kind::Login, &event);
+            audit.record(EventKind::Login, &event);
         }
         recorded += 40;
         if path(folder.path(), FILES - 1).exists() {
@@ -285,7 +285,7 @@ fn the_files_are_nobody_elses() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let audit = opened(&folder);
-    audit.record(Kind::Login, &Event::default());
+    audit.record(EventKind::Login, &Event::default());
     audit.stop();
     let mode = fs::metadata(folder.path().join(NAME))
         .unwrap()
@@ -308,7 +308,7 @@ proptest! {
         }
         let _ = verify(folder.path());
         let audit = opened(&folder);
-        audit.record(Kind::Login, &Event::default());
+        audit.record(EventKind::Login, &Event::default());
         let entries = read(&audit);
         prop_assert_eq!(&entries.last().unwrap()["event"], "login");
         audit.stop();
@@ -317,7 +317,7 @@ proptest! {
         prop_assert!(newest.contains("\"event\":\"login\""));
         // Whatever was before: from here on the chain goes on.
         let audit = opened(&folder);
-        audit.record(Kind::Logout, &Event::default());
+        audit.record(EventKind::Logout, &Event::default());
         audit.stop();
         let after = recent(folder.path(), 1).unwrap();
         let hash = line::hash(newest.as_bytes());

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::event::{Event, Kind};
+use super::event::{Event, EventKind};
 use super::files::{AuditFiles, NotWritten};
 use super::folder::NAME;
 use super::line::{self, MAX_LINE, NONE_BEFORE};
@@ -229,7 +229,7 @@ impl AuditWriter {
         if self.omitted_due.is_none_or(|due| due > now) {
             return;
         }
-        let mut body = Event::default().body(Kind::Omitted, &self.clock);
+        let mut body = Event::default().body(EventKind::Omitted, &self.clock);
         line::raw_member(&mut body, "omitted", &self.omitted.to_string());
         if self.add(&body, false) {
             self.omitted = 0;
@@ -293,12 +293,12 @@ impl AuditWriter {
                 more: Some(("detail", note)),
                 ..Event::default()
             };
-            let body = event.body(Kind::Recovered, &self.clock);
+            let body = event.body(EventKind::Recovered, &self.clock);
             if self.add(&body, true) {
                 self.due_by(now);
             } else {
                 self.held.push(QueuedEntry {
-                    kind: Kind::Recovered,
+                    kind: EventKind::Recovered,
                     body,
                     others: 0,
                     delay: Duration::ZERO,

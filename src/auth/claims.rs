@@ -9,7 +9,7 @@ use crate::ids::Id;
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum TokenKind {
     /// Presented on protected paths.
     Access,
     /// Exchanged, once, for a fresh pair.
@@ -37,7 +37,7 @@ pub struct Verified {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claims {
     /// `type`
-    pub kind: Kind,
+    pub kind: TokenKind,
     /// `nbf`
     pub not_before: Option<Timestamp>,
     pub token: Verified,
@@ -50,7 +50,7 @@ pub struct Invalid;
 
 impl Claims {
     /// Whether a token that says this is taken for that now.
-    pub fn accepted(&self, kind: Kind, now: Timestamp) -> Result<Verified, Invalid> {
+    pub fn accepted(&self, kind: TokenKind, now: Timestamp) -> Result<Verified, Invalid> {
         let Self {
             kind: own,
             not_before,
@@ -80,7 +80,7 @@ impl Claims {
             expires,
         };
         Self {
-            kind: Kind::Access,
+            kind: TokenKind::Access,
             not_before: None,
             token,
         }

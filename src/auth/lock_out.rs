@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::change::{Change, Changed, NewLockOut};
-use super::{Auth, AuthError, Event, Happened, Outcome, User};
+use super::{Auth, AuthError, Event, EventKind, EventOutcome, User};
 use crate::clock::Timestamp;
 use crate::ids::ClientKey;
 use crate::journal::{CommitError, Record};
@@ -72,9 +72,9 @@ impl Auth {
         let event = Event {
             user: User::Nobody,
             more: Some((more.0, &more.1)),
-            ..self.event(Some(address), Outcome::of_commit(durable))
+            ..self.event(Some(address), EventOutcome::of_commit(durable))
         };
-        self.audit(Happened::LockOut, &event);
+        self.audit(EventKind::LockOut, &event);
         Ok(committed.map(|()| Changed::Unasked)?)
     }
 

@@ -2,8 +2,8 @@
 
 use super::password::CheckError;
 use super::{
-    Auth, AuthError, Event, Happened, Kind, Outcome, Proof, Quick, REFRESH_TTL, Session, TokenPair,
-    User,
+    Auth, AuthError, Event, EventKind, EventOutcome, Proof, Quick, REFRESH_TTL, Session, TokenKind,
+    TokenPair, User,
 };
 use crate::clock::Timestamp;
 use crate::ids::{ClientKey, Id};
@@ -63,7 +63,7 @@ impl Auth {
         if let Some(audit) = &self.audit {
             audit.record_basic(&Event {
                 by: Some(BY_BASIC),
-                ..self.event(client, Outcome::Done)
+                ..self.event(client, EventOutcome::Done)
             });
         }
     }
@@ -117,13 +117,15 @@ impl Auth {
             return Err(AuthError::BadCredentials);
         }
         self.prove(client, &self.user);
-        let token = self.tokens.verify(&pair.access_token, Kind::Access, now);
+        let token = self
+            .tokens
+            .verify(&pair.access_token, TokenKind::Access, now);
         self.audit(
-            Happened::Login,
+            EventKind::Login,
             &Event {
                 by: Some(BY_LOGIN),
                 token: token.ok().map(|token| token.told()),
-                ..self.event(client, Outcome::Done)
+                ..self.event(client, EventOutcome::Done)
             },
         );
         Ok(pair)
@@ -176,9 +178,9 @@ impl Auth {
                 let event = Event {
                     user: known,
                     by: Some(by),
-                    ..self.event(client, Outcome::Refused)
+                    ..self.event(client, EventOutcome::Refused)
                 };
-                self.audit(Happened::Failure, &event);
+                self.audit(EventKind::Failure, &event);
                 self.failed(attempt, client);
                 Err(AuthError::BadCredentials)
             }
@@ -196,8 +198,8 @@ impl Auth {
             token.map_err(|_| AuthError::InvalidToken)
         };
         Ok(TokenPair {
-            access_token: issue(Kind::Access, self.settings.access_ttl)?,
-            refresh_token: issue(Kind::Refresh, REFRESH_TTL)?,
+            access_token: issue(TokenKind::Access, self.settings.access_ttl)?,
+            refresh_token: issue(TokenKind::Refresh, REFRESH_TTL)?,
             expires_in: self.settings.access_ttl.as_secs(),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::change::{Change, Changed, EndedSession, Logout};
 use super::revocation::Full;
-use super::{Auth, AuthError, Event, Happened, Outcome, Proof, Session, Token};
+use super::{Auth, AuthError, Event, EventKind, EventOutcome, Proof, Session, Token};
 use crate::clock::Timestamp;
 use crate::ids::{ClientKey, Id};
 use crate::journal::{CommitError, Record};
@@ -62,13 +62,13 @@ impl Auth {
     ) -> Result<Changed, AuthError> {
         if let Some(ended) = &logout.ended {
             let durable = committed.is_ok();
-            self.tell_of_oldest(ended.oldest.as_ref(), Outcome::of_commit(durable));
+            self.tell_of_oldest(ended.oldest.as_ref(), EventOutcome::of_commit(durable));
             log::info!(user:% = self.user, token:? = ended.id, durable; "logged out");
             let event = Event {
                 token: Some(ended.token),
-                ..self.event(logout.client, Outcome::of_commit(durable))
+                ..self.event(logout.client, EventOutcome::of_commit(durable))
             };
-            self.audit(Happened::Logout, &event);
+            self.audit(EventKind::Logout, &event);
         }
         Ok(committed.map(|()| Changed::LoggedOut)?)
     }

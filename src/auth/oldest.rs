@@ -4,7 +4,7 @@
 //! The entries that go were about tokens issued before the mark. All such tokens are dead by it, those that lived too: the
 //! price, paid by whoever has not refreshed for longest. A refresh does not do this: it must cost nobody else the session.
 
-use super::{Auth, AuthError, Event, Happened, Outcome};
+use super::{Auth, AuthError, Event, EventKind, EventOutcome};
 use crate::audit::Origin;
 use crate::journal::Record;
 
@@ -48,7 +48,7 @@ impl Auth {
     }
 
     /// Tells that the oldest sessions have ended, if they have, once it is known whether that is durable.
-    pub(super) fn tell_of_oldest(&self, ended: Option<&Record>, outcome: Outcome) {
+    pub(super) fn tell_of_oldest(&self, ended: Option<&Record>, outcome: EventOutcome) {
         if let Some(Record::SessionsEnded { before, .. }) = ended {
             let event = Event {
                 origin: Origin::Server,
@@ -56,7 +56,7 @@ impl Auth {
                 more: Some(("issued_before", &before.to_string())),
                 ..self.event(None, outcome)
             };
-            self.audit(Happened::Logout, &event);
+            self.audit(EventKind::Logout, &event);
         }
     }
 

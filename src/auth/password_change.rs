@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 
 use super::change::{Change, Changed, ChangedBy, PasswordChange};
 use super::password::{CheckError, WeakPassword, check_rules};
-use super::{Account, Auth, AuthError, Event, Happened, Outcome, PasswordOrigin, Proof, Session};
+use super::{
+    Account, Auth, AuthError, Event, EventKind, EventOutcome, PasswordOrigin, Proof, Session,
+};
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::ids::ClientKey;
@@ -140,7 +142,7 @@ impl Auth {
                 Event {
                     origin: Origin::Server,
                     by: Some("configuration"),
-                    ..self.event(None, Outcome::Done)
+                    ..self.event(None, EventOutcome::Done)
                 }
             }
             ChangedBy::User { client, token } => {
@@ -148,21 +150,21 @@ impl Auth {
                 Event {
                     by: Some("user"),
                     token,
-                    ..self.event(client, Outcome::Done)
+                    ..self.event(client, EventOutcome::Done)
                 }
             }
             ChangedBy::Administrator => {
                 log::warn!(user:% = user; "password reset by the administrator");
                 Event {
                     by: Some("administrator"),
-                    ..self.event(None, Outcome::Done)
+                    ..self.event(None, EventOutcome::Done)
                 }
             }
         };
         self.passwords.forget();
         self.logins_ended();
         self.drop_initial_file();
-        self.audit(Happened::PasswordChange, &event);
+        self.audit(EventKind::PasswordChange, &event);
         Ok(Changed::Password)
     }
 

@@ -3,7 +3,8 @@
 use super::change::{Change, Changed, Refresh, RefreshReuse};
 use super::revocation::{Full, Use};
 use super::{
-    Auth, AuthError, Event, Happened, Kind, Outcome, REFRESH_TTL, Token, TokenPair, Verified,
+    Auth, AuthError, Event, EventKind, EventOutcome, REFRESH_TTL, Token, TokenKind, TokenPair,
+    Verified,
 };
 use crate::clock::Timestamp;
 use crate::ids::ClientKey;
@@ -25,7 +26,7 @@ impl Auth {
         // login's tokens by the time they were issued at, an old password's by their generation.
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let generation = self.durable.generation();
-        let token = self.live_token(token, Kind::Refresh, wall)?;
+        let token = self.live_token(token, TokenKind::Refresh, wall)?;
         // Ours expire then. That a foreign one is shorter must not make it look older.
         let expires = token.expires.max(token.issued + REFRESH_TTL);
         match self.durable.revocations.use_up(token.id, now, expires) {
@@ -98,7 +99,7 @@ impl Auth {
         self.logins_ended();
         let token = token.told();
         let revoked =
-            revoked.inspect_err(|_| self.tell_of_reuse(client, token, Outcome::NotDone))?;
+            revoked.inspect_err(|_| self.tell_of_reuse(client, token, EventOutcome::NotDone))?;
         Ok(Change::RefreshReuse(RefreshReuse {
             client,
             token,
@@ -113,19 +114,19 @@ impl Auth {
         committed: Result<(), CommitError>,
     ) -> Result<Changed, AuthError> {
         let outcome = match committed {
-            Ok(()) => Outcome::Refused,
-            Err(CommitError) => Outcome::NotDurable,
+            Ok(()) => EventOutcome::Refused,
+            Err(CommitError) => EventOutcome::NotDurable,
         };
         self.tell_of_reuse(reuse.client, reuse.token, outcome);
         committed?;
         Err(AuthError::InvalidToken)
     }
 
-    fn tell_of_reuse(&self, client: Option<ClientKey>, token: Token, outcome: Outcome) {
+    fn tell_of_reuse(&self, client: Option<ClientKey>, token: Token, outcome: EventOutcome) {
         let event = Event {
             token: Some(token),
             ..self.event(client, outcome)
         };
-        self.audit(Happened::RefreshReuse, &event);
+        self.audit(EventKind::RefreshReuse, &event);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::claims::{Kind, Verified};
+use super::claims::{TokenKind, Verified};
 use super::state::{Account, FIRST_GENERATION};
 use super::{Auth, AuthError};
 use crate::audit::{JtiPrefix, Token};
@@ -58,7 +58,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError::InvalidToken`].
     pub fn bearer(&self, token: &str) -> Result<Session, AuthError> {
-        self.live_token(token, Kind::Access, self.clock.wall())
+        self.live_token(token, TokenKind::Access, self.clock.wall())
             .map(|token| self.session(token.proof()))
     }
 
@@ -111,7 +111,7 @@ impl Auth {
     pub(super) fn live_token(
         &self,
         token: &str,
-        kind: Kind,
+        kind: TokenKind,
         now: Timestamp,
     ) -> Result<Verified, AuthError> {
         let verified = self.tokens.verify(token, kind, now);

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claims::{Claims, Invalid, Kind, Verified};
+use super::claims::{Claims, Invalid, TokenKind, Verified};
 use super::verified::VerifiedTokens;
 use crate::audit::JtiPrefix;
 use crate::clock::Timestamp;
@@ -37,7 +37,7 @@ pub struct Tokens {
 #[derive(Serialize, Deserialize)]
 struct Private {
     #[serde(rename = "type")]
-    kind: Kind,
+    kind: TokenKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
     #[serde(rename = "gen", default, skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ impl Tokens {
     /// None that a caller could cause: the claims are always serialisable, the key is always long enough.
     pub fn issue(
         &self,
-        kind: Kind,
+        kind: TokenKind,
         family: Id,
         generation: u32,
         now: Timestamp,
@@ -113,12 +113,17 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Invalid`], for whatever reason.
-    pub fn verify(&self, token: &str, kind: Kind, now: Timestamp) -> Result<Verified, Invalid> {
+    pub fn verify(
+        &self,
+        token: &str,
+        kind: TokenKind,
+        now: Timestamp,
+    ) -> Result<Verified, Invalid> {
         if token.len() > MAX_LENGTH {
             return Err(Invalid);
         }
         // Only access tokens come again and again.
-        let fingerprint = (kind == Kind::Access)
+        let fingerprint = (kind == TokenKind::Access)
             .then(|| self.kept.fingerprint(token))
             .flatten();
         if let Some(claims) = fingerprint.and_then(|fingerprint| self.kept.get(fingerprint)) {

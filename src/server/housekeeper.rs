@@ -12,7 +12,7 @@ use super::doors::Doors;
 use super::tls::{Certificate, PairRefused};
 use super::watchdog::{Feeder, INTERVAL};
 use crate::api::{Api, CertificateState};
-use crate::audit::{Event, Kind, Outcome};
+use crate::audit::{Event, EventKind, EventOutcome};
 use crate::limits::bucket::Buckets;
 
 /// The running housekeeper.
@@ -160,13 +160,13 @@ impl Round {
         // Refused or not: of the one that is served now.
         let event = Event {
             outcome: match read {
-                Ok(()) => Outcome::Done,
-                Err(PairRefused) => Outcome::Refused,
+                Ok(()) => EventOutcome::Done,
+                Err(PairRefused) => EventOutcome::Refused,
             },
             more: Some(("fingerprint", &fingerprint)),
             ..Event::default()
         };
-        self.api.audit.record(Kind::Certificate, &event);
+        self.api.audit.record(EventKind::Certificate, &event);
     }
 }
 

@@ -130,7 +130,7 @@ impl Fixture {
             .map(|n| QueuedEntry {
                 body: format!("\"event\":\"login\",\"n\":{n}"),
                 delay: Duration::ZERO,
-                kind: Kind::Login,
+                kind: EventKind::Login,
                 others: 0,
             })
             .collect();
@@ -517,9 +517,14 @@ impl Fixture {
             others: 0,
             delay: Duration::ZERO,
         };
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == rare);
+        let kind = EventKind::ALL.into_iter().find(|kind| kind.name() == rare);
         let mut entries: Vec<_> = (0..logins)
-            .map(|n| entry(format!("\"event\":\"login\",\"user\":\"{n}\""), Kind::Login))
+            .map(|n| {
+                entry(
+                    format!("\"event\":\"login\",\"user\":\"{n}\""),
+                    EventKind::Login,
+                )
+            })
             .collect();
         let middle = entries.len() / 2;
         entries.insert(

@@ -268,9 +268,9 @@ fn time_is_asked_of_a_kept_token_too() {
         (noon - 40 * 86_400, false),
         (noon, true),
     ] {
-        assert_eq!(is_good(Kind::Access, at), expected, "at {at}");
+        assert_eq!(is_good(TokenKind::Access, at), expected, "at {at}");
     }
-    assert!(!is_good(Kind::Refresh, noon));
+    assert!(!is_good(TokenKind::Refresh, noon));
 }
 
 proptest! {

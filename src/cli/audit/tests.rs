@@ -29,8 +29,8 @@ fn log() -> tempfile::TempDir {
         user: audit::User::Account("o\u{202e}wner"),
         ..audit::Event::default()
     };
-    audit.record(audit::Kind::Login, &event);
-    audit.record(audit::Kind::Stop, &audit::Event::default());
+    audit.record(audit::EventKind::Login, &event);
+    audit.record(audit::EventKind::Stop, &audit::Event::default());
     audit.stop();
     folder
 }
