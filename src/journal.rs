@@ -42,7 +42,7 @@ use crate::histogram::{Histogram, HistogramSnapshot};
 use commit::QUEUE;
 use files::Files;
 use replay::{ReplayReport, Unreadable, replay};
-use request::Request;
+use request::WriterRequest;
 use writer::{Tools, Unmarked, Writer};
 
 /// The in-memory truth that the journal replays into and compacts from.
@@ -189,7 +189,7 @@ impl WriterStatus {
 /// An open journal. All methods may be called from any thread.
 pub struct Journal {
     /// None once closed. Sending happens under the read lock, so that all that was sent before closing is answered.
-    requests: RwLock<Option<Sender<Request>>>,
+    requests: RwLock<Option<Sender<WriterRequest>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     shared: Arc<WriterStatus>,
     /// The writer's: once that has ended, the folder's lock must be free for the next.
@@ -363,7 +363,7 @@ impl Journal {
     /// housekeeper feeds a watchdog too, and a card may take its time. Commits go on during a compaction.
     pub fn tick(&self) {
         let (done, ticked) = bounded(1);
-        if self.send(Request::Tick(done)).is_ok() {
+        if self.send(WriterRequest::Tick(done)).is_ok() {
             let _ = ticked.recv_timeout(TICK_PATIENCE);
         }
     }
@@ -374,7 +374,7 @@ impl Journal {
         *self.shared.asked.lock() = Some(answer);
         if let Some(requests) = self.requests.read().as_ref() {
             // Where the queue is full the writer looks for a question behind each request.
-            let _ = requests.try_send(Request::Wake);
+            let _ = requests.try_send(WriterRequest::Wake);
         }
     }
 
@@ -384,7 +384,7 @@ impl Journal {
     /// If there is no room for a second file, or the journal has failed; the one there is goes on.
     pub fn compact(&self) -> Result<(), CommitError> {
         let (done, compacted) = bounded(1);
-        self.send(Request::Compact(done))?;
+        self.send(WriterRequest::Compact(done))?;
         compacted.recv().map_err(|_| CommitError)
     }
 
@@ -405,7 +405,7 @@ impl Journal {
         if let Some(sender) = self.requests.write().take()
             && mark
         {
-            let _ = sender.send(Request::FinalMark);
+            let _ = sender.send(WriterRequest::FinalMark);
         }
         if let Some(thread) = thread.take()
             && thread.join().is_err()
@@ -439,7 +439,7 @@ impl Replayed {
     }
 }
 
-fn start(writer: Writer, requests: Receiver<Request>) -> Result<JoinHandle<()>, OpenError> {
+fn start(writer: Writer, requests: Receiver<WriterRequest>) -> Result<JoinHandle<()>, OpenError> {
     thread::Builder::new()
         .name("journal".to_owned())
         .stack_size(STACK)

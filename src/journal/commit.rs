@@ -6,7 +6,7 @@
 use crossbeam_channel::{Receiver, bounded};
 
 use super::format::{MAX_FILE, Record, copies, encode_copies};
-use super::request::{Commit, ReplyTo, Request};
+use super::request::{Commit, ReplyTo, WriterRequest};
 use super::writer::Writer;
 use super::{CommitError, Journal};
 
@@ -32,7 +32,7 @@ impl Journal {
         }
         let (answer, answered) = bounded(1);
         let reply_to = ReplyTo::Waiting(answer);
-        self.send(Request::Commit(Commit::new(records, reply_to)))?;
+        self.send(WriterRequest::Commit(Commit::new(records, reply_to)))?;
         answered.recv().unwrap_or(Err(CommitError))
     }
 
@@ -42,7 +42,7 @@ impl Journal {
         if records.is_empty() {
             return reply_to.send(Ok(()));
         }
-        let commit = Request::Commit(Commit::new(records, reply_to));
+        let commit = WriterRequest::Commit(Commit::new(records, reply_to));
         let refused = match self.requests.read().as_ref() {
             Some(sender) => match sender.try_send(commit) {
                 Ok(()) => return,
@@ -50,12 +50,12 @@ impl Journal {
             },
             None => commit,
         };
-        if let Request::Commit(commit) = refused {
+        if let WriterRequest::Commit(commit) = refused {
             commit.reply_to.send(Err(CommitError));
         }
     }
 
-    pub(super) fn send(&self, request: Request) -> Result<(), CommitError> {
+    pub(super) fn send(&self, request: WriterRequest) -> Result<(), CommitError> {
         let requests = self.requests.read();
         let sender = requests.as_ref().ok_or(CommitError)?;
         sender.send(request).map_err(|_| CommitError)
@@ -68,12 +68,12 @@ impl Writer {
     pub(super) fn commit_with_others(
         &mut self,
         first: Commit,
-        requests: &Receiver<Request>,
-    ) -> Option<Request> {
+        requests: &Receiver<WriterRequest>,
+    ) -> Option<WriterRequest> {
         let (mut batch, mut next) = (vec![first], None);
         while batch.len() < MAX_BATCH && next.is_none() {
             match requests.try_recv() {
-                Ok(Request::Commit(commit)) => batch.push(commit),
+                Ok(WriterRequest::Commit(commit)) => batch.push(commit),
                 Ok(other) => next = Some(other),
                 Err(_) => break,
             }

@@ -8,7 +8,7 @@ use super::CommitError;
 use super::format::Record;
 
 /// What the writer is asked for.
-pub(super) enum Request {
+pub(super) enum WriterRequest {
     Commit(Commit),
     /// Answered or dropped when there is nothing more to do.
     Tick(Sender<()>),

@@ -13,7 +13,7 @@ use super::compaction::{Compaction, Schedule};
 use super::files::Files;
 use super::format::{Record, Salt, encode, encode_copies};
 use super::replay::ReplayReport;
-use super::request::Request;
+use super::request::WriterRequest;
 use super::rewrite::{Contents, Image};
 use super::{JournalHealth, JournalState, JournalStats, WriterStatus};
 use crate::clock::{Clock, ClockState, MAX_LEAP, Moment, Timestamp};
@@ -218,22 +218,22 @@ impl Writer {
     }
 
     /// Serves requests until nobody can send any more.
-    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+    pub(super) fn run(mut self, requests: &Receiver<WriterRequest>) {
         let mut next = None;
         while let Some(request) = next.take().or_else(|| self.wait(requests)) {
             match request {
-                Request::Commit(first) => next = self.commit_with_others(first, requests),
-                Request::Tick(done) => self.tick(done),
-                Request::Compact(done) => self.compact_now(done),
-                Request::FinalMark => self.final_mark(),
-                Request::Wake => {}
+                WriterRequest::Commit(first) => next = self.commit_with_others(first, requests),
+                WriterRequest::Tick(done) => self.tick(done),
+                WriterRequest::Compact(done) => self.compact_now(done),
+                WriterRequest::FinalMark => self.final_mark(),
+                WriterRequest::Wake => {}
             }
             self.shared.answer();
         }
     }
 
     /// The next request. Meanwhile a compaction goes on, and a failed journal is tried again.
-    fn wait(&mut self, requests: &Receiver<Request>) -> Option<Request> {
+    fn wait(&mut self, requests: &Receiver<WriterRequest>) -> Option<WriterRequest> {
         loop {
             let compaction = self.compaction.as_ref();
             let progress =

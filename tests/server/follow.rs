@@ -63,9 +63,7 @@ fn recent_entries_come_newest_last_limited_filtered_and_since() {
     assert_eq!(texts(&get(&device, "/api/logs?source=other")), [""; 0]);
     // A number from an earlier run says nothing about this one.
     let other_run = format!("{since}&boot=0123456789abcdef&limit=1000");
-    let all = get(&device, &other_run);
-    assert_eq!(texts(&all).len(), 301);
-    assert_eq!(all.json()["boot"], json!(device.server().api().ring.boot()));
+    assert_eq!(texts(&get(&device, &other_run)).len(), 301);
 }
 
 #[test]
