@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use postern::config::{Config, Machine};
 use postern::journal::storage::StorageFile;
 use postern::journal::{FileStorage, Room, Storage};
 use postern::logs::own;
@@ -27,6 +26,8 @@ use client::{Client, PASSWORD, USER};
 #[expect(dead_code, reason = "what tests need")]
 #[path = "../tests/support/client.rs"]
 mod client;
+#[path = "../tests/support/config.rs"]
+mod config;
 
 fn main() {
     // `cargo test --all-targets` runs this too, and wants no figures.
@@ -49,7 +50,7 @@ fn main() {
 /// Whether many clients gain by sharing syncs what they should.
 fn measure(folder: &Path, extra: Duration) -> bool {
     let state = folder.join("state");
-    let server = start(&state, extra);
+    let server = start(folder, extra);
     let mint = Mint::new(&server, &state);
     let mut runs: [Vec<Run>; CLIENTS.len()] = Default::default();
     // In turns, so that whatever else this machine does meanwhile hits them alike.
@@ -89,25 +90,17 @@ struct Run {
     syncs: f64,
 }
 
-fn start(state: &Path, extra: Duration) -> Server {
+fn start(folder: &Path, extra: Duration) -> Server {
     let settings = [
-        ("LISTEN", "127.0.0.1:0"),
-        ("STATE_DIR", state.to_str().expect("UTF-8")),
         ("LOCAL_SOCKET", ""),
         ("SECRET_KEY", KEY),
         ("BASIC_AUTH_PASSWORD", PASSWORD),
-        ("BCRYPT_COST", "4"),
         ("RATE_LIMIT_RPS", "100000"),
         ("RATE_LIMIT_BURST", "1000000"),
         ("MAX_CONNECTIONS", "256"),
         ("MAX_CONNECTIONS_PER_IP", "256"),
-        ("LOG_SOURCES", ""),
     ];
-    let machine = Machine {
-        env_file: state.join("no-such.env"),
-        ..Machine::detect()
-    };
-    let config = Config::load_on(&machine, settings, None).expect("a good configuration");
+    let config = config::config(folder, &config::variables(folder, &settings));
     let world = World {
         storage: Box::new(move |folder| {
             let real = FileStorage::open(folder)?;

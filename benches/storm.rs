@@ -23,6 +23,9 @@ use program::Program;
 #[path = "../tests/support/client.rs"]
 mod client;
 #[expect(dead_code, reason = "what tests need")]
+#[path = "../tests/support/config.rs"]
+mod config;
+#[expect(dead_code, reason = "what tests need")]
 #[path = "../tests/support/program.rs"]
 mod program;
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postern::clock::{FakeTimeSource, Timestamp};
-use postern::config::{Config, Machine};
 use postern::device::updates::fetch::Patience;
 use postern::device::{advisories, updates};
 use postern::journal::{MemoryStorage, OpenError};
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Client, Response};
+use crate::config;
 
 pub use crate::client::{PASSWORD, USER};
 
@@ -88,20 +88,8 @@ impl Device {
     /// One that was never switched on.
     fn off(variables: &[(&str, &str)], memory: Option<MemoryStorage>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let state = folder.path().join("state");
-        let mut settings: BTreeMap<_, _> = [
-            ("LISTEN", "127.0.0.1:0"),
-            ("STATE_DIR", state.to_str().expect("UTF-8")),
-            ("BASIC_AUTH_PASSWORD", PASSWORD),
-            ("BCRYPT_COST", "4"),
-            ("RATE_LIMIT_RPS", "1000"),
-            ("RATE_LIMIT_BURST", "100000"),
-            ("WORKERS", "2"),
-            ("LOG_SOURCES", ""),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+        let own = [("BASIC_AUTH_PASSWORD", PASSWORD), ("WORKERS", "2")];
+        let mut settings = config::variables(folder.path(), &own);
         // So that all of this can be run with the cache off, and at its smallest.
         if let Ok(most) = std::env::var("MAX_CACHED_TOKENS") {
             settings.insert("MAX_CACHED_TOKENS".to_owned(), most);
@@ -136,13 +124,7 @@ impl Device {
 
     /// Starts the server again, or tells why it does not start.
     pub fn try_boot(&mut self) -> Result<(), StartError> {
-        let machine = Machine {
-            // A configuration of this very machine must not leak in.
-            env_file: self.folder.path().join("no-such.env"),
-            ..Machine::detect()
-        };
-        let config =
-            Config::load_on(&machine, self.settings.clone(), None).expect("a good configuration");
+        let config = config::config(self.folder.path(), &self.settings);
         let mut world = World {
             time: self.time.clone(),
             // A device without packages, until a test puts some there.

@@ -8,6 +8,8 @@ mod bucket;
 mod client;
 mod clock;
 mod commits;
+#[path = "../support/config.rs"]
+mod config;
 mod connections;
 mod console;
 mod cors;

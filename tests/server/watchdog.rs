@@ -1,6 +1,5 @@
 //! systemd's watchdog: fed while every part of the server answers, and while no part hangs only.
 
-use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -8,7 +7,6 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use postern::config::{Config, Machine};
 use postern::entropy::{Entropy, SystemEntropy};
 use postern::journal::storage::Failing;
 use postern::journal::{MemoryStorage, Record};
@@ -18,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::config;
 use crate::device::{PASSWORD, USER, basic, install_own_events};
 use crate::program::Program;
 
@@ -53,21 +52,8 @@ impl Bench {
     fn start() -> Self {
         install_own_events();
         let folder = tempfile::tempdir().expect("a folder");
-        let state = folder.path().join("state");
-        let settings: BTreeMap<_, _> = [
-            ("LISTEN", "127.0.0.1:0"),
-            ("STATE_DIR", state.to_str().expect("UTF-8")),
-            ("BASIC_AUTH_PASSWORD", PASSWORD),
-            ("BCRYPT_COST", "4"),
-            ("WORKERS", "1"),
-            ("LOG_SOURCES", ""),
-        ]
-        .into();
-        let machine = Machine {
-            env_file: folder.path().join("no-such.env"),
-            ..Machine::detect()
-        };
-        let config = Config::load_on(&machine, settings, None).expect("a configuration");
+        let own = [("BASIC_AUTH_PASSWORD", PASSWORD), ("WORKERS", "1")];
+        let config = config::config(folder.path(), &config::variables(folder.path(), &own));
         let randomness = Arc::new(Randomness::default());
         let memory = MemoryStorage::new();
         let fed = Arc::new(AtomicUsize::new(0));

@@ -1,6 +1,7 @@
 //! The program as a child process, in a folder of its own, on a port that the kernel chooses, and with nothing of the tester's
 //! own surroundings.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -13,11 +14,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Client, Response};
+use crate::config;
 
 /// A folder with everything that the program may touch, and the program in it while it runs.
 pub struct Program {
     folder: TempDir,
-    variables: Vec<(String, String)>,
+    variables: BTreeMap<String, String>,
     /// What a shell does before.
     prelude: &'static str,
     running: Option<(Child, SocketAddr)>,
@@ -37,10 +39,9 @@ impl Program {
         // Also for a user who does not own it.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("opened");
         fs::write(folder.path().join("empty.env"), "").expect("a file");
-        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self {
+            variables: config::variables(folder.path(), variables),
             folder,
-            variables: variables.iter().map(own).collect(),
             prelude,
             running: None,
             banner: String::new(),
@@ -72,13 +73,7 @@ impl Program {
             .arg("--env-file")
             .arg(self.path("empty.env"))
             .env_clear()
-            .env("LISTEN", "127.0.0.1:0")
-            .env("STATE_DIR", self.path("state"))
-            .env("BCRYPT_COST", "4")
-            .env("LOG_SOURCES", "")
-            .env("RATE_LIMIT_RPS", "1000")
-            .env("RATE_LIMIT_BURST", "100000")
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .envs(&self.variables)
             .stdin(Stdio::null());
         command
     }
