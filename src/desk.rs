@@ -10,6 +10,7 @@ mod known_boards;
 mod options;
 mod pin;
 mod recent;
+mod response;
 mod saved_login;
 mod session;
 mod socket;

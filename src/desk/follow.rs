@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::client::{BoardClient, BoardResponse};
+use super::client::BoardClient;
 use super::error::DeskError;
 use super::format::EntryFormat;
 use super::recent;
+use super::response::BoardResponse;
 use super::session::BoardSession;
 use super::stream_cursor::{Greeting, StreamCursor, StreamLine};
 use super::{LogsOptions, Timing};

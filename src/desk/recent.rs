@@ -7,9 +7,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::LogsOptions;
-use super::client::{BoardClient, MAX_SMALL};
+use super::client::BoardClient;
 use super::error::DeskError;
 use super::format::EntryFormat;
+use super::response::MAX_SMALL;
 use super::session::BoardSession;
 use crate::json;
 use crate::terminal::Terminal;

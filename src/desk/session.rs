@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::client::{BoardClient, BoardRequest, MAX_SMALL};
+use super::client::{BoardClient, BoardRequest};
 use super::error::DeskError;
+use super::response::MAX_SMALL;
 use super::saved_login::SavedLogin;
 use super::stop::{Interest, StopSignal};
 use super::{Desk, LogsOptions, Timing};

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
+use rustls::{ClientConnection, StreamOwned};
+
 use super::board::BoardAddress;
 use super::stop::{Interest, StopSignal};
 
@@ -20,6 +22,9 @@ pub(super) struct BoardSocket<'a> {
     /// Until when something must have come or gone; `None`: whenever it does.
     pub deadline: Option<Instant>,
 }
+
+/// A connection to the board, its handshake done.
+pub(super) type TlsStream<'a> = StreamOwned<ClientConnection, BoardSocket<'a>>;
 
 impl<'a> BoardSocket<'a> {
     /// Connects to the first address that answers.
