@@ -8,8 +8,8 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use zeroize::Zeroizing;
 
-use super::Timing;
 use super::board::BoardAddress;
+use super::environment::Timing;
 use super::error::DeskError;
 use super::known_boards::{CertificateFingerprint, KnownBoard};
 use super::pin::Pin;

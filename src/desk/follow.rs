@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::client::BoardClient;
+use super::environment::Timing;
 use super::error::DeskError;
 use super::format::EntryFormat;
+use super::options::LogsOptions;
 use super::recent;
 use super::response::BoardResponse;
 use super::session::BoardSession;
 use super::stream_cursor::{Greeting, StreamCursor, StreamLine};
-use super::{LogsOptions, Timing};
 use crate::entropy::Entropy;
 use crate::terminal::Terminal;
 use crate::terminal::escape::json_line;

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::LogsOptions;
 use super::client::BoardClient;
 use super::error::DeskError;
 use super::format::EntryFormat;
+use super::options::LogsOptions;
 use super::response::MAX_SMALL;
 use super::session::BoardSession;
 use crate::json;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use memchr::memchr;
 use zeroize::Zeroizing;
 
-use super::Timing;
 use super::board::BoardAddress;
+use super::environment::Timing;
 use super::error::DeskError;
 use super::socket::TlsStream;
 use crate::http::body::Decoder;

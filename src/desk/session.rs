@@ -8,11 +8,12 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::client::{BoardClient, BoardRequest};
+use super::environment::{Desk, Timing};
 use super::error::DeskError;
+use super::options::LogsOptions;
 use super::response::MAX_SMALL;
 use super::saved_login::SavedLogin;
 use super::stop::{Interest, StopSignal};
-use super::{Desk, LogsOptions, Timing};
 use crate::config::SecretString;
 use crate::json;
 use crate::terminal::Terminal;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::SecretString;
 
 #[test]
 fn no_secret_shows_itself() {

@@ -8,7 +8,7 @@ mod faults;
 mod folder;
 mod memory;
 
-pub use faults::{StorageCall, Counts, Failing, Fault};
+pub use faults::{Counts, Failing, Fault, StorageCall};
 pub use folder::{FileStorage, LOCK};
 pub use memory::MemoryStorage;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::crash::{Disk, Inode, Names};
-use super::faults::{Call, Counts, Failing, Fault};
+use super::faults::{Counts, Failing, Fault, StorageCall};
 use super::{Room, Storage, StorageFile, too_large};
 use crate::journal::files::{CURRENT, REPLACEMENT};
 use crate::journal::keep::MOST_KEPT;
