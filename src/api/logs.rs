@@ -22,7 +22,7 @@ use crate::logs::hub::Encoding;
 pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
     let query = &request.target;
     let mut filter = filter(request)?;
-    let StreamPosition { since, boot } = position(request, &mut filter)?;
+    let position = position(request, &mut filter)?;
     match query.query("follow").as_deref() {
         None | Some("false" | "0") => {}
         Some("true" | "1") if query.query("until").is_some() => {
@@ -31,7 +31,7 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
             ));
         }
         Some("true" | "1") => {
-            return follow(api, request, caller, filter, StreamPosition { since, boot });
+            return follow(api, request, caller, filter, position);
         }
         Some(_) => {
             return Err(ApiError::BadRequest(
@@ -39,8 +39,13 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
             ));
         }
     }
+    let is_this_run = query
+        .query("boot")
+        .is_none_or(|boot| boot == api.ring.boot());
     if let Some(until) = query.query("until") {
         match point("until", &until)? {
+            // All of this run came after any entry of an earlier one.
+            Point::Entry(_) if !is_this_run => filter.last = Some(0),
             Point::Entry(last) => filter.last = Some(last),
             Point::Time(time) => filter.to = Some(time),
         }
@@ -51,10 +56,7 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
         // Whoever asks for more wants all there is.
         Some(limit) => limit.min(MAX_LIMIT),
     };
-    let since = match boot {
-        Some(boot) if boot != api.ring.boot() => None,
-        _ => since,
-    };
+    let since = position.since.filter(|_| is_this_run);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let entries = api.ring.recent(limit, since, &filter);
     Ok(Outcome::Response(json_lines_response(

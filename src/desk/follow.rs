@@ -111,7 +111,7 @@ impl<'a> Follow<'a, '_> {
                     self.client,
                     self.session,
                     self.options,
-                    newest,
+                    Some((&state.cursor, newest)),
                     self.out,
                     terminal,
                 )?;

@@ -12,6 +12,7 @@ use super::format::EntryFormat;
 use super::options::LogsOptions;
 use super::response::MAX_SMALL;
 use super::session::BoardSession;
+use super::stream_cursor::StreamCursor;
 use crate::json;
 use crate::terminal::Terminal;
 
@@ -24,11 +25,11 @@ pub(super) fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), DeskError> {
     let Some(age) = options.since else {
-        return newest(client, session, options, u64::MAX, format, terminal);
+        return newest(client, session, options, None, format, terminal);
     };
     let since = begin(client, session, age)?;
     let mut shown_all = false;
-    let count = each(client, session, options, MOST_ENTRIES, |entry, raw| {
+    let count = each(client, session, options, "", MOST_ENTRIES, |entry, raw| {
         if is_since(entry, since) {
             terminal
                 .out
@@ -47,27 +48,36 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Shows the last entries, or those up to a number of a run. If the board has started again meanwhile, there are none of that
-/// run any more.
+/// Shows the last entries, or those up to a number of the cursor's run.
 pub(super) fn newest(
     client: &BoardClient<'_>,
     session: &BoardSession<'_>,
     options: &LogsOptions,
-    last: u64,
+    last: Option<(&StreamCursor, u64)>,
     format: EntryFormat,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), DeskError> {
     if options.lines == 0 {
         return Ok(());
     }
-    each(client, session, options, options.lines, |entry, raw| {
-        if entry.get("seq").and_then(Value::as_u64) <= Some(last) {
-            terminal
-                .out
-                .write_all(format.entry(entry, raw).as_bytes())?;
-        }
-        Ok(())
-    })?;
+    let until = last.map_or_else(String::new, |(cursor, last)| cursor.until(last));
+    // 0.1.0 knows no `until`.
+    let last = last.map_or(u64::MAX, |(_, last)| last);
+    each(
+        client,
+        session,
+        options,
+        &until,
+        options.lines,
+        |entry, raw| {
+            if entry.get("seq").and_then(Value::as_u64) <= Some(last) {
+                terminal
+                    .out
+                    .write_all(format.entry(entry, raw).as_bytes())?;
+            }
+            Ok(())
+        },
+    )?;
     Ok(())
 }
 
@@ -102,15 +112,17 @@ struct Recent<'a> {
     data: Vec<&'a RawValue>,
 }
 
-/// Goes through the last `limit` entries, oldest first; returns how many there were.
+/// Goes through the last `limit` entries, oldest first; returns how many there were. `until`: the query that says
+/// where they end.
 fn each(
     client: &BoardClient<'_>,
     session: &BoardSession<'_>,
     options: &LogsOptions,
+    until: &str,
     limit: u32,
     mut take: impl FnMut(&Value, &str) -> Result<(), DeskError>,
 ) -> Result<usize, DeskError> {
-    let target = format!("/api/logs?limit={limit}{}", options.filters());
+    let target = format!("/api/logs?limit={limit}{until}{}", options.filters());
     let answer = client.get(&target, session.token())?;
     let body = answer.whole(MAX_RECENT, client.timing.body)?;
     let wrong = |_| DeskError::Permanent(format!("{} answers with no log", client.board));

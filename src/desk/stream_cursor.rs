@@ -1,7 +1,5 @@
 //! Where in the board's numbering we are: what was seen, what is new, what is missing. No I/O.
 
-use std::fmt::Write;
-
 use serde_json::Value;
 
 /// How far the stream was read.
@@ -76,20 +74,24 @@ impl StreamCursor {
         }
     }
 
+    /// What to ask for up to this entry of the run that has said `hello`. If the board has started again, that is nothing:
+    /// its new entries come with the next `hello`.
+    pub(super) fn until(&self, last: u64) -> String {
+        format!("&until={last}{}", self.run())
+    }
+
+    fn run(&self) -> String {
+        let boot: String = form_urlencoded::byte_serialize(self.boot.as_bytes()).collect();
+        format!("&boot={boot}")
+    }
+
     /// What to ask for: everything behind this place.
     pub(super) fn query(&self) -> String {
-        let mut query = String::new();
-        if self.boot.is_empty() {
-            if self.from_start {
-                query.push_str("&since=0");
-            }
-        } else {
-            let boot = form_urlencoded::byte_serialize(self.boot.as_bytes());
-            // Writing to a String cannot fail.
-            let _ = write!(query, "&since={}&boot=", self.last);
-            query.extend(boot);
+        if !self.boot.is_empty() {
+            return format!("&since={}{}", self.last, self.run());
         }
-        query
+        let all = if self.from_start { "&since=0" } else { "" };
+        all.to_owned()
     }
 
     pub(super) fn hello(&mut self, boot: String, oldest: u64, newest: u64) -> Greeting {

@@ -64,6 +64,14 @@ fn recent_entries_come_newest_last_limited_filtered_and_since() {
     // A number from an earlier run says nothing about this one.
     let other_run = format!("{since}&boot=0123456789abcdef&limit=1000");
     assert_eq!(texts(&get(&device, &other_run)).len(), 301);
+    // All of this run came after it.
+    let until = format!("/api/logs?source=app&limit=2&until={}", numbers[297]);
+    let this_run = format!("{until}&boot={}", device.server().api().ring.boot());
+    for target in [&until, &this_run] {
+        assert_eq!(texts(&get(&device, target)), ["296", "297"]);
+    }
+    let other_run = format!("{until}&boot=0123456789abcdef");
+    assert_eq!(texts(&get(&device, &other_run)), [""; 0]);
 }
 
 #[test]

@@ -60,6 +60,33 @@ fn what_comes_between_the_hello_and_what_was_is_not_shown_twice() {
 }
 
 #[test]
+fn a_board_that_starts_again_behind_the_hello_is_shown_once_with_its_smaller_numbers() {
+    let log = |seq: u64| json!({"type": "log", "seq": seq, "level": "info", "source": "s", "message": "m"});
+    let hello = |boot: &str, newest: u64| json!({"type": "hello", "boot": boot, "oldest": 1, "newest": newest});
+    let again = hello("c", 2);
+    let stream = |lines: &[&Value]| {
+        let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+        say(format!("HTTP/1.1 200 OK\r\n\r\n{}\n", lines.join("\n")))
+    };
+    let none_of_that_run = json!({"status": "success", "data": []}).to_string();
+    let fake = Fake::start(vec![
+        tokens(),
+        stream(&[&hello("b", 5)]),
+        answer(200, "", &none_of_that_run),
+        stream(&[&again, &log(1), &log(2)]),
+        answer(404, "", "{}"),
+        answer(200, "", "{}"),
+    ]);
+    let place = Place::with_variable();
+    place.trust(fake.address, &fake.fingerprint);
+    let seen = place.follow(fake.address, &["--json"]).end();
+    assert_eq!(objects(&seen.out), [again, log(1), log(2)]);
+    let asked = fake.requests();
+    assert!(asked[2].contains("&until=5&boot=b"), "{}", asked[2]);
+    assert!(asked[3].contains("&since=5&boot=b"), "{}", asked[3]);
+}
+
+#[test]
 fn since_hides_what_is_older_of_what_was_and_nothing_of_what_comes() {
     let device = Device::start();
     device.log("old");
