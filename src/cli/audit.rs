@@ -54,9 +54,9 @@ pub(in crate::cli) const VERIFY_ROW: CommandRow = CommandRow {
     name: "audit verify",
     summary: "say whether entries of the audit log were changed, moved or taken out",
     details: "\
-Of FOLDER, or of STATE_DIR. The server may be running. Each line holds the hash of the line before, so that what was \
-changed in between shows. It does not show when the last entries are gone, nor when somebody who may write there wrote \
-all of it anew: against that, keep the hash that is printed somewhere else, and look for it in the log later on.",
+Reads FOLDER, or STATE_DIR. The server may be running. Each line holds the hash of the line before, so a change in between \
+shows. It does not show that the last entries are gone, or that somebody who may write there wrote all of it anew. Against \
+that, keep the printed hash somewhere else, and look for it in the log later on.",
     flags: &[JSON],
     operand: Operand::Folder("FOLDER"),
     statuses: &[

@@ -19,13 +19,14 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "cve",
     summary: "list the known vulnerabilities that apply to this device, the most severe first",
     details: "\
-Over the Unix socket. postern fetches no advisories: they are files that you put into STATE_DIR/advisories, or where \
-ADVISORY_DIR says. OSV's will do, as in the all.zip that osv.dev has for each ecosystem, unpacked or not, and RustSec's \
-advisory-db. They are held against the packages of the device (dpkg, apk, opkg) and the crates that postern is made of, \
-within a minute of a change; of one more than two folders down within six hours.
+Asks the running server over its Unix socket. postern fetches no advisories. You put them as files into \
+STATE_DIR/advisories, or where ADVISORY_DIR says. It reads OSV's, as in the all.zip that osv.dev has for each ecosystem, \
+unpacked or not, and RustSec's advisory-db. It compares them with the packages of the device (dpkg, apk, opkg) and with \
+the crates that postern is made of. It does so within a minute of a change, or within six hours if that is more than two \
+folders down.
 
-The exit status is for cron. Where there are no advisories it is 1: a board that was forgotten should not pass for a good \
-one. With --json the answer of GET /api/security/cve as it is.",
+The exit status is for cron. Where there are no advisories it is 1, so that a forgotten board does not pass for a good \
+one. --json prints the answer of GET /api/security/cve as it is.",
     flags: &[JSON, SOCKET],
     operand: Operand::None,
     statuses: &[

@@ -15,8 +15,8 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "hash-password",
     summary: "read a password from standard input and print its bcrypt hash",
     details: "\
-The password is one line, 8 characters or more and at most 72 bytes; at a terminal it is asked for and not shown. \
-It is never taken from the command line, where `ps` and the shell's history would show it.",
+The password is one line, 8 characters or more and at most 72 bytes. At a terminal postern asks for it and does not show it. \
+It never takes it from the command line, where `ps` and the shell's history would show it.",
     flags: &[FlagRow::new(
         "cost",
         "bcrypt's cost, 4 to 31; each step doubles the work (default: 12)",

@@ -16,19 +16,19 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "logs",
     summary: "show a board's log at your desk, and follow it",
     details: "\
-BOARD is https://board:8443; a bare name or address means port 8443. Times are the board's, in UTC. What could drive a \
-terminal is shown as an escape.
+BOARD is https://board:8443. A bare name or address means port 8443. Times are the board's, in UTC. Characters that could \
+drive the terminal are shown as escapes.
 
-The password is asked for and not shown. Then the login is kept, for the next time not to ask; --sign-out ends it. \
-Scripts set POSTERN_PASSWORD; then no login is kept, and it is logged out at the end.
+postern asks for the password and keeps the login, so that it need not ask the next time. --sign-out ends that login. \
+Scripts set POSTERN_PASSWORD: then postern keeps no login, and logs out at the end.
 
-At the first contact the certificate's fingerprint is shown. Answer yes if the board printed the same. From then on the \
-board must have that certificate: another one is refused before anything is sent. Without a terminal an unknown board is \
-refused; scripts give --fingerprint.
+At the first contact postern shows the fingerprint of the board's certificate. Answer yes if the board printed the same. \
+From then on the board must have that certificate. postern sends nothing to another one. Without a terminal it refuses an \
+unknown board; scripts give --fingerprint.
 
-Kept are known_boards and logins/ in $XDG_STATE_HOME/postern-client, or else in ~/.local/state/postern-client.
+postern keeps known_boards and logins/ in $XDG_STATE_HOME/postern-client, or else in ~/.local/state/postern-client.
 
-With --json the lines are the board's own: logs and gaps, and a hello where the board has started again.",
+With --json the lines are as the board sends them: logs and gaps, and a hello where the board has started again.",
     flags: FLAGS,
     operand: Operand::Private("BOARD", "a board"),
     statuses: &[

@@ -23,9 +23,9 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "passwd",
     summary: "set another password, when the old one is forgotten",
     details: "\
-Over the Unix socket, or in STATE_DIR if the server is stopped; whoever may open that needs no old password. All logins \
-end. The new one is one line of standard \
-input, 8 characters or more and at most 72 bytes; at a terminal it is asked for twice and not shown.",
+Asks the running server over its Unix socket, or works in STATE_DIR if the server is stopped. Whoever may open that needs \
+no old password. All logins end. The new password is one line of standard input, 8 characters or more and at most 72 bytes. \
+At a terminal postern asks for it twice and does not show it.",
     flags: &[SOCKET],
     operand: NO_PASSWORD_HERE,
     statuses: &[(0, "it is set, and on the disk"), REFUSED, NO_SERVER],

@@ -17,8 +17,8 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "status",
     summary: "tell what the running server says of itself and its board",
     details: "\
-Over its Unix socket, so without a password; it is found as the server does (LOCAL_SOCKET, STATE_DIR). What the board does \
-not have is left out. With --json the answer of GET /api/status as it is.",
+Asks over the Unix socket, so without a password. Finds the socket as the server does (LOCAL_SOCKET, STATE_DIR). Leaves out \
+what the board does not have. --json prints the answer of GET /api/status as it is.",
     flags: &[JSON, SOCKET],
     operand: Operand::None,
     statuses: &[(0, "told, be it healthy or degraded"), REFUSED, NO_SERVER],
