@@ -1,6 +1,7 @@
 //! Many connections: how many there may be, and who gives way to whom.
 
 use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 
@@ -85,8 +86,13 @@ fn who_is_served_does_not_give_way() {
     );
     assert_eq!(busy.response_to("POST").status, 100);
     let config = tls_config(&device.state("tls-cert.pem"));
+    // Who keeps the server waiting for two seconds does give way; on a busy machine twenty newcomers take longer.
+    let begun = Instant::now();
     for _ in 0..20 {
         assert!(Client::connect_with(device.address(), config.clone()).is_err());
+        if begun.elapsed() > Duration::from_secs(1) {
+            break;
+        }
     }
     assert_eq!(busy.raw("{}").status, 400);
     for stream in &mut streams {
