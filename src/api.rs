@@ -6,6 +6,7 @@ pub mod audit_log;
 mod certificate;
 pub mod console;
 pub mod cors;
+pub mod counts;
 pub mod cve;
 pub mod error;
 pub mod health;
@@ -17,6 +18,7 @@ pub mod rate_limits;
 pub mod responses;
 pub mod route;
 pub mod status;
+mod updates;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,8 +47,8 @@ use crate::logs::hub::{Alive, Encoding, Hub};
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
 pub use certificate::{CertificateState, CertificateTrouble};
+use counts::Counts;
 use error::ApiError;
-use metrics::Metrics;
 use route::{Access, Cost, ROUTES, Route, RouteMatch};
 
 /// What clients should come in by and can not.
@@ -95,7 +97,7 @@ pub struct Api {
     /// Where the board shows itself.
     pub board: BoardReader,
     /// What is counted of requests and connections.
-    pub metrics: Metrics,
+    pub counts: Counts,
     /// What the TLS listener's certificate is like.
     pub certificate: Mutex<CertificateState>,
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod audit;
 mod cert;
+mod certificate;
 mod check;
 mod command;
 mod config_check;

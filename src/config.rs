@@ -3,6 +3,7 @@
 //! Nothing here opens a socket or makes a folder: `postern check` and the server read the very same thing. All that is
 //! wrong is reported at once, by name, with what would be right; secrets are never shown.
 
+mod advisories;
 mod env_file;
 mod https;
 mod key;
@@ -15,6 +16,7 @@ mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod updates;
 pub(crate) mod values;
 pub mod variables;
 
@@ -27,15 +29,15 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use log::LevelFilter;
-use minisign_verify::PublicKey;
 
+pub use advisories::is_advisory;
 pub use https::HttpsUrl;
 pub use machine::Machine;
 pub(crate) use machine::{KMSG, journalctl_places};
 pub use problem::ConfigProblem;
 pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS, ROOT_STATE_DIR};
 pub use secret::{SecretBytes, SecretString};
-pub use values::is_advisory;
+pub use updates::UpdateSettings;
 pub use variables::{Preset, VARIABLES, Variable};
 
 use env_file::EnvFile;
@@ -189,17 +191,6 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
-}
-
-/// Where news of a newer postern comes from, besides a file in the state folder.
-#[derive(Debug, Clone, Default)]
-pub struct UpdateSettings {
-    /// The feed that is asked now and then (`UPDATE_URL`). `None`: the network is never used.
-    pub url: Option<HttpsUrl>,
-    /// Whose signature all news must carry (`UPDATE_PUBLIC_KEY`).
-    pub public_key: Option<PublicKey>,
-    /// The certificates that the feed's is held against (`UPDATE_CA_FILE`). `None`: the system's.
-    pub ca_file: Option<PathBuf>,
 }
 
 /// A log to stream. Whether it is there and can be read is seen when it is.

@@ -3,11 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
+use super::health::Health;
 use super::input::query_number;
 use super::responses::json_lines_response;
 use super::{Api, Caller, Outcome};
 use crate::audit::raw_member;
-use crate::device::advisories::{AdvisoryReport, EcosystemSummary, Finding, Severity};
+use crate::device::advisories::{
+    AdvisoryReport, AdvisoryState, EcosystemSummary, Finding, Severity,
+};
 use crate::http::request::Request;
 
 /// `GET /api/security/cve`
@@ -23,6 +26,15 @@ pub(super) fn list(api: &Api, request: &Request, _: &Caller) -> Result<Outcome, 
         rows,
         &summary(&report),
     )))
+}
+
+/// Adds what `/health` says of them.
+pub(super) fn add_to_health(api: &Api, health: &mut Health) {
+    let report = api.advisories.report();
+    if report.state == AdvisoryState::Failing {
+        health.reasons.push("not all advisories can be read");
+    }
+    health.cves = report.findings.len();
 }
 
 /// What is the same here and in `/api/status`.

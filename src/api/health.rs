@@ -6,71 +6,64 @@ use serde_json::json;
 use super::error::ApiError;
 use super::responses::json_response;
 use super::{Api, Caller, Outcome};
-use crate::config::HttpsUrl;
-use crate::device::advisories::AdvisoryState;
 use crate::http::request::Request;
 use crate::journal::Room;
 
 /// `GET /health`, `GET /api/health`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
 pub(super) fn health(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiError> {
-    let mut reasons = reasons(api);
+    let certificate = api.certificate.lock().trouble.clone();
+    let mut health = Health {
+        version: env!("CARGO_PKG_VERSION"),
+        reasons: reasons(api),
+        ..Health::default()
+    };
     if !api.audit.healthy() {
-        reasons.push("the audit log cannot be written");
+        health.reasons.push("the audit log cannot be written");
     } else if !api.audit.intact() {
         // What cannot be written is often no log at all: then this would say the same in other words.
-        reasons.push("the audit log was changed by somebody else, or is damaged");
+        let changed = "the audit log was changed by somebody else, or is damaged";
+        health.reasons.push(changed);
     }
-    let advisories = api.advisories.report();
-    if advisories.state == AdvisoryState::Failing {
-        reasons.push("not all advisories can be read");
+    for add in FEATURES {
+        add(api, &mut health);
     }
-    let certificate = api.certificate.lock().trouble.clone();
-    let mut reasons: Vec<_> = reasons
-        .into_iter()
-        .chain(certificate.iter().map(|trouble| trouble.reason.as_str()))
-        .collect();
+    let certificate = certificate.iter().map(|trouble| trouble.reason.as_str());
+    health.reasons.extend(certificate);
     // Whoever may ask nothing else learns no address and no name of another program here.
     for door in api.missing_doors.lock().iter() {
-        if !reasons.contains(&door.reason) {
-            reasons.push(door.reason);
+        if !health.reasons.contains(&door.reason) {
+            health.reasons.push(door.reason);
         }
     }
-    let update = api.updates.known();
-    let body = Health {
-        status: if reasons.is_empty() {
-            "healthy"
-        } else {
-            "degraded"
-        },
-        version: env!("CARGO_PKG_VERSION"),
-        reasons,
-        cves: advisories.findings.len(),
-        update_available: update.is_some(),
-        update_version: update.as_ref().map(|update| update.version.to_string()),
-        update_url: update
-            .as_ref()
-            .and_then(|update| update.url.as_ref().map(HttpsUrl::as_str)),
+    health.status = if health.reasons.is_empty() {
+        "healthy"
+    } else {
+        "degraded"
     };
-    Ok(Outcome::Response(json_response(200, &body)))
+    Ok(Outcome::Response(json_response(200, &health)))
 }
 
 /// What `/health` says. Made for each of many requests, and so no tree of values.
-#[derive(Serialize)]
-struct Health<'a> {
+#[derive(Default, Serialize)]
+pub(super) struct Health<'a> {
     status: &'static str,
     version: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    reasons: Vec<&'a str>,
+    pub reasons: Vec<&'a str>,
     #[serde(skip_serializing_if = "is_none")]
-    cves: usize,
+    pub cves: usize,
     #[serde(skip_serializing_if = "is_false")]
-    update_available: bool,
+    pub update_available: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    update_version: Option<String>,
+    pub update_version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    update_url: Option<&'a str>,
+    pub update_url: Option<String>,
 }
+
+/// Each adds what one feature has found.
+const FEATURES: &[fn(&Api, &mut Health)] =
+    &[super::cve::add_to_health, super::updates::add_to_health];
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 const fn is_none(count: &usize) -> bool {
@@ -93,13 +86,8 @@ pub(super) fn readyz(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     }
 }
 
-/// Whether `/readyz` says so.
-pub(super) fn is_ready(api: &Api) -> bool {
-    reasons(api).is_empty()
-}
-
 /// Why a revocation could not be made durable right now.
-fn reasons(api: &Api) -> Vec<&'static str> {
+pub(super) fn reasons(api: &Api) -> Vec<&'static str> {
     let mut reasons = Vec::new();
     if !api.journal.healthy() {
         reasons.push("the journal cannot be written");

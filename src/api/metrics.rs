@@ -1,43 +1,21 @@
 //! `GET /metrics`: what a monitor keeps an eye on, of postern and of the board.
 //!
-//! What is counted per request or connection is counted in [`Metrics`]; everything else is asked of its owner when the
-//! page is.
+//! What is counted per request or connection is counted in [`super::counts`]; everything else is asked of its owner when
+//! the page is.
 
 mod requests;
 mod text;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::error::ApiError;
 use super::responses::text_response;
 use super::{Api, Caller, Outcome};
 use crate::clock::ClockState;
-use crate::device::advisories::{AdvisoryState, Severity};
 use crate::device::board::{CPU_TICKS, disk};
 use crate::http::request::Request;
 use crate::journal::Room;
-pub use requests::{Requests, RouteNumber};
 use text::{Form, Page};
-
-/// What is counted while requests are served. One for the whole server.
-#[derive(Debug, Default)]
-pub struct Metrics {
-    /// The requests that were answered.
-    pub requests: Requests,
-    /// The TLS listener's connections.
-    pub connections: ConnectionCounts,
-}
-
-/// What became of newcomers at the TLS listener, since the start.
-#[derive(Debug, Default)]
-pub struct ConnectionCounts {
-    /// Those that got a place.
-    pub accepted: AtomicU64,
-    /// Those that got none: the limits of connections or of handshakes.
-    pub refused: AtomicU64,
-    /// Those that had to make room for another.
-    pub shed: AtomicU64,
-}
 
 /// `GET /metrics`
 #[allow(clippy::unnecessary_wraps)] // A handler's signature.
@@ -45,7 +23,7 @@ pub(super) fn metrics(api: &Api, request: &Request, _: &Caller) -> Result<Outcom
     let form = Form::accepted(request.header_values("Accept"));
     let mut page = Page::new(form);
     about_postern(api, &mut page);
-    api.metrics.requests.show(&mut page);
+    api.counts.requests.show(&mut page);
     about_clients(api, &mut page);
     about_logs(api, &mut page);
     about_journal(api, &mut page);
@@ -65,21 +43,12 @@ fn about_postern(api: &Api, page: &mut Page) {
     );
     let uptime = api.clock.monotonic().saturating_since(api.started);
     page.sample(&[], &uptime.as_secs());
-    page.gauge(
-        "postern_update_available",
-        "Whether a newer postern is known of.",
-    );
-    page.sample(&[], &u8::from(api.updates.known().is_some()));
-    page.gauge(
-        "postern_update_failing",
-        "Whether the last attempt to hear of a newer postern went wrong.",
-    );
-    page.sample(&[], &u8::from(api.updates.report().error.is_some()));
+    about_updates(api, page);
     page.gauge(
         "postern_ready",
         "Whether what has to be durable can be made so, as /readyz says.",
     );
-    page.sample(&[], &u8::from(super::health::is_ready(api)));
+    page.sample(&[], &u8::from(super::health::reasons(api).is_empty()));
     if let Some(process) = api.board.process() {
         page.counter(
             "process_cpu_seconds",
@@ -116,7 +85,7 @@ fn about_clients(api: &Api, page: &mut Page) {
         "Connections to the TLS listener, log streams among them.",
     );
     page.sample(&[], &api.connection_count());
-    let counts = &api.metrics.connections;
+    let counts = &api.counts.connections;
     page.counter(
         "postern_connections_offered",
         "Newcomers at the TLS listener, by what became of them.",
@@ -246,7 +215,22 @@ fn about_clock(api: &Api, page: &mut Page) {
     page.sample(&[], &api.clock.wall().as_secs());
 }
 
+fn about_updates(api: &Api, page: &mut Page) {
+    page.gauge(
+        "postern_update_available",
+        "Whether a newer postern is known of.",
+    );
+    page.sample(&[], &u8::from(api.updates.known().is_some()));
+    page.gauge(
+        "postern_update_failing",
+        "Whether the last attempt to hear of a newer postern went wrong.",
+    );
+    page.sample(&[], &u8::from(api.updates.report().error.is_some()));
+}
+
 fn about_vulnerabilities(api: &Api, page: &mut Page) {
+    use crate::device::advisories::{AdvisoryState, Severity};
+
     let report = api.advisories.report();
     page.gauge(
         "postern_cves",

@@ -3,10 +3,7 @@
 use tiny_http::Method;
 
 use super::error::ApiError;
-use super::{
-    Api, Caller, Outcome, account, audit_log, console, cve, health, logs, metrics, rate_limits,
-    status,
-};
+use super::{Api, Caller, Outcome, account, audit_log, health, logs, rate_limits, status};
 use crate::http::request::Request;
 
 /// Who may call a route.
@@ -135,7 +132,7 @@ pub static ROUTES: &[Route] = &[
         "/api/security/cve",
         Access::User,
         Cost::Waits,
-        cve::list,
+        super::cve::list,
     ),
     route(
         Method::Get,
@@ -170,15 +167,21 @@ pub static ROUTES: &[Route] = &[
         "/metrics",
         Access::User,
         Cost::Waits,
-        metrics::metrics,
+        super::metrics::metrics,
     ),
-    route(Method::Get, "/", Access::Open, Cost::Cheap, console::page),
+    route(
+        Method::Get,
+        "/",
+        Access::Open,
+        Cost::Cheap,
+        super::console::page,
+    ),
     route(
         Method::Get,
         "/console/{file}",
         Access::Open,
         Cost::Cheap,
-        console::file,
+        super::console::file,
     ),
 ];
 

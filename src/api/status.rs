@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::responses::json_response;
-use super::{Api, Caller, Outcome, cve};
+use super::{Api, Caller, Outcome};
 use crate::clock::ClockState;
 use crate::device::board::{BoardReader, Throttling, disk, hostname};
-use crate::device::updates::UpdateReport;
 use crate::gunzip::gunzip;
 use crate::http::request::Request;
 use crate::logs::NO_SOURCES;
@@ -65,10 +64,13 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
         let problems: Vec<_> = doors.into_iter().map(|door| door.problem).collect();
         body["listen"] = json!(problems);
     }
-    body["updates"] = updates(&api.updates.report());
-    body["advisories"] = cve::summary(&api.advisories.report());
     // What a board does not have is absent, never null or zero.
     let facts = [
+        ("updates", Some(super::updates::summary(api))),
+        (
+            "advisories",
+            Some(super::cve::summary(&api.advisories.report())),
+        ),
         ("model", api.board.model().map(Value::from)),
         ("hostname", hostname().map(Value::from)),
         (
@@ -121,17 +123,6 @@ fn power(throttling: Throttling) -> Value {
         power["since_boot"] = since_boot;
     }
     power
-}
-
-fn updates(report: &UpdateReport) -> Value {
-    let mut updates = json!({"state": report.state.name()});
-    if let Some(checked) = report.checked {
-        updates["checked_at"] = json!(checked.to_string());
-    }
-    if let Some(error) = &report.error {
-        updates["error"] = json!(error);
-    }
-    updates
 }
 
 fn clock(api: &Api) -> Value {

@@ -1,4 +1,4 @@
-//! Packs the console's files, and the API's description: each gzipped, the former with a tag that names its content. `api/console.rs` embeds them.
+//! Packs the console's files: each gzipped, with a tag that names its content. `api/console.rs` embeds them.
 //!
 //! There is no other building: the files in `src/console` are what a browser gets, line for line. Only comments,
 //! indentation and a style sheet's blanks stay behind: they are for whoever reads the source, and would be an eighth of what is sent.
@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use super::{gzip, read};
+use super::gzip;
 
 /// Writes them into the folder `out`.
 pub(super) fn pack(out: &Path) -> io::Result<()> {
@@ -31,7 +31,7 @@ pub(super) fn pack(out: &Path) -> io::Result<()> {
         fs::write(out.join(format!("{name}.gz")), gzip(&text)?)?;
         fs::write(out.join(format!("{name}.tag")), tag(text.as_bytes()))?;
     }
-    fs::write(out.join("openapi.json.gz"), gzip(&read(OPENAPI)?)?)
+    Ok(())
 }
 
 /// Without indentation, empty lines, and comments that have a line to themselves or stand behind a statement.
@@ -58,5 +58,3 @@ fn tag(bytes: &[u8]) -> String {
 }
 
 const PAGE: &str = "src/console";
-
-const OPENAPI: &str = "src/api/openapi.json";

@@ -12,10 +12,17 @@ use zopfli::{Format, Options};
 fn main() {
     let out = env::var_os("OUT_DIR").map(PathBuf::from);
     let out = out.expect("cargo names the folder");
-    if let Err(error) = console::pack(&out).and_then(|()| pack_inventory(&out)) {
+    let packed = console::pack(&out)
+        .and_then(|()| pack_openapi(&out))
+        .and_then(|()| pack_inventory(&out));
+    if let Err(error) = packed {
         // cargo shows it, and builds nothing.
         println!("cargo::error={error}");
     }
+}
+
+fn pack_openapi(out: &Path) -> io::Result<()> {
+    fs::write(out.join("openapi.json.gz"), gzip(&read(OPENAPI)?)?)
 }
 
 fn pack_inventory(out: &Path) -> io::Result<()> {
@@ -47,6 +54,8 @@ fn gzip(text: &str) -> io::Result<Vec<u8>> {
     )?;
     Ok(packed)
 }
+
+const OPENAPI: &str = "src/api/openapi.json";
 
 const LOCK: &str = "Cargo.lock";
 

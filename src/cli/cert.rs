@@ -4,18 +4,17 @@
 
 use crate::terminal::Terminal;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::certificate::{files, now, remedy, usable};
 use super::command::{CommandRow, FAILURE, Operand, REFUSED, SUCCESS, USELESS, WorksOn};
 use super::flags::JSON;
 use super::local;
-use crate::clock::{Clock, RELEASE_EPOCH, SystemTimeSource, Timestamp};
+use crate::clock::Timestamp;
 use crate::config::{Config, ConfigError};
-use crate::journal::survey::{self, FILE_NAME};
-use crate::server::tls::{self, CertificateFiles, Facts, TlsError, own_files, renew};
+use crate::server::tls::{Facts, TlsError, renew};
 
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
@@ -151,43 +150,6 @@ fn unreadable(config: &Config, error: &TlsError, terminal: &mut Terminal<'_>) ->
 
 fn denied(error: &TlsError) -> bool {
     matches!(error, TlsError::File { error, .. } if error.kind() == io::ErrorKind::PermissionDenied)
-}
-
-/// Where the certificate and its key are that the configuration means.
-pub(super) fn files(config: &Config) -> CertificateFiles {
-    config.tls_files.as_ref().map_or_else(
-        || own_files(&config.state_dir),
-        |files| CertificateFiles::given(&files.cert, &files.key),
-    )
-}
-
-/// Whether a server with this configuration could use its certificate now.
-pub(super) fn usable(config: &Config) -> Result<(), TlsError> {
-    tls::usable(&files(config), now(config))
-}
-
-/// What to do about it.
-pub(super) fn remedy(config: &Config, error: &TlsError) -> &'static str {
-    match (&config.tls_files, error) {
-        (Some(_), _) => {
-            "name PEM files that fit and that postern's user may read, or put a good pair in their place. Until then postern \
-             serves the last good pair, or its own certificate"
-        }
-        (None, TlsError::Expired { .. }) => "postern cert renew makes a new one",
-        (None, _) => {
-            "put it back; otherwise the next start makes a new one, of which all clients have to be told"
-        }
-    }
-}
-
-/// The time as the server's guarded clock has it: not before the newest mark in the journal, if that can be read. A board
-/// that was never told the time takes this release's, as it does when it makes a certificate.
-fn now(config: &Config) -> Timestamp {
-    let journal = survey::read(&config.state_dir.join(FILE_NAME)).ok();
-    let survey = journal.and_then(|bytes| survey::survey(&bytes, &mut |_| ()).ok());
-    let mark = survey.and_then(|survey| survey.newest_mark);
-    let clock = Clock::new(Arc::new(SystemTimeSource::new()), mark);
-    clock.wall().max(RELEASE_EPOCH)
 }
 
 struct CertificateReport<'a> {

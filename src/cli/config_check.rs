@@ -5,7 +5,7 @@
 use std::io::ErrorKind::NotFound;
 use std::path::Path;
 
-use super::cert;
+use super::certificate;
 use crate::auth::check_rules;
 use crate::config::{Config, ConfigError, ConfigProblem};
 use crate::files;
@@ -84,7 +84,7 @@ fn in_the_way(name: &str, path: &Path, why: &str) -> ConfigProblem {
 }
 
 fn certificate(config: &Config) -> Option<ConfigProblem> {
-    let error = cert::usable(config).err()?;
+    let error = certificate::usable(config).err()?;
     let subject = match &config.tls_files {
         // The first start makes it.
         None if matches!(&error, TlsError::File { error, .. } if error.kind() == NotFound) => {
@@ -96,7 +96,7 @@ fn certificate(config: &Config) -> Option<ConfigProblem> {
     };
     Some(ConfigProblem {
         subject: subject.to_owned(),
-        message: format!("{error}; {}", cert::remedy(config, &error)),
+        message: format!("{error}; {}", certificate::remedy(config, &error)),
     })
 }
 

@@ -40,10 +40,15 @@ fn program(commands: &[CommandRow]) -> String {
         .iter()
         .filter(|variable| FIRST_SETTINGS.contains(&variable.name))
         .map(|variable| (variable.name.to_owned(), explained(variable)));
+    let steps = (1..)
+        .zip(FIRST_STEPS)
+        .fold(String::new(), |steps, (number, step)| {
+            steps + &format!("  {number}. {}\n", step.join("\n     "))
+        });
     format!(
         "{VERSION}\n{ABOUT}\n\n\
          Usage: postern [--env-file FILE] [COMMAND]\n\n\
-         Commands:\n{}\nFlags:\n{}\nFirst steps:\n{FIRST_STEPS}\n\
+         Commands:\n{}\nFlags:\n{}\nFirst steps:\n{steps}\n\
          Settings (environment variables, or lines KEY=value in the env file), the first ones:\n{}\n\
          All of them: postern help serve\n",
         rows(commands),
@@ -211,18 +216,27 @@ pub(super) const ABOUT: &str = "\
 The guarded back door of a small Linux device: administer it over the network with curl or a browser,
 through TLS, with passwords, tokens and live logs, from one program that needs nothing else.";
 
-const FIRST_STEPS: &str = "  \
-  1. Start it: postern
-     It prints its address, the certificate's fingerprint, the user and the first password.
-  2. Open https://ADDRESS:8443/ in a browser. It warns of the certificate: compare the fingerprint before you go on.
-  3. Look the password up later: cat STATE_DIR/initial-password
-     (STATE_DIR is /var/lib/postern for root, else ~/.local/state/postern; the file goes when the password is changed.)
-  4. Ask the device how it is, on the device itself; curl asks for the password:
-     curl --cacert STATE_DIR/tls-cert.pem -u admin https://localhost:8443/api/status
-     From elsewhere, with the key line of `postern cert` in place of KEY (-k alone would trust anybody):
-     curl -k --pinnedpubkey KEY -u admin https://ADDRESS:8443/api/status
-  5. Choose a password of your own, as the user that postern runs as, or root: postern passwd
-";
+/// Each step's lines.
+const FIRST_STEPS: &[&[&str]] = &[
+    &[
+        "Start it: postern",
+        "It prints its address, the certificate's fingerprint, the user and the first password.",
+    ],
+    &[
+        "Open https://ADDRESS:8443/ in a browser. It warns of the certificate: compare the fingerprint before you go on.",
+    ],
+    &[
+        "Look the password up later: cat STATE_DIR/initial-password",
+        "(STATE_DIR is /var/lib/postern for root, else ~/.local/state/postern; the file goes when the password is changed.)",
+    ],
+    &[
+        "Ask the device how it is, on the device itself; curl asks for the password:",
+        "curl --cacert STATE_DIR/tls-cert.pem -u admin https://localhost:8443/api/status",
+        "From elsewhere, with the key line of `postern cert` in place of KEY (-k alone would trust anybody):\n     \
+         curl -k --pinnedpubkey KEY -u admin https://ADDRESS:8443/api/status",
+    ],
+    &["Choose a password of your own, as the user that postern runs as, or root: postern passwd"],
+];
 
 /// The settings that a newcomer looks for.
 const FIRST_SETTINGS: &[&str] = &[

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::command::{CommandRow, NO_SERVER, Operand, REFUSED, SUCCESS, USELESS, WorksOn};
 use super::flags::{JSON, SOCKET};
-use super::{cve, health, local};
+use super::{health, local};
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
 
@@ -57,7 +57,7 @@ fn run(
 
 /// A line a matter; what the board does not have is left out.
 fn table(status: &Value, health: &Value) -> String {
-    let mut lines: Vec<(&str, Option<String>)> = vec![
+    let mut lines: Vec<(&str, Option<String>)> = Vec::from([
         ("health", Some(healthy(health))),
         ("version", text(status, "/version")),
         ("update", update(status, health)),
@@ -85,7 +85,7 @@ fn table(status: &Value, health: &Value) -> String {
         ("log readers", text(status, "/subscribers")),
         ("journal", journal(status)),
         ("log entries", text(status, "/logs/entries")),
-    ];
+    ]);
     let problems = status.pointer("/listen").and_then(Value::as_array);
     for problem in problems.into_iter().flatten() {
         lines.push(("missing", problem.as_str().map(str::to_owned)));
@@ -139,7 +139,7 @@ fn update(status: &Value, health: &Value) -> Option<String> {
 
 fn vulnerabilities(status: &Value) -> Option<String> {
     let summary = status.get("advisories")?;
-    let mut line = cve::verdict(summary);
+    let mut line = super::cve::verdict(summary);
     if summary.get("cves").and_then(Value::as_u64) > Some(0) {
         line.push_str("; postern cve lists them");
     }

@@ -59,6 +59,13 @@ impl HttpsUrl {
         Self([path, slash, suffix, rest].concat())
     }
 
+    fn path_end(&self) -> usize {
+        self.0.find(['?', '#']).unwrap_or(self.0.len())
+    }
+}
+
+/// For whoever asks there.
+impl HttpsUrl {
     /// `host` or `host:port`, as a request names it.
     pub(crate) fn authority(&self) -> &str {
         let rest = &self.0[SCHEME.len()..];
@@ -90,10 +97,6 @@ impl HttpsUrl {
             None => to.to_owned(),
         };
         Self::parse(&to).ok()
-    }
-
-    fn path_end(&self) -> usize {
-        self.0.find(['?', '#']).unwrap_or(self.0.len())
     }
 }
 

@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use log::LevelFilter;
 
+use super::advisories;
 use super::settings::RawSettings;
 use super::variables::{
-    ADVISORY_DIR, ADVISORY_IGNORE, AUDIT_LOG_BYTES, BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME,
-    BCRYPT_COST, CORS_ALLOWED_ORIGINS, JWT_EXPIRE_DURATION, LISTEN, LOCAL_SOCKET, LOG_BUFFER_BYTES,
-    LOG_LEVEL, LOG_SOURCES, MAX_ATTEMPT_CLIENTS, MAX_CACHED_TOKENS, MAX_CONNECTIONS,
-    MAX_CONNECTIONS_PER_IP, MAX_LOGIN_ATTEMPTS, MAX_REVOCATIONS, MAX_TICKETS, MAX_TRACKED_CLIENTS,
-    RATE_LIMIT_BURST, RATE_LIMIT_RPS, RATE_LIMIT_WINDOW_SECONDS, REFRESH_REUSE_GRACE_SECONDS,
-    SECRET_KEY, SECRET_KEY_PREVIOUS, STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES,
-    UPDATE_CA_FILE, UPDATE_PUBLIC_KEY, UPDATE_URL, Variable, WORKERS, WS_TOKEN_TTL_SECONDS,
+    AUDIT_LOG_BYTES, BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME, BCRYPT_COST, CORS_ALLOWED_ORIGINS,
+    JWT_EXPIRE_DURATION, LISTEN, LOCAL_SOCKET, LOG_BUFFER_BYTES, LOG_LEVEL, LOG_SOURCES,
+    MAX_ATTEMPT_CLIENTS, MAX_CACHED_TOKENS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_IP,
+    MAX_LOGIN_ATTEMPTS, MAX_REVOCATIONS, MAX_TICKETS, MAX_TRACKED_CLIENTS, RATE_LIMIT_BURST,
+    RATE_LIMIT_RPS, RATE_LIMIT_WINDOW_SECONDS, REFRESH_REUSE_GRACE_SECONDS, SECRET_KEY,
+    SECRET_KEY_PREVIOUS, STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES, Variable,
+    WORKERS, WS_TOKEN_TTL_SECONDS,
 };
 use super::{
     Config, LogSource, Machine, SecretBytes, TlsFiles, UpdateSettings, key, sources, values,
@@ -73,9 +74,9 @@ pub(super) fn resolve(
         max_cached_tokens: number(settings, &MAX_CACHED_TOKENS, &CACHED_TOKENS).unwrap_or_default(),
         log_buffer_bytes: number(settings, &LOG_BUFFER_BYTES, &BUFFER_BYTES)
             .unwrap_or_else(|| machine.log_buffer_bytes()),
-        updates: updates(settings),
-        advisory_dir: settings.read(&ADVISORY_DIR, values::path),
-        advisory_ignore: (settings.read(&ADVISORY_IGNORE, values::advisories)).unwrap_or_default(),
+        updates: UpdateSettings::read(settings),
+        advisory_dir: advisories::dir(settings),
+        advisory_ignore: advisories::ignored(settings),
         audit_log_bytes: number(settings, &AUDIT_LOG_BYTES, &AUDIT_BYTES).unwrap_or_default(),
         warnings: Vec::new(),
     }
@@ -223,17 +224,6 @@ fn tls_files(settings: &mut RawSettings) -> Option<TlsFiles> {
         cert: cert?,
         key: key?,
     })
-}
-
-fn updates(settings: &mut RawSettings) -> UpdateSettings {
-    if settings.is_given(&UPDATE_CA_FILE) && !settings.is_given(&UPDATE_URL) {
-        settings.warn(&UPDATE_CA_FILE, "is of no effect without UPDATE_URL");
-    }
-    UpdateSettings {
-        url: settings.read(&UPDATE_URL, values::update_url),
-        public_key: settings.read(&UPDATE_PUBLIC_KEY, values::minisign_key),
-        ca_file: settings.read(&UPDATE_CA_FILE, values::path),
-    }
 }
 
 fn trusted_proxies(settings: &mut RawSettings) -> Vec<IpNet> {

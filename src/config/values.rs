@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use log::LevelFilter;
-use minisign_verify::PublicKey;
 
+use super::ListenAddress;
 use super::https::is_host;
-use super::{HttpsUrl, ListenAddress};
 
 /// A whole number within `range`.
 pub(super) fn number<T: TryFrom<u64>>(
@@ -82,20 +81,6 @@ pub(crate) fn username(value: &str) -> Result<String, String> {
     } else {
         Ok(value.to_owned())
     }
-}
-
-/// A URL that updates are asked for at. The message never shows it: a token may stand in it.
-pub(super) fn update_url(value: &str) -> Result<HttpsUrl, String> {
-    HttpsUrl::parse(value).map_err(|problem| {
-        format!("{problem}; write https://host/path, as https://example.org/update.json")
-    })
-}
-
-/// A minisign public key: the second line of its file.
-pub(super) fn minisign_key(value: &str) -> Result<PublicKey, String> {
-    PublicKey::from_base64(value).map_err(|_| {
-        "is no minisign public key; write the second line of minisign.pub, 56 characters that begin with RW".into()
-    })
 }
 
 /// A path, made absolute.
@@ -172,26 +157,6 @@ fn folded(network: IpNet) -> IpNet {
         _ => None,
     };
     mapped.unwrap_or(network).trunc()
-}
-
-/// Names of vulnerabilities, as `CVE-2024-1` or `RUSTSEC-2023-0071`.
-pub(super) fn advisories(value: &str) -> Result<Vec<String>, String> {
-    list(value, MAX_IGNORED, |name| {
-        if is_advisory(name) {
-            return Ok(name.to_owned());
-        }
-        Err(format!(
-            "{} is no vulnerability's name; write CVE-2024-1234 or RUSTSEC-2023-0071",
-            quoted(name)
-        ))
-    })
-}
-
-/// Whether a text can be the name of a vulnerability: whatever it is written into may trust it.
-#[must_use]
-pub fn is_advisory(name: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b);
-    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// Origins as browsers write them (RFC 6454, 6.2): scheme and host in lower case, no default port.
@@ -296,9 +261,6 @@ const MAX_NETWORKS: usize = 64;
 
 /// Each origin is compared with every cross-origin request's.
 const MAX_ORIGINS: usize = 64;
-
-/// Each is held against each finding.
-const MAX_IGNORED: usize = 256;
 
 /// The longest DNS name (RFC 1035) with a port.
 const MAX_HOST: usize = 253 + 6;

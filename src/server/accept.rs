@@ -11,7 +11,7 @@ use super::admission::{ConnectionPermit, ConnectionsFull, SeatNumber};
 use super::connection::Connection;
 use super::listen::Socket;
 use super::worker::{OwnedConnection, Worker};
-use crate::api::metrics::ConnectionCounts;
+use crate::api::counts::ConnectionCounts;
 use crate::http::request::Peer;
 use crate::ids::ClientKey;
 
@@ -125,7 +125,7 @@ impl Worker {
     }
 
     fn counts(&self) -> &ConnectionCounts {
-        &self.shared.api.metrics.connections
+        &self.shared.api.counts.connections
     }
 
     fn admit(&mut self, socket: Socket, peer: Peer, place: ConnectionPermit, now: Instant) {

@@ -5,16 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use semver::Version;
 use zeroize::Zeroizing;
 
 use super::journal_report::JournalReport;
 use super::{StartError, World, secret_key, state_dir};
 use crate::api::Api;
-use crate::api::metrics::Metrics;
+use crate::api::counts::Counts;
 use crate::audit::Audit;
 use crate::auth::{self, Auth, AuthError, Durable, FirstPassword};
-use crate::clock::Clock;
 use crate::config::{Config, SecretString};
 use crate::device::advisories::{self, Advisories};
 use crate::device::board::BoardReader;
@@ -106,12 +104,6 @@ pub fn assemble(
     let first_password = auth.initialise(configured, time.as_ref())?;
 
     let sources = Sources::start(&config.log_sources, &ring, &clock)?;
-    let updates = Arc::new(Updates::new(
-        config.updates.clone(),
-        state_dir.clone(),
-        Version::parse(env!("CARGO_PKG_VERSION")).expect("cargo refuses any other"),
-        clock.clone(),
-    ));
     let proven = auth.proven().clone();
     let api = Api {
         auth: Arc::new(auth),
@@ -131,12 +123,12 @@ pub fn assemble(
         missing_doors: parking_lot::Mutex::default(),
         trusted_proxies: config.trusted_proxies.clone(),
         allowed_origins: config.cors_allowed_origins.clone(),
-        updates,
+        updates: Arc::new(updates(config, &clock)),
         advisories: Arc::new(advisories(config, world, &clock)),
         clock,
         state_dir,
         board: BoardReader::default(),
-        metrics: Metrics::default(),
+        counts: Counts::default(),
         certificate: parking_lot::Mutex::default(),
     };
     Ok((Arc::new(api), first_password))
@@ -161,8 +153,19 @@ pub fn can_reset(config: &Config) -> Result<(), ResetError> {
     }
 }
 
+/// Who hears of a newer postern.
+fn updates(config: &Config, clock: &Arc<crate::clock::Clock>) -> Updates {
+    let version = semver::Version::parse(env!("CARGO_PKG_VERSION"));
+    Updates::new(
+        config.updates.clone(),
+        config.state_dir.clone(),
+        version.expect("cargo refuses any other"),
+        clock.clone(),
+    )
+}
+
 /// What the device is held against.
-fn advisories(config: &Config, world: &World, clock: &Arc<Clock>) -> Advisories {
+fn advisories(config: &Config, world: &World, clock: &Arc<crate::clock::Clock>) -> Advisories {
     let place = config.advisory_dir.clone();
     Advisories::new(
         advisories::AdvisorySettings {

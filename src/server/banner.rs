@@ -97,17 +97,15 @@ impl Banner<'_> {
             "{{\"username\":\"{}\",\"password\":\"PASSWORD\"}}",
             self.user.escape_default()
         );
-        let mut text = format!(
-            "\nIn a browser:\n\
-             \n  {}/\n\
-             \nIt warns of the certificate, which nobody but this device vouches for. If the SHA-256 fingerprint that it shows is\
-             \nthe one above, go on.\n\
-             \nTry it here (curl asks for the password; the last line wants it in place of PASSWORD):\n\
+        let mut text = String::new();
+        text.push_str(&browser_lines(from_outside.unwrap_or(here)));
+        let _ = write!(
+            text,
+            "\nTry it here (curl asks for the password; the last line wants it in place of PASSWORD):\n\
              \n  curl {trust} {here}/health\
              \n  curl {trust} -u {user} {here}/api/status\
              \n  curl {trust} -u {user} -N '{here}/api/logs?follow=true'\
              \n  curl {trust} -d {} {here}/api/auth/login\n",
-            from_outside.unwrap_or(here),
             shell_word(&login)
         );
         if let (Some(pinned), Some(from_outside)) = (pinned, from_outside) {
@@ -128,6 +126,15 @@ impl Banner<'_> {
         }
         text
     }
+}
+
+fn browser_lines(url: &str) -> String {
+    format!(
+        "\nIn a browser:\n\
+         \n  {url}/\n\
+         \nIt warns of the certificate, which nobody but this device vouches for. If the SHA-256 fingerprint that it shows is\
+         \nthe one above, go on.\n"
+    )
 }
 
 /// Quotes what a shell would otherwise take apart.

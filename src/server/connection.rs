@@ -12,8 +12,8 @@ use tiny_http::Method;
 
 use super::admission::{Conduct, ConnectionPermit, ConnectionsFull, Judge, SeatNumber};
 use super::link::{Link, Received, Sent};
+use crate::api::counts::RouteNumber;
 use crate::api::error::ApiError;
-use crate::api::metrics::RouteNumber;
 use crate::api::route;
 use crate::api::{Api, Call, Outcome, PendingChange, Stream};
 use crate::auth::Session;
@@ -540,7 +540,7 @@ impl Connection {
             .map_or((RouteNumber::OTHER, Duration::ZERO), |(route, since)| {
                 (route, since.elapsed())
             });
-        api.metrics.requests.answered(route, status, took);
+        api.counts.requests.answered(route, status, took);
     }
 
     fn after_answer(&mut self, then: Then, now: Instant) -> Step {

@@ -1,59 +1,12 @@
-//! How many requests of which route were answered how, and how long that took.
+//! How many requests of which route were answered how, and how long that took: in the page.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use super::text::Page;
-use crate::api::route::{ROUTES, RouteMatch};
-use crate::histogram::Histogram;
-
-/// The counts of all routes. No lock: a request adds to its own row alone.
-#[derive(Debug)]
-pub struct Requests(Vec<Row>);
-
-#[derive(Debug, Default)]
-struct Row {
-    /// One for each of [`STATUSES`], and one for all others.
-    statuses: [AtomicU64; STATUSES.len() + 1],
-    latency: Histogram,
-}
-
-/// A row of [`Requests`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RouteNumber(usize);
-
-impl RouteNumber {
-    /// What is at no route: unknown paths, wrong methods, and what never became a request. One row for all of it, or
-    /// whoever asks for ever new paths would make the page grow.
-    pub const OTHER: Self = Self(ROUTES.len());
-
-    /// The route that was found for a request.
-    #[must_use]
-    pub const fn of(found: &RouteMatch) -> Self {
-        match found {
-            RouteMatch::Route(row, _) => Self(*row),
-            RouteMatch::OtherMethods(..) | RouteMatch::Nothing => Self::OTHER,
-        }
-    }
-}
-
-impl Default for Requests {
-    fn default() -> Self {
-        Self((0..=ROUTES.len()).map(|_| Row::default()).collect())
-    }
-}
+use crate::api::counts::{Requests, Row, STATUSES};
+use crate::api::route::ROUTES;
 
 impl Requests {
-    /// Counts an answer. `took`: from the request's head to the answer, without the time to send it.
-    pub fn answered(&self, route: RouteNumber, status: u16, took: Duration) {
-        let Some(row) = self.0.get(route.0) else {
-            return;
-        };
-        let column = STATUSES.iter().position(|known| *known == status);
-        row.statuses[column.unwrap_or(STATUSES.len())].fetch_add(1, Ordering::Relaxed);
-        row.latency.observe(took);
-    }
-
     pub(super) fn show(&self, page: &mut Page) {
         page.counter(
             "postern_http_requests",
@@ -92,9 +45,3 @@ impl Requests {
         }
     }
 }
-
-/// What postern answers with. Anything else, if it ever does, is `other`.
-const STATUSES: [u16; 21] = [
-    101, 200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 411, 413, 414, 417, 426, 429, 431, 501,
-    503, 505,
-];
