@@ -4,20 +4,24 @@
 pub mod account;
 pub mod audit_log;
 mod certificate;
+#[cfg(feature = "console")]
 pub mod console;
 pub mod cors;
 pub mod counts;
+#[cfg(feature = "advisories")]
 pub mod cve;
 pub mod error;
 pub mod health;
 pub mod input;
 pub mod logs;
+#[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod query;
 pub mod rate_limits;
 pub mod responses;
 pub mod route;
 pub mod status;
+#[cfg(feature = "updates")]
 mod updates;
 
 use std::path::PathBuf;
@@ -33,8 +37,10 @@ use tiny_http::Method;
 use crate::audit::Audit;
 use crate::auth::{Auth, Change, Quick, Session};
 use crate::clock::{Clock, Moment};
+#[cfg(feature = "advisories")]
 use crate::device::advisories::Advisories;
 use crate::device::board::BoardReader;
+#[cfg(feature = "updates")]
 use crate::device::updates::Updates;
 use crate::http::request::{Peer, Request};
 use crate::http::response::Response;
@@ -89,8 +95,10 @@ pub struct Api {
     /// Which other origins a browser may call from.
     pub allowed_origins: Vec<String>,
     /// What is known of updates.
+    #[cfg(feature = "updates")]
     pub updates: Arc<Updates>,
     /// What is known of vulnerabilities.
+    #[cfg(feature = "advisories")]
     pub advisories: Arc<Advisories>,
     /// Where the state is kept, for the free space of its disk.
     pub state_dir: PathBuf,

@@ -2,13 +2,16 @@
 
 mod arguments;
 mod audit;
+#[cfg(feature = "cert")]
 mod cert;
 mod certificate;
 mod check;
 mod command;
 mod config_check;
+#[cfg(feature = "advisories")]
 mod cve;
 mod flags;
+#[cfg(feature = "generate")]
 mod generate;
 mod hash_password;
 mod health;
@@ -20,6 +23,7 @@ pub mod logs;
 mod parse;
 mod passwd;
 mod run_as;
+#[cfg(feature = "sbom")]
 mod sbom;
 mod serve;
 mod status;

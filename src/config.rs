@@ -3,6 +3,7 @@
 //! Nothing here opens a socket or makes a folder: `postern check` and the server read the very same thing. All that is
 //! wrong is reported at once, by name, with what would be right; secrets are never shown.
 
+#[cfg(feature = "advisories")]
 mod advisories;
 mod env_file;
 mod https;
@@ -16,6 +17,7 @@ mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "updates")]
 mod updates;
 pub(crate) mod values;
 pub mod variables;
@@ -30,6 +32,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use log::LevelFilter;
 
+#[cfg(feature = "advisories")]
 pub use advisories::is_advisory;
 pub use https::HttpsUrl;
 pub use machine::Machine;
@@ -37,6 +40,7 @@ pub(crate) use machine::{KMSG, journalctl_places};
 pub use problem::ConfigProblem;
 pub(crate) use resolve::{MOST_ATTEMPT_CLIENTS, MOST_REVOCATIONS, ROOT_STATE_DIR};
 pub use secret::{SecretBytes, SecretString};
+#[cfg(feature = "updates")]
 pub use updates::UpdateSettings;
 pub use variables::{Preset, VARIABLES, Variable};
 
@@ -105,11 +109,14 @@ pub struct Config {
     /// Bytes of log entries kept in memory (`LOG_BUFFER_BYTES`), 16 KiB to 1 GiB.
     pub log_buffer_bytes: usize,
     /// Where news of a newer postern comes from.
+    #[cfg(feature = "updates")]
     pub updates: UpdateSettings,
     /// Where advisories are put (`ADVISORY_DIR`), a folder or a zip file, absolute. `None`: the state folder's, if it is
     /// there.
+    #[cfg(feature = "advisories")]
     pub advisory_dir: Option<PathBuf>,
     /// Vulnerabilities that somebody has looked into and found not to matter here (`ADVISORY_IGNORE`).
+    #[cfg(feature = "advisories")]
     pub advisory_ignore: Vec<String>,
     /// Bytes of the audit log, all its files together (`AUDIT_LOG_BYTES`), 64 KiB to 64 MiB.
     pub audit_log_bytes: u64,

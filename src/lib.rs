@@ -22,3 +22,6 @@ pub mod logs;
 pub mod privileges;
 pub mod server;
 pub mod terminal;
+
+#[cfg(all(test, not(feature = "default")))]
+compile_error!("the tests want all features");

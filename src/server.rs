@@ -47,7 +47,10 @@ use crate::api::{Api, MissingDoor};
 use crate::audit::{Event, EventKind};
 use crate::auth::{self, FirstPassword, InitialiseError};
 use crate::config::Config;
-use crate::device::{advisories, updates};
+#[cfg(feature = "advisories")]
+use crate::device::advisories;
+#[cfg(feature = "updates")]
+use crate::device::updates;
 use crate::journal::OpenError;
 use crate::limits::bucket::Buckets;
 use crate::logs::own;
@@ -123,7 +126,9 @@ pub struct Server {
     pool: pool::Threads,
     door: Option<Arc<Door>>,
     housekeeper: Housekeeper,
+    #[cfg(feature = "updates")]
     updates: Option<updates::watch::FeedWatch>,
+    #[cfg(feature = "advisories")]
     advisories: advisories::watch::AdvisoryWatch,
 }
 
@@ -220,12 +225,14 @@ impl Server {
         let doors = Doors::new(api, door.clone(), no_door, missing, mailboxes.clone());
         let housekeeper =
             Housekeeper::start(api.clone(), handshakes, certificate.clone(), doors, feeder)?;
+        #[cfg(feature = "updates")]
         let updates = (config.updates.url.as_ref())
             .map(|_| {
                 let (updates, entropy) = (api.updates.clone(), world.entropy.clone());
                 updates::watch::FeedWatch::start(updates, world.update_pace, entropy)
             })
             .transpose()?;
+        #[cfg(feature = "advisories")]
         let advisories =
             advisories::watch::AdvisoryWatch::start(api.advisories.clone(), world.advisory_pace)?;
         let auth = api.auth.clone();
@@ -255,7 +262,9 @@ impl Server {
             pool: pool_threads,
             door,
             housekeeper,
+            #[cfg(feature = "updates")]
             updates,
+            #[cfg(feature = "advisories")]
             advisories,
         })
     }
@@ -327,7 +336,9 @@ impl Server {
         log::info!("stopping");
         self.housekeeper.leave();
         // Ask nobody and look no more; a question or a look under way is not waited for.
+        #[cfg(feature = "updates")]
         drop(self.updates);
+        #[cfg(feature = "advisories")]
         drop(self.advisories);
         let deadline = Instant::now() + LEAVE;
         for mailbox in &self.mailboxes {

@@ -1,4 +1,4 @@
-//! What is counted while requests are served. `/metrics` shows it.
+//! What is counted while requests are served. `/metrics` shows it; without that feature nobody asks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -62,8 +62,12 @@ pub(super) struct Health<'a> {
 }
 
 /// Each adds what one feature has found.
-const FEATURES: &[fn(&Api, &mut Health)] =
-    &[super::cve::add_to_health, super::updates::add_to_health];
+const FEATURES: &[fn(&Api, &mut Health)] = &[
+    #[cfg(feature = "advisories")]
+    super::cve::add_to_health,
+    #[cfg(feature = "updates")]
+    super::updates::add_to_health,
+];
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 const fn is_none(count: &usize) -> bool {

@@ -28,6 +28,7 @@ pub(super) fn metrics(api: &Api, request: &Request, _: &Caller) -> Result<Outcom
     about_logs(api, &mut page);
     about_journal(api, &mut page);
     about_clock(api, &mut page);
+    #[cfg(feature = "advisories")]
     about_vulnerabilities(api, &mut page);
     about_board(api, &mut page);
     let answer = text_response(200, form.content_type(), page.finish());
@@ -43,6 +44,7 @@ fn about_postern(api: &Api, page: &mut Page) {
     );
     let uptime = api.clock.monotonic().saturating_since(api.started);
     page.sample(&[], &uptime.as_secs());
+    #[cfg(feature = "updates")]
     about_updates(api, page);
     page.gauge(
         "postern_ready",
@@ -215,6 +217,7 @@ fn about_clock(api: &Api, page: &mut Page) {
     page.sample(&[], &api.clock.wall().as_secs());
 }
 
+#[cfg(feature = "updates")]
 fn about_updates(api: &Api, page: &mut Page) {
     page.gauge(
         "postern_update_available",
@@ -228,6 +231,7 @@ fn about_updates(api: &Api, page: &mut Page) {
     page.sample(&[], &u8::from(api.updates.report().error.is_some()));
 }
 
+#[cfg(feature = "advisories")]
 fn about_vulnerabilities(api: &Api, page: &mut Page) {
     use crate::device::advisories::{AdvisoryState, Severity};
 

@@ -48,7 +48,7 @@ pub struct Route {
     pub handler: Handler,
 }
 
-/// Every route there is.
+/// Every route there is. Those of a feature that was left out are not.
 pub static ROUTES: &[Route] = &[
     route(
         Method::Get,
@@ -127,6 +127,7 @@ pub static ROUTES: &[Route] = &[
         Cost::Waits,
         rate_limits::clear,
     ),
+    #[cfg(feature = "advisories")]
     route(
         Method::Get,
         "/api/security/cve",
@@ -162,6 +163,7 @@ pub static ROUTES: &[Route] = &[
         Cost::Cheap,
         status::openapi,
     ),
+    #[cfg(feature = "metrics")]
     route(
         Method::Get,
         "/metrics",
@@ -169,6 +171,7 @@ pub static ROUTES: &[Route] = &[
         Cost::Waits,
         super::metrics::metrics,
     ),
+    #[cfg(feature = "console")]
     route(
         Method::Get,
         "/",
@@ -176,6 +179,7 @@ pub static ROUTES: &[Route] = &[
         Cost::Cheap,
         super::console::page,
     ),
+    #[cfg(feature = "console")]
     route(
         Method::Get,
         "/console/{file}",

@@ -66,7 +66,9 @@ pub(super) fn status(api: &Api, _: &Request, _: &Caller) -> Result<Outcome, ApiE
     }
     // What a board does not have is absent, never null or zero.
     let facts = [
+        #[cfg(feature = "updates")]
         ("updates", Some(super::updates::summary(api))),
+        #[cfg(feature = "advisories")]
         (
             "advisories",
             Some(super::cve::summary(&api.advisories.report())),

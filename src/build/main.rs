@@ -1,6 +1,7 @@
 //! What is made before the program is compiled, a file each: the page and the API's description, packed, and the
 //! inventory. Neither cargo nor the network is asked for anything here, and the same tree makes the same bytes.
 
+#[cfg(feature = "console")]
 mod console;
 mod inventory;
 
@@ -12,10 +13,12 @@ use zopfli::{Format, Options};
 fn main() {
     let out = env::var_os("OUT_DIR").map(PathBuf::from);
     let out = out.expect("cargo names the folder");
-    let packed = console::pack(&out)
-        .and_then(|()| pack_openapi(&out))
-        .and_then(|()| pack_inventory(&out));
-    if let Err(error) = packed {
+    #[cfg(feature = "console")]
+    let packed = console::pack(&out);
+    #[cfg(not(feature = "console"))]
+    let packed = Ok(());
+    let packed = packed.and_then(|()| pack_openapi(&out));
+    if let Err(error) = packed.and_then(|()| pack_inventory(&out)) {
         // cargo shows it, and builds nothing.
         println!("cargo::error={error}");
     }

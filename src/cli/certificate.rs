@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::clock::{Clock, RELEASE_EPOCH, SystemTimeSource, Timestamp};
 use crate::config::Config;
 use crate::journal::survey::{self, FILE_NAME};
-use crate::server::tls::{self, CertificateFiles, TlsError, own_files};
+use crate::server::tls::{self, CertificateFiles, RENEW, TlsError, own_files};
 
 /// Where the certificate and its key are that the configuration means.
 pub(super) fn files(config: &Config) -> CertificateFiles {
@@ -27,7 +27,7 @@ pub(super) fn remedy(config: &Config, error: &TlsError) -> &'static str {
             "name PEM files that fit and that postern's user may read, or put a good pair in their place. Until then postern \
              serves the last good pair, or its own certificate"
         }
-        (None, TlsError::Expired { .. }) => "postern cert renew makes a new one",
+        (None, TlsError::Expired { .. }) => RENEW,
         (None, _) => {
             "put it back; otherwise the next start makes a new one, of which all clients have to be told"
         }

@@ -118,6 +118,7 @@ fn summary(config: &Config) -> String {
             "log buffer",
             format!("{} KiB", config.log_buffer_bytes / 1024),
         ),
+        #[cfg(feature = "advisories")]
         (
             "advisories",
             config.advisory_dir.as_ref().map_or_else(
@@ -133,6 +134,7 @@ fn summary(config: &Config) -> String {
     lines.join("\n")
 }
 
+#[cfg(feature = "advisories")]
 fn ignoring(names: &[String]) -> String {
     if names.is_empty() {
         return String::new();

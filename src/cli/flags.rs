@@ -17,6 +17,7 @@ pub const COMMON_FLAGS: &[FlagRow] = &[
 pub const PROGRAM_FLAGS: &[FlagRow] = &[
     FlagRow::new("user", "before the command, as root: do it with NAME's rights alone")
         .takes(FlagArgument::Text("NAME")),
+    #[cfg(feature = "generate")]
     FlagRow::new(
         "generate",
         "print the man page (man), or the completion for a shell (complete-bash, complete-zsh, complete-fish)",
@@ -31,5 +32,6 @@ pub(super) const SOCKET: FlagRow =
 pub(super) const JSON: FlagRow = FlagRow::new("json", "answer with one JSON object");
 
 /// What `--generate` prints.
+#[cfg(feature = "generate")]
 pub(super) const DOCUMENT_NAMES: &[&str] =
     &["man", "complete-bash", "complete-zsh", "complete-fish"];

@@ -222,6 +222,7 @@ const FIRST_STEPS: &[&[&str]] = &[
         "Start it: postern",
         "It prints its address, the certificate's fingerprint, the user and the first password.",
     ],
+    #[cfg(feature = "console")]
     &[
         "Open https://ADDRESS:8443/ in a browser. It warns of the certificate: compare the fingerprint before you go on.",
     ],
@@ -232,6 +233,7 @@ const FIRST_STEPS: &[&[&str]] = &[
     &[
         "Ask the device how it is, on the device itself; curl asks for the password:",
         "curl --cacert STATE_DIR/tls-cert.pem -u admin https://localhost:8443/api/status",
+        #[cfg(feature = "cert")]
         "From elsewhere, with the key line of `postern cert` in place of KEY (-k alone would trust anybody):\n     \
          curl -k --pinnedpubkey KEY -u admin https://ADDRESS:8443/api/status",
     ],

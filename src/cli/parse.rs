@@ -9,8 +9,8 @@ use super::arguments::{Arguments, UsageError};
 use super::command::{CommandRow, FlagArgument, FlagRow, GROUP, Operand};
 use super::flags::{COMMON_FLAGS, PROGRAM_FLAGS};
 use super::help::usage_of;
-use super::table::{COMMANDS, command};
-use super::{generate, help, serve, version};
+use super::table::{COMMANDS, LEFT_OUT, command};
+use super::{help, serve, version};
 use crate::config::nearest::nearest;
 
 /// What is to be done.
@@ -71,8 +71,8 @@ struct ParsedWords {
     version: bool,
     env_file: Option<PathBuf>,
     user: Option<String>,
-    /// What `--generate` is to print.
-    generate: Option<OsString>,
+    /// The row of `--generate`, and what it is to print.
+    generate: Option<(&'static CommandRow, OsString)>,
 }
 
 impl ParsedWords {
@@ -164,8 +164,10 @@ impl ParsedWords {
             "version" => self.version = true,
             "env-file" => self.env_file = Some(PathBuf::from(argument)),
             "user" => self.user = Some(argument.to_string_lossy().into_owned()),
-            // The one that is left of those that go with the program.
-            _ => self.generate = Some(argument),
+            #[cfg(feature = "generate")]
+            "generate" => self.generate = Some((&super::generate::ROW, argument)),
+            // No other flag goes with the program.
+            _ => {}
         }
         Ok(())
     }
@@ -219,13 +221,13 @@ impl ParsedWords {
         if self.version {
             return Ok((&version::ROW, arguments));
         }
-        if let Some(document) = &self.generate {
+        if let Some((row, document)) = &self.generate {
             if self.command.is_some() || self.group.is_some() {
                 let message = "--generate stands alone, without a command";
                 return Err(UsageError(message.to_owned()));
             }
             arguments.add("generate", document.clone());
-            return Ok((&generate::ROW, arguments));
+            return Ok((row, arguments));
         }
         if self.group.is_some() {
             return Err(incomplete());
@@ -256,6 +258,11 @@ fn no_argument(current: &CommandRow, name: &str) -> UsageError {
 
 fn known_command(name: &str) -> Result<&'static CommandRow, UsageError> {
     command(name).ok_or_else(|| {
+        if let Some((_, feature)) = LEFT_OUT.iter().find(|(known, _)| *known == name) {
+            return UsageError(format!(
+                "there is no command {name:?}: this postern was built without {feature}"
+            ));
+        }
         let hint = meant(name)
             .map(|name| format!("; did you mean {name}?"))
             .unwrap_or_default();

@@ -61,6 +61,7 @@ fn table(status: &Value, health: &Value) -> String {
         ("health", Some(healthy(health))),
         ("version", text(status, "/version")),
         ("update", update(status, health)),
+        #[cfg(feature = "advisories")]
         ("vulnerabilities", vulnerabilities(status)),
         ("running for", span(status, "/uptime_seconds")),
         ("host", text(status, "/hostname")),
@@ -137,6 +138,7 @@ fn update(status: &Value, health: &Value) -> Option<String> {
     })
 }
 
+#[cfg(feature = "advisories")]
 fn vulnerabilities(status: &Value) -> Option<String> {
     let summary = status.get("advisories")?;
     let mut line = super::cve::verdict(summary);

@@ -3,8 +3,8 @@
 
 use super::command::CommandRow;
 use super::{
-    audit, cert, check, cve, hash_password, health, help, journal, lockouts, logs, passwd, sbom,
-    serve, status, version,
+    audit, check, hash_password, health, help, journal, lockouts, logs, passwd, serve, status,
+    version,
 };
 
 /// All commands, in the order they are explained in.
@@ -14,12 +14,15 @@ pub const COMMANDS: &[CommandRow] = &[
     hash_password::ROW,
     health::ROW,
     status::ROW,
-    cve::ROW,
+    #[cfg(feature = "advisories")]
+    super::cve::ROW,
     lockouts::ROW,
     lockouts::CLEAR_ROW,
     passwd::ROW,
-    cert::ROW,
-    cert::RENEW_ROW,
+    #[cfg(feature = "cert")]
+    super::cert::ROW,
+    #[cfg(feature = "cert")]
+    super::cert::RENEW_ROW,
     logs::ROW,
     audit::ROW,
     audit::VERIFY_ROW,
@@ -28,9 +31,20 @@ pub const COMMANDS: &[CommandRow] = &[
     journal::dump::ROW,
     journal::compact::ROW,
     journal::repair::ROW,
-    sbom::ROW,
+    #[cfg(feature = "sbom")]
+    super::sbom::ROW,
     version::ROW,
     help::ROW,
+];
+
+/// The commands that this program does not know, each with the feature that it was built without.
+pub(super) const LEFT_OUT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "advisories"))]
+    ("cve", "advisories"),
+    #[cfg(not(feature = "cert"))]
+    ("cert", "cert"),
+    #[cfg(not(feature = "sbom"))]
+    ("sbom", "sbom"),
 ];
 
 /// The command of that name.

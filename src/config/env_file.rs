@@ -193,6 +193,9 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 fn unknown(name: &str, place: &str) -> String {
+    if let Some(feature) = variables::left_out(name) {
+        return format!("{place}: {name} has no effect: this postern was built without {feature}");
+    }
     let known = variables::VARIABLES.iter().map(|variable| variable.name);
     let hint = nearest(name, known)
         .map(|known| format!("; did you mean {known}?"))

@@ -65,6 +65,7 @@ impl HttpsUrl {
 }
 
 /// For whoever asks there.
+#[cfg(feature = "updates")]
 impl HttpsUrl {
     /// `host` or `host:port`, as a request names it.
     pub(crate) fn authority(&self) -> &str {

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use log::LevelFilter;
 
-use super::advisories;
 use super::settings::RawSettings;
 use super::variables::{
     AUDIT_LOG_BYTES, BASIC_AUTH_PASSWORD, BASIC_AUTH_USERNAME, BCRYPT_COST, CORS_ALLOWED_ORIGINS,
@@ -20,9 +19,7 @@ use super::variables::{
     SECRET_KEY_PREVIOUS, STATE_DIR, TLS_CERT_FILE, TLS_KEY_FILE, TRUSTED_PROXIES, Variable,
     WORKERS, WS_TOKEN_TTL_SECONDS,
 };
-use super::{
-    Config, LogSource, Machine, SecretBytes, TlsFiles, UpdateSettings, key, sources, values,
-};
+use super::{Config, LogSource, Machine, SecretBytes, TlsFiles, key, sources, values};
 
 /// Reads every variable. Where one is wrong, its problem is on `settings`' list and an arbitrary value in its place: the
 /// result counts only if the list is empty.
@@ -74,9 +71,12 @@ pub(super) fn resolve(
         max_cached_tokens: number(settings, &MAX_CACHED_TOKENS, &CACHED_TOKENS).unwrap_or_default(),
         log_buffer_bytes: number(settings, &LOG_BUFFER_BYTES, &BUFFER_BYTES)
             .unwrap_or_else(|| machine.log_buffer_bytes()),
-        updates: UpdateSettings::read(settings),
-        advisory_dir: advisories::dir(settings),
-        advisory_ignore: advisories::ignored(settings),
+        #[cfg(feature = "updates")]
+        updates: super::UpdateSettings::read(settings),
+        #[cfg(feature = "advisories")]
+        advisory_dir: super::advisories::dir(settings),
+        #[cfg(feature = "advisories")]
+        advisory_ignore: super::advisories::ignored(settings),
         audit_log_bytes: number(settings, &AUDIT_LOG_BYTES, &AUDIT_BYTES).unwrap_or_default(),
         warnings: Vec::new(),
     }

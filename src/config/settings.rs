@@ -9,7 +9,7 @@ use super::env_file::{EnvFile, is_name};
 use super::nearest::slip;
 use super::problem::ConfigProblem;
 use super::secret::SecretString;
-use super::variables::{LOCAL_SOCKET, LOG_SOURCES, Preset, VARIABLES, Variable};
+use super::variables::{LOCAL_SOCKET, LOG_SOURCES, Preset, VARIABLES, Variable, left_out};
 
 /// The values given, by name, and what reading them found.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl RawSettings {
         }
         settings
             .warnings
-            .extend(env.keys().filter_map(|name| misspelt(name, env)));
+            .extend(env.keys().filter_map(|name| of_no_effect(name, env)));
         for variable in VARIABLES {
             let Some(value) = env.get(variable.name.as_ref() as &std::ffi::OsStr) else {
                 continue;
@@ -109,10 +109,15 @@ impl RawSettings {
     }
 }
 
-/// What to say of a real variable that is probably one of ours with a slip in its name. A name with anything but letters,
-/// digits and `_` in it is not shown.
-fn misspelt(name: &OsStr, env: &BTreeMap<OsString, OsString>) -> Option<String> {
+/// What to say of a real variable that belongs to a feature that was left out, or is probably one of ours with a slip in its
+/// name. A name with anything but letters, digits and `_` in it is not shown.
+fn of_no_effect(name: &OsStr, env: &BTreeMap<OsString, OsString>) -> Option<String> {
     let name = name.to_str().filter(|name| is_name(name))?;
+    if let Some(feature) = left_out(name) {
+        return Some(format!(
+            "{name} has no effect: this postern was built without {feature}"
+        ));
+    }
     let known = VARIABLES.iter().map(|variable| variable.name);
     let meant = slip(name, known)?;
     // One that is set itself is not what was meant.

@@ -32,9 +32,11 @@ impl Preset {
 }
 
 /// Declares each variable as a constant of its own, so that a misspelt one does not compile, and all of them as a table.
+/// One that stands behind `in "FEATURE"` is there if that cargo feature is.
 macro_rules! variables {
-    ($($name:ident, $preset:ident $default:literal, $help:literal;)*) => {
+    ($($name:ident $(in $feature:literal)?, $preset:ident $default:literal, $help:literal;)*) => {
         $(
+            $(#[cfg(feature = $feature)])?
             #[doc = concat!("The variable `", stringify!($name), "`.")]
             pub const $name: Variable = Variable {
                 name: stringify!($name),
@@ -43,7 +45,13 @@ macro_rules! variables {
             };
         )*
         /// All variables, in the order they are explained in.
-        pub const VARIABLES: &[Variable] = &[$($name),*];
+        pub const VARIABLES: &[Variable] = &[$($(#[cfg(feature = $feature)])? $name),*];
+
+        /// The variables that this program does not know, each with the feature that it was built without.
+        const LEFT_OUT: &[(&str, &str)] = &[$($(
+            #[cfg(not(feature = $feature))]
+            (stringify!($name), $feature),
+        )?)*];
     };
 }
 
@@ -108,18 +116,25 @@ variables! {
         "access tokens that are not read again each time, 0 to 65536; 230 bytes each";
     LOG_BUFFER_BYTES, Described "256 KiB to 4 MiB, by memory",
         "bytes of recent log entries that are kept in memory, from 16384";
-    UPDATE_URL, Described "none: nobody is asked",
+    UPDATE_URL in "updates", Described "none: nobody is asked",
         "https:// URL that is asked each six hours for news of a newer postern: a manifest, or GitHub's latest release";
-    UPDATE_PUBLIC_KEY, Described "none",
+    UPDATE_PUBLIC_KEY in "updates", Described "none",
         "minisign public key whose signature that manifest and STATE_DIR/update.json must carry, one line";
-    UPDATE_CA_FILE, Described "the system's bundle",
+    UPDATE_CA_FILE in "updates", Described "the system's bundle",
         "certificates, PEM, that the one of UPDATE_URL is held against";
-    ADVISORY_DIR, Described "STATE_DIR/advisories, if it is there",
+    ADVISORY_DIR in "advisories", Described "STATE_DIR/advisories, if it is there",
         "folder, or zip file, of advisories that this device is held against: OSV's JSON, or RustSec's format";
-    ADVISORY_IGNORE, Described "none",
+    ADVISORY_IGNORE in "advisories", Described "none",
         "names of vulnerabilities that were looked into and do not matter here, separated by commas";
     AUDIT_LOG_BYTES, Value "1048576",
         "bytes of the audit log in STATE_DIR, 65536 to 67108864; the oldest quarter makes room";
+}
+
+/// The feature that this program would need to know the variable of that name.
+#[must_use]
+pub fn left_out(name: &str) -> Option<&'static str> {
+    let row = LEFT_OUT.iter().find(|(known, _)| *known == name);
+    row.map(|(_, feature)| *feature)
 }
 
 /// The variable of that name.

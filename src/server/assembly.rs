@@ -14,8 +14,10 @@ use crate::api::counts::Counts;
 use crate::audit::Audit;
 use crate::auth::{self, Auth, AuthError, Durable, FirstPassword};
 use crate::config::{Config, SecretString};
+#[cfg(feature = "advisories")]
 use crate::device::advisories::{self, Advisories};
 use crate::device::board::BoardReader;
+#[cfg(feature = "updates")]
 use crate::device::updates::Updates;
 use crate::entropy::Entropy;
 use crate::files;
@@ -123,7 +125,9 @@ pub fn assemble(
         missing_doors: parking_lot::Mutex::default(),
         trusted_proxies: config.trusted_proxies.clone(),
         allowed_origins: config.cors_allowed_origins.clone(),
+        #[cfg(feature = "updates")]
         updates: Arc::new(updates(config, &clock)),
+        #[cfg(feature = "advisories")]
         advisories: Arc::new(advisories(config, world, &clock)),
         clock,
         state_dir,
@@ -154,6 +158,7 @@ pub fn can_reset(config: &Config) -> Result<(), ResetError> {
 }
 
 /// Who hears of a newer postern.
+#[cfg(feature = "updates")]
 fn updates(config: &Config, clock: &Arc<crate::clock::Clock>) -> Updates {
     let version = semver::Version::parse(env!("CARGO_PKG_VERSION"));
     Updates::new(
@@ -165,6 +170,7 @@ fn updates(config: &Config, clock: &Arc<crate::clock::Clock>) -> Updates {
 }
 
 /// What the device is held against.
+#[cfg(feature = "advisories")]
 fn advisories(config: &Config, world: &World, clock: &Arc<crate::clock::Clock>) -> Advisories {
     let place = config.advisory_dir.clone();
     Advisories::new(

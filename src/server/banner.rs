@@ -98,6 +98,7 @@ impl Banner<'_> {
             self.user.escape_default()
         );
         let mut text = String::new();
+        #[cfg(feature = "console")]
         text.push_str(&browser_lines(from_outside.unwrap_or(here)));
         let _ = write!(
             text,
@@ -128,6 +129,7 @@ impl Banner<'_> {
     }
 }
 
+#[cfg(feature = "console")]
 fn browser_lines(url: &str) -> String {
     format!(
         "\nIn a browser:\n\

@@ -130,6 +130,7 @@ impl Round {
         }
         // Always before the clock is marked: a lock-out must not end because the clock was set.
         self.api.auth.heed_clock();
+        #[cfg(feature = "updates")]
         self.api.updates.look();
         // Before anybody's logout finds out.
         self.api.journal.look_for_room();

@@ -231,7 +231,7 @@ impl Certificate {
             _ if !own => {
                 "put a good pair where TLS_CERT_FILE and TLS_KEY_FILE say; postern takes it within 5 seconds"
             }
-            TlsError::Expired { .. } => "postern cert renew makes a new one",
+            TlsError::Expired { .. } => RENEW,
             _ => "put it back, or a restart makes another, of which all clients have to be told",
         };
         Some(CertificateTrouble {
@@ -273,6 +273,14 @@ impl Certificate {
         self.last_good.is_none().then_some(&*self.files.cert)
     }
 }
+
+/// How the device gets another certificate of its own.
+#[cfg(feature = "cert")]
+pub const RENEW: &str = "postern cert renew makes a new one";
+
+/// How the device gets another certificate of its own.
+#[cfg(not(feature = "cert"))]
+pub const RENEW: &str = "remove it and its key, and start postern again: it makes a new one";
 
 /// The pair in the files was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

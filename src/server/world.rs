@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use super::watchdog::Watchdog;
 use crate::clock::{SystemTimeSource, TimeSource};
-use crate::device::{advisories, updates};
+#[cfg(feature = "advisories")]
+use crate::device::advisories;
+#[cfg(feature = "updates")]
+use crate::device::updates;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::journal::{FileStorage, OpenError, Storage};
 
@@ -23,8 +26,10 @@ pub struct World {
     /// Where the device's own files begin: what it runs, and its packages.
     pub root: PathBuf,
     /// When news of updates is asked for.
+    #[cfg(feature = "updates")]
     pub update_pace: updates::watch::FeedIntervals,
     /// When it is looked whether advisories or packages have changed.
+    #[cfg(feature = "advisories")]
     pub advisory_pace: advisories::watch::CheckIntervals,
     /// Who is to hear that all is well.
     pub watchdog: Option<Watchdog>,
@@ -43,7 +48,9 @@ impl World {
             storage: Box::new(|folder| Ok(Box::new(FileStorage::open(folder)?))),
             listeners: Vec::new(),
             root: "/".into(),
+            #[cfg(feature = "updates")]
             update_pace: updates::watch::FeedIntervals::REAL,
+            #[cfg(feature = "advisories")]
             advisory_pace: advisories::watch::CheckIntervals::REAL,
             watchdog: None,
         }
