@@ -16,10 +16,11 @@ boards() {
     for conf in "$top"/board/*/board.conf; do basename "$(dirname "$conf")"; done
 }
 
-# Sets BOARD, and of its board.conf: TARGET (Rust's name), DEB_ARCH (Debian's), DESCRIPTION (a line).
+# Sets BOARD, and of its board.conf: TARGET (Rust's name), DEB_ARCH (Debian's), DESCRIPTION (a line); FEATURES and PROFILE
+# (cargo's), if it is not to have everything.
 load_board() {
     local name
-    BOARD=$1 TARGET='' DEB_ARCH='' DESCRIPTION=''
+    BOARD=$1 TARGET='' DEB_ARCH='' DESCRIPTION='' FEATURES=default PROFILE=release
     for name in $(boards); do
         if [ "$name" = "$BOARD" ]; then
             # shellcheck source=/dev/null
@@ -28,6 +29,15 @@ load_board() {
         fi
     done
     die "there is no board '$BOARD'; there are: $(boards | tr '\n' ' ')"
+}
+
+# Where board/build puts the program for TARGET with FEATURES and PROFILE.
+program() {
+    case $PROFILE:$FEATURES in
+    release:default) echo "$out/$TARGET/postern" ;;
+    minimal:) echo "$out/$TARGET/minimal/postern" ;;
+    *) echo "$out/$TARGET/$PROFILE-${FEATURES//[, ]/-}/postern" ;;
+    esac
 }
 
 # Sets EMULATOR: what a program for TARGET is started with on this machine, nothing if it runs as it is.
