@@ -17,6 +17,7 @@ const OTHER_NAMES: &[&str] = &[
     "DATA_MIB",
     "NO_COLOR",
     "O_NOFOLLOW",
+    "POSTERN_HOST",
     "POSTERN_MAINTAINER",
     "POSTERN_PASSWORD",
     "RUST_BACKTRACE",
