@@ -17,7 +17,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use postern::journal::storage::StorageFile;
 use postern::journal::{FileStorage, Room, Storage};
 use postern::logs::own;
-use postern::server::{Server, World};
+use postern::server::{Dependencies, Server};
 use ring::hmac;
 use serde_json::Value;
 
@@ -101,14 +101,14 @@ fn start(folder: &Path, extra: Duration) -> Server {
         ("MAX_CONNECTIONS_PER_IP", "256"),
     ];
     let config = config::config(folder, &config::variables(folder, &settings));
-    let world = World {
+    let dependencies = Dependencies {
         storage: Box::new(move |folder| {
             let real = FileStorage::open(folder)?;
             Ok(Box::new(Slowed { real, extra }))
         }),
-        ..World::real()
+        ..Dependencies::real()
     };
-    Server::start(config, &world).expect("a started server")
+    Server::start(config, &dependencies).expect("a started server")
 }
 
 /// Logs out for [`RUN`] over this many connections.

@@ -5,6 +5,7 @@ mod admission;
 mod assembly;
 mod banner;
 mod connection;
+mod dependencies;
 mod doors;
 mod holder;
 #[doc(hidden)]
@@ -24,11 +25,10 @@ pub mod tls;
 mod transport;
 mod watchdog;
 mod worker;
-mod world;
 
 pub use assembly::{ResetError, can_reset, reset_password};
+pub use dependencies::{Dependencies, OpenStorage};
 pub use watchdog::Watchdog;
-pub use world::{OpenStorage, World};
 
 use std::error::Error;
 use std::io;
@@ -137,17 +137,17 @@ impl Server {
     ///
     /// # Errors
     /// The first thing that fails; nothing is left running then but threads that end by themselves.
-    pub fn start(config: Config, world: &World) -> Result<Self, StartError> {
+    pub fn start(config: Config, dependencies: &Dependencies) -> Result<Self, StartError> {
         let room = listen::room_for_connections(config.max_connections);
         let admission = Admission::new(room.network, config.max_connections_per_ip);
         let local_admission = Admission::local(room.local);
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let bcrypt_at_once = bcrypts_on(cores);
         let (api, first_password) =
-            assembly::assemble(&config, world, bcrypt_at_once, admission.total())?;
+            assembly::assemble(&config, dependencies, bcrypt_at_once, admission.total())?;
         Self::open(
             config,
-            world,
+            dependencies,
             &api,
             first_password,
             [admission, local_admission],
@@ -157,7 +157,7 @@ impl Server {
 
     fn open(
         config: Config,
-        world: &World,
+        dependencies: &Dependencies,
         api: &Arc<Api>,
         first_password: FirstPassword,
         [admission, local_admission]: [Arc<Admission>; 2],
@@ -171,7 +171,7 @@ impl Server {
             None => Certificate::own(&config.state_dir, api.clock.wall())?,
         });
         housekeeper::tell_certificate(api, &certificate, false);
-        let Opened { listeners, missing } = listen::open_all(&config, world)?;
+        let Opened { listeners, missing } = listen::open_all(&config, dependencies)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.local_addr())
@@ -218,7 +218,7 @@ impl Server {
             Some(Err(reason)) => (None, Some(reason)),
             None => (None, None),
         };
-        let feeder = world.watchdog.clone().map(|watchdog| {
+        let feeder = dependencies.watchdog.clone().map(|watchdog| {
             let parts = watchdog::parts(api, &mailboxes, &pool_threads);
             Feeder::new(watchdog, Liveness::new(parts), Instant::now())
         });
@@ -228,13 +228,15 @@ impl Server {
         #[cfg(feature = "updates")]
         let updates = (config.updates.url.as_ref())
             .map(|_| {
-                let (updates, entropy) = (api.updates.clone(), world.entropy.clone());
-                updates::watch::FeedWatch::start(updates, world.update_pace, entropy)
+                let (updates, entropy) = (api.updates.clone(), dependencies.entropy.clone());
+                updates::watch::FeedWatch::start(updates, dependencies.update_pace, entropy)
             })
             .transpose()?;
         #[cfg(feature = "advisories")]
-        let advisories =
-            advisories::watch::AdvisoryWatch::start(api.advisories.clone(), world.advisory_pace)?;
+        let advisories = advisories::watch::AdvisoryWatch::start(
+            api.advisories.clone(),
+            dependencies.advisory_pace,
+        )?;
         let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
             // What fails here is tried again at the first password check.
@@ -375,14 +377,14 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     own::install(config.log_level);
     // Before the first thread: a signal that comes while the server starts is handled as soon as it is up.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let world = World {
+    let dependencies = Dependencies {
         listeners,
         watchdog: Watchdog::of_systemd(),
-        ..World::real()
+        ..Dependencies::real()
     };
-    let server = Server::start(config, &world)?;
+    let server = Server::start(config, &dependencies)?;
     // The workers have the listeners now, and close them when they leave.
-    drop(world);
+    drop(dependencies);
     let status = server.status();
     let _ = sd_notify::notify(false, &[NotifyState::Ready, NotifyState::Status(&status)]);
     // Behind the log's lines about the start, so that it is what a person sees. Not through the log: the first password is in

@@ -26,7 +26,7 @@ use postern::config::{Config, Machine};
 use postern::entropy::FakeEntropy;
 use postern::ids::ClientKey;
 use postern::logs::{Encoding, Filter, Level, NewEntry, Subscription, Transport, own};
-use postern::server::World;
+use postern::server::Dependencies;
 use postern::server::hot_paths::{self, CLIENT, Served};
 use postern::server::tls::Certificate;
 use rustls::crypto::ring::{cipher_suite, default_provider};
@@ -170,13 +170,13 @@ impl Board {
         };
         let config = Config::load_on(&machine, settings, None).expect("a good configuration");
         let time = Arc::new(FakeTimeSource::new(SystemTimeSource::new().system()));
-        let world = World {
+        let dependencies = Dependencies {
             time: time.clone(),
             entropy: Arc::new(FakeEntropy::new(1)),
             root: folder.path().join("no-such-root"),
-            ..World::real()
+            ..Dependencies::real()
         };
-        let api = hot_paths::api(&config, &world).expect("an API");
+        let api = hot_paths::api(&config, &dependencies).expect("an API");
         // From here on the credential is known, and the client no stranger.
         let confirmed = api.auth.basic(CLIENT, "admin", PASSWORD);
         assert!(confirmed.is_ok(), "the password is not accepted");

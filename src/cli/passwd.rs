@@ -14,7 +14,7 @@ use super::flags::SOCKET;
 use super::local::{self, NoAnswer};
 use crate::config::{Config, ConfigError};
 use crate::journal::OpenError;
-use crate::server::{ResetError, World, can_reset, reset_password};
+use crate::server::{Dependencies, ResetError, can_reset, reset_password};
 use crate::terminal::Terminal;
 use crate::terminal::prompt::{PromptError, secret_line};
 
@@ -88,7 +88,7 @@ fn run(
     let Some(config) = config else {
         return Ok(USELESS);
     };
-    let (problem, status) = match reset_password(&config, &World::real(), &new) {
+    let (problem, status) = match reset_password(&config, &Dependencies::real(), &new) {
         Ok(()) => {
             writeln!(terminal.out, "{DONE}; the server is stopped")?;
             return Ok(SUCCESS);

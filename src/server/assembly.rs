@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use zeroize::Zeroizing;
 
 use super::journal_report::JournalReport;
-use super::{StartError, World, secret_key, state_dir};
+use super::{Dependencies, StartError, secret_key, state_dir};
 use crate::api::Api;
 use crate::api::counts::Counts;
 use crate::audit::Audit;
@@ -36,16 +36,16 @@ use crate::logs::source::Sources;
 /// The first thing that fails.
 pub fn assemble(
     config: &Config,
-    world: &World,
+    dependencies: &Dependencies,
     bcrypt_at_once: usize,
     connections: Arc<AtomicUsize>,
 ) -> Result<(Arc<Api>, FirstPassword), StartError> {
-    let World {
+    let Dependencies {
         time,
         entropy,
         storage,
         ..
-    } = world;
+    } = dependencies;
     let state_dir = config.state_dir.clone();
     files::prepare_dir(&state_dir, state_dir::is_ours).map_err(|error| StartError::StateDir {
         path: state_dir.clone(),
@@ -128,7 +128,7 @@ pub fn assemble(
         #[cfg(feature = "updates")]
         updates: Arc::new(updates(config, &clock)),
         #[cfg(feature = "advisories")]
-        advisories: Arc::new(advisories(config, world, &clock)),
+        advisories: Arc::new(advisories(config, dependencies, &clock)),
         clock,
         state_dir,
         board: BoardReader::default(),
@@ -171,7 +171,11 @@ fn updates(config: &Config, clock: &Arc<crate::clock::Clock>) -> Updates {
 
 /// What the device is held against.
 #[cfg(feature = "advisories")]
-fn advisories(config: &Config, world: &World, clock: &Arc<crate::clock::Clock>) -> Advisories {
+fn advisories(
+    config: &Config,
+    dependencies: &Dependencies,
+    clock: &Arc<crate::clock::Clock>,
+) -> Advisories {
     let place = config.advisory_dir.clone();
     Advisories::new(
         advisories::AdvisorySettings {
@@ -179,7 +183,7 @@ fn advisories(config: &Config, world: &World, clock: &Arc<crate::clock::Clock>) 
             place: place.unwrap_or_else(|| config.state_dir.join("advisories")),
             ignored: config.advisory_ignore.clone(),
         },
-        world.root.clone(),
+        dependencies.root.clone(),
         clock.clone(),
     )
 }
@@ -189,14 +193,18 @@ fn advisories(config: &Config, world: &World, clock: &Arc<crate::clock::Clock>) 
 ///
 /// # Errors
 /// [`ResetError`]; the old password goes on then.
-pub fn reset_password(config: &Config, world: &World, new: &str) -> Result<(), ResetError> {
+pub fn reset_password(
+    config: &Config,
+    dependencies: &Dependencies,
+    new: &str,
+) -> Result<(), ResetError> {
     can_reset(config)?;
     // The lock in it keeps a server from starting meanwhile.
-    let storage = (world.storage)(&config.state_dir)?;
+    let storage = (dependencies.storage)(&config.state_dir)?;
     let durable = Arc::new(Durable::with_capacity(config.max_revocations));
-    let (journal, replayed) = Journal::open(storage, durable.clone(), world.time.clone())?;
+    let (journal, replayed) = Journal::open(storage, durable.clone(), dependencies.time.clone())?;
     let journal = Arc::new(journal);
-    let settings = auth_settings(config, world.entropy.as_ref(), 1, false)?;
+    let settings = auth_settings(config, dependencies.entropy.as_ref(), 1, false)?;
     let audit = Audit::open(
         &config.state_dir,
         config.audit_log_bytes,
@@ -209,7 +217,7 @@ pub fn reset_password(config: &Config, world: &World, new: &str) -> Result<(), R
         durable,
         journal.clone(),
         replayed.clock,
-        world.entropy.clone(),
+        dependencies.entropy.clone(),
         Some(audit.clone()),
         Box::new(|| ()),
     );

@@ -15,7 +15,7 @@ use super::admission::{Admission, SeatNumber};
 use super::assembly::assemble;
 use super::connection::{Connection, Turn};
 use super::link::Link;
-use super::{StartError, World};
+use super::{Dependencies, StartError};
 use crate::api::{Api, Call, Outcome, route};
 use crate::config::Config;
 use crate::http::request::{Peer, Request};
@@ -30,8 +30,8 @@ pub const CLIENT: ClientKey = ClientKey::V4([192, 0, 2, 1]);
 ///
 /// # Errors
 /// The first thing that fails.
-pub fn api(config: &Config, world: &World) -> Result<Arc<Api>, StartError> {
-    assemble(config, world, 1, Arc::default()).map(|(api, _)| api)
+pub fn api(config: &Config, dependencies: &Dependencies) -> Result<Arc<Api>, StartError> {
+    assemble(config, dependencies, 1, Arc::default()).map(|(api, _)| api)
 }
 
 /// Reads a head this often, each time from its first byte.

@@ -16,7 +16,7 @@ use rustls::ServerConnection;
 
 use super::link::Link;
 use super::tls::Certificate;
-use super::{StartError, World, holder};
+use super::{Dependencies, StartError, holder};
 use crate::config::Config;
 use crate::http::request::Peer;
 use crate::ids::{ClientKey, Interface};
@@ -167,16 +167,16 @@ impl fmt::Display for Missing {
 ///
 /// # Errors
 /// When there is none at all.
-pub fn open_all(config: &Config, world: &World) -> Result<Opened, StartError> {
-    if !world.listeners.is_empty() {
-        let addresses: Vec<_> = world
+pub fn open_all(config: &Config, dependencies: &Dependencies) -> Result<Opened, StartError> {
+    if !dependencies.listeners.is_empty() {
+        let addresses: Vec<_> = dependencies
             .listeners
             .iter()
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
         log::info!(addresses:? = addresses; "serving on the sockets that were handed over; LISTEN is not heeded");
         return Ok(Opened {
-            listeners: world.listeners.clone(),
+            listeners: dependencies.listeners.clone(),
             missing: Vec::new(),
         });
     }

@@ -13,7 +13,7 @@ use postern::device::updates::fetch::Patience;
 use postern::device::{advisories, updates};
 use postern::journal::{MemoryStorage, OpenError};
 use postern::logs::{Filter, Level, NewEntry};
-use postern::server::{Server, StartError, World};
+use postern::server::{Dependencies, Server, StartError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -125,21 +125,21 @@ impl Device {
     /// Starts the server again, or tells why it does not start.
     pub fn try_boot(&mut self) -> Result<(), StartError> {
         let config = config::config(self.folder.path(), &self.settings);
-        let mut world = World {
+        let mut dependencies = Dependencies {
             time: self.time.clone(),
             // A device without packages, until a test puts some there.
             root: self.folder.path().join("root"),
             update_pace: UPDATE_PACE,
             advisory_pace: ADVISORY_PACE,
-            ..World::real()
+            ..Dependencies::real()
         };
         if let Some(memory) = self.memory.clone() {
-            world.storage = Box::new(move |_| Ok(Box::new(memory.clone())));
+            dependencies.storage = Box::new(move |_| Ok(Box::new(memory.clone())));
         }
         // A program that another test is just starting has a copy of every lock until it has become that program.
         let mut started = None;
         crate::eventually("the lock is free", || {
-            match Server::start(config.clone(), &world) {
+            match Server::start(config.clone(), &dependencies) {
                 Err(StartError::Journal(OpenError::Locked { .. })) => {}
                 other => started = Some(other),
             }

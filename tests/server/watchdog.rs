@@ -11,7 +11,7 @@ use postern::entropy::{Entropy, SystemEntropy};
 use postern::journal::storage::Failing;
 use postern::journal::{MemoryStorage, Record};
 use postern::logs::Filter;
-use postern::server::{Server, Watchdog, World};
+use postern::server::{Dependencies, Server, Watchdog};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -58,7 +58,7 @@ impl Bench {
         let memory = MemoryStorage::new();
         let fed = Arc::new(AtomicUsize::new(0));
         let (disk, count) = (memory.clone(), fed.clone());
-        let world = World {
+        let dependencies = Dependencies {
             entropy: randomness.clone(),
             storage: Box::new(move |_| Ok(Box::new(disk.clone()))),
             watchdog: Some(Watchdog {
@@ -67,9 +67,9 @@ impl Bench {
                     count.fetch_add(1, Ordering::SeqCst);
                 }),
             }),
-            ..World::real()
+            ..Dependencies::real()
         };
-        let server = Server::start(config, &world).expect("a server");
+        let server = Server::start(config, &dependencies).expect("a server");
         Self {
             folder,
             randomness,

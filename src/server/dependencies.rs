@@ -14,7 +14,7 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::journal::{FileStorage, OpenError, Storage};
 
 /// What a server takes from outside: time, randomness and the journal's storage, so that tests can bring their own.
-pub struct World {
+pub struct Dependencies {
     /// Clocks.
     pub time: Arc<dyn TimeSource>,
     /// Random bytes.
@@ -38,7 +38,7 @@ pub struct World {
 /// Opens the journal's storage in a folder.
 pub type OpenStorage = Box<dyn Fn(&Path) -> Result<Box<dyn Storage>, OpenError>>;
 
-impl World {
+impl Dependencies {
     /// The operating system's.
     #[must_use]
     pub fn real() -> Self {
