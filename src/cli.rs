@@ -43,6 +43,7 @@ use rustix::process::geteuid;
 pub use arguments::{Arguments, CommandError, UsageError};
 pub use command::{CommandContext, CommandRow, FlagArgument, FlagRow, Operand, WorksOn};
 pub use parse::{Invocation, parse};
+pub use run_as::RootRights;
 
 use crate::config::{Config, ConfigError};
 use crate::terminal::Terminal;
@@ -57,6 +58,7 @@ use table::COMMANDS;
 pub fn run<W: Into<OsString>>(
     words: impl IntoIterator<Item = W>,
     terminal: &mut Terminal<'_>,
+    rights: RootRights,
     load: impl FnOnce(Option<&Path>) -> Result<Config, ConfigError>,
     serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> u8 {
@@ -65,7 +67,7 @@ pub fn run<W: Into<OsString>>(
         Ok(invocation) => {
             let looked = SeenConfig::default();
             let load = |env_file: Option<&Path>| looked.note(env_file, load(env_file));
-            let done = dispatch(&invocation, &words, terminal, load, serve);
+            let done = dispatch(&invocation, &words, terminal, rights, load, serve);
             match done {
                 Ok(status) if status != SUCCESS && !geteuid().is_root() => looked
                     .advice(&invocation, &words, root_state_dir())
@@ -100,12 +102,13 @@ fn dispatch(
     invocation: &Invocation,
     words: &[OsString],
     terminal: &mut Terminal<'_>,
+    rights: RootRights,
     load: impl FnOnce(Option<&Path>) -> Result<Config, ConfigError>,
     serve: impl FnOnce(Config) -> Result<(), Box<dyn Error>>,
 ) -> Result<u8, CommandError> {
-    run_as::to_user(invocation, words, terminal)?;
+    run_as::to_user(invocation, words, rights)?;
     let load = || load(invocation.env_file.as_deref());
-    let load = run_as::to_owner(invocation, words, terminal, load)?;
+    let load = run_as::to_owner(invocation, words, terminal, rights, load)?;
     let context = CommandContext {
         terminal: terminal.reborrow(),
         commands: COMMANDS,

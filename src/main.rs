@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::{env, io};
 
-use postern::cli;
+use postern::cli::{self, RootRights};
 use postern::config::Config;
 use postern::privileges;
 use postern::terminal::Terminal;
@@ -17,11 +17,11 @@ fn main() -> ExitCode {
         input: &mut io::stdin(),
         out: &mut io::stdout(),
         err: &mut io::stderr(),
-        hands_over: true,
     };
     let status = cli::run(
         env::args_os().skip(1),
         &mut terminal,
+        RootRights::GiveUp,
         |env_file| Config::load(env::vars_os(), env_file),
         postern::server::run,
     );

@@ -15,8 +15,6 @@ pub struct Terminal<'a> {
     pub out: &'a mut dyn Write,
     /// Standard error: questions, warnings and what went wrong.
     pub err: &'a mut dyn Write,
-    /// Whether root's rights are given up where they should be: by starting the program anew, with the same words.
-    pub hands_over: bool,
 }
 
 impl Terminal<'_> {
@@ -27,7 +25,6 @@ impl Terminal<'_> {
             input_is_terminal: self.input_is_terminal,
             out: &mut *self.out,
             err: &mut *self.err,
-            hands_over: self.hands_over,
         }
     }
 }

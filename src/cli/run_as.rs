@@ -15,6 +15,15 @@ use crate::files;
 use crate::privileges::UserAndGroup;
 use crate::terminal::Terminal;
 
+/// What a command run by root does with root's rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootRights {
+    /// Gives them up where it should, by starting the program anew with the same words.
+    GiveUp,
+    /// Keeps them: a test must not be replaced by another process.
+    Keep,
+}
+
 /// Goes on as the user who is named before the command; comes back if that is so already, or if nobody is.
 ///
 /// # Errors
@@ -22,7 +31,7 @@ use crate::terminal::Terminal;
 pub(super) fn to_user(
     invocation: &Invocation,
     words: &[OsString],
-    terminal: &Terminal<'_>,
+    rights: RootRights,
 ) -> io::Result<()> {
     let Some(typed) = &invocation.user else {
         return Ok(());
@@ -40,7 +49,7 @@ pub(super) fn to_user(
     } else {
         &[(STATE, Path::new(SERVICE))]
     };
-    start(identity, words, state, terminal)
+    start(identity, words, state, rights)
 }
 
 /// Goes on as the owner of the folder that the command works in, if root runs it and somebody else owns that. Comes back if
@@ -52,6 +61,7 @@ pub(super) fn to_owner<'a>(
     invocation: &Invocation,
     words: &[OsString],
     terminal: &mut Terminal<'_>,
+    rights: RootRights,
     load: impl FnOnce() -> Result<Config, ConfigError> + 'a,
 ) -> io::Result<LoadConfig<'a>> {
     let Invocation {
@@ -65,7 +75,7 @@ pub(super) fn to_owner<'a>(
         _ => return Ok(Box::new(load)),
     };
     if let Some(folder) = named {
-        become_owner(folder, words, &[], terminal)?;
+        become_owner(folder, words, &[], terminal, rights)?;
         return Ok(Box::new(load));
     }
     let config = load();
@@ -74,7 +84,7 @@ pub(super) fn to_owner<'a>(
         Err(error) => &error.rest.state_dir,
     };
     // Where it lies is not known to that user: root's home is not his.
-    become_owner(folder, words, &[("STATE_DIR", folder)], terminal)?;
+    become_owner(folder, words, &[("STATE_DIR", folder)], terminal, rights)?;
     Ok(Box::new(move || config))
 }
 
@@ -83,8 +93,9 @@ fn become_owner(
     words: &[OsString],
     env: &[(&str, &Path)],
     terminal: &mut Terminal<'_>,
+    rights: RootRights,
 ) -> io::Result<()> {
-    if !terminal.hands_over || !geteuid().is_root() || folder.as_os_str().is_empty() {
+    if rights == RootRights::Keep || !geteuid().is_root() || folder.as_os_str().is_empty() {
         return Ok(());
     }
     let shown = folder.display();
@@ -99,7 +110,7 @@ fn become_owner(
             "warning: {shown} belongs to user {user}: postern goes on as that user, not as root"
         )?;
     }
-    start(owner, words, env, terminal)
+    start(owner, words, env, rights)
 }
 
 /// Comes back only with an error, or in a test.
@@ -107,12 +118,12 @@ fn start(
     identity: UserAndGroup,
     words: &[OsString],
     env: &[(&str, &Path)],
-    terminal: &Terminal<'_>,
+    rights: RootRights,
 ) -> io::Result<()> {
-    if terminal.hands_over {
-        return Err(identity.start(words, env));
+    match rights {
+        RootRights::GiveUp => Err(identity.start(words, env)),
+        RootRights::Keep => Ok(()),
     }
-    Ok(())
 }
 
 /// Where systemd says that the state is.

@@ -17,7 +17,6 @@ pub(super) fn with_terminal(
         input_is_terminal: false,
         out: &mut out,
         err: &mut err,
-        hands_over: false,
     });
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status, text(out), text(err))
@@ -35,7 +34,8 @@ fn postern(words: &str, env: &[(&str, &str)]) -> (u8, String, String) {
             1 => Ok(()),
             _ => Err(Box::from("the port is taken")),
         };
-        run(words.split_whitespace(), terminal, load, serve)
+        let words = words.split_whitespace();
+        run(words, terminal, RootRights::Keep, load, serve)
     })
 }
 
@@ -440,9 +440,9 @@ fn a_reader_that_has_gone_is_no_error() {
         input_is_terminal: false,
         out: &mut Gone,
         err: &mut err,
-        hands_over: false,
     };
     let load = |_: Option<&Path>| unreachable!();
-    assert_eq!(run(["--help"], &mut terminal, load, |_| Ok(())), 0);
+    let rights = RootRights::Keep;
+    assert_eq!(run(["--help"], &mut terminal, rights, load, |_| Ok(())), 0);
     assert!(err.is_empty());
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use postern::cli;
+use postern::cli::{self, RootRights};
 use postern::terminal::Terminal;
 use serde_json::{Value, json};
 
@@ -123,8 +123,8 @@ fn command(device: &Device, flags: &[&str]) -> (u8, String) {
             input_is_terminal: false,
             out: &mut out,
             err: &mut err,
-            hands_over: false,
         },
+        RootRights::Keep,
         |_| unreachable!("the socket is named"),
         |_| unreachable!("nothing is served"),
     );

@@ -25,7 +25,6 @@ fn only_yes_is_yes() {
             input_is_terminal: true,
             out: &mut io::sink(),
             err: &mut io::sink(),
-            hands_over: false,
         };
         let answer = yes(&mut terminal, "?", || Ok(())).unwrap();
         assert_eq!(answer, expected, "{typed:?}");
@@ -35,7 +34,6 @@ fn only_yes_is_yes() {
         input_is_terminal: true,
         out: &mut io::sink(),
         err: &mut io::sink(),
-        hands_over: false,
     };
     let stopped = || Err(io::ErrorKind::ConnectionAborted.into());
     assert!(!yes(&mut terminal, "?", stopped).unwrap());
@@ -49,7 +47,6 @@ fn whoever_ends_the_waiting_ends_the_question() {
         input_is_terminal: true,
         out: &mut io::sink(),
         err: &mut err,
-        hands_over: false,
     };
     let stopped = || Err(io::ErrorKind::ConnectionAborted.into());
     let line = secret_line(&mut terminal, "Password: ", stopped);

@@ -154,7 +154,6 @@ fn shown(
         input_is_terminal: typed.is_some(),
         out: &mut out.clone(),
         err: &mut err.clone(),
-        hands_over: false,
     };
     logs::run(options, desk, &mut terminal).expect("a terminal that takes everything")
 }
