@@ -1,7 +1,8 @@
-//! HTTP/1.1 (RFC 9112): bytes to messages and messages to bytes, for all who speak it here. The server reads requests, the
-//! commands and the update check read responses, and all of them by the same rules. No I/O.
+//! HTTP/1.1 (RFC 9112): bytes to messages and messages to bytes, for all who speak it here. The server reads requests and
+//! writes responses; the commands and the update check do the reverse. All follow the same rules. No I/O.
 
 pub mod body;
+pub mod client_request;
 pub mod field;
 pub mod framing;
 pub mod head_error;

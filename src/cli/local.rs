@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::{FAILURE, USELESS};
 use crate::config::{Config, ConfigError};
 use crate::http::body::{BodyReader, BodyWanted};
+use crate::http::client_request::{ClientRequest, UnwritableRequest};
 use crate::http::framing::Framing;
 use crate::http::response_head::ResponseHead;
 use crate::json;
@@ -57,6 +57,7 @@ pub(super) struct LocalResponse {
 /// Why nothing is known.
 #[derive(Debug)]
 pub(super) enum NoAnswer {
+    Request(UnwritableRequest),
     Connect(io::Error),
     TimedOut,
     Broken(io::Error),
@@ -73,6 +74,7 @@ impl fmt::Display for NoAnswer {
                 }
                 _ => write!(f, "{error}: no postern listens there"),
             },
+            Self::Request(error) => error.fmt(f),
             Self::TimedOut => f.write_str("nothing came in time"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::TooLong => write!(f, "the answer is longer than {MAX_ANSWER} bytes"),
@@ -81,26 +83,21 @@ impl fmt::Display for NoAnswer {
     }
 }
 
-/// A request without a body. In HTTP/1.0, so that no answer comes in chunks.
-pub(super) fn request(method: &str, path: &str) -> Zeroizing<Vec<u8>> {
-    request_with(method, path, "")
-}
-
-/// A request whose body may be a secret: it is wiped.
-pub(super) fn request_with(method: &str, path: &str, body: &str) -> Zeroizing<Vec<u8>> {
-    let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
-    let mut request = Zeroizing::new(Vec::with_capacity(head.len() + length));
-    request.extend_from_slice(head.as_bytes());
-    request.extend_from_slice(body.as_bytes());
-    request
+/// A request without a body.
+pub(super) fn request<'a>(method: &'a str, path: &'a str) -> ClientRequest<'a> {
+    ClientRequest {
+        method,
+        target: path,
+        host: "localhost",
+        fields: &[],
+        body: b"",
+    }
 }
 
 /// Asks, and says so on standard error if nothing usable is answered, or a refusal is.
 pub(super) fn ask_or_explain(
     socket: &Path,
-    request: &[u8],
+    request: &ClientRequest<'_>,
     terminal: &mut Terminal<'_>,
 ) -> io::Result<Result<Value, u8>> {
     body_or_explain(ask(socket, request, PATIENCE), socket, terminal)
@@ -132,7 +129,7 @@ pub(super) fn shown(text: &str) -> String {
 /// One question and its answer, in `timeout` all together: a server that sends a byte now and then does not prolong it.
 pub(super) fn ask(
     socket: &Path,
-    request: &[u8],
+    request: &ClientRequest<'_>,
     timeout: Duration,
 ) -> Result<LocalResponse, NoAnswer> {
     let deadline = Instant::now() + timeout;
@@ -140,7 +137,8 @@ pub(super) fn ask(
     stream
         .set_write_timeout(Some(left(deadline)?))
         .map_err(NoAnswer::Broken)?;
-    stream.write_all(request).map_err(broken)?;
+    let request = request.to_bytes().map_err(NoAnswer::Request)?;
+    stream.write_all(&request).map_err(broken)?;
 
     let mut answer = Vec::new();
     let mut buffer = [0; 1024];

@@ -66,15 +66,16 @@ fn run(
     let Some(socket) = local::socket(socket, config, terminal)? else {
         return Ok(USELESS);
     };
-    let path = "/api/security/rate-limits";
-    let request = match clear {
-        None => local::request("GET", path),
+    let path = "/api/security/rate-limits".to_owned();
+    let (method, path) = match clear {
+        None => ("GET", path),
         Some(address) => {
-            // A zone and a length are no part of a path (RFC 3986, section 2.4).
+            // A path holds `%` and `/` of an address only in escapes (RFC 3986, section 2.4).
             let segment = address.to_string().replace('%', "%25").replace('/', "%2F");
-            local::request("DELETE", &format!("{path}/{segment}"))
+            ("DELETE", format!("{path}/{segment}"))
         }
     };
+    let request = local::request(method, &path);
     let body = match local::ask_or_explain(&socket, &request, terminal)? {
         Ok(body) => body,
         Err(status) => return Ok(status),

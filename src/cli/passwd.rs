@@ -13,6 +13,7 @@ use super::command::{
 use super::flags::SOCKET;
 use super::local::{self, NoAnswer};
 use crate::config::{Config, ConfigError};
+use crate::http::client_request::ClientRequest;
 use crate::journal::OpenError;
 use crate::server::{Dependencies, ResetError, can_reset, reset_password};
 use crate::terminal::Terminal;
@@ -72,7 +73,10 @@ fn run(
     };
     if let Some(socket) = socket {
         let body = Zeroizing::new(json!({"new_password": new.as_str()}).to_string());
-        let request = local::request_with("POST", "/api/change-password", &body);
+        let request = ClientRequest {
+            body: body.as_bytes(),
+            ..local::request("POST", "/api/change-password")
+        };
         let answer = local::ask(&socket, &request, local::PATIENCE);
         // If nobody listens at the configured one, the folder may be ours.
         if config.is_none() || !matches!(answer, Err(NoAnswer::Connect(_))) {

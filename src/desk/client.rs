@@ -17,6 +17,7 @@ use super::response::BoardResponse;
 use super::socket::{BoardSocket, TlsStream};
 use super::stop::StopSignal;
 use crate::config::SecretString;
+use crate::http::client_request::{ClientRequest, UnwritableRequest};
 
 /// Which certificate is trusted, and why.
 #[derive(Debug, Clone)]
@@ -182,8 +183,10 @@ impl<'a> BoardClient<'a> {
             Some(shown) => DeskError::Permanent(self.stranger(shown)),
             None => failure,
         })?;
+        let request = request.bytes(self.board);
+        let request = request.map_err(|error| DeskError::Permanent(error.to_string()))?;
         stream
-            .write_all(&request.text(self.board))
+            .write_all(&request)
             .and_then(|()| stream.flush())
             .map_err(|error| lost(self.board, &error))?;
         BoardResponse::read(self.board, stream)?.accepted(self.timing)
@@ -208,32 +211,24 @@ impl<'a> BoardClient<'a> {
 }
 
 impl BoardRequest<'_> {
-    fn text(&self, board: &BoardAddress) -> Zeroizing<Vec<u8>> {
+    fn bytes(&self, board: &BoardAddress) -> Result<Zeroizing<Vec<u8>>, UnwritableRequest> {
         let token = self.token.map_or("", SecretString::expose);
-        // Room for all of it: a buffer that grows leaves copies of the secret behind.
-        let room = 512 + self.target.len() + token.len() + self.body.len();
-        let mut text = Zeroizing::new(Vec::with_capacity(room));
-        let host = board.authority();
-        let mut line = |parts: &[&str]| {
-            for part in parts {
-                text.extend_from_slice(part.as_bytes());
-            }
-            text.extend_from_slice(b"\r\n");
-        };
-        line(&[self.method, " ", self.target, " HTTP/1.1"]);
-        line(&["Host: ", &host]);
-        line(&["User-Agent: postern/", env!("CARGO_PKG_VERSION")]);
-        line(&["Connection: close"]);
+        let bearer = Zeroizing::new(["Bearer ", token].concat());
+        let mut fields = Vec::new();
         if !token.is_empty() {
-            line(&["Authorization: Bearer ", token]);
+            fields.push(("Authorization", bearer.as_str()));
         }
         if self.method == "POST" {
-            line(&["Content-Type: application/json"]);
-            line(&["Content-Length: ", &self.body.len().to_string()]);
+            fields.push(("Content-Type", "application/json"));
         }
-        line(&[]);
-        text.extend_from_slice(self.body);
-        text
+        ClientRequest {
+            method: self.method,
+            target: self.target,
+            host: &board.authority(),
+            fields: &fields,
+            body: self.body,
+        }
+        .to_bytes()
     }
 }
 

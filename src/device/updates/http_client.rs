@@ -12,6 +12,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use super::error::UpdateError;
 use crate::config::HttpsUrl;
 use crate::http::body::{BodyError, BodyReader, BodyWanted};
+use crate::http::client_request::ClientRequest;
 use crate::http::framing::Framing;
 use crate::http::response_head::ResponseHead;
 
@@ -43,14 +44,20 @@ pub fn ask(
     limit: usize,
 ) -> Result<FeedResponse, UpdateError> {
     let mut link = FeedConnection::open(url, tls, patience.connect, deadline)?;
-    let tag = tag.map_or_else(String::new, |tag| format!("If-None-Match: {tag}\r\n"));
-    let request = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: postern/{}\r\nAccept: application/json\r\n{tag}Connection: close\r\n\r\n",
-        url.target(),
-        url.authority(),
-        env!("CARGO_PKG_VERSION"),
-    );
-    link.stream.write_all(request.as_bytes()).map_err(failure)?;
+    let json = ("Accept", "application/json");
+    let fields: Vec<_> = [Some(json), tag.map(|tag| ("If-None-Match", tag))]
+        .into_iter()
+        .flatten()
+        .collect();
+    let request = ClientRequest {
+        method: "GET",
+        target: &url.target(),
+        host: url.authority(),
+        fields: &fields,
+        body: b"",
+    };
+    let request = request.to_bytes().map_err(|_| UpdateError::Http)?;
+    link.stream.write_all(&request).map_err(failure)?;
     let head = link.head()?;
     let text = |name| head.fields.values(name).find(|value| !value.is_empty());
     Ok(FeedResponse {
