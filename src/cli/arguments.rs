@@ -39,7 +39,7 @@ impl Arguments {
         self.value(flag).map(PathBuf::from)
     }
 
-    /// The flag's number. That it is one within the row's bounds was seen to before.
+    /// The flag's number. The parser has checked its bounds.
     #[must_use]
     pub fn number(&self, flag: &str) -> Option<u32> {
         self.value(flag)?.to_str()?.parse().ok()
@@ -76,7 +76,7 @@ pub enum CommandError {
     /// Its words make no sense.
     #[error(transparent)]
     Usage(#[from] UsageError),
-    /// What there is to say cannot be written, or root's rights cannot be given up.
+    /// The output cannot be written, or root's rights cannot be given up.
     #[error(transparent)]
     Io(#[from] io::Error),
 }

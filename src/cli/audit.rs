@@ -1,5 +1,5 @@
-//! `postern audit`: the audit log's last entries, and `postern audit verify`: whether its chain is whole. Both read the
-//! files, be the server running or not.
+//! `postern audit` shows the audit log's last entries. `postern audit verify` checks its chain of hashes. Both read the
+//! files, whether the server runs or not.
 
 use std::fmt::Write;
 use std::io;
@@ -21,13 +21,16 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "audit",
     summary: "show the audit log's last entries: who came in, tried to, and changed what",
     details: "\
-Of FOLDER, or of STATE_DIR. The server may be running; it writes an entry within a second, a wrong password within ten. \
-What repeats is folded: `and 12 more like it` counts those since the entry before. \
-With --json the lines as they stand in the files. Times are the board's, in UTC.",
+Reads FOLDER, or STATE_DIR. The server may be running. It writes an entry within a second, a wrong password within \
+ten. Repeated events are folded: `and 12 more like it` counts those since the entry before. --json prints the lines as \
+they stand in the files. Times are the board's, in UTC.",
     flags: &[
-        FlagRow::new("lines", "so many of them, 100000 at most (default: 100)")
-            .short('n')
-            .takes(FlagArgument::Number("N", 1, MOST_LINES)),
+        FlagRow::new(
+            "lines",
+            "show the last N entries, 100000 at most (default: 100)",
+        )
+        .short('n')
+        .takes(FlagArgument::Number("N", 1, MOST_LINES)),
         JSON,
     ],
     operand: Operand::Folder("FOLDER"),
@@ -54,14 +57,14 @@ pub(in crate::cli) const VERIFY_ROW: CommandRow = CommandRow {
     name: "audit verify",
     summary: "say whether entries of the audit log were changed, moved or taken out",
     details: "\
-Reads FOLDER, or STATE_DIR. The server may be running. Each line holds the hash of the line before, so a change in between \
-shows. It does not show that the last entries are gone, or that somebody who may write there wrote all of it anew. Against \
-that, keep the printed hash somewhere else, and look for it in the log later on.",
+Reads FOLDER, or STATE_DIR. The server may be running. Each line holds the hash of the line before, so this command \
+finds a change in between. It cannot find out that the last entries are gone, or that somebody with write access wrote \
+the whole log anew. To notice that, keep the printed hash elsewhere, and look for it in the log later.",
     flags: &[JSON],
     operand: Operand::Folder("FOLDER"),
     statuses: &[
-        (0, "nothing is wrong that can be seen"),
-        (1, "something is; each place is told"),
+        (0, "nothing wrong was found"),
+        (1, "something is wrong; each place is printed"),
         NO_AUDIT_LOG,
     ],
     works_on: WorksOn::StateDir,
@@ -85,8 +88,8 @@ const NO_AUDIT_LOG: (u8, &str) = (
     "there is no audit log, or none that can be read; wrong usage",
 );
 
-/// Shows so many of the last entries in `folder`, or in the folder of the server that the configuration is for; or, if none are
-/// wanted, whether the chain there is whole.
+/// Shows that many of the last entries, or without `lines` checks the chain. Reads `folder`, or else the configured
+/// state folder.
 fn run(
     lines: Option<u32>,
     json: bool,
@@ -133,7 +136,7 @@ fn run(
     }
 }
 
-/// A line an entry: when, what, what became of it, and what else there is to it.
+/// One line for each entry: time, event, outcome, and the other members.
 fn entries(lines: &[String], json: bool) -> String {
     let mut text = String::new();
     for line in lines {

@@ -1,6 +1,6 @@
-//! `postern cert`: which certificate the board shows, and `postern cert renew`: another one of its own in its place.
+//! `postern cert` shows the board's certificate. `postern cert renew` replaces the one that postern made by a new one.
 //!
-//! Both act on the files, be the server running or not: it looks at them every few seconds.
+//! Both work on the files, whether the server runs or not. A running server looks at them every few seconds.
 
 use crate::terminal::Terminal;
 use std::io;
@@ -19,18 +19,18 @@ use crate::server::tls::{Facts, TlsError, renew};
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "cert",
-    summary: "tell which certificate the board shows: fingerprint, names, expiry",
+    summary: "show the board's certificate: fingerprint, names, expiry",
     details: "\
-Of the file that TLS_CERT_FILE names, or of the certificate in STATE_DIR that postern made itself. The server may be \
-running or not. Times are UTC.
+Reads the file that TLS_CERT_FILE names, or the certificate in STATE_DIR that postern made itself. The server may be \
+running or stopped. Times are UTC.
 
-One that has expired, is cut off, missing or not its key's is not served: postern goes on with the last good one, which it \
-keeps in STATE_DIR, or with its own.",
+postern does not serve a certificate that is missing, cut off or expired, or does not match its key. It goes on with \
+the last good one, which it keeps in STATE_DIR, or with its own.",
     flags: &[JSON],
     operand: Operand::None,
     statuses: &[
-        (0, "told, and it is good"),
-        (1, "it has expired, or it and its key cannot be used; the message says why"),
+        (0, "shown, and it is good"),
+        (1, "it has expired, or cannot be used with its key; the message says why"),
         NO_CERTIFICATE,
     ],
     works_on: WorksOn::StateDir,
@@ -43,13 +43,14 @@ keeps in STATE_DIR, or with its own.",
 /// Its row in the table.
 pub(in crate::cli) const RENEW_ROW: CommandRow = CommandRow {
     name: "cert renew",
-    summary: "put a new certificate with a new key in the place of the one that postern made",
+    summary: "replace the certificate that postern made by a new one with a new key",
     details: "\
-Its names are the host's name and addresses of now, its life is ten years. A running server shows it within 5 seconds; \
-connections that are open go on. Whoever compares certificates refuses the board until told of the new one: `postern logs`, \
-curl with --cacert or --pinnedpubkey, browsers.
+The new certificate has the host's present name and addresses, and lasts ten years. A running server shows it within 5 \
+seconds; open connections go on. Clients that compare certificates refuse the board until you give them the new one: \
+`postern logs`, curl with --cacert or --pinnedpubkey, browsers.
 
-For the user that postern runs as, and for root. A certificate of your own (TLS_CERT_FILE) is renewed where it came from.",
+Only root and the user that postern runs as can do this. Renew a certificate of your own (TLS_CERT_FILE) where you got \
+it.",
     flags: &[JSON],
     operand: Operand::None,
     statuses: &[(0, "the new one is in place, and shown"), REFUSED, NO_CERTIFICATE],
@@ -92,8 +93,8 @@ fn run(
     if action == CertAction::Renew {
         let done = match &config.tls_files {
             Some(files) => Err(format!(
-                "{}: this certificate is yours (TLS_CERT_FILE), not one that postern made. Renew it where it came from, and \
-                 put it and its key in the place of the old files; postern takes them by itself",
+                "{}: this certificate is your own (TLS_CERT_FILE); postern did not make it. Renew it where you got \
+                 it, then replace the old certificate and key; postern takes the new ones by itself",
                 files.cert.display()
             )),
             None => renew(&config.state_dir, now).map_err(|error| error.to_string()),
@@ -108,7 +109,7 @@ fn run(
         Ok(facts) => facts,
         Err(error) => return unreadable(&config, &error, terminal),
     };
-    // Who may read the certificate alone can still be told of that.
+    // A user who may read the certificate, but not its key, still sees the certificate.
     let problem = usable(&config).err().filter(|error| !denied(error));
     let shown = CertificateReport {
         facts: &facts,
@@ -138,7 +139,10 @@ fn run(
 
 fn unreadable(config: &Config, error: &TlsError, terminal: &mut Terminal<'_>) -> io::Result<u8> {
     let (hint, status) = match error {
-        _ if denied(error) => ("ask as root, or as the user that postern runs as", USELESS),
+        _ if denied(error) => (
+            "run this as root, or as the user that postern runs as",
+            USELESS,
+        ),
         TlsError::File { .. } if config.tls_files.is_none() => {
             ("the first start of postern makes it", USELESS)
         }
@@ -219,11 +223,11 @@ impl CertificateReport<'_> {
         let remedy = if self.given {
             "Get one with a shorter life"
         } else {
-            "Those that postern makes will be shorter in a later version; until then give one of your own (TLS_CERT_FILE)"
+            "A later version of postern will make shorter ones; until then give one of your own (TLS_CERT_FILE)"
         };
         format!(
-            "this certificate is good for {days} days in all. Clients of today refuse more than {most} (Apple's do, Safari among them), \
-             even if they are told to trust it. {remedy}"
+            "this certificate is valid for {days} days. Apple's clients, Safari among them, refuse more than {most} \
+             days, even if you tell them to trust it. {remedy}"
         )
     }
 
@@ -263,16 +267,16 @@ fn utc(time: Timestamp) -> String {
     text.replace('Z', " UTC")
 }
 
-/// Without these it is not known where the certificate is.
+/// These settings say where the certificate is.
 const NEEDED: &[&str] = &["STATE_DIR", "TLS_CERT_FILE", "TLS_KEY_FILE"];
 
 const RENEWED: &str = "\
-A running postern shows it within 5 seconds. Whoever keeps the old one refuses this board until told of the new: `postern \
-logs` (the board's line in known_boards), curl (--cacert, --pinnedpubkey), browsers.";
+A running postern shows it within 5 seconds. Clients that keep the old one refuse this board until you give them the \
+new one: `postern logs` (the board's line in known_boards), curl (--cacert, --pinnedpubkey), browsers.";
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// What Apple's systems take at most, of private certificates too (HT210176); others have no limit, or the
+/// Apple's systems accept no more, of private certificates either (HT210176). Others have no limit, or the
 /// 398 days of public ones.
 const LONGEST: Duration = Duration::from_secs(825 * DAY);
 

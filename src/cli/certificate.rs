@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::journal::survey::{self, FILE_NAME};
 use crate::server::tls::{self, CertificateFiles, RENEW, TlsError, own_files};
 
-/// Where the certificate and its key are that the configuration means.
+/// The files of the certificate and its key, by the configuration.
 pub(super) fn files(config: &Config) -> CertificateFiles {
     config.tls_files.as_ref().map_or_else(
         || own_files(&config.state_dir),
@@ -24,12 +24,12 @@ pub(super) fn usable(config: &Config) -> Result<(), TlsError> {
 pub(super) fn remedy(config: &Config, error: &TlsError) -> &'static str {
     match (&config.tls_files, error) {
         (Some(_), _) => {
-            "name PEM files that fit and that postern's user may read, or put a good pair in their place. Until then postern \
-             serves the last good pair, or its own certificate"
+            "name a PEM certificate and its key that postern's user can read, or replace the files by a good pair. \
+             Until then postern serves the last good pair, or its own certificate"
         }
         (None, TlsError::Expired { .. }) => RENEW,
         (None, _) => {
-            "put it back; otherwise the next start makes a new one, of which all clients have to be told"
+            "put it back; otherwise the next start makes a new one, and you have to give it to all clients"
         }
     }
 }

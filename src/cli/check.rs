@@ -1,4 +1,4 @@
-//! `postern check`: reads the configuration and the certificate, and says what is wrong with them or what it comes to.
+//! `postern check`: reads the configuration and the certificate, and prints their problems or the settings in force.
 
 use std::fmt::Display;
 use std::io;
@@ -12,12 +12,13 @@ use crate::terminal::Terminal;
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "check",
-    summary: "read the configuration, and say what is wrong with it or what it comes to",
+    summary: "read the configuration, and print its problems or the settings in force",
     details: "\
-Starts nothing and changes nothing. Every problem is listed, by name, with what would be right. Secrets are not shown.
+Starts nothing and changes nothing. It lists every problem by the setting's name, with what would be right. It shows \
+no secrets.
 
-A certificate that has expired or cannot be used is a problem too. A start goes on without it: with the last good one, or \
-the board's own. --skip-certificate leaves it out, and tells only what would keep postern from starting.",
+A certificate that has expired or cannot be used is a problem too. A start goes on without it: with the last good one, \
+or the board's own. --skip-certificate leaves it out, and lists only what would keep postern from starting.",
     flags: &[FlagRow::new("skip-certificate", "do not look at the certificate")],
     operand: Operand::None,
     statuses: &[
@@ -47,7 +48,7 @@ fn run(
     }
 }
 
-/// What the configuration comes to, a line a matter, without any secret.
+/// The settings in force, one a line, without any secret.
 fn summary(config: &Config) -> String {
     let kept = |given: bool| if given { "given" } else { "generated and kept" };
     let certificate = config.tls_files.as_ref().map_or_else(

@@ -1,4 +1,5 @@
-//! What a command is: its row in the table, and what it is run with. Each command's file has its row; `table` lists them.
+//! What a command is: its row in the table, and what it is run with. Each command's file has its row; `table` lists
+//! them.
 
 use std::error::Error;
 use std::io;
@@ -41,14 +42,14 @@ pub enum Operand {
     Folder(&'static str),
     /// It must be given: its name, and what it is, as in `an address`.
     Required(&'static str, &'static str),
-    /// The same, and what else stands there is never shown: it may be a secret.
+    /// The same, but messages never show further words: they may be secrets.
     Private(&'static str, &'static str),
     /// It is refused with this reason, and never shown: it may be a secret.
     Refused(&'static str),
 }
 
-/// What a command works on. Root does it as whoever owns that. Where it fails, an ordinary user is told to do it as root if
-/// that belongs to another user.
+/// What a command works on. Root runs the command as the owner of that. If another user owns it and the command fails,
+/// an ordinary user is told to run it as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorksOn {
     /// On nothing of the server's.
@@ -160,25 +161,25 @@ pub type LoadConfig<'a> = Box<dyn FnOnce() -> Result<Config, ConfigError> + 'a>;
 /// Runs the server with this configuration.
 pub type RunServer<'a> = Box<dyn FnOnce(Config) -> Result<(), Box<dyn Error>> + 'a>;
 
-/// Done as asked; for `health`: healthy; for `cve`: nothing applies; for `journal verify` and `audit verify`: whole.
+/// Done. `health`: healthy. `cve`: nothing applies. `journal verify` and `audit verify`: whole.
 pub(super) const SUCCESS: u8 = 0;
 
-/// Not done: a bad configuration, a server that could not start; for `health`: degraded; for `cve`: something applies, or
-/// who knows; for `journal verify` and `audit verify`: damaged.
+/// Not done, for example because of a bad configuration. `health`: degraded. `cve`: something applies, or nobody knows.
+/// `journal verify` and `audit verify`: damaged.
 pub(super) const FAILURE: u8 = 1;
 
-/// Wrong usage; for `health`: no answer; for `journal` and `audit`: none that can be read.
+/// Wrong usage. `health`: no answer. `journal` and `audit`: no file that can be read.
 pub(super) const USELESS: u8 = 2;
 
-/// The first word of the commands that have two words without being a command itself.
+/// A first word that is no command by itself: only with a second one.
 pub(super) const GROUP: &str = "journal";
 
 pub(super) const NO_PASSWORD_HERE: Operand = Operand::Refused(
-    "the password is read from standard input, never from the command line, where `ps` and the shell's history would show it",
+    "the password is read from standard input; on the command line `ps` and the shell's history would show it",
 );
 
 pub(super) const REFUSED: (u8, &str) = (1, "refused; the message says why");
 
-pub(super) const NO_SERVER: (u8, &str) = (2, "no answer, or none that can be used; wrong usage");
+pub(super) const NO_SERVER: (u8, &str) = (2, "no answer, or no usable one; wrong usage");
 
 pub(super) const WRONG_USAGE: (u8, &str) = (2, "wrong usage");

@@ -1,6 +1,6 @@
-//! What is wrong with a configuration beyond its words: a state folder or a local socket that a start would refuse, a
-//! certificate that cannot be used, a password that breaks a rule.
-//! Added to the problems that were found in the words, so that one message lists them all.
+//! Problems of a configuration that its words alone do not show: a state folder or a local socket that a start would
+//! refuse, a certificate that cannot be used, a password that breaks a rule.
+//! One message lists them together with the problems of the words.
 
 use std::io::ErrorKind::NotFound;
 use std::path::Path;
@@ -20,8 +20,8 @@ pub(super) enum CheckDepth {
         /// Of the certificate too.
         certificate: bool,
     },
-    /// What a start needs. A weak first password alone does not matter to it once the password has been changed, which only the
-    /// journal knows; and it goes on with another certificate than one that cannot be used.
+    /// What a start needs. A weak first password does not matter once the password has been changed, which only the
+    /// journal knows. A certificate that cannot be used does not stop a start either.
     AtStart,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn checked(
     // A start looks at these places itself; where it does not get that far, the message lists them along.
     let further = others || depth != CheckDepth::AtStart;
     let folder = further.then(|| state_folder(&config)).flatten();
-    // The certificate that lies in a folder which is not ours is of no interest.
+    // In a folder that is not ours the certificate does not matter.
     if (others || depth == (CheckDepth::Everything { certificate: true }))
         && (config.tls_files.is_some() || folder.is_none())
     {
@@ -105,6 +105,6 @@ fn password(config: &Config) -> Option<ConfigProblem> {
     let rule = check_rules(&config.username, password.expose()).err()?;
     Some(ConfigProblem {
         subject: "BASIC_AUTH_PASSWORD".to_owned(),
-        message: format!("{rule}; it matters only until the password has been changed"),
+        message: format!("{rule}; this matters only until the password has been changed"),
     })
 }

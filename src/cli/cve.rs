@@ -1,5 +1,5 @@
-//! `postern cve`: the known vulnerabilities that apply to this device, as the running server knows them. What stands in an
-//! advisory was written by anybody, and is shown as such.
+//! `postern cve`: the known vulnerabilities that apply to this device, by the running server. Anybody may have written
+//! an advisory, so its text is shown with control characters escaped.
 
 use std::fmt::Write;
 use std::io;
@@ -17,13 +17,13 @@ use crate::terminal::escape::{json_line, plain};
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "cve",
-    summary: "list the known vulnerabilities that apply to this device, the most severe first",
+    summary: "list the known vulnerabilities that apply to this device, most severe first",
     details: "\
 Asks the running server over its Unix socket. postern fetches no advisories. You put them as files into \
-STATE_DIR/advisories, or where ADVISORY_DIR says. It reads OSV's, as in the all.zip that osv.dev has for each ecosystem, \
-unpacked or not, and RustSec's advisory-db. It compares them with the packages of the device (dpkg, apk, opkg) and with \
-the crates that postern is made of. It does so within a minute of a change, or within six hours if that is more than two \
-folders down.
+STATE_DIR/advisories, or where ADVISORY_DIR says. It reads OSV's, as in the all.zip that osv.dev has for each \
+ecosystem, unpacked or not, and RustSec's advisory-db. It compares them with the packages of the device (dpkg, apk, \
+opkg) and with the crates that postern is made of. It does so within a minute of a change, or within six hours if that \
+is more than two folders down.
 
 The exit status is for cron. Where there are no advisories it is 1, so that a forgotten board does not pass for a good \
 one. --json prints the answer of GET /api/security/cve as it is.",
@@ -31,7 +31,7 @@ one. --json prints the answer of GET /api/security/cve as it is.",
     operand: Operand::None,
     statuses: &[
         (0, "everything was looked at, and nothing applies"),
-        (1, "something applies, or nobody knows: there are no advisories, or not all could be read; refused"),
+        (1, "something applies, or nobody knows because advisories are missing or unreadable; refused"),
         NO_SERVER,
     ],
     works_on: WorksOn::Socket,
@@ -66,7 +66,7 @@ fn run(
     Ok(if all_is_well { SUCCESS } else { FAILURE })
 }
 
-/// A line a vulnerability, as the server has sorted them, and one of what they are worth.
+/// A line for each vulnerability, in the server's order, and a last one that sums up.
 fn table(body: &Value) -> String {
     let data = body.get("data").and_then(Value::as_array);
     let cell = |row: &Value, name: &str| match plain(text_of(row, name)) {
@@ -99,13 +99,13 @@ fn table(body: &Value) -> String {
     if let Some(time) = body.get("checked_at").and_then(Value::as_str) {
         let packages = count(body, "packages");
         let time = plain(time);
-        let _ = write!(text, "; {packages} packages, looked at {time}");
+        let _ = write!(text, "; {packages} packages, checked at {time}");
     }
     let newest = body.get("newest").and_then(Value::as_object);
     for (name, time) in newest.into_iter().flatten() {
         let day = time.as_str().and_then(|time| time.get(..10));
         let day = plain(day.unwrap_or_default());
-        let _ = write!(text, "; the youngest about {} is of {day}", plain(name));
+        let _ = write!(text, "; the newest about {} is of {day}", plain(name));
     }
     text.push('\n');
     text

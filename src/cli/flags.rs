@@ -9,13 +9,13 @@ pub const COMMON_FLAGS: &[FlagRow] = &[
         "read settings from FILE (default, if it exists: /etc/postern/postern.env)",
     )
     .takes(FlagArgument::Path("FILE")),
-    FlagRow::new("help", "explain the program, or the command it stands with").short('h'),
+    FlagRow::new("help", "explain the program, or the command").short('h'),
     FlagRow::new("version", "print the version").short('V'),
 ];
 
-/// Flags that stand before a command, or alone; behind some command one of them has another meaning.
+/// Flags that stand before a command, or alone. A command may have a flag of the same name with another meaning.
 pub const PROGRAM_FLAGS: &[FlagRow] = &[
-    FlagRow::new("user", "before the command, as root: do it with NAME's rights alone")
+    FlagRow::new("user", "before the command, as root: run it with NAME's rights alone")
         .takes(FlagArgument::Text("NAME")),
     #[cfg(feature = "generate")]
     FlagRow::new(
@@ -26,7 +26,7 @@ pub const PROGRAM_FLAGS: &[FlagRow] = &[
 ];
 
 pub(super) const SOCKET: FlagRow =
-    FlagRow::new("socket", "ask at this socket and read no configuration")
+    FlagRow::new("socket", "use this socket, and read no configuration")
         .takes(FlagArgument::Path("PATH"));
 
 pub(super) const JSON: FlagRow = FlagRow::new("json", "answer with one JSON object");

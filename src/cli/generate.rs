@@ -1,7 +1,7 @@
 //! `postern --generate`: the man page and the completions of three shells, out of the same table as `--help`.
 //!
-//! A completion walks along the words that are typed and knows at each point what may follow. [`completion_points`] is that map;
-//! each shell's file says it in its own language.
+//! A completion follows the typed words and knows at each point what may come next. [`completion_points`] lists the
+//! points; each shell's file writes them in its language.
 
 mod bash;
 mod fish;
@@ -15,7 +15,7 @@ use super::command::{CommandRow, FlagArgument, FlagRow, Operand, WRONG_USAGE, Wo
 use super::flags::{COMMON_FLAGS, DOCUMENT_NAMES, PROGRAM_FLAGS};
 use super::table::COMMANDS;
 
-/// `--generate` is run like a command. The table has no row for it: packagers alone need it.
+/// `--generate` runs like a command. It has no row in the table, since only packagers need it.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "--generate",
     summary: "",
@@ -148,7 +148,7 @@ fn next_words(begin: &str) -> Vec<(&'static str, String)> {
             let purpose = if is_whole {
                 command.summary.to_owned()
             } else {
-                format!("commands that have to do with the {word}")
+                format!("commands about the {word}")
             };
             words.push((word, purpose));
         }
@@ -173,7 +173,8 @@ fn flags(own: &'static [FlagRow], more: &'static [FlagRow]) -> Vec<&'static Flag
     own.iter().chain(more).chain(COMMON_FLAGS).collect()
 }
 
-/// Every flag that takes an argument, each once; where two commands have one of the same name, its argument is the same.
+/// Every flag that takes an argument, each once; where two commands have one of the same name, its argument is the
+/// same.
 fn flags_with_arguments() -> Vec<(&'static FlagRow, Fill)> {
     let mut found: Vec<(&FlagRow, Fill)> = Vec::new();
     let all = COMMANDS.iter().flat_map(|command| command.flags);

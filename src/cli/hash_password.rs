@@ -15,8 +15,8 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "hash-password",
     summary: "read a password from standard input and print its bcrypt hash",
     details: "\
-The password is one line, 8 characters or more and at most 72 bytes. At a terminal postern asks for it and does not show it. \
-It never takes it from the command line, where `ps` and the shell's history would show it.",
+The password is one line, 8 characters or more and at most 72 bytes. At a terminal postern asks for it and does not \
+show it. It never takes it from the command line, where `ps` and the shell's history would show it.",
     flags: &[FlagRow::new(
         "cost",
         "bcrypt's cost, 4 to 31; each step doubles the work (default: 12)",
@@ -39,7 +39,7 @@ fn run(cost: u32, terminal: &mut Terminal<'_>) -> io::Result<u8> {
     if cost < LOWEST_SOUND_COST {
         writeln!(
             terminal.err,
-            "warning: --cost {cost} is under {LOWEST_SOUND_COST}: whoever gets hold of the hash guesses quickly"
+            "warning: --cost {cost} is under {LOWEST_SOUND_COST}: whoever gets the hash can guess the password quickly"
         )?;
     }
     let password = secret_line(terminal, "Password: ", || Ok(())).map_err(HashError::from);
@@ -64,9 +64,9 @@ enum HashError {
     Missing,
     #[error("the password is too short: 8 characters or more")]
     TooShort,
-    #[error("the password is too long: at most 72 bytes, for bcrypt reads no further")]
+    #[error("the password is too long: bcrypt reads at most 72 bytes")]
     TooLong,
-    #[error("the password contains a NUL byte, behind which bcrypt would read nothing")]
+    #[error("the password contains a NUL byte; bcrypt would ignore all that follows it")]
     Nul,
     #[error(transparent)]
     Input(PromptError),

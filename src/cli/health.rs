@@ -1,5 +1,5 @@
-//! `postern health`: asks the running server how it is, over its Unix socket. For watchdogs: one line, and an exit status
-//! within a known time whatever stands at the other end.
+//! `postern health` asks the running server over its Unix socket whether it is healthy. It is for watchdogs: it prints
+//! one line and ends within a known time, whatever the other end does.
 
 use std::io;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ Finds the socket as the server does (LOCAL_SOCKET, STATE_DIR), waits 5 seconds a
     statuses: &[
         (0, "healthy"),
         (1, "degraded; the line says why"),
-        (2, "no answer, or none that can be used"),
+        (2, "no answer, or no usable one"),
     ],
     works_on: WorksOn::Socket,
     run: |arguments, mut context| {
@@ -63,7 +63,7 @@ fn run(
     }
 }
 
-/// What a server says of itself.
+/// The state that the server reports.
 #[derive(Debug, PartialEq, Eq)]
 enum ServerHealth {
     Healthy,

@@ -62,11 +62,12 @@ fn journal(commands: &[CommandRow]) -> String {
     let begin = format!("{GROUP} ");
     let commands = commands.iter().filter(|row| row.name.starts_with(&begin));
     let mut text = format!(
-        "postern {GROUP}: look into the journal, and put it right\n\nUsage: postern [--env-file FILE] {GROUP} COMMAND\n\n"
+        "postern {GROUP}: examine and repair the journal\n\nUsage: postern [--env-file FILE] {GROUP} \
+         COMMAND\n\n"
     );
     wrap(&mut text, ABOUT_JOURNAL, "");
     section(&mut text, "Commands", commands.map(command_row));
-    let _ = writeln!(text, "\nMore of each: postern help {GROUP} COMMAND");
+    let _ = writeln!(text, "\nMore about each: postern help {GROUP} COMMAND");
     text
 }
 
@@ -135,8 +136,8 @@ fn operand(operand: Operand) -> String {
 }
 
 const ABOUT_JOURNAL: &str = "\
-The journal is the file in STATE_DIR that keeps ended logins, lock-outs and the password through a power cut. The server \
-mends it by itself at a start; verify says what it would do.";
+The journal is the file in STATE_DIR that keeps ended logins, lock-outs and the password across power cuts. The server \
+repairs it at a start; verify says what it would do.";
 
 fn section(text: &mut String, title: &str, entries: impl Iterator<Item = (String, String)>) {
     // Writing to a String cannot fail.
@@ -224,20 +225,20 @@ const FIRST_STEPS: &[&[&str]] = &[
     ],
     #[cfg(feature = "console")]
     &[
-        "Open https://ADDRESS:8443/ in a browser. It warns of the certificate: compare the fingerprint before you go on.",
+        "Open https://ADDRESS:8443/ in a browser. It warns of the certificate. Compare the fingerprint, then go on.",
     ],
     &[
-        "Look the password up later: cat STATE_DIR/initial-password",
-        "(STATE_DIR is /var/lib/postern for root, else ~/.local/state/postern; the file goes when the password is changed.)",
+        "See the password again: cat STATE_DIR/initial-password",
+        "STATE_DIR is /var/lib/postern for root, else ~/.local/state/postern. A new password removes the file.",
     ],
     &[
-        "Ask the device how it is, on the device itself; curl asks for the password:",
+        "Get the status, on the device itself. curl asks for the password:",
         "curl --cacert STATE_DIR/tls-cert.pem -u admin https://localhost:8443/api/status",
         #[cfg(feature = "cert")]
-        "From elsewhere, with the key line of `postern cert` in place of KEY (-k alone would trust anybody):\n     \
+        "From another machine, with the key line of `postern cert` in place of KEY (-k alone would trust anybody):\n     \
          curl -k --pinnedpubkey KEY -u admin https://ADDRESS:8443/api/status",
     ],
-    &["Choose a password of your own, as the user that postern runs as, or root: postern passwd"],
+    &["Choose your own password, as root or as the user that postern runs as: postern passwd"],
 ];
 
 /// The settings that a newcomer looks for.
@@ -251,7 +252,7 @@ const FIRST_SETTINGS: &[&str] = &[
     "LOG_SOURCES",
 ];
 
-/// Half a wide terminal or one narrow one and a bit: what man pages look well in.
+/// Fits half of a wide terminal.
 const WIDTH: usize = 100;
 
 /// A longer name stands on a line of its own.

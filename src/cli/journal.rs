@@ -1,4 +1,4 @@
-//! `postern journal …`: what the journal holds, whether it is whole, and what to do if it is not.
+//! `postern journal …`: shows what the journal holds, says whether it is damaged, and repairs it.
 
 pub(super) mod compact;
 pub(super) mod dump;
@@ -51,10 +51,10 @@ fn from_row(
     Ok(run(action, file, context.load, &mut context.terminal)?)
 }
 
-/// The journal that is meant.
+/// The journal to work on.
 struct JournalTarget {
     path: PathBuf,
-    /// It was named, and is not the one that the configuration is for.
+    /// Whether the command line names it; otherwise it is the configured one.
     named: bool,
 }
 
@@ -69,7 +69,7 @@ impl JournalTarget {
     }
 }
 
-/// Does it to `file`, or to the journal of the server that the configuration is for.
+/// Works on `file`, or else on the journal in the configured state folder.
 fn run(
     action: JournalAction,
     file: Option<PathBuf>,
@@ -131,14 +131,15 @@ fn no_record(
     }
 }
 
-/// What is said of a file out of which no record can be saved; `found`: what there is behind its header.
+/// The message for a file without one whole record. `found`: what was read behind its header, if that was whole.
 fn nothing_left(found: Option<&Survey>, target: &JournalTarget) -> String {
     let why = match found {
         Some(_) => NO_RECORD.to_owned(),
         None => Unreadable::Header.to_string(),
     };
     format!(
-        "{why}: nothing can be saved. Put back a copy of the file; or, while the server is stopped, `{}` sets it aside, and the next start is a first one",
+        "{why}: nothing can be saved. Put back a copy of the file. Or stop the server: `{}` sets the file aside, and \
+         the next start is a first one",
         target.command("repair --yes")
     )
 }
@@ -162,21 +163,20 @@ const NO_RECORD: &str = "not one record in it is whole";
 
 const EMPTY: &str = "it is empty; the server takes that for a first start";
 
-const FOREIGN: &str = "nothing in it looks like a journal of postern's";
+const FOREIGN: &str = "this does not look like a journal of postern's";
 
 const NEVER_STARTED: &str = "; perhaps the server was never started with this STATE_DIR";
 
-const TOO_LARGE: &str = ", which no journal of postern's ever is. If it is something else, move it away; if not, put back a copy of the journal";
+const TOO_LARGE: &str = "; a journal is never that large. If this is another file, move it away. If not, put back a copy \
+of the journal";
 
 /// Where the password comes from, if none is left.
 const FIRST_PASSWORD: &str = "\
 the account has its first password again: BASIC_AUTH_PASSWORD, else what is in initial-password, else a new one";
 
-/// What becomes of the logins, if no password is left.
+/// What happens to the logins if no password is left.
 const LOGINS_END: &str = "\
-All logins end at the next start; but if you gave a SECRET_KEY, give another one, or those that had ended may work again";
+All logins end at the next start. If you gave a SECRET_KEY, give another one; otherwise logins that had ended may work \
+again";
 
-const NO_JOURNAL: (u8, &str) = (
-    2,
-    "there is no journal, or none that can be read; wrong usage",
-);
+const NO_JOURNAL: (u8, &str) = (2, "there is no journal, or no readable one; wrong usage");

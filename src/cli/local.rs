@@ -1,5 +1,5 @@
-//! A question to the running server over its Unix socket, and the answer, within a known time whatever stands at the other
-//! end. Whoever may open the socket is the administrator, so no password is asked for.
+//! Asks the running server over its Unix socket and reads the answer, within a known time, whatever the other end does.
+//! Whoever may open the socket is the administrator, so no password is needed.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ use crate::http::response_head::ResponseHead;
 use crate::json;
 use crate::terminal::Terminal;
 
-/// The socket that was named, or the configuration's. If there is none, that is said and nothing returned.
+/// The socket that was named, or the configuration's. If there is none, says so and returns nothing.
 pub(super) fn socket(
     named: Option<PathBuf>,
     config: impl FnOnce() -> Result<Config, ConfigError>,
@@ -30,12 +30,12 @@ pub(super) fn socket(
     if named.is_some() {
         return Ok(named);
     }
-    // What else is wrong with the configuration is no reason not to ask.
+    // Other problems of the configuration do not matter here.
     let config = config().or_else(|error| error.beside(&["LOCAL_SOCKET", "STATE_DIR"]));
     match config {
         Ok(config) => {
             if config.local_socket.is_none() {
-                let message = "no answer: LOCAL_SOCKET is empty, so there is no socket to ask at";
+                let message = "no answer: LOCAL_SOCKET is empty, so the server has no socket";
                 writeln!(terminal.err, "{message}")?;
             }
             Ok(config.local_socket)
@@ -54,7 +54,7 @@ pub(super) struct LocalResponse {
     pub body: Value,
 }
 
-/// Why nothing is known.
+/// Why there is no usable answer.
 #[derive(Debug)]
 pub(super) enum NoAnswer {
     Request(UnwritableRequest),
@@ -70,7 +70,7 @@ impl fmt::Display for NoAnswer {
         match self {
             Self::Connect(error) => match error.kind() {
                 io::ErrorKind::PermissionDenied => {
-                    write!(f, "{error}: this user may not ask there")
+                    write!(f, "{error}: this user may not use that socket")
                 }
                 _ => write!(f, "{error}: no postern listens there"),
             },
@@ -94,7 +94,7 @@ pub(super) fn request<'a>(method: &'a str, path: &'a str) -> ClientRequest<'a> {
     }
 }
 
-/// Asks, and says so on standard error if nothing usable is answered, or a refusal is.
+/// Asks. If the answer is a refusal or not usable, says so on standard error.
 pub(super) fn ask_or_explain(
     socket: &Path,
     request: &ClientRequest<'_>,
@@ -103,7 +103,7 @@ pub(super) fn ask_or_explain(
     body_or_explain(ask(socket, request, PATIENCE), socket, terminal)
 }
 
-/// The body of a good answer; of any other, what is to be said of it has been, and the exit status.
+/// The body of a good answer. Otherwise standard error has the reason, and this is the exit status.
 pub(super) fn body_or_explain(
     answer: Result<LocalResponse, NoAnswer>,
     socket: &Path,
@@ -162,7 +162,7 @@ pub(super) fn ask(
     }
 }
 
-/// A connection, waited for no longer than `deadline`: where the server hangs, its backlog is full and a plain connect
+/// A connection, or an error at `deadline`. While the server hangs its backlog is full, and a plain connect
 /// would wait for ever.
 fn connected(socket: &Path, deadline: Instant) -> Result<UnixStream, NoAnswer> {
     let failed = |error: Errno| NoAnswer::Connect(error.into());
@@ -182,7 +182,7 @@ fn connected(socket: &Path, deadline: Instant) -> Result<UnixStream, NoAnswer> {
     Ok(stream)
 }
 
-/// Whether somebody listens there whom this user may ask.
+/// Whether a server listens there, and this user may connect.
 pub(super) fn is_reachable(socket: &Path) -> bool {
     connected(socket, Instant::now() + RETRY).is_ok()
 }

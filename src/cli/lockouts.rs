@@ -19,8 +19,9 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "lockouts",
     summary: "list the addresses with failed logins",
     details: "\
-Over the Unix socket. The limits count whole addresses, a link-local one with its interface (fe80::1%eth0), and strangers \
-in an IPv6 /64 together as well: that account is listed, and cleared, as 2001:db8:1:2::/64.",
+Asks the running server over its Unix socket. The limits count each address by itself, a link-local one with its \
+interface (fe80::1%eth0). Addresses of an IPv6 /64 that have not signed in lately also share one account. It is \
+listed, and cleared, as 2001:db8:1:2::/64.",
     flags: &[SOCKET],
     operand: Operand::None,
     statuses: &[(0, "listed"), REFUSED, NO_SERVER],
@@ -36,7 +37,7 @@ pub(in crate::cli) const CLEAR_ROW: CommandRow = CommandRow {
     name: "lockouts clear",
     summary: "let an address with failed logins try again",
     details: "\
-Over the Unix socket. IP is as postern lockouts lists it.",
+Asks the running server over its Unix socket. Give IP as `postern lockouts` lists it.",
     flags: &[SOCKET],
     operand: Operand::Required("IP", "an address"),
     statuses: &[

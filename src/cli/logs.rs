@@ -1,4 +1,4 @@
-//! `postern logs`: its words, and the call to the desk's client (`desk`), which shows a board's log.
+//! `postern logs`: reads its words and calls the client in `desk`, which shows a board's log.
 
 use std::io;
 
@@ -16,15 +16,15 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "logs",
     summary: "show a board's log at your desk, and follow it",
     details: "\
-BOARD is https://board:8443. A bare name or address means port 8443. Times are the board's, in UTC. Characters that could \
-drive the terminal are shown as escapes.
+BOARD is https://board:8443. A bare name or address means port 8443. Times are the board's, in UTC. Characters that \
+could drive the terminal are shown as escapes.
 
 postern asks for the password and keeps the login, so that it need not ask the next time. --sign-out ends that login. \
 Scripts set POSTERN_PASSWORD: then postern keeps no login, and logs out at the end.
 
-At the first contact postern shows the fingerprint of the board's certificate. Answer yes if the board printed the same. \
-From then on the board must have that certificate. postern sends nothing to another one. Without a terminal it refuses an \
-unknown board; scripts give --fingerprint.
+At the first contact postern shows the fingerprint of the board's certificate. Answer yes if the board printed the \
+same. From then on the board must have that certificate. postern sends nothing to another one. Without a terminal it \
+refuses an unknown board; scripts give --fingerprint.
 
 postern keeps known_boards and logins/ in $XDG_STATE_HOME/postern-client, or else in ~/.local/state/postern-client.
 
@@ -32,8 +32,8 @@ With --json the lines are as the board sends them: logs and gaps, and a hello wh
     flags: FLAGS,
     operand: Operand::Private("BOARD", "a board"),
     statuses: &[
-        (0, "shown; with --follow: ended by Ctrl-C, or nobody reads on"),
-        (1, "not shown, or no further; the message says why"),
+        (0, "shown; with --follow: ended by Ctrl-C, or the reader has gone"),
+        (1, "not shown, or not to the end; the message says why"),
         WRONG_USAGE,
         (130, "ended by Ctrl-C before there was anything to show"),
     ],
@@ -56,7 +56,7 @@ pub fn run(options: &LogsOptions, desk: &Desk, terminal: &mut Terminal<'_>) -> i
     })
 }
 
-/// What the words come to. A message shows no more of them than is safe: one may be a password.
+/// Reads the command's words. A message shows none that may be a password.
 ///
 /// # Errors
 /// At the first argument that makes no sense.
@@ -108,15 +108,15 @@ pub fn options(arguments: &Arguments) -> Result<LogsOptions, UsageError> {
 }
 
 const FLAGS: &[FlagRow] = &[
-    FlagRow::new("user", "who signs in (default: admin)").takes(FlagArgument::Text("NAME")),
+    FlagRow::new("user", "sign in as NAME (default: admin)").takes(FlagArgument::Text("NAME")),
     FlagRow::new(
         "follow",
-        "go on with what comes, across lost connections too",
+        "keep showing new entries, and connect again after a lost connection",
     )
     .short('f'),
     FlagRow::new(
         "since",
-        "begin so long ago by the board's clock: 90s, 30m, 1h30m, 7d",
+        "begin that long ago by the board's clock: 90s, 30m, 1h30m, 7d",
     )
     .takes(FlagArgument::Text("TIME")),
     FlagRow::new(
@@ -125,27 +125,30 @@ const FLAGS: &[FlagRow] = &[
     )
     .short('n')
     .takes(FlagArgument::Number("N", 0, MOST_ENTRIES)),
-    FlagRow::new("source", "only of this source").takes(FlagArgument::Text("NAME")),
+    FlagRow::new("source", "show only this source").takes(FlagArgument::Text("NAME")),
     FlagRow::new(
         "level",
-        "only this level and worse: debug, info, notice, warn, error, crit, …",
+        "show this level and worse: debug, info, notice, warn, error, crit, …",
     )
     .takes(FlagArgument::Word("LEVEL", LEVELS)),
     FlagRow::new(
         "grep",
-        "only with this text in the message, in upper or lower case",
+        "show only messages with this text, in upper or lower case",
     )
     .takes(FlagArgument::Text("TEXT")),
-    FlagRow::new("json", "one JSON object a line, as the board sends it"),
+    FlagRow::new(
+        "json",
+        "print one JSON object a line, as the board sends it",
+    ),
     FlagRow::new(
         "fingerprint",
-        "what the certificate must be, as the board prints it",
+        "trust only the certificate with this fingerprint, as the board prints it",
     )
     .takes(FlagArgument::Text("SHA256")),
-    FlagRow::new("no-save", "keep no login, and use none that is kept"),
+    FlagRow::new("no-save", "keep no login, and use no kept one"),
     FlagRow::new(
         "sign-out",
-        "end the login that is kept, at the board and here, and show nothing",
+        "end the kept login, at the board and here, and show nothing",
     ),
     FlagRow::new(
         "color",

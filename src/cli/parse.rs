@@ -270,7 +270,7 @@ fn known_command(name: &str) -> Result<&'static CommandRow, UsageError> {
     })
 }
 
-/// The command that somebody probably meant, or the commands, be it that he left the first of two words out.
+/// The command that somebody probably meant, also if the first of two words is missing; or the list of commands.
 fn meant(name: &str) -> Option<String> {
     let names = COMMANDS.iter().map(|command| command.name);
     if let Some(name) = nearest(name, names.chain([GROUP])) {
@@ -297,7 +297,7 @@ fn incomplete() -> UsageError {
     ))
 }
 
-/// What lexopt itself finds wrong: an argument to a flag that takes none. It is not shown, for it may be a secret.
+/// An error that lexopt finds: an argument to a flag that takes none. The message does not show it: it may be a secret.
 fn unexpected(error: &lexopt::Error) -> UsageError {
     UsageError(match error {
         lexopt::Error::UnexpectedValue { option, .. } => format!("{option} takes no argument"),

@@ -1,5 +1,5 @@
-//! `postern passwd`: another password, by whoever may open the local socket or, where the server is stopped, its state
-//! folder. The old one is not asked for: this is the way back in when it is forgotten.
+//! `postern passwd` sets another password. It asks the server over its local socket or, if that is stopped, works in
+//! its state folder. It does not ask for the old password: this is the way back in when that is forgotten.
 
 use std::io;
 use std::path::PathBuf;
@@ -24,9 +24,9 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "passwd",
     summary: "set another password, when the old one is forgotten",
     details: "\
-Asks the running server over its Unix socket, or works in STATE_DIR if the server is stopped. Whoever may open that needs \
-no old password. All logins end. The new password is one line of standard input, 8 characters or more and at most 72 bytes. \
-At a terminal postern asks for it twice and does not show it.",
+Asks the running server over its Unix socket, or works in STATE_DIR if the server is stopped. Whoever may open the \
+socket or the folder needs no old password. All logins end. The new password is one line of standard input, 8 \
+characters or more and at most 72 bytes. At a terminal postern asks for it twice and does not show it.",
     flags: &[SOCKET],
     operand: NO_PASSWORD_HERE,
     statuses: &[(0, "it is set, and on the disk"), REFUSED, NO_SERVER],
@@ -78,7 +78,7 @@ fn run(
             ..local::request("POST", "/api/change-password")
         };
         let answer = local::ask(&socket, &request, local::PATIENCE);
-        // If nobody listens at the configured one, the folder may be ours.
+        // Nobody listens at the configured socket: the server may be stopped, and its folder free.
         if config.is_none() || !matches!(answer, Err(NoAnswer::Connect(_))) {
             return Ok(match local::body_or_explain(answer, &socket, terminal)? {
                 Ok(_) => {
@@ -99,9 +99,8 @@ fn run(
         }
         Err(ResetError::Journal(OpenError::Locked { path })) => {
             let path = path.display();
-            let message = format!(
-                "postern is running ({path}), and cannot be asked over its socket by this user"
-            );
+            let message =
+                format!("postern is running ({path}), and this user may not use its socket");
             (message, USELESS)
         }
         Err(error) => (error.to_string(), FAILURE),
@@ -123,11 +122,11 @@ fn new_password(terminal: &mut Terminal<'_>) -> Result<Zeroizing<String>, Passwo
 enum PasswordError {
     #[error(transparent)]
     Prompt(#[from] PromptError),
-    #[error("that was not the same twice; nothing is changed")]
+    #[error("the two passwords differ; nothing is changed")]
     Differs,
 }
 
-/// Without these the account is not known, nor where it is kept.
+/// These settings say which account it is, and where it is kept.
 const NEEDED: &[&str] = &[
     "LOCAL_SOCKET",
     "STATE_DIR",

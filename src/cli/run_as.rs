@@ -1,5 +1,5 @@
-//! Before a command touches anything: whose rights it is done with. Root becomes the user that is named, or the owner of the
-//! folder that the command works in.
+//! Decides, before a command touches anything, with whose rights it runs. Root becomes the user named by --user, or the
+//! owner of the folder that the command works in.
 
 use std::env;
 use std::ffi::OsString;
@@ -24,7 +24,7 @@ pub enum RootRights {
     Keep,
 }
 
-/// Goes on as the user who is named before the command; comes back if that is so already, or if nobody is.
+/// Continues as the user that `--user` names. Returns if that is so already, or if it names nobody.
 ///
 /// # Errors
 /// When that cannot be.
@@ -40,7 +40,7 @@ pub(super) fn to_user(
     if identity.is_in_force()? {
         return Ok(());
     }
-    // Where root's own postern would keep its state, that user's is meant, not a folder of root's home.
+    // Otherwise that user would look for a folder of its own, not for the installed service's.
     let given = ["STATE_DIR", STATE]
         .iter()
         .any(|name| env::var_os(name).is_some());
@@ -52,8 +52,8 @@ pub(super) fn to_user(
     start(identity, words, state, rights)
 }
 
-/// Goes on as the owner of the folder that the command works in, if root runs it and somebody else owns that. Comes back if
-/// it is so already, with the way to the configuration.
+/// Continues as the owner of the folder that the command works in, if root runs it and somebody else owns that.
+/// Otherwise returns, with the way to the configuration.
 ///
 /// # Errors
 /// When that cannot be.
@@ -83,7 +83,7 @@ pub(super) fn to_owner<'a>(
         Ok(config) => &config.state_dir,
         Err(error) => &error.rest.state_dir,
     };
-    // Where it lies is not known to that user: root's home is not his.
+    // That user would find another folder: root's home is not its home.
     become_owner(folder, words, &[("STATE_DIR", folder)], terminal, rights)?;
     Ok(Box::new(move || config))
 }
@@ -103,7 +103,7 @@ fn become_owner(
         .map_err(|error| io::Error::new(error.kind(), format!("{shown}: {error}")))?;
     let Some(owner) = owner else { return Ok(()) };
     if words.is_empty() || words.iter().any(|word| word == "serve") {
-        // A server without root's rights may not read what it is expected to.
+        // A server without root's rights may be unable to read some logs.
         let user = owner.user();
         writeln!(
             terminal.err,

@@ -1,5 +1,5 @@
-//! `postern sbom`: what the program is made of, in the JSON of <https://cyclonedx.org>, version 1.5. One program always says the
-//! same: there is neither a date in it nor a serial number.
+//! `postern sbom`: what the program is made of, in the JSON of <https://cyclonedx.org>, version 1.5. One program always
+//! says the same: there is neither a date in it nor a serial number.
 
 use serde_json::{Value, json};
 
@@ -11,8 +11,8 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "sbom",
     summary: "list the crates that this program is made of, as CycloneDX JSON",
     details: "\
-For whatever holds such a list against known vulnerabilities. Names, versions and SHA-256 are those of Cargo.lock when it \
-was built. Rust's own library is not in it. Asks no server and reads no file.",
+For tools that compare such a list with known vulnerabilities. Names, versions and SHA-256 are from the Cargo.lock of \
+the build. Rust's standard library is not in the list. The command asks no server and reads no file.",
     flags: &[],
     operand: Operand::None,
     statuses: &[(0, "printed"), WRONG_USAGE],

@@ -13,10 +13,10 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "serve",
     summary: "start the server (what postern does without a command)",
     details: "\
-Needs no configuration: key, certificate and password are generated at the first start and kept in STATE_DIR. Each \
-setting is an environment variable, or a line KEY=value in the env file; real variables win.
+postern needs no configuration. The first start makes a key, a certificate and a password, and keeps them in \
+STATE_DIR. Each setting is an environment variable, or a line KEY=value in the env file. Environment variables win.
 
-SIGTERM and SIGINT stop it in good order; SIGHUP reads the certificate again.",
+SIGTERM and SIGINT stop the server in good order. On SIGHUP it reads the certificate again.",
     flags: &[],
     operand: Operand::None,
     statuses: &[(0, "stopped in good order"), (1, "could not start"), WRONG_USAGE],
@@ -45,7 +45,7 @@ fn run(
     }
 }
 
-/// The error and, behind colons, what it comes from; a cause that its error already tells is not told twice.
+/// The error and its causes, behind colons. A cause that the error's own text ends with is not repeated.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -15,13 +15,13 @@ use crate::terminal::Terminal;
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "status",
-    summary: "tell what the running server says of itself and its board",
+    summary: "show the state of the running server and its board",
     details: "\
-Asks over the Unix socket, so without a password. Finds the socket as the server does (LOCAL_SOCKET, STATE_DIR). Leaves out \
-what the board does not have. --json prints the answer of GET /api/status as it is.",
+Asks the server over its Unix socket, so it needs no password. It finds the socket as the server does (LOCAL_SOCKET, \
+STATE_DIR). It leaves out what the board does not have. --json prints the answer of GET /api/status as it is.",
     flags: &[JSON, SOCKET],
     operand: Operand::None,
-    statuses: &[(0, "told, be it healthy or degraded"), REFUSED, NO_SERVER],
+    statuses: &[(0, "shown, healthy or degraded"), REFUSED, NO_SERVER],
     works_on: WorksOn::Socket,
     run: |arguments, mut context| {
         let (socket, json) = (arguments.path("socket"), arguments.has("json"));
@@ -55,7 +55,7 @@ fn run(
     Ok(SUCCESS)
 }
 
-/// A line a matter; what the board does not have is left out.
+/// One fact a line. What the board does not have is left out.
 fn table(status: &Value, health: &Value) -> String {
     let mut lines: Vec<(&str, Option<String>)> = Vec::from([
         ("health", Some(healthy(health))),
@@ -121,7 +121,7 @@ fn healthy(health: &Value) -> String {
     }
 }
 
-/// Nothing, where nobody was ever to be asked.
+/// Nothing if no update is known and the check is off.
 fn update(status: &Value, health: &Value) -> Option<String> {
     let known = text(health, "/update_version").map(|version| {
         let url = text(health, "/update_url").map_or_else(String::new, |url| format!(": {url}"));
@@ -173,7 +173,7 @@ fn journal(status: &Value) -> Option<String> {
     Some(format!("{records} records, {size}{trouble}"))
 }
 
-/// A Raspberry Pi's complaints, and those it had before.
+/// What a Raspberry Pi says of its power supply, now and since the boot.
 fn power(status: &Value) -> Option<String> {
     let power = status.pointer("/power")?.as_object()?;
     let holding = |flags: &serde_json::Map<String, Value>| {
@@ -216,7 +216,7 @@ fn text(value: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// What becomes of the system's clock, and whether anybody sets it.
+/// Whether postern follows and believes the system's clock, and whether it is synchronised.
 fn clock(status: &Value) -> Option<String> {
     let flag = |name: &str, yes: &'static str, no: &'static str| {
         let flag = status.pointer("/clock")?.get(name)?.as_bool()?;

@@ -1,4 +1,4 @@
-//! A command that fails because this user may not enter the service's folder says how it is asked: as root.
+//! A command may fail because this user may not enter the service's folder. Then it advises to run the command as root.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -43,8 +43,8 @@ impl SeenConfig {
         config
     }
 
-    /// What to tell an ordinary user whose `invocation` has failed, if it is the service's that he wants. `root_state_dir`:
-    /// where that of this machine usually keeps its state.
+    /// What to tell an ordinary user whose `invocation` has failed, if it is about the installed service.
+    /// `root_state_dir`: where a service of this machine usually keeps its state.
     pub fn advice(
         &self,
         invocation: &Invocation,
@@ -59,7 +59,7 @@ impl SeenConfig {
             words.fold("sudo postern".to_owned(), |line, word| line + " " + &word)
         };
         let advice = |barred: bool| {
-            let what = "the postern of this machine is another user's, whom this one may not ask";
+            let what = "postern runs here as another user, and this user may not ask it";
             barred.then(|| format!("{what}. As root: {}", line()))
         };
         let denied = |file: &Path| File::open(file).is_err_and(|e| e.kind() == PermissionDenied);
@@ -96,7 +96,7 @@ impl SeenConfig {
     }
 }
 
-/// Where the state of the service of this machine is, unless it is told otherwise.
+/// Where this machine's service keeps its state, unless it is told otherwise.
 pub(super) fn root_state_dir() -> &'static Path {
     Path::new(ROOT_STATE_DIR)
 }

@@ -198,7 +198,7 @@ fn cert_shows_a_certificate_of_ones_own_and_does_not_renew_it() {
     let (status, out, err) = postern("cert", &env);
     assert_eq!(status, 0, "{err}");
     assert!(
-        err.starts_with("warning: this certificate is good for"),
+        err.starts_with("warning: this certificate is valid for"),
         "{err}"
     );
     for part in ["board.example", "given by TLS_CERT_FILE", &cert] {
@@ -206,7 +206,7 @@ fn cert_shows_a_certificate_of_ones_own_and_does_not_renew_it() {
     }
     let (status, out, err) = postern("cert renew", &env);
     assert_eq!((status, out.as_str()), (1, ""), "{err}");
-    assert!(err.contains("this certificate is yours"), "{err}");
+    assert!(err.contains("this certificate is your own"), "{err}");
     assert_eq!(std::fs::read_to_string(&cert).unwrap(), made.cert.pem());
     assert!(!Path::new(&state).exists());
 }
@@ -287,7 +287,7 @@ fn an_own_certificate_that_has_expired_is_1_too_and_renewing_is_the_way_out() {
     let (status, _, err) = postern("cert renew", &[("STATE_DIR", &state)]);
     // Too long a life for some, which is said as long as it is so.
     assert!(
-        err.contains("is good for 5") && err.contains("refuse more than 825"),
+        err.contains("is valid for 5") && err.contains("refuse more than 825"),
         "{err}"
     );
     assert_eq!(status, 0, "{err}");

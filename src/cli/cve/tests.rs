@@ -16,7 +16,7 @@ fn a_row_a_vulnerability_and_what_they_are_worth_below() {
         "id                 severity  package  installed  fixed in  link\n\
              DSA-5000-1         critical  openssl  3.0.9-1    3.0.11-1  https://example.org/1\n\
              RUSTSEC-2026-0001  unknown   time     0.3.1      -         -\n\
-             2 known of 1205 advisories (1 critical, 1 unknown); 312 packages, looked at 2026-11-27T03:12:46.000Z; the youngest \
+             2 known of 1205 advisories (1 critical, 1 unknown); 312 packages, checked at 2026-11-27T03:12:46.000Z; the newest \
              about crates.io is of 2026-11-18\n"
     );
 }

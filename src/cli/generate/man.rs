@@ -41,12 +41,12 @@ pub(super) fn page() -> String {
         let text = format!("{} (default: {})", variable.help, variable.default.text());
         page.entry(variable.name, &text);
     }
-    page.text("Of the surroundings:");
+    page.text("Other variables:");
     page.entries(SURROUNDINGS);
     page.section("FILES");
     page.entries(FILES);
     page.section("EXIT STATUS");
-    page.text("What each command's means stands with it. For all of them:");
+    page.text("Each command lists its own. For all of them:");
     page.entries(STATUSES);
     page.section("SIGNALS");
     page.entries(SIGNALS);
@@ -188,13 +188,13 @@ const SYNOPSIS: [&str; 2] = [
 ];
 
 const DESCRIPTION: &str = "\
-Without a command, postern starts its server. It needs no configuration: the first start makes a signing key, a certificate and a \
-password, keeps them in STATE_DIR, and prints how to reach it. What else it can do is done by the commands below; those \
-that look after a running server ask it over its Unix socket, which only the user that it runs as, and root, may open.";
+Without a command, postern starts its server. It needs no configuration: the first start makes a signing key, a \
+certificate and a password, keeps them in STATE_DIR, and prints how to reach it. The commands below do the rest. Some \
+of them ask the running server over its Unix socket, which only root and the server's user may open.";
 
 const ENVIRONMENT: &str = "\
-Settings of the server, as environment variables or as lines KEY=value in the env file; real variables win. `postern check` \
-says what is wrong with them, or what they come to.";
+Settings of the server, as environment variables or as lines KEY=value in the env file. Environment variables win. \
+`postern check` prints their problems, or the settings in force.";
 
 const SURROUNDINGS: &[(&str, &str)] = &[
     (
@@ -204,7 +204,7 @@ const SURROUNDINGS: &[(&str, &str)] = &[
     ("NO_COLOR", "if it is set, `postern logs` uses no colours"),
     (
         "STATE_DIRECTORY",
-        "given by systemd; STATE_DIR where that is not set",
+        "set by systemd; the state folder if STATE_DIR is not set",
     ),
     (
         "XDG_STATE_HOME",
@@ -219,19 +219,19 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "STATE_DIR/journal",
-        "ended logins, lock-outs, the password's hash; looked at with `postern journal`",
+        "ended logins, lock-outs, the password's hash; `postern journal` shows it",
     ),
     (
         "STATE_DIR/journal.damaged.1",
-        "and so on up to 8: a journal as it was when it was found damaged",
+        "and so on up to 8: a damaged journal, as it was found",
     ),
     (
         "STATE_DIR/audit.log, STATE_DIR/audit.log.1",
-        "and so on up to 3: who came in, tried to, and changed what; looked at with `postern audit`",
+        "and so on up to 3: who came in, tried to, and changed what; `postern audit` shows it",
     ),
     (
         "STATE_DIR/audit.log.kept",
-        "what is rare in those that were rotated away: password changes, starts and the like",
+        "rare entries of files that were rotated away: password changes, starts and the like",
     ),
     ("STATE_DIR/secret-key", "signs the tokens"),
     (
@@ -256,18 +256,15 @@ const FILES: &[(&str, &str)] = &[
 const STATUSES: &[(&str, &str)] = &[
     ("0", "done as asked"),
     ("1", "not done; standard error says why"),
-    (
-        "2",
-        "wrong usage, or nothing there that could be asked or read",
-    ),
+    ("2", "wrong usage, or there is nothing to ask or read"),
 ];
 
 const SIGNALS: &[(&str, &str)] = &[
     (
         "SIGTERM, SIGINT",
-        "end the server in good order: what is under way is finished, within 10 seconds",
+        "end the server in good order; it finishes what is under way, within 10 seconds",
     ),
-    ("SIGHUP", "reads the certificate again"),
+    ("SIGHUP", "read the certificate again"),
 ];
 
 /// Of a line in the source. The words grow by their escapes.

@@ -1,4 +1,4 @@
-//! `postern journal compact`: what nobody needs any more goes, while the server is stopped.
+//! `postern journal compact`: removes what nobody needs any more, while the server is stopped.
 
 use std::io;
 use std::path::Path;
@@ -17,9 +17,9 @@ use crate::terminal::Terminal;
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "journal compact",
-    summary: "leave out what nobody needs any more, while the server is stopped",
+    summary: "remove what nobody needs any more, while the server is stopped",
     details: "\
-The server does that itself when half of the journal is waste; there is no need to.",
+The server does this by itself when half of the journal is waste. You need not.",
     flags: &[],
     operand: Operand::None,
     statuses: &[
@@ -45,7 +45,7 @@ pub(super) fn run(
         Ok(survey) if !survey.whole() => {
             Some("it is not whole; `postern journal verify` says what to do".to_owned())
         }
-        // Under another name the new file would not take its place.
+        // Under another name the new file would not replace the old one.
         Ok(_) => None,
     };
     if let Some(refusal) = refusal {
@@ -63,7 +63,7 @@ pub(super) fn run(
         Ok((_, None)) => {
             writeln!(
                 terminal.err,
-                "postern: {}: it could not be written anew, and is as it was; is there room for a second one?",
+                "postern: {}: the new file could not be written, and the old one is unchanged; is there room for both?",
                 path.display()
             )?;
             Ok(FAILURE)
@@ -71,7 +71,7 @@ pub(super) fn run(
         Err(OpenError::Locked { path }) => {
             writeln!(
                 terminal.err,
-                "postern: {} is held by a postern that is running. It compacts its journal itself",
+                "postern: a running postern holds {}. It compacts its journal itself",
                 path.display()
             )?;
             Ok(FAILURE)

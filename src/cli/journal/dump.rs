@@ -19,8 +19,8 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "journal dump",
     summary: "print the journal's records, a JSON object a line, oldest first",
     details: "\
-Without secrets: of a password only when it was set and what its hash costs. Damage is a line of its own. Of FILE, or of \
-the journal in STATE_DIR. The server may be running.",
+Reads FILE, or the journal in STATE_DIR. The server may be running. It prints no secrets: of a password only when it \
+was set and what its hash costs. Damage has a line of its own.",
     flags: &[],
     operand: Operand::File("FILE"),
     statuses: &[(0, "printed, damaged or not"), NO_JOURNAL],

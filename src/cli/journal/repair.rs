@@ -1,4 +1,4 @@
-//! `postern journal repair`: what is whole is saved, what is lost is said, and the damaged file stays.
+//! `postern journal repair`: saves the whole records, says what is lost, and keeps the damaged file.
 
 use std::io;
 
@@ -18,13 +18,13 @@ use crate::terminal::Terminal;
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "journal repair",
-    summary: "save what is whole of a damaged journal, while the server is stopped",
+    summary: "save the whole records of a damaged journal, while the server is stopped",
     details: "\
-Keeps the damaged file beside it, as FILE.damaged.1 and so on up to 8, and never writes over one. Of FILE, or of the \
-journal in STATE_DIR. One that is whole is left alone, and so is a FILE that does not look like a journal at all.
+Works on FILE, or on the journal in STATE_DIR. It keeps the damaged file beside it, as FILE.damaged.1 and so on up to \
+8, and never overwrites one. It changes neither a whole journal nor a FILE that does not look like a journal.
 
-If the password in it is lost, the account would have its first password again. That is only done with --yes; without \
-it, it is said and nothing is changed.",
+If the password in it is lost, the account would have its first password again. postern does that only with --yes. \
+Without it, it says so and changes nothing.",
     flags: &[FlagRow::new(
         "yes",
         "repair it even if the password is lost, or if nothing at all can be saved",
@@ -32,7 +32,7 @@ it, it is said and nothing is changed.",
     operand: Operand::File("FILE"),
     statuses: &[
         (0, "repaired, or nothing to repair"),
-        (1, "not done: it says why, and nothing is changed"),
+        (1, "not done; the message says why, and nothing is changed"),
         NO_JOURNAL,
     ],
     works_on: WorksOn::StateDir,
@@ -60,7 +60,7 @@ pub(super) fn run(
             if found.torn_bytes > 0 {
                 writeln!(
                     out,
-                    "Its torn tail was, as far as can be told, never answered, and is cut at the next start"
+                    "It ends in a torn tail. As far as postern can tell it was never answered; the next start cuts it"
                 )?;
             }
             Ok(SUCCESS)
@@ -79,7 +79,8 @@ pub(super) fn run(
         Ok(RepairOutcome::SetAside { kept }) => {
             writeln!(
                 out,
-                "{shown}: nothing could be saved. The damaged file is {}; the next start is a first start: {FIRST_PASSWORD}.\n{LOGINS_END}",
+                "{shown}: nothing could be saved. The damaged file is {}; the next start is a first start: \
+                 {FIRST_PASSWORD}.\n{LOGINS_END}",
                 kept.display()
             )?;
             Ok(SUCCESS)
@@ -87,7 +88,8 @@ pub(super) fn run(
         Ok(RepairOutcome::WantsConsent { found: Some(found) }) if found.records > 0 => {
             writeln!(
                 terminal.err,
-                "postern: {shown}: {}\n{} Nothing is changed. Is there a copy of it to put back? To repair it all the same: {}",
+                "postern: {shown}: {}\n{} Nothing is changed. If you have a copy of it, put that back. To repair it \
+                 without one: {}",
                 damage(&found),
                 password(&found),
                 target.command("repair --yes")
@@ -119,10 +121,11 @@ fn password(found: &Survey) -> String {
     match found.password {
         None => format!("The password is lost: at the next start {FIRST_PASSWORD}."),
         Some((generation, PasswordOrigin::Initial, at)) => format!(
-            "The password is the first one (number {generation}, of {at}). If it was changed since, that was lost."
+            "The password is the first one (number {generation}, of {at}). If it was changed since, that change is \
+             lost."
         ),
         Some((generation, PasswordOrigin::Changed, at)) => format!(
-            "The password is number {generation}, of {at}. If it was changed since, that was lost."
+            "The password is number {generation}, of {at}. If it was changed since, that change is lost."
         ),
     }
 }
@@ -136,5 +139,5 @@ fn logins(found: &Survey) -> &'static str {
 }
 
 const LOST_LOGOUTS: &str = "\
-What was lost may have been logouts: such a login works again until it expires. To end every login, remove `secret-key` from the \
-state folder, or if you gave a SECRET_KEY give another one, before the next start.";
+The lost records may have been logouts: such a login works again until it expires. To end every login, remove \
+`secret-key` from the state folder before the next start. If you gave a SECRET_KEY, give another one instead.";

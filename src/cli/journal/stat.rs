@@ -19,13 +19,13 @@ use crate::terminal::Terminal;
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "journal stat",
-    summary: "tell what the journal holds, in numbers",
+    summary: "show what the journal holds, in numbers",
     details: "\
-Size, records of each kind, how many of them still count, the newest time in it, and whether it is damaged. Of FILE, or \
-of the journal in STATE_DIR. The server may be running.",
+Reads FILE, or the journal in STATE_DIR. The server may be running. Shows the size, the records of each kind, how many \
+of them still count, the newest time, and whether it is damaged.",
     flags: &[JSON],
     operand: Operand::File("FILE"),
-    statuses: &[(0, "told, damaged or not"), NO_JOURNAL],
+    statuses: &[(0, "shown, damaged or not"), NO_JOURNAL],
     works_on: WorksOn::StateDir,
     run: |arguments, context| {
         let json = arguments.has("json");

@@ -323,7 +323,7 @@ fn a_file_that_is_no_journal_is_left_alone_whatever_is_agreed_to() {
     for action in [JournalAction::Verify, REPAIR, REPAIR_YES] {
         let (status, out, err) = rig.run(action);
         assert_eq!((status, out.as_str()), (2, ""));
-        assert!(err.contains("nothing in it looks like a journal"), "{err}");
+        assert!(err.contains("this does not look like a journal"), "{err}");
         assert_eq!(fs::read(rig.path()).unwrap(), b"#!/bin/sh\nexit 0\n");
     }
     assert_eq!(fs::read_dir(rig.folder.path()).unwrap().count(), 1);

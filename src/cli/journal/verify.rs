@@ -1,4 +1,4 @@
-//! `postern journal verify`: whole or not, where not, and what to do.
+//! `postern journal verify`: says whether the journal is damaged, where, and what to do.
 
 use crate::terminal::Terminal;
 use std::fmt::Write;
@@ -16,12 +16,12 @@ pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "journal verify",
     summary: "say whether the journal is damaged, and what to do then",
     details: "\
-Changes nothing. Of FILE, or of the journal in STATE_DIR. The server may be running: what it is writing at that very \
-moment may then look like a torn tail, which was, as far as can be told, never answered.",
+Reads FILE, or the journal in STATE_DIR, and changes nothing. The server may be running. What it writes at that very \
+moment may look like a torn tail: the rest of a write that nobody was told is done.",
     flags: &[],
     operand: Operand::File("FILE"),
     statuses: &[
-        (0, "whole, but for a torn tail at most"),
+        (0, "whole, or only with a torn tail"),
         (1, "damaged, or without a password"),
         NO_JOURNAL,
     ],
@@ -52,8 +52,8 @@ fn verdict(survey: &Survey, target: &JournalTarget) -> String {
     } else if survey.torn_bytes > 0 {
         writeln!(
             text,
-            "{} whole, and ends in a torn tail of {}: as far as can be told, it was never answered. It is cut at the next \
-             start (while the server runs it may be a record that is being written)",
+            "{} whole, then a torn tail of {}. As far as postern can tell it was never answered; the next start cuts \
+             it. (While the server runs, it may be a record that is being written.)",
             count(survey.records, "record"),
             count(survey.torn_bytes as u64, "byte"),
         )
@@ -68,7 +68,7 @@ fn verdict(survey: &Survey, target: &JournalTarget) -> String {
     if survey.password.is_none() {
         let _ = writeln!(
             text,
-            "  no password is in it: started like this, {FIRST_PASSWORD}\n{LOGINS_END}"
+            "  it has no password: if the server starts with it, {FIRST_PASSWORD}\n{LOGINS_END}"
         );
     }
     if !survey.whole() {
@@ -94,7 +94,7 @@ pub(super) fn damage(survey: &Survey) -> String {
 
 fn places(survey: &Survey) -> String {
     let mut text = String::new();
-    // Of one that was cut short not even that is certain.
+    // Without one whole record the header proves nothing.
     if survey.damaged_header && survey.records > 0 {
         text.push_str("  header: one copy is damaged\n");
     }
@@ -120,19 +120,19 @@ fn remedy(survey: &Survey, target: &JournalTarget) -> String {
     });
     if survey.records == 0 {
         format!(
-            "Put back a copy of the file if there is one. The next start of the server is a first start, and keeps this file \
-             beside; so does, while it is stopped: {repair}"
+            "Put back a copy of the file if you have one. Otherwise the next start of the server is a first start, \
+             and keeps this file beside the new one. To do the same while it is stopped: {repair}"
         )
     } else if survey.password.is_none() {
         format!(
-            "A first start that was cut short leaves such a file, and then there is nothing to do. Else put back a copy if \
-             there is one. The next start of the server goes on with what is whole, and keeps a damaged file beside; so \
-             does, while it is stopped: {repair}"
+            "A first start that was cut short leaves such a file; then there is nothing to do. Otherwise put back a \
+             copy if you have one. The next start of the server goes on with the whole records, and keeps a damaged \
+             file beside the new one. To do the same while it is stopped: {repair}"
         )
     } else {
         format!(
-            "The next start of the server writes it anew from what is whole, and keeps this file beside; so does, while it is \
-             stopped: {repair}"
+            "The next start of the server writes it anew from the whole records, and keeps this file beside the new \
+             one. To do the same while it is stopped: {repair}"
         )
     }
 }

@@ -121,7 +121,7 @@ fn what_is_not_understood_is_named_with_what_was_meant() {
         ),
         (
             "passwd hunter22",
-            "the password is read from standard input, never from the command line, where `ps` and the shell's history would show it",
+            "the password is read from standard input; on the command line `ps` and the shell's history would show it",
         ),
         (
             "help halth",
