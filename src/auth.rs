@@ -1,6 +1,6 @@
 //! Who is calling: passwords, tokens, revocations, tickets, and the rules that bind them, behind one facade, [`Auth`].
 //!
-//! Everything here is plain and top-down. What is cheap enough for a worker's thread says so; the rest may block, for
+//! A function that is cheap enough for a worker's thread says so; the rest may block, for
 //! bcrypt or the journal. All that must outlast a power cut takes one way, as a [`Change`].
 
 mod bcrypt_slots;
@@ -55,7 +55,7 @@ use state::{Account, FIRST_GENERATION};
 use ticket::Tickets;
 use token::Tokens;
 
-/// What the floor needs to know. Plain values, as the configuration resolves them.
+/// The settings of this room, as plain values that the configuration has resolved.
 pub struct Settings {
     /// The account's name.
     pub user: String,
@@ -77,7 +77,7 @@ pub struct Settings {
     pub max_attempt_clients: usize,
     /// Unused tickets at a time.
     pub max_tickets: usize,
-    /// Access tokens that need not be read again when they come again; 0 reads each one each time.
+    /// How many verified access tokens to keep, so that the next request need not read them again. 0: none.
     pub max_cached_tokens: usize,
     /// The cost of new hashes, 4 to 31; measured on the first boot if it is not given.
     pub bcrypt_cost: Option<u32>,
@@ -133,16 +133,16 @@ pub struct Auth {
     clock_seen: Mutex<(Moment, Timestamp)>,
     /// Held while a new password is committed, so that one change at a time sees the generation it replaces.
     changing: Mutex<()>,
-    /// Held while the oldest sessions end; the last second in which none were old enough.
+    /// Held while the oldest sessions are ended. The last second in which none was old enough.
     ending_oldest: Mutex<Option<u64>>,
-    /// Held while a lock-out begins, is lifted or is put right: the journal gets these in the order in which memory did.
+    /// Held while a lock-out begins, is lifted or is corrected, so that the journal gets these in memory's order.
     locking_out: Mutex<()>,
     audit: Option<Arc<Audit>>,
     on_end: OnEnd,
 }
 
-/// Called, with no lock held, after anything that ends logins, or may have, as a clock that was set: whoever serves a
-/// long-lived stream asks [`Auth::time_left`] again then.
+/// Called, with no lock held, after anything that may have ended logins, such as a new time of the clock. Whoever
+/// serves a long-lived stream then asks [`Auth::time_left`] again.
 pub type OnEnd = Box<dyn Fn() + Send + Sync>;
 
 /// Those settings that are looked at again and again.
@@ -260,8 +260,8 @@ impl Auth {
         &self.proven
     }
 
-    /// Notes that the client has shown a good credential of `user`; nothing for the local socket. Whatever takes a
-    /// credential and has the client calls this, as login, refresh and Basic do here. Cheap.
+    /// Notes that the client has shown a good credential of `user`; does nothing for the local socket. Whatever accepts
+    /// a credential and knows the client calls this, as login, refresh and Basic do here. Cheap.
     pub fn prove(&self, client: Option<ClientKey>, user: &Arc<str>) {
         let now = self.clock.monotonic();
         let Some(client) = client.filter(|client| self.proven.note(*client, user, now)) else {
@@ -282,7 +282,7 @@ impl Auth {
         self.attempts.list(self.clock.monotonic())
     }
 
-    /// Puts right what a clock that was set has made wrong: for the housekeeper, every few seconds.
+    /// Corrects what a change of the clock has made wrong. The housekeeper calls it every few seconds.
     pub fn heed_clock(&self) {
         self.follow_clock_back();
         self.reconcile_lock_outs();
@@ -321,8 +321,8 @@ impl Auth {
         self.passwords.is_computing()
     }
 
-    /// Whoever waits for a token's end does so by the monotonic clock. A wall clock that was set, or has slowly gone apart
-    /// from it, brings that end nearer or puts it off.
+    /// Waiting for a token's end goes by the monotonic clock. If the wall clock was set, or has slowly drifted from it,
+    /// that end comes sooner or later than was computed.
     fn heed_set_clock(&self) {
         let (at, wall) = (self.clock.monotonic(), self.clock.wall());
         let mut seen = self.clock_seen.lock();
@@ -346,7 +346,7 @@ impl Auth {
         }
     }
 
-    /// An event of the account, from `client`: of none, from the local socket.
+    /// Records an event of the account, caused by `client`; `None` is the local socket.
     fn event(&self, client: Option<ClientKey>, outcome: EventOutcome) -> Event<'_> {
         Event {
             origin: client.into(),
@@ -368,7 +368,7 @@ fn whole_seconds_up(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }
 
-/// By how much the wall clock goes wrong before expiries are looked at again.
+/// How much the wall clock may drift before expiries are looked at again.
 const WORTH_A_LOOK: Duration = Duration::from_secs(1);
 
 /// How long a refresh token lives.

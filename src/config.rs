@@ -84,7 +84,8 @@ pub struct Config {
     pub tls_files: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed (`TRUSTED_PROXIES`).
     pub trusted_proxies: Vec<IpNet>,
-    /// Whose pages may call the API (`CORS_ALLOWED_ORIGINS`): `scheme://host[:port]` in lower case, default ports left out.
+    /// Whose pages may call the API (`CORS_ALLOWED_ORIGINS`): `scheme://host[:port]` in lower case, default ports left
+    /// out.
     pub cors_allowed_origins: Vec<String>,
     /// What is streamed (`LOG_SOURCES`), each under a name of its own. Entries that mean nothing are among them.
     pub log_sources: Vec<LogSource>,
@@ -111,8 +112,8 @@ pub struct Config {
     /// Where news of a newer postern comes from.
     #[cfg(feature = "updates")]
     pub updates: UpdateSettings,
-    /// Where advisories are put (`ADVISORY_DIR`), a folder or a zip file, absolute. `None`: the state folder's, if it is
-    /// there.
+    /// Where advisories are put (`ADVISORY_DIR`), a folder or a zip file, absolute. `None`: the state folder's, if it
+    /// is there.
     #[cfg(feature = "advisories")]
     pub advisory_dir: Option<PathBuf>,
     /// Vulnerabilities that somebody has looked into and found not to matter here (`ADVISORY_IGNORE`).
@@ -164,7 +165,7 @@ impl Config {
             Some(path) => EnvFile::read(path).unwrap_or_else(|| EnvFile {
                 problems: vec![ConfigProblem::new(
                     path.display().to_string(),
-                    "there is no such file; --env-file names a file that exists",
+                    "there is no such file; give --env-file a file that exists",
                 )],
                 ..EnvFile::default()
             }),
@@ -305,8 +306,8 @@ pub struct ConfigError {
     pub problems: Vec<ConfigProblem>,
     /// What is only odd, and may explain a problem: an unknown name in the env file, say.
     pub warnings: Vec<String>,
-    /// What the rest comes to, with defaults where there is a problem: for those who look further, so that everything that
-    /// is wrong can be told at once.
+    /// What the rest comes to, with defaults where there is a problem: for those who look further, so that everything
+    /// that is wrong can be told at once.
     pub rest: Box<Config>,
 }
 

@@ -43,9 +43,9 @@ use stop::StopReason;
 /// How showing a log has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogsEnding {
-    /// All was shown; or following ended by Ctrl-C, or nobody reads on.
+    /// All was shown; or Ctrl-C ended the following, or the reader has gone.
     Shown,
-    /// Not shown, or no further; the message says why.
+    /// Not shown, or not to the end; the message says why.
     Failed,
     /// Ctrl-C before there was anything to show.
     Interrupted,
@@ -127,8 +127,8 @@ fn known(options: &LogsOptions, desk: &Desk) -> Result<Option<Trust>, DeskError>
     Ok(known.as_ref().map(Trust::known))
 }
 
-/// At the first contact a person says whether the certificate is the board's. Nobody else may, so without a terminal the answer
-/// is no.
+/// At the first contact a person confirms that the certificate is the board's. Nobody else may, so without a terminal
+/// postern refuses the board.
 fn asked(
     board: &BoardAddress,
     desk: &Desk,
@@ -155,7 +155,7 @@ fn asked(
     Ok(Trust::earlier(shown, "shown a moment ago"))
 }
 
-/// Keeps which certificate the board has. Only after a login: whoever leaves before it leaves nothing behind.
+/// Keeps the board's certificate, but only after a login: an attempt that ended before it leaves nothing behind.
 fn remember(
     client: &BoardClient<'_>,
     folder: Option<&DeskFolder>,
@@ -173,7 +173,7 @@ fn remember(
     if let Err(error) = kept {
         writeln!(
             terminal.err,
-            "warning: the board's certificate cannot be kept: {error}; the next contact is a first one again"
+            "warning: the board's certificate cannot be kept: {error}; postern will ask again at the next contact"
         )?;
     }
     Ok(())

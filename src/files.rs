@@ -1,9 +1,9 @@
 //! The few files beside the journal: written whole or not at all, private, read with a bound.
 //!
 //! What lies in a state folder is opened by descriptor, without following a link, and only if nobody but root and the
-//! process's own user could have put it there (the functions whose name ends in `own`, and all that write): a folder that a
-//! service owns may hold what somebody who broke into the service left for root to find. That root does not work there at
-//! all, but hands over to the folder's owner, is [`privileges`](crate::privileges)' part.
+//! process's own user could have put it there (the functions whose name ends in `own`, and all that write): a folder
+//! that a service owns may hold what somebody who broke into the service left for root to find. That root does not work
+//! there at all, but hands over to the folder's owner, is [`privileges`](crate::privileges)' part.
 
 mod stamp;
 mod state_dir;
@@ -25,8 +25,8 @@ pub use state_dir::{check_dir, prepare_dir};
 
 /// Replaces a file's contents atomically and durably; the file is 0600.
 ///
-/// A crash before the rename leaves the old file, and a `.new` that the next call overwrites; one after it may still show
-/// the old file, until the directory is synced. At no instant is there half a file.
+/// A crash before the rename leaves the old file, and a `.new` that the next call overwrites; one after it may still
+/// show the old file, until the directory is synced. At no instant is there half a file.
 ///
 /// # Errors
 /// The file system's; [`io::ErrorKind::PermissionDenied`] in a folder that is somebody else's.
@@ -324,7 +324,7 @@ fn gone(removed: Result<(), Errno>) -> io::Result<()> {
     }
 }
 
-const NOT_REGULAR: &str = "this is no regular file";
+const NOT_REGULAR: &str = "this is not a regular file";
 
 fn contents(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let metadata = file.metadata()?;

@@ -1,8 +1,9 @@
 //! What must outlive a pulled plug: one append-only file, read whole at the start, written by one thread.
 //!
-//! `format` draws the file, `storage` is the file system below it, `files` the order of steps that makes replacing a file
-//! safe; `replay` reads, `commit` is the way of records to the disk, `writer` the thread that appends and heals, `compaction` and `rewrite` make a new file on the side. This file is
-//! what the floors above see: open a journal over a [`JournalState`], commit records to it, let the housekeeper tick it, close it.
+//! `format` draws the file, `storage` is the file system below it, `files` the order of steps that makes replacing a
+//! file safe; `replay` reads, `commit` is the way of records to the disk, `writer` the thread that appends and heals,
+//! `compaction` and `rewrite` make a new file on the side. This file is what the floors above see: open a journal over
+//! a [`JournalState`], commit records to it, let the housekeeper tick it, close it.
 
 mod commit;
 mod compact;
@@ -58,10 +59,10 @@ pub trait JournalState: Send + Sync {
         1
     }
 
-    /// Gives every record of one part (counted from 0) that a compacted journal must hold, marks excepted. All parts are
-    /// asked for one after the other, while records go on being applied: what was applied before the first is asked for,
-    /// and has not expired by `now`, must be given. Each part is held in memory at once, so they should be small. Must
-    /// not wait for a thread that waits for a commit.
+    /// Gives every record of one part (counted from 0) that a compacted journal must hold, marks excepted. All parts
+    /// are asked for one after the other, while records go on being applied: what was applied before the first is asked
+    /// for, and has not expired by `now`, must be given. Each part is held in memory at once, so they should be small.
+    /// Must not wait for a thread that waits for a commit.
     ///
     /// A record that is in force before its commit has returned (a revocation is put into memory first) must be among
     /// them: after a failure this is what the journal is rewritten from.
@@ -87,7 +88,7 @@ pub struct CommitError;
 pub enum OpenError {
     /// Another process owns the folder.
     #[error(
-        "{} is held by another postern that is running: stop that one first, or give this one a STATE_DIR of its own",
+        "another running postern holds {}: stop that one first, or give this one a STATE_DIR of its own",
         path.display()
     )]
     Locked {
@@ -104,9 +105,9 @@ pub enum OpenError {
     },
     /// There is a journal, but not one that can be read. It is left as it is.
     #[error(
-        "{location}: {reason}. Put back a copy of it, or run the version that wrote it. To start without it, move it away: \
-         that is a first start, with the password in BASIC_AUTH_PASSWORD, in initial-password, or a new one; all logins end, \
-         but if you gave a SECRET_KEY, give another one, or those that had ended may work again"
+        "{location}: {reason}. Put back a copy of it, or run the version that wrote it. To start without it, move it \
+         away. That is a first start, with the password in BASIC_AUTH_PASSWORD, in initial-password, or a new one. \
+         All logins end. If you gave a SECRET_KEY, give another one; otherwise logins that had ended may work again"
     )]
     Unreadable {
         /// The file.
@@ -201,9 +202,10 @@ impl Journal {
     /// Reads the journal into `state`, mends what a crash left, and starts the writer.
     ///
     /// No file, or one of no bytes, is a first boot: a new one is put in place whole, by a rename, so that a crash
-    /// never leaves half a header. A torn tail is cut. A damaged file is kept beside and rewritten from what was whole in
-    /// it. If the mending fails for lack of space, say, the journal opens all the same, but
-    /// is [`JournalHealth::Unavailable`]: the revocations in it have to be in force, and somebody has to get in to clean up.
+    /// never leaves half a header. A torn tail is cut. A damaged file is kept beside and rewritten from what was whole
+    /// in it. If the mending fails for lack of space, say, the journal opens all the same, but is
+    /// [`JournalHealth::Unavailable`]: the revocations in it have to be in force, and somebody has to get in to clean
+    /// up.
     ///
     /// # Errors
     /// [`OpenError`]: if the file can't be read, isn't understood, or can't be made on a first boot.
@@ -319,8 +321,8 @@ impl Journal {
         self.health() == JournalHealth::Durable
     }
 
-    /// Whether the file system would take more, as of the last [`look_for_room`](Self::look_for_room). Where it would not, the
-    /// next commit may fail, though none has yet.
+    /// Whether the file system would take more, as of the last [`look_for_room`](Self::look_for_room). Where it would
+    /// not, the next commit may fail, though none has yet.
     #[must_use]
     pub fn room(&self) -> Room {
         *self.room.lock()
@@ -338,10 +340,10 @@ impl Journal {
         match room {
             Room::Enough => log::info!("the journal's file system has room again"),
             Room::Full => log::error!(
-                "the journal's file system is full; make room, or the next logout may not outlast a restart"
+                "the journal's file system is full; make room, or the next logout may not survive a restart"
             ),
             Room::ReadOnly => log::error!(
-                "the journal's file system is read-only; the next logout may not outlast a restart"
+                "the journal's file system is read-only; the next logout may not survive a restart"
             ),
         }
     }
@@ -358,9 +360,9 @@ impl Journal {
         self.shared.sync_times.counted()
     }
 
-    /// The housekeeper's call, once a minute or so: heals a failed journal, compacts one that is half waste, or marks the
-    /// time if the newest mark is ten minutes old. Returns when that is done, or after five seconds while it goes on: the
-    /// housekeeper feeds a watchdog too, and a card may take its time. Commits go on during a compaction.
+    /// The housekeeper's call, once a minute or so: heals a failed journal, compacts one that is half waste, or marks
+    /// the time if the newest mark is ten minutes old. Returns when that is done, or after five seconds while it goes
+    /// on: the housekeeper feeds a watchdog too, and a card may take its time. Commits go on during a compaction.
     pub fn tick(&self) {
         let (done, ticked) = bounded(1);
         if self.send(WriterRequest::Tick(done)).is_ok() {
@@ -368,8 +370,8 @@ impl Journal {
         }
     }
 
-    /// Has the writer call this soon, to see that it still turns: with a disk that fails too, but not while a write or a
-    /// sync does not come back. Does not wait. Another question takes its place.
+    /// Has the writer call this soon, to see that it still turns: with a disk that fails too, but not while a write or
+    /// a sync does not come back. Does not wait. Another question takes its place.
     pub fn ask(&self, answer: Box<dyn FnOnce() + Send>) {
         *self.shared.asked.lock() = Some(answer);
         if let Some(requests) = self.requests.read().as_ref() {

@@ -1,4 +1,4 @@
-//! The running server: every part is made here, in the order in which they need each other, and ended in the reverse.
+//! The running server: makes every part in the order in which they need each other, and ends them in reverse.
 
 mod accept;
 mod admission;
@@ -180,8 +180,8 @@ impl Server {
             .iter()
             .map(|listener| listen::reachable(listener))
             .collect::<Result<Vec<_>, _>>()?;
-        // Twice as many as requests, and a rush of them: whoever makes a request a connection meets the request limit first,
-        // and is told so in words.
+        // Twice as many as requests, and a rush of them: whoever makes a request a connection meets the request limit
+        // first, and is told so in words.
         let handshakes = Arc::new(Buckets::new(
             config
                 .rate_limit_rps
@@ -310,7 +310,7 @@ impl Server {
         .text()
     }
 
-    /// Waits until every log source has said what it does, or [`SETTLING`] is over.
+    /// Waits until every log source has reported its state, or [`SETTLING`] is over.
     fn wait_for_sources(&self) {
         let until = Instant::now() + SETTLING;
         let starting = || {
@@ -387,8 +387,8 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     drop(dependencies);
     let status = server.status();
     let _ = sd_notify::notify(false, &[NotifyState::Ready, NotifyState::Status(&status)]);
-    // Behind the log's lines about the start, so that it is what a person sees. Not through the log: the first password is in
-    // it. A closed standard output is no reason to stop.
+    // Behind the log's lines about the start, so that it is what a person sees. Not through the log: the first password
+    // is in it. A closed standard output is no reason to stop.
     server.wait_for_sources();
     let _ = io::Write::write_all(&mut io::stdout(), server.banner().as_bytes());
     for signal in signals.forever() {
@@ -402,8 +402,8 @@ pub fn run(config: Config) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The local socket, or in words why there is none. What lies there and is somebody else's stops the start; that the system
-/// has none to give is not worth leaving a board without its only other door.
+/// The local socket, or in words why there is none. A foreign file in its place stops the start. A system that has no
+/// socket to give does not: the board would lose its other door too.
 fn open_door(path: &Path) -> Result<Result<(Door, Arc<UnixListener>), MissingDoor>, StartError> {
     match Door::open(path) {
         Ok(opened) => Ok(Ok(opened)),
@@ -422,7 +422,7 @@ fn open_door(path: &Path) -> Result<Result<(Door, Arc<UnixListener>), MissingDoo
 fn elsewhere(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
-            "; where STATE_DIR may become read-only, give it a place that does not: LOCAL_SOCKET=/run/postern.sock"
+            "; if STATE_DIR may become read-only, put the socket elsewhere: LOCAL_SOCKET=/run/postern.sock"
         }
         _ => "",
     }
@@ -461,19 +461,19 @@ fn bcrypts_on(cores: usize) -> usize {
     cores.saturating_sub(1).clamp(1, MAX_BCRYPTS)
 }
 
-/// How long the banner waits for log sources to say what they do, which they do at once unless something hangs.
+/// How long the banner waits for the log sources' state, which they report at once unless something hangs.
 const SETTLING: Duration = Duration::from_millis(500);
 
 /// How long requests under way may take once the server is told to stop.
 const LEAVE: Duration = Duration::from_secs(10);
 
-/// However few requests are allowed, so many connections a second are.
+/// The least number of new connections a second, however few requests are allowed.
 const MIN_HANDSHAKE_RPS: u32 = 50;
 
 /// And so many at once.
 const MIN_HANDSHAKE_BURST: u32 = 512;
 
-/// Memory and patience for more are not there on a board; the others wait their turn.
+/// A board has neither the memory nor the time for more at once; the others wait their turn.
 const MAX_BCRYPTS: usize = 2;
 
 #[cfg(test)]

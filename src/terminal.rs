@@ -1,4 +1,4 @@
-//! Where a command reads and writes: a terminal, pipes, or what a test holds in their place.
+//! Where a command reads and writes: a terminal, pipes, or a test's buffers.
 
 pub(crate) mod escape;
 pub(crate) mod prompt;

@@ -1,5 +1,5 @@
-//! Whether the chain on the disk is whole, found out in the background: what was changed while the server was stopped, or in
-//! the older files, nobody would see otherwise before somebody looks.
+//! Whether the chain on the disk is whole, found out in the background: what was changed while the server was stopped,
+//! or in the older files, nobody would see otherwise before somebody looks.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ impl Check {
             // A link, a folder, something endless.
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 if was_whole {
-                    log::error!(problem:% = error; "something in the place of the audit log is none");
+                    log::error!(problem:% = error; "a file in the place of the audit log is not an audit log");
                 }
                 false
             }

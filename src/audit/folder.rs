@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::files;
 
-/// Where a file of the log is: the growing one is number 0, and behind the oldest one stands what is kept of those before it.
+/// Where a file of the log is: the growing one is number 0, and behind the oldest one stands what is kept of those
+/// before it.
 pub fn path(folder: &Path, number: usize) -> PathBuf {
     match number {
         0 => folder.join(NAME),
@@ -32,7 +33,7 @@ pub fn open(path: &Path) -> io::Result<(File, u64)> {
 }
 
 fn not_ours() -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, "this is no audit log")
+    io::Error::new(ErrorKind::InvalidData, "this is not an audit log")
 }
 
 /// The growing file's name; the older ones have a number behind it.

@@ -1,4 +1,4 @@
-//! Lets so many threads at a time run bcrypt, and so many wait for their turn; the rest are told to come back.
+//! Limits how many threads run bcrypt at a time and how many wait for a turn. The rest are told to come back.
 
 use parking_lot::{Condvar, Mutex};
 

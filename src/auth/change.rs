@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ClientKey, Id};
 use crate::journal::{CommitError, PasswordOrigin, Record, ReplyTo};
 
-/// Something that must outlast a power cut.
+/// Something that must survive a power cut.
 ///
 /// Whoever has one commits its records, and hands it to [`Auth::finish`] whatever became of them, also when nobody waits
 /// for the answer any more: what could not be written may have to be taken back.
@@ -34,8 +34,8 @@ pub enum Change {
     LockOut(NewLockOut),
     /// The administrator has lifted the lock-out of this address or network.
     LockOutCleared(ClientKey),
-    /// What the journal keeps lags behind memory: the ends of lock-outs and proofs, the longest lifetime of tokens. It is
-    /// compared again and again, so that nothing is to be done if it fails.
+    /// What the journal lacks compared with memory: the ends of lock-outs and proofs, the longest lifetime of tokens.
+    /// It is compared again and again, so a failure needs no action.
     Upkeep(Vec<Record>),
 }
 
@@ -74,7 +74,7 @@ pub(super) struct EndedSession {
 }
 
 impl Logout {
-    /// The oldest sessions first, whose entries have made room for the others.
+    /// The oldest sessions come first: their entries have made room for the others.
     fn records(&self) -> Vec<Record> {
         let ended = self.ended.iter();
         ended
@@ -202,7 +202,7 @@ pub enum Changed {
 }
 
 impl Auth {
-    /// Does what is left to do of a change, now that it is known whether it is durable. Cheap, but for a clock that is
+    /// Does what is left to do of a change, once it is known whether it is durable. Cheap, except for a clock that is
     /// set back.
     ///
     /// # Errors
@@ -237,7 +237,7 @@ impl Auth {
         self.journal.commit_all(change.records())
     }
 
-    /// Hands the journal what it lags behind, and waits for nothing. Cheap.
+    /// Gives the journal what it lacks compared with memory, and does not wait. Cheap.
     pub(super) fn keep_up(&self, records: Vec<Record>) {
         let change = Change::Upkeep(records);
         self.journal.submit(change.records(), ReplyTo::Nobody);

@@ -1,4 +1,4 @@
-//! What a token says, and whether that is good now.
+//! A token's claims, and whether they are valid now.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ pub struct Claims {
     pub token: Verified,
 }
 
-/// The token is not good. Why not is nobody's business but the test's.
+/// The token is not good. Only tests need to know why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid or expired token")]
 pub struct Invalid;

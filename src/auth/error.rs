@@ -1,4 +1,4 @@
-//! Why this floor says no, with a variant for each answer that a client may get.
+//! Why this room refuses, with a variant for each answer that a client may get.
 
 use super::password::WeakPassword;
 use crate::journal::CommitError;

@@ -1,4 +1,4 @@
-//! How the account comes by its first password.
+//! Gives the account its first password.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::journal::{CommitError, Record};
 /// Where the account's password comes from at this start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirstPassword {
-    /// This is no first boot. A different password in the configuration is taken up by [`Auth::settle`].
+    /// The account has a password already. [`Auth::settle`] takes up a different one in the configuration.
     Kept,
     /// The first boot: from the configuration.
     Configured,
@@ -48,9 +48,9 @@ pub enum InitialiseError {
 }
 
 impl Auth {
-    /// Sees to it that the account has a password. On the first boot that is the configured one or a generated one, and
-    /// takes a run of bcrypt; later starts do not wait for bcrypt. Once the user has changed the password, the
-    /// configured one does not matter any more, not even whether it is a good one.
+    /// Makes sure that the account has a password. On the first boot that is the configured one or a generated one, and
+    /// takes a run of bcrypt. Later starts do not wait for bcrypt. Once the user has changed the password, the
+    /// configured one does not matter, not even whether it is a good one.
     ///
     /// # Errors
     /// See [`InitialiseError`]; the server must not start then.

@@ -81,7 +81,7 @@ impl InitialFile {
             .map(|text| GeneratedPassword(Zeroizing::new(text.trim_end_matches('\n').to_owned()))))
     }
 
-    /// Writes it so that after a power cut it is there whole or not at all, and readable by its owner only.
+    /// Writes the file so that after a power cut it is whole or not there at all. Only its owner can read it.
     pub fn write(&self, password: &GeneratedPassword) -> io::Result<()> {
         let line = Zeroizing::new(format!("{}\n", password.expose()));
         files::replace(&self.path(), line.as_bytes())

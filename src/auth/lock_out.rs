@@ -1,5 +1,5 @@
-//! How lock-outs, and proofs of who is no stranger, outlive a restart. In force they are by the monotonic clock, in
-//! [`Attempts`] and [`Proven`]; the journal can only keep until what time of day. So whenever the clock leaps, what it keeps
+//! Keeps lock-outs, and proofs of who is no stranger, across a restart. In memory they run by the monotonic clock, in
+//! [`Attempts`] and [`Proven`]; the journal can only keep a time of day. So whenever the clock leaps, what it keeps
 //! is put right.
 //!
 //! [`Attempts`]: crate::limits::Attempts
@@ -16,8 +16,8 @@ use crate::journal::{CommitError, Record};
 use crate::limits::{Attempt, LockOut, whole_seconds};
 
 impl Auth {
-    /// Counts a failure. A lock-out that begins with it is in the journal before the failure is answered, or a guesser
-    /// could pull the plug on it. Blocks then.
+    /// Counts a failure. If a lock-out begins with it, that is in the journal before the failure is answered, so that a
+    /// guesser cannot undo it by pulling the plug. Blocks then.
     pub(super) fn failed(&self, attempt: Option<Attempt<'_>>, address: Option<ClientKey>) {
         let (Some(attempt), Some(address)) = (attempt, address) else {
             return;
@@ -78,7 +78,8 @@ impl Auth {
         Ok(committed.map(|()| Changed::Unasked)?)
     }
 
-    /// Forgives an address, or the strangers of a network, its failed attempts. Says whether there were any. Blocks if there was a lock-out to lift.
+    /// Forgives an address, or the strangers of a network, its failed attempts. Says whether there were any. Blocks if
+    /// there was a lock-out to lift.
     ///
     /// # Errors
     /// [`AuthError::NotDurable`]: it is lifted, but a restart would bring it back.
@@ -95,8 +96,8 @@ impl Auth {
         Ok(had_attempts || was_kept)
     }
 
-    /// Sees to it that the journal keeps each lock-out for as long as it is in force: a clock that was set since has made
-    /// its end wrong. Writes nothing otherwise. Does not wait for the journal.
+    /// Sees to it that the journal keeps each lock-out for as long as it is in force: a clock that was set since has
+    /// made its end wrong. Writes nothing otherwise. Does not wait for the journal.
     pub(super) fn reconcile_lock_outs(&self) {
         // Whoever holds it is about to write; there is a next time.
         let Some(_locking_out) = self.locking_out.try_lock() else {
@@ -127,8 +128,8 @@ impl Auth {
 }
 
 impl Auth {
-    /// Sees to it that the journal keeps each proof, and about when it ends: each use moves that on, and not each is worth a
-    /// write. Does not wait for the journal.
+    /// Sees to it that the journal keeps each proof, and about when it ends: each use moves that on, and not each is
+    /// worth a write. Does not wait for the journal.
     pub(super) fn reconcile_proofs(&self) {
         let kept = self.durable.proofs();
         let kept: HashMap<_, _> = kept

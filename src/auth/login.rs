@@ -9,8 +9,8 @@ use crate::clock::Timestamp;
 use crate::ids::{ClientKey, Id};
 
 impl Auth {
-    /// What can be said about a Basic credential without waiting. The lock-out comes first: while it lasts, the right
-    /// password is refused like a wrong one. `None` for the local socket, which is not counted. Cheap.
+    /// Decides about a Basic credential without waiting, where that is possible. A lock-out comes first: while it
+    /// lasts, the right password is refused like a wrong one. `None` for the local socket, which is not counted. Cheap.
     pub fn basic_quick(
         &self,
         client: impl Into<Option<ClientKey>>,

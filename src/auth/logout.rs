@@ -54,7 +54,7 @@ impl Auth {
         Ok(Change::Logout(Logout { client, ended }))
     }
 
-    /// Tells of a logout. One that could not be written is in force all the same.
+    /// Records a logout in the audit log. One that could not be written is in force all the same.
     pub(super) fn logged_out(
         &self,
         logout: &Logout,

@@ -1,4 +1,4 @@
-//! The short list of passwords that every guesser tries first. Only those that the rule about length lets through.
+//! The passwords that every guesser tries first, as far as they are long enough to be accepted.
 
 /// Whether the password is one of them, in whatever case, and with or without a few digits or marks hung on its
 /// end.

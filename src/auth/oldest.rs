@@ -1,16 +1,17 @@
-//! What a log-out does that finds the table of revocations full: one mark for the oldest sessions takes the place of many
+//! A logout that finds the table of revocations full ends the oldest sessions: one mark takes the place of many
 //! entries.
 //!
-//! The entries that go were about tokens issued before the mark. All such tokens are dead by it, those that lived too: the
-//! price, paid by whoever has not refreshed for longest. A refresh does not do this: it must cost nobody else the session.
+//! The removed entries were about tokens issued before the mark. The mark ends all such tokens, also those still good:
+//! the price, paid by the sessions that were not refreshed for longest. A refresh does not do this: it must end nobody
+//! else's session.
 
 use super::{Auth, AuthError, Event, EventKind, EventOutcome};
 use crate::audit::Origin;
 use crate::journal::Record;
 
 impl Auth {
-    /// Revokes by `revoke`, which gives the records to commit, and if the table is full, once more after the oldest
-    /// sessions have ended. Their record comes beside the others then. Cheap, but for a walk over the table now and then.
+    /// Revokes by `revoke`, which gives the records to commit. If the table is full, ends the oldest sessions and tries
+    /// once more; then their record is among the records too. Cheap, except for a rare walk over the table.
     ///
     /// # Errors
     /// [`AuthError::Full`], if there is nothing old enough.
@@ -47,7 +48,8 @@ impl Auth {
         }
     }
 
-    /// Tells that the oldest sessions have ended, if they have, once it is known whether that is durable.
+    /// Records in the audit log that the oldest sessions have ended, if they have, once it is known whether that is
+    /// durable.
     pub(super) fn tell_of_oldest(&self, ended: Option<&Record>, outcome: EventOutcome) {
         if let Some(Record::SessionsEnded { before, .. }) = ended {
             let event = Event {
@@ -71,7 +73,7 @@ impl Auth {
         self.durable.end_sessions(generation, before);
         log::warn!(
             user:% = self.user, issued_before:% = before, entries = self.durable.revocations();
-            "the table of revocations was full at a logout: the oldest sessions have ended, to make room"
+            "the table of revocations was full at a logout; postern ended the oldest sessions to make room"
         );
         Some(Record::SessionsEnded { generation, before })
     }

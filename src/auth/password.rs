@@ -74,7 +74,7 @@ pub(super) struct Passwords {
     slots: BcryptSlots,
     /// For credentials in memory. Random, and gone with the process.
     key: hmac::Key,
-    /// One user with one password: only one credential can be right.
+    /// The one user with the one password: only one credential can be right.
     confirmed: Mutex<Option<Confirmed>>,
     /// By credential. As many as there are threads that wait, at most.
     flights: Mutex<HashMap<[u8; 32], Arc<Flight>>>,
@@ -257,7 +257,7 @@ impl Flight {
     }
 }
 
-/// Ends a flight on every way out, so that nobody waits for a check that is over.
+/// Ends a check on every way out, so that nobody waits for one that is over.
 struct Landing<'a> {
     passwords: &'a Passwords,
     credential: [u8; 32],

@@ -123,7 +123,7 @@ impl Auth {
         self.finish(change, committed).map(drop)
     }
 
-    /// Ends what the old password let in, and tells of it. Without a durable record nothing has changed.
+    /// Ends what the old password let in, and records the change. Without a durable record nothing has changed.
     pub(super) fn password_changed(
         &self,
         change: &PasswordChange,
@@ -168,9 +168,10 @@ impl Auth {
         Ok(Changed::Password)
     }
 
-    /// Follows the system's clock back from the first time that this device ever believed, if that turns out to have been
-    /// wrong at once. What was issued by it would come to life again when that time really comes, and what was revoked
-    /// may be forgotten: all logins end, as by a change of the password. Blocks for the journal, if there is anything to do.
+    /// Follows the system's clock back from the first time that this device ever believed, if that turns out to have
+    /// been wrong at once. What was issued by it would come to life again when that time really comes, and what was
+    /// revoked may be forgotten: all logins end, as by a change of the password. Blocks for the journal, if there is
+    /// anything to do.
     pub(super) fn follow_clock_back(&self) {
         let Some(to) = self.clock.refuted() else {
             return;
@@ -179,8 +180,8 @@ impl Auth {
         let Some(account) = self.durable.account() else {
             return;
         };
-        // No revocation is forgotten, as one may be after other changes: a foreign token names no generation, and the times of
-        // those issued by the wrong clock lie behind the new one.
+        // No revocation is forgotten, as one may be after other changes: a foreign token names no generation, and the
+        // times of those issued by the wrong clock lie behind the new one.
         let change = Change::Password(PasswordChange {
             generation: account.generation.saturating_add(1),
             origin: account.origin,
@@ -197,20 +198,21 @@ impl Auth {
     fn set_clock_back(&self, to: Timestamp) {
         let wrong = self.clock.now();
         self.clock.set_back(to);
-        log::warn!(wrong:% = wrong, now:% = to; "the first start was under a wrong clock: it is set back, and all logins have ended");
+        log::warn!(wrong:% = wrong, now:% = to; "the first start ran under a wrong clock; postern sets the clock back, and all logins have ended");
         // Takes the wrong time out of the journal.
         self.journal.tick();
         self.logins_ended();
     }
 
-    /// When a new password begins to hold: now, or when the last of those foreign tokens says to have been issued that were
-    /// let in already. They name no generation, and must die with the old password all the same.
+    /// When a new password begins to hold: now, or when the last of those foreign tokens says to have been issued that
+    /// were let in already. They name no generation, and must die with the old password all the same.
     fn superseding_time(&self) -> Timestamp {
         let newest = Timestamp::from_secs(self.newest_foreign.load(Ordering::Relaxed));
         self.clock.wall().max(newest)
     }
 
-    /// Makes the configured password the stored one, and gives what became of that, to be finished; none, if it was so before.
+    /// Makes the configured password the stored one, and gives what became of that, to be finished; none, if it was so
+    /// before.
     fn take_up(&self, password: &str) -> Result<Option<TakenUp>, AuthError> {
         let account = self.durable.account();
         let Some(account) = account.filter(|a| a.origin == PasswordOrigin::Initial) else {
@@ -242,10 +244,10 @@ impl Auth {
         Ok(Some((change, committed)))
     }
 
-    /// Removes the file, which holds a password that is good for nothing. If it stays, that does no harm.
+    /// Removes the file; the password in it no longer works. A leftover does no harm.
     pub(super) fn drop_initial_file(&self) {
         if let Err(error) = self.initial_file.remove() {
-            log::warn!(error:% = error; "the file of the initial password is left over");
+            log::warn!(error:% = error; "the file of the initial password could not be removed");
         }
     }
 

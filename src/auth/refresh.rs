@@ -1,4 +1,4 @@
-//! How a session goes on: a refresh token for a fresh pair, once; and what its second use means.
+//! Renews a session: trades a refresh token, once, for a fresh pair, and handles its second use.
 
 use super::change::{Change, Changed, Refresh, RefreshReuse};
 use super::revocation::{Full, Use};
@@ -11,8 +11,8 @@ use crate::ids::ClientKey;
 use crate::journal::CommitError;
 
 impl Auth {
-    /// Exchanges a refresh token for a fresh pair of the same session. Of any number of callers with one token exactly one
-    /// gets a pair, once the token's use is durable. `client` asks, `None` on the local socket. Cheap.
+    /// Exchanges a refresh token for a fresh pair of the same session. Of any number of callers with one token exactly
+    /// one gets a pair, once the token's use is durable. `client` asks, `None` on the local socket. Cheap.
     ///
     /// # Errors
     /// [`AuthError::InvalidToken`], [`AuthError::Full`]. When finished, [`AuthError::NotDone`]: the token is still good,

@@ -181,7 +181,7 @@ impl Revocations {
         }
     }
 
-    /// Forgets what the guarded clock has passed. For the housekeeper.
+    /// Forgets entries that have expired by the guarded clock. The housekeeper calls it.
     pub fn sweep(&self, now: Timestamp) {
         self.sweep_shards(&mut self.swept.lock(), now);
     }
@@ -252,7 +252,8 @@ impl Revocations {
         self.capacity - self.capacity / 8
     }
 
-    /// Enters `id` with the later of both expiries, if there are fewer than `room` entries or it is one of them.
+    /// Enters `id` with the later of both expiries. Only if there are fewer than `room` entries, or `id` is one of
+    /// them.
     fn keep_later(
         &self,
         id: Id,
@@ -383,7 +384,7 @@ impl Used {
         }
     }
 
-    /// No later than this was it issued, nor were the tokens that were given for it.
+    /// The token was issued no later than this, and so were the tokens that it was traded for.
     fn issued(self) -> Seconds {
         self.at.max(self.expires.issued())
     }

@@ -1,4 +1,4 @@
-//! An authenticated caller: what that rests on, and whether it still holds.
+//! An authenticated caller: its credential, and whether that still holds.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -62,13 +62,14 @@ impl Auth {
             .map(|token| self.session(token.proof()))
     }
 
-    /// Whether what the session rests on still holds: neither expired nor revoked nor overtaken by a password change. Cheap.
+    /// Whether what the session rests on still holds: neither expired nor revoked nor overtaken by a password change.
+    /// Cheap.
     pub fn is_alive(&self, session: &Session) -> bool {
         self.time_left(session).is_some()
     }
 
-    /// How long what the session rests on will hold if nobody ends it: [`Duration::MAX`] for what does not expire, `None`
-    /// if it is over. Cheap.
+    /// How long the credential will hold if nobody ends the session: [`Duration::MAX`] for one that does not expire,
+    /// `None` if it is over. Cheap.
     pub fn time_left(&self, session: &Session) -> Option<Duration> {
         let (holds, left) = match session.proof {
             Proof::Local => (true, Duration::MAX),

@@ -1,7 +1,7 @@
-//! What the floor keeps through a power cut, as one [`JournalState`] for the journal: revocations, the password, lock-outs, proven
-//! addresses.
+//! What this room keeps across a power cut, as one [`JournalState`] for the journal: revocations, the password,
+//! lock-outs, proven addresses.
 //!
-//! It is built before the journal, which replays into it, and so it knows no clock of its own.
+//! It is built before the journal, which replays into it, so it has no clock.
 
 use std::collections::HashMap;
 use std::mem;
@@ -85,8 +85,8 @@ impl Durable {
         Duration::from_secs(self.longest.load(Ordering::Relaxed))
     }
 
-    /// Whether a token is dead because it is one of the oldest, under the password of this generation. To be asked after
-    /// the revocations: some of them go once this is in force.
+    /// Whether a token is dead because it is one of the oldest, under the password of this generation. To be asked
+    /// after the revocations: some of them go once this is in force.
     pub(super) fn is_ended(&self, generation: u32, issued: Timestamp) -> bool {
         let (under, before) = self.ended();
         under == generation && issued < before
@@ -144,8 +144,8 @@ impl Durable {
         look(self.account.read().as_ref())
     }
 
-    /// Commits a new password by `commit`, and forgets at once what it makes pointless. `going_on` is the login that goes on
-    /// under it, if one does.
+    /// Commits a new password by `commit`, and forgets at once what it makes pointless. `going_on` is the login that
+    /// goes on under it, if one does.
     pub(super) fn supersede<T>(&self, going_on: Option<Id>, commit: impl FnOnce() -> T) -> T {
         *self.superseding.lock() = going_on.map_or(Superseding::All, Superseding::AllBut);
         let committed = commit();
@@ -222,8 +222,8 @@ impl JournalState for Durable {
                         hash: hash.as_str().into(),
                         spared: *spared,
                     });
-                    // Still under the lock of the account: nobody finds an old token neither revoked nor superseded, nor
-                    // has one of the new generation been revoked yet.
+                    // Still under the lock of the account: nobody finds an old token neither revoked nor superseded,
+                    // nor has one of the new generation been revoked yet.
                     match superseding {
                         Superseding::Nothing => {}
                         Superseding::All => self.revocations.forget_superseded(None),
@@ -255,8 +255,8 @@ impl JournalState for Durable {
         }
     }
 
-    /// The account, the lock-outs and the proven addresses, then one for each shard of the revocations, and what takes the
-    /// place of some: that last, or a revocation that goes meanwhile would be in neither.
+    /// The account, the lock-outs and the proven addresses, then one for each shard of the revocations, and what takes
+    /// the place of some: that last, or a revocation that goes meanwhile would be in neither.
     fn parts(&self) -> usize {
         1 + revocation::SHARDS + 1
     }
@@ -310,8 +310,9 @@ fn is_proof(until: Timestamp, now: Timestamp) -> bool {
 pub(super) const FIRST_GENERATION: u32 = 1;
 
 /// How many lock-outs to keep for a restart, whatever `MAX_ATTEMPT_CLIENTS` says by then: as many as were ever in force
-/// at once, those of the proven beyond a full table among them. A journal to replay may name any number that are over, and knows no clock to tell them by; of those up to as
-/// many again are kept, so that not each new one has all of them looked through.
+/// at once, those of the proven beyond a full table among them. A journal to replay may name any number that are over,
+/// and knows no clock to tell them by; of those up to as many again are kept, so that not each new one has all of them
+/// looked through.
 const LOCK_OUTS: usize = as_usize(MOST_ATTEMPT_CLIENTS) + MOST_PROVEN;
 
 /// A journal is compacted when half of it is waste: the fullest tables and as much again must fit into one.

@@ -80,7 +80,7 @@ impl Tickets {
         (found.expires > now).then(|| found.session.clone())
     }
 
-    /// Whose ticket it is, if it is good; it is good no more. Of any number of callers one gets it.
+    /// Whose ticket it is, if it is good. It is used up by this: of any number of callers one gets it.
     pub fn redeem(&self, ticket: &str, now: Moment) -> Option<Session> {
         let key = parse(ticket)?;
         let mut unused = self.unused.lock();
@@ -113,8 +113,7 @@ fn remove_oldest(unused: &mut Vec<Ticket>, whose: impl Fn(&Ticket) -> bool) {
     }
 }
 
-/// Who holds the most tickets. Where several do, whoever asks for one more is the greediest: nobody gets more than others
-/// at their expense.
+/// The session that holds the most tickets. If several do, it is the one that asks for another.
 fn greediest(unused: &[Ticket], asks: Owner) -> Option<Owner> {
     let mut counts: HashMap<Owner, usize> = HashMap::new();
     for ticket in unused {

@@ -19,7 +19,7 @@ pub(super) fn ignored(settings: &mut RawSettings) -> Vec<String> {
                 return Ok(name.to_owned());
             }
             Err(format!(
-                "{} is no vulnerability's name; write CVE-2024-1234 or RUSTSEC-2023-0071",
+                "{} is not the name of a vulnerability; write CVE-2024-1234 or RUSTSEC-2023-0071",
                 quoted(name)
             ))
         })

@@ -47,8 +47,8 @@ impl EnvFile {
                 let problem = ConfigProblem::new(
                     place,
                     format!(
-                        "cannot be read: {error}; it is for root and for postern's user, so run this as one of them, or name \
-                         another with --env-file"
+                        "cannot be read: {error}; run this as root or as postern's user, or name another file with \
+                         --env-file"
                     ),
                 );
                 return Some(Self {
@@ -81,7 +81,7 @@ impl EnvFile {
             if !there.is_roots_alone() || above.is_some_and(|above| !above.is_roots_alone()) {
                 let folder = folder.display();
                 file.warnings.push(format!(
-                    "{place} is for root to change and for postern to read, and for nobody else. As root: chown root:postern \
+                    "only root may change {place}, and only root and postern may read it. As root: chown root:postern \
                      {folder} {place} && chmod 750 {folder} && chmod 640 {place}"
                 ));
             }
@@ -113,7 +113,8 @@ impl EnvFile {
         let name = variable.name;
         if line.comment_like {
             self.warnings.push(format!(
-                "{name} ({place}) contains ` #`, which is taken as part of the value; comments stand on lines of their own"
+                "{name} ({place}) contains ` #`, which postern takes as part of the value; write comments on lines of \
+                 their own"
             ));
         }
         if let Some(earlier) = self
@@ -154,10 +155,10 @@ impl<'a> ParsedLine<'a> {
             .unwrap_or(line);
         let (name, value) = line
             .split_once('=')
-            .ok_or("there is no `=`; write KEY=value, or begin a comment with #")?;
+            .ok_or("there is no `=`; write KEY=value, or start a comment with #")?;
         let name = name.trim();
         if !is_name(name) {
-            return Err("what stands before `=` is no variable's name; write KEY=value");
+            return Err("the text before `=` is not a variable's name; write KEY=value");
         }
         let value = value.trim();
         let unquoted = unquote(value)?;
@@ -176,12 +177,12 @@ fn unquote(value: &str) -> Result<&str, &'static str> {
     };
     let (inner, behind) = value[1..]
         .split_once(quote)
-        .ok_or("the quote is not closed; a value stands on one line")?;
+        .ok_or("the quote is not closed; write a value on one line")?;
     if behind.is_empty() {
         Ok(inner)
     } else {
         Err(
-            "something follows the closing quote; a value that contains one kind of quote goes into the other kind",
+            "something follows the closing quote; put a value that contains one kind of quote into the other kind",
         )
     }
 }

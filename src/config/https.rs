@@ -1,4 +1,4 @@
-//! A URL that may be asked, shown and linked to: HTTPS, and nothing in it that could hide where it leads or break out of
+//! An HTTPS URL that is safe to request, show and link to. Nothing in it can hide where it leads, or break out of
 //! a page, a log line or a request.
 
 use std::fmt;
@@ -23,11 +23,11 @@ impl HttpsUrl {
         }
         let plain = |b: u8| b.is_ascii_graphic() && !b"\"'<>\\^`{|}".contains(&b);
         if !text.bytes().all(plain) {
-            return Err("holds a character that does not belong into a URL");
+            return Err("holds a character that a URL cannot have");
         }
         let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
         if authority.contains('@') {
-            return Err("holds a user name or a password, which would be seen where URLs are");
+            return Err("holds a user name or a password, which would show wherever the URL shows");
         }
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port),
@@ -35,7 +35,7 @@ impl HttpsUrl {
         };
         let digits = port.bytes().all(|b| b.is_ascii_digit());
         if !is_host(host) || !digits || !port.parse::<u16>().is_ok_and(|port| port > 0) {
-            return Err("has no host, or no port that there is");
+            return Err("has no host, or a port that does not exist");
         }
         Ok(Self(format!("{SCHEME}{rest}")))
     }
@@ -90,7 +90,8 @@ impl HttpsUrl {
         [slash, rest].concat()
     }
 
-    /// Where a redirect from here leads: a whole URL, or a path that begins with a slash. `None`: nowhere that is HTTPS.
+    /// Where a redirect from here leads: a whole URL, or a path that begins with a slash. `None`: nowhere that is
+    /// HTTPS.
     pub(crate) fn redirected(&self, to: &str) -> Option<Self> {
         let to = match to.strip_prefix('/') {
             Some(rest) if rest.starts_with('/') => ["https:", to].concat(),

@@ -1,6 +1,6 @@
-//! Whether a `SECRET_KEY` is one: long enough, and neither an example from somebody's documentation nor a pattern.
+//! Checks a `SECRET_KEY`: it must be long enough, and neither an example from somebody's documentation nor a pattern.
 //!
-//! Whoever knows the key signs tokens of their own. Copied examples are the first that are tried.
+//! Whoever knows the key can sign tokens. Attackers try copied examples first.
 
 /// Refuses a key that could be guessed; the message never shows the key.
 pub(super) fn check(key: &str) -> Result<(), &'static str> {

@@ -1,4 +1,4 @@
-//! What the configuration's defaults depend on: the board's size, who runs postern, and the time-honoured places.
+//! What the configuration's defaults depend on: the board's size, who runs postern, and the usual paths.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -65,7 +65,8 @@ fn board_log() -> Option<LogSource> {
     first_choice(journald, journalctl, kmsg.is_ok())
 }
 
-/// journald without anything to read it is chosen only where there is nothing else: its state then says what is missing.
+/// journald without anything to read it is chosen only where there is nothing else: its state then says what is
+/// missing.
 fn first_choice(journald: bool, journalctl: bool, kmsg: bool) -> Option<LogSource> {
     if journald && (journalctl || !kmsg) {
         return Some(LogSource::Journald);

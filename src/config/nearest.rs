@@ -1,4 +1,4 @@
-//! The name somebody probably meant.
+//! Finds the name that somebody probably meant.
 
 /// The candidate closest to `name`, if it is close enough to be a slip of the fingers. Case does not count.
 pub(crate) fn nearest<'a>(
@@ -21,9 +21,9 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// The candidate that `name` misses by a single slip: a letter too many, too few or another one, two letters in each other's
-/// place, small letters, or the `_` left out. For names among which others are at home: `LISTENER` and `SSL_CERT_FILE` mean something
-/// else.
+/// The candidate that `name` misses by a single slip: a letter too many, too few or another one, two letters in each
+/// other's place, small letters, or the `_` left out. For names among which others are at home: `LISTENER` and
+/// `SSL_CERT_FILE` mean something else.
 pub(crate) fn slip<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,

@@ -1,4 +1,4 @@
-//! What is wrong with the configuration, as people are told.
+//! The problems of a configuration, and their message.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The rules: each variable read, defaults worked out, and what must fit together held together.
+//! The rules: reads each variable, works out defaults, and checks what must fit together.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -21,8 +21,8 @@ use super::variables::{
 };
 use super::{Config, LogSource, Machine, SecretBytes, TlsFiles, key, sources, values};
 
-/// Reads every variable. Where one is wrong, its problem is on `settings`' list and an arbitrary value in its place: the
-/// result counts only if the list is empty.
+/// Reads every variable. Where one is wrong, its problem is on `settings`' list and an arbitrary value in its place:
+/// the result counts only if the list is empty.
 pub(super) fn resolve(
     settings: &mut RawSettings,
     machine: &Machine,
@@ -161,7 +161,8 @@ fn local_socket(settings: &mut RawSettings, state_dir: Option<&Path>) -> Option<
     if length > values::MAX_SOCKET_PATH {
         settings.problem(
             &LOCAL_SOCKET,
-            format!("the path has {length} bytes, and a socket's at most {}; name a shorter one, as /run/postern.sock", values::MAX_SOCKET_PATH),
+            format!("the path has {length} bytes, and a socket's path at most {}; name a shorter one, such as \
+            /run/postern.sock", values::MAX_SOCKET_PATH),
         );
         return None;
     }
@@ -183,7 +184,7 @@ fn previous_key(settings: &mut RawSettings) -> Option<SecretBytes> {
     if current.is_some_and(|key| key.expose().as_bytes() == previous.expose()) {
         settings.warn(
             &SECRET_KEY_PREVIOUS,
-            "is the same as SECRET_KEY, so that nothing is rotated",
+            "is the same as SECRET_KEY; give the key before it, or leave this out",
         );
     }
     Some(previous)
@@ -194,7 +195,7 @@ fn bcrypt_cost(settings: &mut RawSettings) -> Option<u32> {
     if cost < LOWEST_SOUND_COST {
         settings.warn(
             &BCRYPT_COST,
-            "is under 10: whoever gets hold of the password's hash guesses quickly",
+            "is under 10: whoever gets the password's hash can guess the password quickly",
         );
     } else if cost > HIGHEST_SWIFT_COST {
         settings.warn(
@@ -233,13 +234,14 @@ fn trusted_proxies(settings: &mut RawSettings) -> Vec<IpNet> {
     if networks.iter().any(|network| network.prefix_len() == 0) {
         settings.warn(
             &TRUSTED_PROXIES,
-            "trusts everybody, so that anybody dodges both limits with one header; name the proxy's own address",
+            "trusts everybody, so anybody can evade both limits with one header; name the proxy's own address",
         );
     }
     networks
 }
 
-/// How many connections in all, and how many from one address: by default a quarter, so that a few hostile ones leave room.
+/// How many connections in all, and how many from one address: by default a quarter, so that a few hostile ones leave
+/// room.
 fn connections(settings: &mut RawSettings, machine: &Machine) -> (usize, usize) {
     let all = number(settings, &MAX_CONNECTIONS, &CONNECTIONS)
         .unwrap_or_else(|| machine.max_connections());
@@ -248,7 +250,7 @@ fn connections(settings: &mut RawSettings, machine: &Machine) -> (usize, usize) 
     if one > all {
         settings.warn(
             &MAX_CONNECTIONS_PER_IP,
-            "is greater than MAX_CONNECTIONS and of no effect",
+            "is greater than MAX_CONNECTIONS and has no effect",
         );
     }
     (all, one)

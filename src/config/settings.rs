@@ -1,4 +1,4 @@
-//! What was given for each variable, and from where; and the list of all that is wrong with it.
+//! The text given for each variable, where it came from, and the list of all problems.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

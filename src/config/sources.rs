@@ -2,7 +2,7 @@
 //!
 //! Commas separate the entries, so a path holds none; options follow a `?` and are separated by `&`:
 //! `file:/var/log/squid/access.log?name=squid&format=squid`. A format may also stand behind a file's comma:
-//! `file:/var/log/app.log,json`. An entry that means nothing does not keep the others from being streamed: who mistypes one
+//! `file:/var/log/app.log,json`. A mistyped entry does not keep the others from being streamed: who mistypes one
 //! on a board that is far away must not lose the way in.
 
 use std::path::{Path, PathBuf};
@@ -163,7 +163,8 @@ fn syslog(entry: &str, rest: &str) -> Result<LogSource, String> {
     };
     let at = at.ok_or_else(|| {
         format!(
-            "{} does not say where messages come in; write syslog:/path, or syslog:udp:ADDRESS:PORT as syslog:udp:127.0.0.1:5514",
+            "{} does not say where to receive messages; write syslog:/path, or syslog:udp:ADDRESS:PORT as \
+             syslog:udp:127.0.0.1:5514",
             quoted(entry)
         )
     })?;
@@ -196,7 +197,7 @@ impl SourceOptions {
                 Some(("format", format)) if has_format => {
                     read.format = Some(line_format(format).ok_or_else(|| {
                         format!(
-                            "{}: {} is not a format; raw, json, squid and auto are",
+                            "{}: {} is not a format; write raw, json, squid or auto",
                             quoted(entry),
                             quoted(format)
                         )
@@ -204,9 +205,9 @@ impl SourceOptions {
                 }
                 _ => {
                     let known = if has_format {
-                        "name=NAME and format=raw, json, squid or auto are"
+                        "write name=NAME, or format=raw, json, squid or auto"
                     } else {
-                        "name=NAME is"
+                        "write name=NAME"
                     };
                     return Err(format!(
                         "{}: {} is not an option; {known}",
@@ -233,7 +234,7 @@ fn line_format(word: &str) -> Option<LineFormat> {
 fn checked_name(entry: &str, name: &str) -> Result<String, String> {
     if name == OWN_NAME {
         return Err(format!(
-            "{}: the name {OWN_NAME} is kept for postern's own events; choose another with ?name=NAME",
+            "{}: the name {OWN_NAME} is reserved for postern's own events; choose another with ?name=NAME",
             quoted(entry)
         ));
     }

@@ -22,7 +22,7 @@ pub struct UpdateSettings {
 impl UpdateSettings {
     pub(super) fn read(settings: &mut RawSettings) -> Self {
         if settings.is_given(&UPDATE_CA_FILE) && !settings.is_given(&UPDATE_URL) {
-            settings.warn(&UPDATE_CA_FILE, "is of no effect without UPDATE_URL");
+            settings.warn(&UPDATE_CA_FILE, "has no effect without UPDATE_URL");
         }
         Self {
             url: settings.read(&UPDATE_URL, update_url),
@@ -42,6 +42,6 @@ fn update_url(value: &str) -> Result<HttpsUrl, String> {
 /// A minisign public key: the second line of its file.
 fn minisign_key(value: &str) -> Result<PublicKey, String> {
     PublicKey::from_base64(value).map_err(|_| {
-        "is no minisign public key; write the second line of minisign.pub, 56 characters that begin with RW".into()
+        "is not a minisign public key; write the second line of minisign.pub, 56 characters that begin with RW".into()
     })
 }

@@ -46,7 +46,7 @@ pub(crate) fn duration(value: &str) -> Result<Duration, String> {
         .map_err(|_| format!("{} is not a length of time; {expected}", quoted(value)))?;
     if duration.is_zero() || duration.subsec_nanos() != 0 || duration > MAX_DURATION {
         return Err(format!(
-            "{} is not within reason; whole seconds, from 1s to 365d",
+            "{} is out of range; write whole seconds, from 1s to 365d",
             quoted(value)
         ));
     }
@@ -61,14 +61,14 @@ pub(super) fn level(value: &str) -> Result<LevelFilter, String> {
         "debug" => Ok(LevelFilter::Debug),
         "trace" => Ok(LevelFilter::Trace),
         _ => Err(format!(
-            "{} is not a level; error, warn, info, debug or trace",
+            "{} is not a level; write error, warn, info, debug or trace",
             quoted(value)
         )),
     }
 }
 
-/// A user name that HTTP Basic can carry (RFC 7617: no colon). The message never shows it: with a colon in it, it may be
-/// a name and a password.
+/// A user name that HTTP Basic can carry (RFC 7617: no colon). The message never shows it: with a colon in it, it may
+/// be a name and a password.
 pub(crate) fn username(value: &str) -> Result<String, String> {
     if value.contains(':') {
         Err("contains a colon, which would end the name in HTTP Basic; the password has a variable of its own".into())
@@ -88,7 +88,7 @@ pub(super) fn path(value: &str) -> Result<PathBuf, String> {
     if value.contains('\0') {
         return Err("contains a NUL byte; write a path".into());
     }
-    std::path::absolute(value).map_err(|error| format!("{} is no path: {error}", quoted(value)))
+    std::path::absolute(value).map_err(|error| format!("{} is not a path: {error}", quoted(value)))
 }
 
 /// Addresses to listen on, none of which gets in the way of another.

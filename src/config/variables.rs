@@ -61,7 +61,7 @@ variables! {
     LOCAL_SOCKET, Described "STATE_DIR/postern.sock",
         "Unix socket for the administrator of this machine, plain HTTP; empty: none";
     STATE_DIR, Described "/var/lib/postern for root, else ~/.local/state/postern",
-        "folder of all that is kept: journal, passwords, generated key and certificate";
+        "folder of all that postern keeps: journal, passwords, generated key and certificate";
     SECRET_KEY, Described "generated once and kept",
         "key that signs the tokens, 32 bytes or more";
     SECRET_KEY_PREVIOUS, Described "none",
@@ -69,7 +69,7 @@ variables! {
     BASIC_AUTH_USERNAME, Value "admin",
         "the account's name, up to 64 bytes, without a colon";
     BASIC_AUTH_PASSWORD, Described "generated, kept in STATE_DIR/initial-password",
-        "the first boot's password, 8 characters to 72 bytes; of no effect once it has been changed";
+        "the first password, 8 characters to 72 bytes; without effect once it was changed";
     JWT_EXPIRE_DURATION, Value "8h",
         "how long an access token lives, as 90s, 30m, 8h, 1h30m, 7d";
     MAX_LOGIN_ATTEMPTS, Value "5",
@@ -117,15 +117,15 @@ variables! {
     LOG_BUFFER_BYTES, Described "256 KiB to 4 MiB, by memory",
         "bytes of recent log entries that are kept in memory, from 16384";
     UPDATE_URL in "updates", Described "none: nobody is asked",
-        "https:// URL that is asked each six hours for news of a newer postern: a manifest, or GitHub's latest release";
+        "https:// URL of news of a newer postern, asked every six hours: a manifest, or GitHub's latest release";
     UPDATE_PUBLIC_KEY in "updates", Described "none",
-        "minisign public key whose signature that manifest and STATE_DIR/update.json must carry, one line";
+        "minisign public key that must have signed that manifest and STATE_DIR/update.json, one line";
     UPDATE_CA_FILE in "updates", Described "the system's bundle",
-        "certificates, PEM, that the one of UPDATE_URL is held against";
+        "certificates, PEM, that may vouch for UPDATE_URL";
     ADVISORY_DIR in "advisories", Described "STATE_DIR/advisories, if it is there",
-        "folder, or zip file, of advisories that this device is held against: OSV's JSON, or RustSec's format";
+        "folder or zip file of advisories that postern compares with this device: OSV's JSON, or RustSec's format";
     ADVISORY_IGNORE in "advisories", Described "none",
-        "names of vulnerabilities that were looked into and do not matter here, separated by commas";
+        "vulnerabilities that do not matter here, by any of their names, comma-separated";
     AUDIT_LOG_BYTES, Value "1048576",
         "bytes of the audit log in STATE_DIR, 65536 to 67108864; the oldest quarter makes room";
 }

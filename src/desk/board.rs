@@ -1,4 +1,4 @@
-//! Which board: from what is typed to a host and a port.
+//! A board's address: from what is typed to a host and a port.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,8 +22,8 @@ impl BoardAddress {
     pub fn parse(word: &str) -> Result<Self, String> {
         if word.contains('@') {
             return Err(format!(
-                "the board's address holds a user or a password; write it as {EXAMPLE}, give the user with --user, and \
-                 never the password: it is asked for, or taken from POSTERN_PASSWORD"
+                "the board's address holds a user or a password; write {EXAMPLE}, and give the user with --user. \
+                 Never write the password: postern asks for it, or reads POSTERN_PASSWORD"
             ));
         }
         let (authority, default_port) = match word.split_once("://") {
@@ -38,7 +38,7 @@ impl BoardAddress {
         };
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         if authority.contains(['/', '?', '#']) {
-            return Err(wrong("nothing may stand behind the port"));
+            return Err(wrong("nothing may follow the port"));
         }
         let (host, port) = match authority.strip_prefix('[') {
             Some(rest) => {
@@ -47,25 +47,25 @@ impl BoardAddress {
                     .ok_or_else(|| wrong("a ] is missing"))?;
                 let host = with_plain_zone(host);
                 if !is_ipv6(&host) {
-                    return Err(wrong("what stands in brackets is no IPv6 address"));
+                    return Err(wrong("the text in brackets is not an IPv6 address"));
                 }
                 let port = match port.strip_prefix(':') {
                     None if port.is_empty() => None,
-                    None => return Err(wrong("behind the ] only a port may stand")),
+                    None => return Err(wrong("only a port may follow the ]")),
                     some => some,
                 };
                 (host, port)
             }
             None => match authority.rsplit_once(':') {
                 Some((host, _)) if host.contains(':') => {
-                    return Err(wrong("an IPv6 address stands in brackets"));
+                    return Err(wrong("an IPv6 address needs brackets"));
                 }
                 Some((host, port)) => (Cow::Borrowed(host), Some(port)),
                 None => (Cow::Borrowed(authority), None),
             },
         };
         if !is_ipv6(&host) && !is_name(&host) {
-            return Err(wrong("that is no host's name and no address"));
+            return Err(wrong("it is neither a host's name nor an address"));
         }
         let port = match port {
             None => default_port,
@@ -73,7 +73,7 @@ impl BoardAddress {
                 .parse()
                 .ok()
                 .filter(|number| *number > 0 && port.bytes().all(|b| b.is_ascii_digit()))
-                .ok_or_else(|| wrong("the port is no number from 1 to 65535"))?,
+                .ok_or_else(|| wrong("the port is not a number from 1 to 65535"))?,
         };
         // An interface is not called the same in other letters.
         let name = host.find('%').unwrap_or(host.len());
@@ -122,10 +122,11 @@ impl fmt::Display for BoardAddress {
 }
 
 fn wrong(why: &str) -> String {
-    format!("this is no board's address: {why}; write {EXAMPLE}")
+    format!("this is not a board's address: {why}; write {EXAMPLE}")
 }
 
-/// In a URL the `%` before a zone is written `%25` (RFC 6874). An interface whose own name begins with 25 needs that spelling.
+/// In a URL the `%` before a zone is written `%25` (RFC 6874). An interface whose own name begins with 25 needs that
+/// spelling.
 fn with_plain_zone(host: &str) -> Cow<'_, str> {
     match host.split_once("%25") {
         Some((address, zone)) if !zone.is_empty() => Cow::Owned(format!("{address}%{zone}")),

@@ -1,4 +1,4 @@
-//! Questions to the board: one a connection, over TLS that is pinned, each in a known time and with a bounded answer.
+//! Sends requests to the board: one a connection, over TLS to a pinned certificate, with limits of time and size.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// It was the board's before.
+    /// From `known_boards`.
     pub(super) fn known(known: &KnownBoard) -> Self {
         let (file, line) = (known.file.display(), known.line);
         Self {
@@ -51,7 +51,7 @@ impl Trust {
         }
     }
 
-    /// The user was shown it, or a login was made under it.
+    /// The user has just confirmed it, or the kept login was made with it.
     pub(super) fn earlier(fingerprint: CertificateFingerprint, when: &str) -> Self {
         Self {
             fingerprint,
@@ -87,9 +87,9 @@ impl TlsConnector {
         let tls = pin
             .config()
             .map_err(|error| DeskError::Permanent(error.to_string()))?;
-        let name = board
-            .server_name()
-            .ok_or_else(|| DeskError::Permanent(format!("{board} is no name that TLS knows")))?;
+        let name = board.server_name().ok_or_else(|| {
+            DeskError::Permanent(format!("{board} is not a name that TLS can check"))
+        })?;
         Ok(Self { pin, tls, name })
     }
 
@@ -111,7 +111,7 @@ impl TlsConnector {
     }
 }
 
-/// A handshake and nothing else: which certificate the board shows.
+/// Only does the TLS handshake, to see the board's certificate.
 pub(super) fn first_look(
     board: &BoardAddress,
     stop: &StopSignal,
@@ -123,7 +123,7 @@ pub(super) fn first_look(
     shown.ok_or_else(|| DeskError::Permanent(format!("{board} showed no certificate")))
 }
 
-/// What is asked.
+/// A request to the board.
 pub(super) struct BoardRequest<'a> {
     pub method: &'static str,
     pub target: &'a str,
@@ -149,7 +149,7 @@ impl<'a> BoardClient<'a> {
         })
     }
 
-    /// The same board, asked in another time and whatever has ended.
+    /// The same board, with other time limits and another stop signal.
     pub(super) fn with<'b>(&self, stop: &'b StopSignal, timing: Timing) -> BoardClient<'b>
     where
         'a: 'b,
@@ -192,7 +192,7 @@ impl<'a> BoardClient<'a> {
         BoardResponse::read(self.board, stream)?.accepted(self.timing)
     }
 
-    /// What to say of a certificate that is not the one that is trusted.
+    /// The message about a certificate that is not the trusted one.
     fn stranger(&self, shown: CertificateFingerprint) -> String {
         let board = self.board;
         let Trust {
@@ -201,7 +201,7 @@ impl<'a> BoardClient<'a> {
             way_out,
         } = &self.trust;
         format!(
-            "{board} shows another certificate than it should. Nothing was sent to it.\n\
+            "{board} shows another certificate than expected. Nothing was sent to it.\n\
              \n  expected  SHA-256 {fingerprint}  ({source})\
              \n  shown     SHA-256 {shown}\n\
              \nEither the board has a new certificate, or somebody else answers in its place. Compare what is shown \

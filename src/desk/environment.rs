@@ -1,4 +1,4 @@
-//! What is around the client: its folder, the password, the terminals, what ends it, and how long things may take.
+//! What the client gets from outside: its folder, the password, colours, a signal to stop, and its time limits.
 
 use std::env;
 use std::io::{self, IsTerminal};

@@ -1,4 +1,4 @@
-//! Why a question to the board came to nothing, told apart by what is to be done about it.
+//! Why a request to the board failed. The kinds differ in what to do about it.
 
 use std::io;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The folder of what is kept on the desk: which certificate a board has, and logins. Private, written whole, and locked
-//! where two commands at once could undo each other's work.
+//! The client's folder, with the boards' certificates and the logins. It is private, files are replaced whole, and a
+//! lock keeps two commands from undoing each other's work.
 
 use std::env;
 use std::fs::File;
@@ -57,7 +57,7 @@ impl DeskFolder {
         Ok(path)
     }
 
-    /// Locks `name` against other commands. Whoever holds it may be asking a board, which has its time-outs.
+    /// Locks `name` against other commands. The holder may be asking a board, which has time limits.
     pub(super) fn lock(&self, name: &str, stop: &StopSignal) -> io::Result<Lock> {
         // A file beside it: the file itself is replaced, and a lock on the old one would hold nobody.
         let path = self.prepare(&format!("{name}.lock"))?;
@@ -82,7 +82,7 @@ fn held(path: &Path) -> io::Error {
     )
 }
 
-/// As long as a refresh may take that the holder is waiting for, and a bit.
+/// Somewhat longer than the refresh that the holder may be waiting for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often a lock that is held is tried again.

@@ -1,4 +1,4 @@
-//! Following: the live stream, taken up again where it broke off, until somebody wants the end.
+//! `--follow`: shows the live stream, and resumes it after a lost connection, until somebody ends it.
 
 use std::time::{Duration, SystemTime};
 
@@ -41,7 +41,7 @@ struct FollowState {
 }
 
 impl<'a> Follow<'a, '_> {
-    /// Shows entries as they come. Comes back without a failure when the end was wanted.
+    /// Shows entries as they come. Returns without an error when the user ended it.
     pub(super) fn run(mut self, terminal: &mut Terminal<'_>) -> Result<(), DeskError> {
         let mut state = FollowState {
             cursor: StreamCursor::new(self.options.since.is_some()),
@@ -225,7 +225,7 @@ impl<'a> Follow<'a, '_> {
 
     fn nonsense(&self) -> DeskError {
         let board = self.client.board;
-        DeskError::Permanent(format!("{board} sends something else than a log"))
+        DeskError::Permanent(format!("{board} sends something that is not a log"))
     }
 }
 
@@ -244,7 +244,7 @@ impl ReconnectDelay {
         self.next = None;
     }
 
-    /// With up to a quarter more or less, so that many desks do not come back to a board in step.
+    /// With up to a quarter more or less, so that many desks do not return to a board at the same moment.
     fn next(&mut self, entropy: &dyn Entropy) -> Duration {
         let Some(pause) = self.next else {
             self.next = Some(self.timing.first_pause);
@@ -257,7 +257,7 @@ impl ReconnectDelay {
     }
 }
 
-/// A board that wants to be left alone for longer is asked all the same.
+/// Even if a board asks for a longer pause, it is asked again after this.
 const LONGEST_OBEYED: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! `known_boards`: which certificate each board had at the first contact. A line a board: where it is, a blank, the
-//! certificate's SHA-256. Lines that are none of these are left alone.
+//! `known_boards`: the certificate that each board had at the first contact. One line a board: its address, a blank,
+//! the certificate's SHA-256. Other lines are left alone.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -96,7 +96,7 @@ pub(super) fn look_up(
     let fingerprint = line.trim_start()[name.len()..].parse().map_err(|_| {
         let line = index + 1;
         failed(&format!(
-            "line {line} holds no certificate's SHA-256; remove it, and the next contact is a first one"
+            "line {line} holds no SHA-256 of a certificate; remove the line, and postern asks again at the next contact"
         ))
     })?;
     Ok(Some(KnownBoard {

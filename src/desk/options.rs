@@ -1,4 +1,4 @@
-//! What `postern logs` is asked for, resolved from its words.
+//! The options of `postern logs`, read from its words.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct LogsOptions {
     pub board: BoardAddress,
     /// Who signs in.
     pub user: String,
-    /// Whether to go on with what comes.
+    /// Whether to keep showing new entries.
     pub follow: bool,
     /// Only what is that young.
     pub since: Option<Duration>,
@@ -31,7 +31,7 @@ pub struct LogsOptions {
     pub fingerprint: Option<CertificateFingerprint>,
     /// Whether a login may be kept, and one that is kept be used.
     pub save: bool,
-    /// Whether to end the login that is kept, and show nothing.
+    /// Whether to end the kept login, and show nothing.
     pub sign_out: bool,
     /// When to use colours.
     pub color: ColorChoice,

@@ -16,7 +16,7 @@ use super::known_boards::CertificateFingerprint;
 /// The certificate that is trusted, and the one that was shown.
 #[derive(Debug)]
 pub(super) struct Pin {
-    /// `None`: any, to see which it is. Nothing secret may be sent then.
+    /// `None`: accepts any, to see which it is. Nothing secret may be sent then.
     expected: Option<CertificateFingerprint>,
     shown: Mutex<Option<CertificateFingerprint>>,
     algorithms: WebPkiSupportedAlgorithms,

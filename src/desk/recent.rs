@@ -1,4 +1,4 @@
-//! What the board still holds: `GET /api/logs`, shown once.
+//! Without `--follow`: asks for recent entries with `GET /api/logs` and shows them.
 
 use std::time::{Duration, SystemTime};
 
@@ -42,7 +42,7 @@ pub(super) fn run(
     if count == MOST_ENTRIES as usize && !shown_all {
         writeln!(
             terminal.err,
-            "there may be older ones: the board gives no more than {MOST_ENTRIES} at once; with --follow it gives all"
+            "there may be older ones: the board sends at most {MOST_ENTRIES} at once; --follow shows all"
         )?;
     }
     Ok(())
@@ -92,8 +92,9 @@ pub(super) fn begin(
     let status = json::parse(&status).unwrap_or_default();
     let now = status.get("time").and_then(Value::as_str);
     let now = now.and_then(|now| humantime::parse_rfc3339(now).ok());
-    let now = now
-        .ok_or_else(|| DeskError::Permanent(format!("{} does not tell its time", client.board)))?;
+    let now = now.ok_or_else(|| {
+        DeskError::Permanent(format!("{} sends no time with its answers", client.board))
+    })?;
     Ok(now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
@@ -125,7 +126,12 @@ fn each(
     let target = format!("/api/logs?limit={limit}{until}{}", options.filters());
     let answer = client.get(&target, session.token())?;
     let body = answer.whole(MAX_RECENT, client.timing.body)?;
-    let wrong = |_| DeskError::Permanent(format!("{} answers with no log", client.board));
+    let wrong = |_| {
+        DeskError::Permanent(format!(
+            "{} answers with something that is not a log",
+            client.board
+        ))
+    };
     let recent: Recent<'_> = serde_json::from_slice(&body).map_err(wrong)?;
     for raw in &recent.data {
         let entry = json::parse(raw.get().as_bytes()).map_err(wrong)?;

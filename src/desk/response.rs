@@ -1,4 +1,4 @@
-//! A board's answer, read over TLS: its head, and its body whole or line by line, each with its bound.
+//! Reads a board's answer over TLS: its head, and its body whole or line by line, each with a limit.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ impl<'a> BoardResponse<'a> {
             match ResponseHead::read(&answer.raw) {
                 Ok(Some(head)) => break head,
                 Ok(None) if answer.raw.len() <= MAX_HEAD => {}
-                _ => return Err(answer.nonsense("this is no answer of postern's")),
+                _ => return Err(answer.nonsense("this is not an answer of postern")),
             }
             if !answer.fill()? {
                 return Err(answer.broken());
@@ -112,7 +112,7 @@ impl<'a> BoardResponse<'a> {
         }
     }
 
-    /// The body's next line; nothing at its end. What is no whole line there is dropped: it will come again.
+    /// The body's next line; nothing at its end. An incomplete last line is dropped: the board will send it again.
     pub(super) fn line(&mut self) -> Result<Option<Vec<u8>>, DeskError> {
         loop {
             self.decode()?;
@@ -157,7 +157,10 @@ impl<'a> BoardResponse<'a> {
     }
 
     fn broken(&self) -> DeskError {
-        DeskError::temporary(format!("{}: the connection ended in the midst", self.board))
+        DeskError::temporary(format!(
+            "{}: the connection ended in the middle of it",
+            self.board
+        ))
     }
 
     fn nonsense(&self, what: &str) -> DeskError {

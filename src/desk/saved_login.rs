@@ -1,4 +1,5 @@
-//! A saved login: the refresh token of a user at a board, in a file of its own, with the certificate it was got under.
+//! A saved login: the refresh token of a user at a board, in a file of its own, with the board's certificate at that
+//! time.
 
 use std::io;
 use std::path::PathBuf;

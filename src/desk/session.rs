@@ -1,4 +1,4 @@
-//! Being signed in: by a password or by the saved login, staying so, and leaving.
+//! The session at a board: signs in with a password or the saved login, renews the token, signs out.
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
@@ -72,14 +72,14 @@ impl<'a> BoardSession<'a> {
                     });
                 }
                 Err(DeskError::Denied(_)) => {
-                    writeln!(terminal.err, "the saved login is over; sign in again")?;
+                    writeln!(terminal.err, "the saved login has ended; sign in again")?;
                 }
                 Err(other) => return Err(other),
             }
         }
         if !terminal.input_is_terminal {
             return Err(DeskError::Permanent(
-                "there is no terminal to ask for the password at; set POSTERN_PASSWORD, or sign in at a terminal first"
+                "there is no terminal to ask for the password; set POSTERN_PASSWORD, or sign in at a terminal first"
                     .to_owned(),
             ));
         }
@@ -135,7 +135,7 @@ impl<'a> BoardSession<'a> {
         Ok(())
     }
 
-    /// Logs out what nobody can use again, if the board is there to hear it.
+    /// Logs out a session that nobody can use again, if the board can be reached.
     pub(super) fn end(self, client: &BoardClient<'_>) {
         if matches!(self.renewal, Renewal::SavedLogin(_)) {
             return;
@@ -169,7 +169,7 @@ pub(super) fn sign_out(
     Ok(())
 }
 
-/// Trades the saved token for a fresh pair. Whoever else wants it waits: used twice, it would look like a theft.
+/// Trades the saved token for a fresh pair, under a lock: used twice, the token would look stolen.
 fn refresh_saved(
     client: &BoardClient<'_>,
     saved: &SavedLogin,
@@ -327,7 +327,7 @@ pub(super) fn typed(stop: &StopSignal) -> io::Result<()> {
     Ok(())
 }
 
-/// How long a farewell may take: the user is waiting for the prompt.
+/// How long a logout may take at the end: the user is waiting for the prompt.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The board's have some 400 bytes; its heads take 8 KiB.

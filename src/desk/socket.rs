@@ -1,4 +1,4 @@
-//! The connection: names to addresses to a socket that waits with a deadline, and with an ear for the end.
+//! The connection to a board: resolves the name and opens a socket. Each wait has a deadline and ends at a stop signal.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -19,7 +19,7 @@ use super::stop::{Interest, StopSignal};
 pub(super) struct BoardSocket<'a> {
     socket: TcpStream,
     stop: &'a StopSignal,
-    /// Until when something must have come or gone; `None`: whenever it does.
+    /// The deadline of each wait; `None`: no limit.
     pub deadline: Option<Instant>,
 }
 
@@ -157,7 +157,7 @@ fn silent() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "nothing came in time")
 }
 
-/// With the three below, a board that has vanished is found out within 90 s, as the board finds out us.
+/// With these, the desk notices within 90 s that a board has vanished, and the board that the desk has.
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_PROBES: u32 = 3;

@@ -1,4 +1,4 @@
-//! What ends the command from outside: Ctrl-C, and a reader of the output that has gone. And waiting, with an ear for both.
+//! What ends the command from outside: Ctrl-C, or the output's reader has gone. Waits end at either.
 
 use std::cell::Cell;
 use std::io;

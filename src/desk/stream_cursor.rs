@@ -1,4 +1,4 @@
-//! Where in the board's numbering we are: what was seen, what is new, what is missing. No I/O.
+//! The position in the board's numbered entries: which were shown, which are new, which are missing. No I/O.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(super) struct StreamCursor {
     /// The board's run; empty before the first `hello`.
     boot: String,
-    /// All up to this number is done with: shown, told as missing, or not wanted.
+    /// Everything up to this number was shown, counted as missing, or not wanted.
     last: u64,
     /// Whether the first connection replays all that there is.
     from_start: bool,
@@ -20,7 +20,7 @@ pub(super) enum Greeting {
     First { newest: u64 },
     /// The same run as before.
     Again,
-    /// The board has been started again. What of its new run is lost already, a gap tells.
+    /// The board has been started again. A gap counts what is lost of its new run already.
     Restarted,
 }
 
@@ -74,8 +74,8 @@ impl StreamCursor {
         }
     }
 
-    /// What to ask for up to this entry of the run that has said `hello`. If the board has started again, that is nothing:
-    /// its new entries come with the next `hello`.
+    /// What to ask for up to this entry of the run that has said `hello`. If the board has started again, that is
+    /// nothing: its new entries come with the next `hello`.
     pub(super) fn until(&self, last: u64) -> String {
         format!("&until={last}{}", self.run())
     }

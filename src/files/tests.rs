@@ -150,7 +150,7 @@ fn what_is_no_regular_file_or_somebody_elses_is_not_opened_as_ours() {
     fs::remove_file(&path).expect("removed");
     let mode = Mode::RUSR | Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).expect("made");
-    refused("no regular file");
+    refused("not a regular file");
     fs::remove_file(&path).expect("removed");
     fs::write(&path, "theirs").expect("written");
     if geteuid().is_root() && std::os::unix::fs::chown(&path, Some(1234), None).is_ok() {

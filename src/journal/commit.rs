@@ -1,7 +1,7 @@
-//! The way of records to the disk: into the writer's queue, with whatever else waits there into one batch, into the file,
-//! onto the disk, into force, and back to whoever is to hear of it.
+//! The way of records to the disk: into the writer's queue, into one batch with whatever else waits, into the file,
+//! onto the disk, into force in memory, and back to the caller.
 //!
-//! The order is always the same: append, sync, apply, reply. Nobody hears of success what a crash could take back.
+//! The order is always the same: append, sync, apply, reply. Success is reported only when a crash cannot undo it.
 
 use crossbeam_channel::{Receiver, bounded};
 
@@ -36,8 +36,8 @@ impl Journal {
         answered.recv().unwrap_or(Err(CommitError))
     }
 
-    /// As [`commit_all`](Self::commit_all), but does not wait: `reply_to` says who hears what it would have returned. Where
-    /// the queue is full they hear at once, of an error.
+    /// As [`commit_all`](Self::commit_all), but does not wait: `reply_to` says who hears what it would have returned.
+    /// Where the queue is full they hear at once, of an error.
     pub fn submit(&self, records: Vec<Record>, reply_to: ReplyTo) {
         if records.is_empty() {
             return reply_to.send(Ok(()));
@@ -64,7 +64,8 @@ impl Journal {
 
 /// The writer's side.
 impl Writer {
-    /// Commits this and what else waits, so that all of it shares one sync. Gives the request behind them, if there is one.
+    /// Commits this and what else waits, so that all of it shares one sync. Gives the request behind them, if there is
+    /// one.
     pub(super) fn commit_with_others(
         &mut self,
         first: Commit,

@@ -1,4 +1,4 @@
-//! The writer's side of a compaction: when one is due, what it takes along meanwhile, and how it ends.
+//! The writer's side of a compaction: when one is due, which appends it adds meanwhile, and how it ends.
 
 use std::io;
 use std::time::Duration;

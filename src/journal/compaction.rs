@@ -1,4 +1,4 @@
-//! A compaction under way, as the writer has it, and when the next is worth a look.
+//! The writer's state of a running compaction, and when to look at the next.
 
 use std::io;
 

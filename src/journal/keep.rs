@@ -1,5 +1,5 @@
-//! Damaged journals, kept beside the one in their place: `journal.damaged.1`, `.2` and so on, by the server and by the
-//! commands alike.
+//! Keeps damaged journals beside the new one: `journal.damaged.1`, `.2` and so on, for the server and the
+//! commands.
 
 use std::io;
 
@@ -51,7 +51,7 @@ pub(super) fn keep(
         let full = format!("{MOST_KEPT} damaged journals are kept beside it already; remove some");
         return Err(io::Error::other(full));
     }
-    log::warn!(file = storage.location(&last).as_str(); "as many damaged journals are kept as may be: the last of them gives way to this one; look into them, and remove them");
+    log::warn!(file = storage.location(&last).as_str(); "no more damaged journals can be kept, so this one replaces the last of them; look into them, then remove them");
     storage.remove(&last)?;
     second_name(storage, name, &last, bytes).map(|()| KeptFile::at(last, true))
 }

@@ -1,4 +1,4 @@
-//! The facts the journal keeps, as the rest of the program sees them. How they lie on disk is `format`'s business.
+//! The records of the journal, as the rest of the program sees them. `format` knows their bytes.
 
 use std::fmt;
 use std::time::Duration;
@@ -125,11 +125,11 @@ impl Record {
         self
     }
 
-    /// The newest time that is known to have been reached, with this record after those that knew of `newest`. The clock
-    /// is never set before it.
+    /// The newest time that is known to have been reached, with this record after those that knew of `newest`. The
+    /// clock is never set before it.
     ///
-    /// A mark is a mark. What else tells a time counts only where a mark is near: a password may have been changed under
-    /// a leap that was not believed, and a use be left from a time that was taken back ([`Clock::set_back`]).
+    /// A mark is a mark. What else tells a time counts only where a mark is near: a password may have been changed
+    /// under a leap that was not believed, and a use be left from a time that was taken back ([`Clock::set_back`]).
     ///
     /// [`Clock::set_back`]: crate::clock::Clock::set_back
     #[must_use]

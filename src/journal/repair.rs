@@ -1,4 +1,4 @@
-//! A damaged journal written anew from all that is whole in it. The damaged file stays beside it.
+//! Writes a damaged journal anew from its whole records. The damaged file stays beside it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,8 +47,8 @@ pub struct Leave {
     pub own: bool,
 }
 
-/// Repairs the journal at `path`; a link is not followed. One by the name of `journal` is a server's: its folder's lock is held
-/// while anything is changed.
+/// Repairs the journal at `path`; a link is not followed. One by the name of `journal` is a server's: its folder's lock
+/// is held while anything is changed.
 ///
 /// # Errors
 /// [`OpenError::Locked`] while a server runs; [`OpenError::Unreadable`] for one of a newer version;

@@ -1,11 +1,11 @@
 //! Bytes of a journal to its records: a pure function that no input can make panic, and that never drops a record
 //! that is whole.
 //!
-//! What is not a valid frame is one of two things. A *torn tail* is the rest of a batch that was broken off and, as far as
-//! can be told, never answered: none follows it, and it looks as such a rest does (`tail`). It is cut. All else is
-//! *damage*: the reader skips byte by byte to the next valid frame, or to the end. A batch torn so that a later block is
-//! whole and an earlier one is not looks like damage. It is taken for that: the louder of the two, and the one that throws
-//! nothing away.
+//! What is not a valid frame is one of two things. A *torn tail* is the rest of a batch that was broken off and, as far
+//! as can be told, never answered: none follows it, and it looks as such a rest does (`tail`). It is cut. All else is
+//! *damage*: the reader skips byte by byte to the next valid frame, or to the end. A batch torn so that a later block
+//! is whole and an earlier one is not looks like damage. It is taken for that: the louder of the two, and the one that
+//! throws nothing away.
 
 use super::format::{
     FRAMES_START, Frame, HEADER_LEN, MAGIC, Record, Salt, VERSION, headers, parse_header,
@@ -50,7 +50,7 @@ pub enum Unreadable {
     #[error("both copies of its header are damaged, and no record can be read without one")]
     Header,
     /// Another postern wrote it and says that this one must not touch it.
-    #[error("it is of version {found} and this postern only knows version {VERSION}")]
+    #[error("it has version {found}, and this postern knows only version {VERSION}")]
     Version {
         /// The version in its header.
         found: u16,

@@ -1,4 +1,4 @@
-//! What the writer is asked for, and who hears what became of a commit.
+//! The writer's requests, and who gets the result of a commit.
 
 use std::sync::Arc;
 
@@ -46,8 +46,9 @@ pub enum ReplyTo {
 
 /// Somebody who goes on while the journal writes, and hears later.
 pub trait Recipient: Send + Sync {
-    /// The commit of this number is durable and applied, or could not be made durable. Called on the writer's thread, which
-    /// serves nobody else meanwhile, or at once on that of the caller: must be short, and must not wait for a commit.
+    /// The commit of this number is durable and applied, or could not be made durable. Called on the writer's thread,
+    /// which serves nobody else meanwhile, or at once on that of the caller: must be short, and must not wait for a
+    /// commit.
     fn committed(&self, number: u64, committed: Result<(), CommitError>);
 }
 

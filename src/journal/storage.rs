@@ -1,6 +1,6 @@
 //! Where the journal's bytes are kept: the calls of a file system that it rests on, behind one small trait.
 //!
-//! Each method is one place where a file system can fail or lose power, and nothing of records. The real one is
+//! Each method is one call that can fail or lose power, and knows nothing of records. The real one is
 //! [`FileStorage`], a folder; [`MemoryStorage`] is a model of what a file system may do, for tests of every floor.
 
 mod crash;
@@ -25,8 +25,8 @@ pub trait Storage: Send + Sync {
     /// The file system's.
     fn open(&self, name: &str) -> io::Result<Option<Box<dyn StorageFile>>>;
 
-    /// Makes a new, empty file, open for appending. A crash before the next [`sync_folder`](Self::sync_folder) may leave
-    /// it there or not.
+    /// Makes a new, empty file, open for appending. A crash before the next [`sync_folder`](Self::sync_folder) may
+    /// leave it there or not.
     ///
     /// # Errors
     /// If there is one of that name already, or the file system fails.
@@ -86,8 +86,8 @@ pub trait StorageFile: Send {
     /// If it cannot be read, or is larger than `limit` bytes.
     fn read(&mut self, limit: usize) -> io::Result<Vec<u8>>;
 
-    /// Adds bytes at the end, and says how many were taken: perhaps not all. A crash before the next sync may leave all,
-    /// none or any part of them, in any order of blocks, or a longer file with zeros or old bytes in it.
+    /// Adds bytes at the end, and says how many were taken: perhaps not all. A crash before the next sync may leave
+    /// all, none or any part of them, in any order of blocks, or a longer file with zeros or old bytes in it.
     ///
     /// # Errors
     /// If none was taken.
@@ -140,8 +140,8 @@ pub(super) fn write_all(file: &mut dyn StorageFile, mut bytes: &[u8]) -> io::Res
 
 fn too_large(limit: usize) -> io::Error {
     let message = format!(
-        "it is larger than {} MiB, which no journal of postern's ever is. If something else lies there, move it away; if \
-         not, put back a copy of the journal",
+        "it is larger than {} MiB, and a journal never is. If it is another file, move it away. If not, put back a \
+         copy of the journal",
         limit / (1024 * 1024)
     );
     io::Error::new(io::ErrorKind::FileTooLarge, message)

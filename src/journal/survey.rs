@@ -1,4 +1,4 @@
-//! A journal's file looked at from outside, without owning it and without changing it: for the commands.
+//! Reads a journal's file for the commands, without owning and without changing it.
 //!
 //! The server may be running meanwhile. Its rewrites give the name to another file, and what it appends is either there
 //! or looks like a torn tail.

@@ -167,7 +167,7 @@ impl Writer {
             log::warn!(records = report.unknown_records; "the journal holds records of a newer version; they are kept");
         }
         if report.is_damaged() {
-            log::error!(damaged_bytes = report.damaged_bytes, cut_bytes = report.cut_bytes, records = report.records; "the journal is damaged; what is whole in it is kept, and the file itself beside it");
+            log::error!(damaged_bytes = report.damaged_bytes, cut_bytes = report.cut_bytes, records = report.records; "the journal is damaged; postern keeps its whole records, and the damaged file beside it");
             // Evidence is worth less than a working journal: without it the rewrite goes on.
             let kept = writer.files.keep_damaged().inspect_err(|error| {
                 log::error!(error:% = error; "the damaged journal could not be kept");
@@ -189,9 +189,9 @@ impl Writer {
         (writer, None)
     }
 
-    /// The last batch of a process that was killed may never have reached the disk, and its sync may have failed: then the
-    /// kernel shows its bytes, calls them clean, and never writes them again. They are in force now, so they are written
-    /// once more. A mark behind them, as behind every orderly end, says that no more doubt is left.
+    /// The last batch of a process that was killed may never have reached the disk, and its sync may have failed: then
+    /// the kernel shows its bytes, calls them clean, and never writes them again. They are in force now, so they are
+    /// written once more. A mark behind them, as behind every orderly end, says that no more doubt is left.
     fn append_again(&mut self, unmarked: &Unmarked) {
         if unmarked.overflowed {
             return self.begin_writing(Vec::new());

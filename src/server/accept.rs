@@ -1,4 +1,4 @@
-//! How a worker takes clients in: who may shake hands, who gets a place and who loses one for that.
+//! How a worker accepts clients: who may do a TLS handshake, who gets a place, and who loses one for that.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +36,7 @@ impl Worker {
         }
     }
 
-    /// A handshake costs far more than most requests, and comes before there is one to charge.
+    /// A handshake costs far more than most requests, and comes before there is a request to count.
     fn may_shake_hands(&self, peer: Peer) -> bool {
         let Peer::Network(client) = peer else {
             return true;
@@ -155,10 +155,10 @@ fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// New clients in one turn: few, so that a rush spreads over the workers and those who are in are served between.
+/// New clients accepted in one turn. Few, so that a rush spreads over the workers, and clients in service wait little.
 const ACCEPTS: usize = 4;
 
-/// While there are no descriptors left: short for those who are in, long for a loop.
+/// The pause while there are no descriptors left: short for waiting clients, long for a loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The same trouble is worth a log line this often.

@@ -1,8 +1,9 @@
-//! How many connections there may be, in all and from one address, how much those hold that have not signed in, and who
-//! gives way when there is no more.
+//! The limits of connections: how many in all and from one address, how much memory before sign-in, and who
+//! gives way when a limit is reached.
 //!
 //! The order is that of [`Precedence`]: the proven before the unproven, then whoever holds least. A connection that has
-//! signed in is the last to give way. All workers' connections are looked at, whichever worker the newcomer came to.
+//! signed in is the last to give way. The choice is among all workers' connections, whichever worker the newcomer came
+//! to.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,13 +58,13 @@ pub struct SeatNumber {
 #[derive(Debug)]
 struct Seat {
     holder: Holder,
-    /// Whether it counts for its client. A proxy's do not: many people come through one.
+    /// Whether it counts for its client. A proxy's connections do not: many people come through one.
     is_counted: bool,
     bytes: usize,
     told: Arc<Told>,
 }
 
-/// What a connection tells of itself, without a lock that others wait for.
+/// What a connection reports of itself, without a lock that others wait for.
 #[derive(Debug, Default)]
 struct Told {
     /// A [`Conduct`] in the upper byte, and since when, in microseconds.
@@ -138,7 +139,8 @@ impl Admission {
         Self::with_streams(max_total, max_per_client, max_total)
     }
 
-    /// Limits for the local socket, where all are one client. Streams are not shed, so they leave half of it to questions.
+    /// Limits for the local socket, where all are one client. Streams are not shed, so they leave half of it to
+    /// questions.
     #[must_use]
     pub fn local(max_total: usize) -> Arc<Self> {
         Self::with_streams(max_total, max_total, max_total.div_ceil(2))
@@ -167,8 +169,8 @@ impl Admission {
         self.total.clone()
     }
 
-    /// Takes a place, if need be that of a connection that the caller then closes: it has lost it already. Of a proxy, whose
-    /// connections are many people's, `client` counts for nobody.
+    /// Takes a place, if need be that of a connection that the caller then closes: it has lost it already. Of a proxy,
+    /// whose connections are many people's, `client` counts for nobody.
     ///
     /// # Errors
     /// [`ConnectionsFull`]
@@ -230,7 +232,7 @@ impl Admission {
         Some(victim)
     }
 
-    /// Among whom one has to give way before this one may come in, if one has to.
+    /// Whose connection has to give way before this one may come in, if any has to.
     fn scope(&self, table: &Table, newcomer: Holder, is_counted: bool) -> Option<Scope> {
         if is_counted && table.places.of(newcomer.client) >= self.max_per_client {
             return Some(Scope::Client(newcomer.client));
@@ -250,7 +252,8 @@ impl Admission {
         judge: &dyn Judge,
         now: Instant,
     ) -> Result<SeatNumber, ConnectionsFull> {
-        // Until their workers have closed them they hold descriptors outside the limit. The newcomer's own does so at once.
+        // Until their workers have closed them they hold descriptors outside the limit. The newcomer's own does so at
+        // once.
         let anywhere = table.leaving < MAX_LEAVING;
         let here = |number: &SeatNumber| anywhere || number.worker == worker;
         let candidates = table.seats.iter().filter(|(number, seat)| match scope {
@@ -282,7 +285,7 @@ impl Admission {
         victim.map(|(_, number)| number).ok_or(ConnectionsFull)
     }
 
-    /// Whether a connection has signed in, how soon it gives way, and since when it does what it does. None of a stream.
+    /// Whether a connection has signed in, how soon it gives way, and since when. `None` for a stream.
     fn look(&self, seat: &Seat, judge: &dyn Judge, now: Instant) -> Option<(bool, Rank, u64)> {
         let (conduct, since) = seat.told.conduct();
         let lasts = self.micros(now).saturating_sub(since);
@@ -391,8 +394,8 @@ impl ConnectionPermit {
         }
     }
 
-    /// Tells how many bytes the connection holds of a client that has not signed in. Gives the connections that have to be
-    /// closed for it: they have lost their places.
+    /// Tells how many bytes the connection holds of a client that has not signed in. Gives the connections that have to
+    /// be closed for it: they have lost their places.
     ///
     /// # Errors
     /// [`ConnectionsFull`]: it is this one that has to be closed.
@@ -468,14 +471,14 @@ impl Drop for ConnectionPermit {
 const SUSPECT: Duration = Duration::from_secs(2);
 const SUSPECT_MICROS: u64 = SUSPECT.as_secs() * 1_000_000;
 
-/// Microseconds in 56 bits last for two thousand years. In milliseconds, neighbours in time would be equals: a connection
-/// is made and answered in less.
+/// Microseconds in 56 bits last for two thousand years. In milliseconds, neighbours in time would be equals: a
+/// connection is made and answered in less.
 const SINCE_BITS: u32 = 56;
 
 /// Connections that have lost their places and are not closed yet: that takes microseconds.
 const MAX_LEAVING: usize = 16;
 
-/// So much for each connection there may be: half of what the longest `ClientHello` takes.
+/// The share for each possible connection: half of the longest `ClientHello`.
 const BYTES_EACH: usize = 8 * 1024;
 
 /// Room for a few of those on the smallest board.

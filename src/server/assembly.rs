@@ -1,4 +1,4 @@
-//! Everything below the sockets, out of the configuration: the journal and what it keeps, who is who, the logs, the API.
+//! Makes everything below the sockets out of the configuration: the journal, authentication, the logs, the API.
 
 use std::io;
 use std::path::PathBuf;
@@ -51,7 +51,8 @@ pub fn assemble(
         path: state_dir.clone(),
         error,
     })?;
-    // Nobody ever removes it; once an audit log has been written beside it, it says so. A start that failed does not count.
+    // Nobody ever removes it; once an audit log has been written beside it, it says so. A start that failed does not
+    // count.
     let used_before = files::stat(&state_dir.join(LOCK)).is_ok_and(|lock| lock.st_size > 0);
     // The lock in it is what makes everything below ours alone.
     let storage = storage(&state_dir)?;

@@ -1,5 +1,5 @@
-//! What the server says when it is up: where it is, how to recognise it, and the very lines to try. The last thing that a
-//! start says.
+//! What the server prints when it is up: its addresses, its fingerprint, and command lines to try. It is the last thing
+//! that a start prints.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -102,7 +102,7 @@ impl Banner<'_> {
         text.push_str(&browser_lines(from_outside.unwrap_or(here)));
         let _ = write!(
             text,
-            "\nTry it here (curl asks for the password; the last line wants it in place of PASSWORD):\n\
+            "\nTry it here. curl asks for the password; in the last line put it in place of PASSWORD:\n\
              \n  curl {trust} {here}/health\
              \n  curl {trust} -u {user} {here}/api/status\
              \n  curl {trust} -u {user} -N '{here}/api/logs?follow=true'\
@@ -121,7 +121,7 @@ impl Banner<'_> {
             let socket = shell_word(&socket.display().to_string());
             let _ = write!(
                 text,
-                "\nChoose a password of your own, as the user that this runs as, or root:\n\
+                "\nChoose your own password, as the user that this runs as, or as root:\n\
                  \n  {program} passwd --socket {socket}\n"
             );
         }
@@ -134,8 +134,7 @@ fn browser_lines(url: &str) -> String {
     format!(
         "\nIn a browser:\n\
          \n  {url}/\n\
-         \nIt warns of the certificate, which nobody but this device vouches for. If the SHA-256 fingerprint that it shows is\
-         \nthe one above, go on.\n"
+         \nIt warns, because only this device vouches for its certificate. If it shows the SHA-256 fingerprint above, go on.\n"
     )
 }
 

@@ -1,4 +1,4 @@
-//! One client, of the TLS listener or of the local socket: what has come, what is to be sent, and what is going on in
+//! One client, of the TLS listener or of the local socket: what it sent, what is to be sent to it, and its state in
 //! between.
 //!
 //! A connection never blocks. Its worker *drives* it until it has nothing to do without the network, the pool or the
@@ -54,7 +54,7 @@ enum Phase {
     Answering(Then),
     /// Sending the head of a stream, which is behind it the hub's.
     Opening(Option<Box<Stream>>),
-    /// All is said; what the client still sends is read and dropped, so that it sees the answer and not a reset.
+    /// The answer is sent. What the client still sends is read and dropped, so that it sees the answer and not a reset.
     Lingering { passed: usize },
 }
 
@@ -138,8 +138,8 @@ impl Connection {
         }
     }
 
-    /// Tells what it does and how much it holds, for when something is short. Gives the connections that have to be closed
-    /// for what it holds.
+    /// Tells what it does and how much it holds, for when something is short. Gives the connections that have to be
+    /// closed for what it holds.
     ///
     /// # Errors
     /// [`ConnectionsFull`]: it is this one that has to be closed.
@@ -289,7 +289,7 @@ impl Connection {
         }
     }
 
-    /// Somebody speaks plain HTTP to this port, and should be told in words he can read.
+    /// A client speaks plain HTTP to this port, and gets an answer that it can read.
     fn explain_https(&mut self, api: &Api, now: Instant) -> Step {
         if api.charge_malformed(self.peer).is_err() {
             return Step::Turn(Turn::Closed);
@@ -485,7 +485,7 @@ impl Connection {
 
     // --- answering ---
 
-    /// Refuses in words and closes: after this nobody knows where the next request would begin.
+    /// Refuses in words and closes: where the next request would begin is unknown.
     fn refuse(&mut self, api: &Api, status: u16, detail: &str, now: Instant) {
         let error = ApiError::Protocol(status, detail.to_owned());
         self.answer(api, &error.response(), CLOSING, now);

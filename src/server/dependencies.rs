@@ -1,4 +1,4 @@
-//! What a server takes from outside, and the real thing.
+//! What a server takes from outside: time, randomness, storage.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -23,12 +23,12 @@ pub struct Dependencies {
     pub storage: OpenStorage,
     /// Listening, non-blocking sockets to serve TLS on in place of `LISTEN`; none, to open those.
     pub listeners: Vec<Arc<TcpListener>>,
-    /// Where the device's own files begin: what it runs, and its packages.
+    /// The root of the device's files: what it runs, and its packages.
     pub root: PathBuf,
     /// When news of updates is asked for.
     #[cfg(feature = "updates")]
     pub update_pace: updates::watch::FeedIntervals,
-    /// When it is looked whether advisories or packages have changed.
+    /// How often to look whether advisories or packages have changed.
     #[cfg(feature = "advisories")]
     pub advisory_pace: advisories::watch::CheckIntervals,
     /// Who is to hear that all is well.

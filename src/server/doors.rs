@@ -1,5 +1,5 @@
-//! Everything that clients come in by, and what of it is not there: an address that the machine does not have yet, a local
-//! socket whose file somebody took away.
+//! Everything that clients can connect to, and what of it is missing: an address that the machine does not have yet, a
+//! local socket whose file somebody took away.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Doors {
     ) -> Self {
         for missing in &missing {
             log::warn!(
-                "LISTEN: {missing}; the others serve, and this one is tried every few seconds"
+                "LISTEN: {missing}; postern serves the others, and tries this one every few seconds"
             );
         }
         let doors = Self {
@@ -50,7 +50,7 @@ impl Doors {
         let gone = |door: &mut Arc<Door>| matches!(door.is_there(), Ok(false));
         if self.local.take_if(gone).is_some() {
             // It is not made anew: whoever replaced it may have meant to.
-            let problem = "the local socket is gone: its file was removed or replaced; a restart makes it anew";
+            let problem = "the local socket is gone: its file was removed or replaced; restart postern to make it anew";
             log::error!("{problem}");
             self.no_local = Some(MissingDoor {
                 reason: "the local socket is gone",
@@ -69,7 +69,7 @@ impl Doors {
                 }
             };
             let address: SocketAddr = missing.address;
-            log::info!(address:% = address; "listening there at last");
+            log::info!(address:% = address; "listening on an address of LISTEN that was missing");
             for worker in workers {
                 worker.open(listener.clone());
             }

@@ -1,4 +1,4 @@
-//! Which process listens on an address, as far as `/proc` tells: proc(5).
+//! Finds the process that listens on an address, as far as `/proc` tells (proc(5)).
 
 use std::fs;
 use std::net::SocketAddr;

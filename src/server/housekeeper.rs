@@ -171,7 +171,7 @@ impl Round {
     }
 }
 
-/// Lets the API say what the certificate is like now, and the log, if that has changed or `again`.
+/// Tells the API about the certificate's state, and also the log, if that has changed or `again`.
 pub fn tell_certificate(api: &Api, certificate: &Certificate, again: bool) {
     let trouble = certificate.trouble(api.clock.wall());
     let fresh = CertificateState {

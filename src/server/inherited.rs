@@ -1,4 +1,4 @@
-//! Sockets that whoever starts the server has opened for it, as systemd does for a socket unit: `sd_listen_fds(3)`.
+//! Sockets that the server inherits when it starts, for example from a systemd socket unit: `sd_listen_fds(3)`.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use rustix::net::sockopt;
 #[derive(Debug, thiserror::Error)]
 pub enum InheritedError {
     /// Their number is none.
-    #[error("LISTEN_FDS: {0:?} is no number of sockets, from 0 to {MAX_SOCKETS}")]
+    #[error("LISTEN_FDS: {0:?} is not a number of sockets from 0 to {MAX_SOCKETS}")]
     Count(String),
     /// One is not what TLS can be served on.
     #[error(
-        "LISTEN_FDS: descriptor {descriptor} is no TCP socket that listens ({error}); in the socket unit, ListenStream= \
-         takes a port or IP:PORT, and Accept= stays no"
+        "LISTEN_FDS: descriptor {descriptor} is not a listening TCP socket ({error}); in the socket unit set \
+         ListenStream= to a port or IP:PORT, and Accept=no"
     )]
     Socket {
         /// Its number.
@@ -72,5 +72,5 @@ fn listener(handed: &mut ListenFd, index: usize) -> io::Result<Arc<TcpListener>>
 /// `SD_LISTEN_FDS_START`
 const FIRST_DESCRIPTOR: usize = 3;
 
-/// A unit with more addresses than that is a mistake, and their descriptors are not those of connections.
+/// A unit with more addresses than that is a mistake. Higher descriptors may be anything.
 const MAX_SOCKETS: usize = 32;

@@ -1,4 +1,4 @@
-//! What was found of the journal at the start, in words for whoever reads the log: what may be lost, what that means, and
+//! Log messages about the journal at the start: what may be lost, what that means, and
 //! what to do.
 
 use crate::auth::INITIAL_PASSWORD_FILE;
@@ -30,11 +30,11 @@ impl JournalReport {
             let password = match password {
                 None => format!("The password is lost: {}", first_password(config)),
                 Some((number, _, at)) => format!(
-                    "The password that holds is number {number}, of {at}; if it was changed since, that is lost"
+                    "The password that holds is number {number}, of {at}; if it was changed since, that change is lost"
                 ),
             };
             Some(format!(
-                "the journal was damaged, and what had been answered may be lost. {password}. {logins}"
+                "the journal was damaged, and changes that postern had confirmed may be lost. {password}. {logins}"
             ))
         } else if replayed.first_boot {
             // Without a key that is given, a new one is made, and that is said there.
@@ -44,8 +44,8 @@ impl JournalReport {
             })
         } else if password.is_none() {
             Some(format!(
-                "there is no password in the journal. Unless the first start of all was cut short, the end of it is \
-                 missing: {}. {logins}",
+                "there is no password in the journal. Either the first start of all was cut short, or the journal's \
+                 end is missing: {}. {logins}",
                 first_password(config)
             ))
         } else {
@@ -79,7 +79,7 @@ fn first_password(config: &Config) -> &'static str {
 
 fn remedy(config: &Config) -> &'static str {
     if config.secret_key.is_some() {
-        "to end every login, give another SECRET_KEY and start postern again"
+        "to end every login, set another SECRET_KEY and restart postern"
     } else {
         "to end every login, stop postern, remove `secret-key` from the state folder, and start it again"
     }

@@ -26,9 +26,9 @@ pub(super) struct Link {
     /// What is to be sent, and how much of it TLS or the socket has taken.
     outbound: Vec<u8>,
     taken: usize,
-    /// The last read emptied the socket: only an event makes another worth while.
+    /// The last read emptied the socket, so only an event makes another one useful.
     drained: bool,
-    /// The client will send no more: there is an end to be read behind the last byte.
+    /// The client will send no more: behind the last byte comes the end.
     ending: bool,
 }
 

@@ -26,7 +26,7 @@ use crate::ids::{ClientKey, Interface};
 pub enum Listener {
     /// Theirs from the network, by TLS.
     Tls(Arc<TcpListener>),
-    /// Theirs on this machine: whoever may open it is the administrator.
+    /// The local socket's client. Whoever may open it is the administrator.
     Local(Arc<UnixListener>),
 }
 
@@ -135,7 +135,7 @@ impl Missing {
                 None => format!("{address} is in use by another program (see `ss -ltnp`)"),
             },
             Some(Errno::ACCESS) => format!(
-                "{address} may not be listened on: ports under 1024 want a socket unit or CAP_NET_BIND_SERVICE"
+                "postern may not listen on {address}: ports under 1024 need a socket unit or CAP_NET_BIND_SERVICE"
             ),
             _ => format!("{address} cannot be listened on: {error}"),
         };
@@ -146,8 +146,8 @@ impl Missing {
         }
     }
 
-    /// Another try has failed. Says whether otherwise than the last one: only then are the words found anew, which is too
-    /// much work for every few seconds.
+    /// Another try has failed. Returns whether for another reason than the last one. Only then is the message made
+    /// anew, which takes too long to do every few seconds.
     pub(super) fn failed_again(&mut self, error: &io::Error) -> bool {
         let changed = self.errno != error.raw_os_error();
         if changed {
@@ -174,7 +174,7 @@ pub fn open_all(config: &Config, dependencies: &Dependencies) -> Result<Opened, 
             .iter()
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
-        log::info!(addresses:? = addresses; "serving on the sockets that were handed over; LISTEN is not heeded");
+        log::info!(addresses:? = addresses; "serving on the sockets that systemd handed over; LISTEN has no effect");
         return Ok(Opened {
             listeners: dependencies.listeners.clone(),
             missing: Vec::new(),
@@ -238,8 +238,8 @@ pub struct ConnectionRoom {
     pub local: usize,
 }
 
-/// Raises the soft limit of descriptors to the hard one and shares it out: what the server itself needs first, so that no
-/// client keeps it from its own files.
+/// Raises the soft limit of descriptors to the hard one and shares it out: what the server itself needs first, so that
+/// no client keeps it from its own files.
 #[must_use]
 pub fn room_for_connections(wanted: usize) -> ConnectionRoom {
     let limit = getrlimit(Resource::Nofile);
@@ -303,8 +303,8 @@ pub fn reachable(listener: &TcpListener) -> io::Result<Vec<SocketAddr>> {
 /// Clients that may wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 1024;
 
-/// What the rest needs: journal, lock, epolls, log sources, newcomers without a place. An idle server with two workers and no
-/// source has 20.
+/// What the rest needs: journal, lock, epolls, log sources, newcomers without a place. An idle server with two workers
+/// and no source has 20.
 const RESERVED_DESCRIPTORS: usize = 96;
 
 /// Clients of the local socket: a watchdog, and a few people and scripts at one board.

@@ -1,4 +1,4 @@
-//! Whether the parts of the server still turn: each is asked now and then, and has to answer.
+//! Whether the parts of the server still run: each is asked now and then, and has to answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,12 +27,12 @@ enum LifeSign {
 }
 
 impl WatchedPart {
-    /// A part that calls the answers which it is handed, soon and each in its turn.
+    /// A part that calls the answer functions it is given, soon and in order.
     pub fn answering(name: String, ask: impl Fn(LivenessReply) + Send + 'static) -> Self {
         Self::new(name, LifeSign::Answer(Box::new(ask)))
     }
 
-    /// A part of which it can be seen how far it has come, or none while it waits for nobody.
+    /// A part that shows how far it has come, or `None` while it waits for nobody.
     pub fn progressing(name: String, now: impl Fn() -> Option<u64> + Send + 'static) -> Self {
         let now = Box::new(now);
         Self::new(name, LifeSign::Progress { now, then: None })
@@ -82,7 +82,7 @@ impl Liveness {
         Self { parts, question: 0 }
     }
 
-    /// Asks everybody. An answer to an earlier question is none to this one.
+    /// Asks every part. Answers to earlier questions do not count for this one.
     pub fn ask(&mut self) {
         self.question += 1;
         for part in &mut self.parts {

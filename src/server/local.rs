@@ -1,7 +1,7 @@
 //! The administrator's door on the device itself: a Unix socket, 0600, plain HTTP, served as any other connection is.
 //!
-//! Whoever may open it is the administrator: that is the file's permission. So nobody's limits of requests or of attempts
-//! count there, but those of size and time do.
+//! The file's permission decides who may open it, and whoever may is the administrator. So no limits of requests or
+//! attempts count there, but those of size and time do.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -42,7 +42,7 @@ pub enum DoorError {
 }
 
 impl Door {
-    /// Opens it. A socket that a killed run of ours left behind is taken away; nothing else ever is.
+    /// Opens it. Removes a socket that a killed run of ours left behind, and nothing else.
     ///
     /// # Errors
     /// [`DoorError::Taken`], or the system's.
@@ -79,7 +79,7 @@ impl Door {
         Ok((door, Arc::new(UnixListener::from(socket))))
     }
 
-    /// Whether whoever knows its name still gets in by it.
+    /// Whether the file's name still leads to this socket.
     ///
     /// # Errors
     /// The system's: then that is not known.
@@ -97,9 +97,9 @@ impl Door {
 
 /// A socket of this name that nobody can connect to yet.
 ///
-/// The file gets the socket's own mode (unix(7) does not say so, Linux does it), and does not listen: so there is no instant
-/// at which anybody else could connect, whatever the folder's permissions and the umask, and no second name beside it that a
-/// crash could leave.
+/// The file gets the socket's own mode (unix(7) does not say so, Linux does it), and does not listen: so there is no
+/// instant at which anybody else could connect, whatever the folder's permissions and the umask, and no second name
+/// beside it that a crash could leave.
 fn bound(address: &SocketAddrUnix) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -121,15 +121,15 @@ fn identity(found: &Metadata) -> Identity {
     (found.dev(), found.ino())
 }
 
-/// Why a server would refuse to start with its door there, whether one runs already or not. Changes nothing. Where it cannot
-/// look, a server starts without that door, and says so.
+/// Why a server would refuse to start with its socket there, whether one runs already or not. Changes nothing. If it
+/// cannot look, a server starts without that socket, and says so.
 #[must_use]
 pub fn obstacle(path: &Path) -> Option<String> {
     let found = look(path).ok().flatten()?;
     why_not_a_socket_of_ours(&found)
 }
 
-/// Whether it is anything else than a socket that a killed run of ours left.
+/// Whether something lies there other than a socket that a killed run of ours left.
 fn why_not_ours(address: &SocketAddrUnix, found: &Metadata) -> Option<String> {
     if let Some(why) = why_not_a_socket_of_ours(found) {
         return Some(why);
@@ -141,14 +141,16 @@ fn why_not_ours(address: &SocketAddrUnix, found: &Metadata) -> Option<String> {
                 .into(),
         ),
         Err(error) => Some(format!(
-            "whether a server answers there is not known: {error}"
+            "postern cannot tell whether a server answers there: {error}"
         )),
     }
 }
 
 fn why_not_a_socket_of_ours(found: &Metadata) -> Option<String> {
     if !found.file_type().is_socket() {
-        return Some("this is no socket; move it away, or give LOCAL_SOCKET another name".into());
+        return Some(
+            "this is not a socket; move it away, or give LOCAL_SOCKET another name".into(),
+        );
     }
     if found.uid() != geteuid().as_raw() {
         return Some(format!(

@@ -75,7 +75,7 @@ impl Mailbox {
         self.send(Mail::Leave(deadline));
     }
 
-    /// Has the worker close this connection, which has lost its place.
+    /// Tells the worker to close this connection, which has lost its place.
     pub fn shed(&self, connection: u64) {
         self.send(Mail::Shed(connection));
     }
@@ -96,7 +96,7 @@ impl Mailbox {
     }
 }
 
-/// The journal's letters: a connection has one change under way, which goes by its number.
+/// The way back from the journal. A connection has one change under way, so its number is enough.
 impl Recipient for Mailbox {
     fn committed(&self, connection: u64, committed: Result<(), CommitError>) {
         self.send(Mail::Committed(connection, committed));

@@ -1,8 +1,9 @@
-//! The threads that may wait: for bcrypt, for files, and for the journal where a handler needs it in its midst.
+//! The threads that may wait: for bcrypt, for files, and for the journal where a handler needs it half-way.
 //!
-//! Two lanes, so that nobody who guesses passwords can delay those who are in: a few threads for passwords (as many as
-//! bcrypts may run at once), the others for the rest. A lane's waiting places are few, and shared out by client
-//! ([`FairQueue`]): whoever sends two hundred logins at once waits behind himself. For whom there is none is told so at once.
+//! Two lanes, so that guessers of passwords do not delay those who have signed in: a few threads for passwords (as many
+//! as bcrypts may run at once), the others for the rest. A lane's waiting places are few, and shared out by client
+//! ([`FairQueue`]): whoever sends two hundred logins at once only delays its own. A client without a place is told so
+//! at once.
 
 use std::convert::Infallible;
 use std::io;
@@ -114,7 +115,7 @@ impl Lane {
         self.stirred.notify_all();
     }
 
-    /// How many steps its threads have made, or none while one of them is free and nothing waits.
+    /// How many jobs its threads have begun and ended. `None` while a thread is free and nothing waits.
     fn progress(&self) -> Option<u64> {
         // In this order, so that no job is over before it was begun.
         let done = self.done.load(Ordering::Acquire);
@@ -125,8 +126,9 @@ impl Lane {
 }
 
 impl Threads {
-    /// The lanes, each of which has got on if a job of its has, or if it has a thread to spare and nothing waits. On a small board a check of
-    /// a password may take its only thread longer than any watchdog waits; but that is computing, and cannot hang.
+    /// The lanes. A lane is well if a job of its has begun or ended, or if a thread is free and nothing waits. On a
+    /// small board a check of a password may take its only thread longer than any watchdog waits; but that is
+    /// computing, and cannot hang.
     pub fn parts(&self, api: &Arc<Api>) -> [WatchedPart; 2] {
         let (passwords, general) = (self.passwords.clone(), self.general.clone());
         let auth = api.auth.clone();
@@ -230,20 +232,21 @@ fn work(api: &Api, lane: &Lane) {
     }
 }
 
-/// They wait rather than compute, so more than there are cores. What comes in crowds, logouts and refreshes, needs none.
+/// They wait rather than compute, so more than there are cores. What comes in crowds, logouts and refreshes, needs
+/// none.
 const THREADS: usize = 16;
 
 /// The deepest call is serde's, at its limit of 128 levels, and the JSON of one answer.
 const STACK: usize = 256 * 1024;
 
-/// A second's work and more; what queues longer is better told to come again.
+/// More than a second's work. A job that would wait longer is better told to come again.
 const GENERAL_QUEUE: usize = 256;
 
-/// Half a minute of checks. Beyond it whoever holds most is better told to come again.
+/// Half a minute of checks. Beyond it the client that holds most is told to come again.
 const PASSWORD_QUEUE: usize = 128;
 
-/// A client's second check would wait for the outcome of its first where few attempts are left, and keep the thread from
-/// others.
+/// A client's second check would wait for the outcome of its first where few attempts are left, and keep the thread
+/// from others.
 const PASSWORDS_EACH: usize = 1;
 
 /// Seconds after which a full queue has surely moved.

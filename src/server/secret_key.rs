@@ -10,9 +10,8 @@ use zeroize::Zeroizing;
 use crate::entropy::Entropy;
 use crate::files;
 
-/// The kept key, or a new one. A file that does not hold a key is replaced, loudly: all that is lost is the logins. So is
-/// one under which logins may have ended of which the journal does not know any more (`forgotten`): they must not live
-/// again.
+/// The kept key, or a new one. Replaces a file that does not hold a key, with a loud message: only the logins are lost.
+/// Also replaces a key if the journal may have forgotten ended logins (`forgotten`), which must not work again.
 ///
 /// # Errors
 /// The file, and what the system said of it.
@@ -29,15 +28,15 @@ pub fn load_or_generate(
         {
             Ok(key) if key.len() == LENGTH && !forgotten => return Ok(key),
             Ok(key) if key.len() == LENGTH => {
-                log::warn!(file:% = path.display(); "which logins have ended is not known any more: a new key is made, and all of them end");
+                log::warn!(file:% = path.display(); "it is not known any more which logins have ended: postern makes a new key, and all logins end");
             }
             _ => {
-                log::error!(file:% = path.display(); "this does not hold a key; a new one is made and all logins end");
+                log::error!(file:% = path.display(); "this file holds no key; postern makes a new one, and all logins end");
             }
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if !forgotten {
-                log::warn!(file:% = path.display(); "the key is gone; a new one is made and all logins end");
+                log::warn!(file:% = path.display(); "the key is gone; postern makes a new one, and all logins end");
             }
         }
         Err(error) => return Err((path, error)),

@@ -1,5 +1,5 @@
-//! Which folders may be the state folder. It is closed to everybody else (0700), which would be a nasty surprise for a home or
-//! a folder of data that `STATE_DIR` names by mistake.
+//! Decides whether a folder may be the state folder. postern closes it to everybody else (0700), which would harm a
+//! home or a folder of data that `STATE_DIR` names by mistake.
 
 use crate::audit;
 use crate::auth::INITIAL_PASSWORD_FILE;
@@ -7,10 +7,11 @@ use crate::journal::keep::MOST_KEPT;
 use crate::journal::storage::LOCK;
 use crate::journal::survey::FILE_NAME;
 
-/// Whether a folder is postern's, by the names in it, of which those of folders end in `/`: an empty one; one in which there is
-/// nothing but what postern makes or a person puts there for it; or one with its lock and its journal, whatever else is there.
-/// What a journal holds does not count: its beginning may be damaged. One that was closed to everybody else before is as its
-/// owner wants it, and nothing about it changes; but a home, which its dot files tell, is no place for postern's files.
+/// Whether a folder is postern's. `names`: what is in it, folders with `/` at the end. It is if it is empty; or if it
+/// holds nothing but what postern makes or a person puts there for it; or if it has postern's lock and journal,
+/// whatever else is there. The journal's content does not count, since its beginning may be damaged. A folder that was
+/// closed to everybody else before is accepted too, since postern would change nothing about it. But a home, recognised
+/// by its dot files, is no place for postern's files.
 #[must_use]
 pub fn is_ours(names: &[String], is_private: bool) -> bool {
     let has = |wanted: &str| names.iter().any(|name| name == wanted);

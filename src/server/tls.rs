@@ -1,8 +1,8 @@
 //! The server's certificate and TLS settings.
 //!
-//! Without files of the integrator's the device makes itself a self-signed ECDSA P-256 certificate, once (`own`). Either
-//! kind is taken in again on SIGHUP and when its files change. A pair that cannot be used, or has expired, is refused: the
-//! old one serves on, and at a start the last good one (`pair`) or the device's own.
+//! If the configuration names no certificate, the device makes a self-signed ECDSA P-256 one, once (`own`). Either
+//! kind is read again on SIGHUP and when its files change. A pair that cannot be used, or has expired, is refused: the
+//! old one goes on serving, and at a start the last good one (`pair`) or the device's own.
 
 mod facts;
 mod own;
@@ -92,8 +92,9 @@ pub struct Certificate {
 /// What newcomers are shown.
 struct ServedCertificate {
     key: Arc<CertifiedKey>,
-    /// The settings that serve it. With each certificate go tickets of its own, so that no session made under the one before
-    /// is resumed; a handshake has its settings from its first byte on, and cannot end under the next certificate's.
+    /// The settings that serve it. With each certificate go tickets of its own, so that no session made under the one
+    /// before is resumed; a handshake has its settings from its first byte on, and cannot end under the next
+    /// certificate's.
     config: Arc<ServerConfig>,
     not_after: Option<Timestamp>,
     origin: ServedFrom,
@@ -111,8 +112,8 @@ enum ServedFrom {
 }
 
 impl Certificate {
-    /// Takes the integrator's files. If they cannot be used at `now`, the last good pair that `state_dir` keeps of them, or
-    /// else the device's own: a board that a broken file took off the network could not be mended over it.
+    /// Takes the integrator's files. If they cannot be used at `now`, the last good pair that `state_dir` keeps of
+    /// them, or else the device's own: a board that a broken file took off the network could not be mended over it.
     ///
     /// # Errors
     /// When not even the device's own can be had.
@@ -149,8 +150,8 @@ impl Certificate {
         })
     }
 
-    /// Takes the device's own certificate out of the state folder, or makes it: at the first boot, and again when what is
-    /// there cannot be used. A copy of the integrator's is removed: he has taken his away.
+    /// Takes the device's own certificate out of the state folder, or makes it: at the first boot, and again when what
+    /// is there cannot be used. A copy of the integrator's is removed: he has taken his away.
     ///
     /// # Errors
     /// When it can neither be read nor made.
@@ -191,7 +192,7 @@ impl Certificate {
         result
     }
 
-    /// Whether the files are to be read: they changed since, or were refused as expired by a clock that has been put right.
+    /// Whether to read the files: they have changed, or were refused as expired by a clock that is right by now.
     #[must_use]
     pub fn wants_reading(&self, now: Timestamp) -> bool {
         let revived = match &*self.refused.lock() {
@@ -232,7 +233,9 @@ impl Certificate {
                 "put a good pair where TLS_CERT_FILE and TLS_KEY_FILE say; postern takes it within 5 seconds"
             }
             TlsError::Expired { .. } => RENEW,
-            _ => "put it back, or a restart makes another, of which all clients have to be told",
+            _ => {
+                "put it back; otherwise a restart makes another one, and you have to give it to all clients"
+            }
         };
         Some(CertificateTrouble {
             reason: format!("{whose} {what}{instead}"),

@@ -1,5 +1,5 @@
-//! The watchdog of whoever started the server, systemd's `WatchdogSec=`: it hears that all is well only while every part of
-//! the server answers, and restarts what does not.
+//! Reports to systemd's watchdog (`WatchdogSec=`), or another supervisor's. It reports that all is well only while
+//! every part of the server answers; otherwise the supervisor restarts the server.
 
 use std::env;
 use std::process;
@@ -70,8 +70,8 @@ pub fn parts(api: &Arc<Api>, workers: &[Arc<Mailbox>], pool: &pool::Threads) -> 
     parts
 }
 
-/// What feeds the watchdog. Everybody is asked once in half its limit, so that an idle board sleeps in between, and has
-/// half of it to answer.
+/// Feeds the watchdog. It asks every part once in half the watchdog's limit, so that an idle board sleeps in between. A
+/// part has half of the limit to answer.
 pub struct Feeder {
     watchdog: Watchdog,
     liveness: Liveness,
@@ -102,7 +102,7 @@ impl Feeder {
         self.next
     }
 
-    /// Looks who has answered; feeds if everybody has; asks if it is time.
+    /// Looks which parts have answered; feeds the watchdog if all have; asks again when it is time.
     pub fn look(&mut self, now: Instant) {
         let half = self.watchdog.limit / 2;
         let step = step(self.watchdog.limit);
@@ -143,8 +143,8 @@ fn step(limit: Duration) -> Duration {
     INTERVAL.min(limit / 4)
 }
 
-/// How often the housekeeper looks, and so how soon a changed certificate or a healed disk is noticed. A sleeping board is
-/// woken no oftener, not for a watchdog either.
+/// How often the housekeeper looks, and so how soon a changed certificate or a healed disk is noticed. A sleeping board
+/// is woken no oftener, not for a watchdog either.
 pub const INTERVAL: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

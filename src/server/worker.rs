@@ -45,8 +45,8 @@ pub struct WorkerContext {
 /// A connection as its worker has it.
 pub(super) struct OwnedConnection {
     pub(super) connection: Connection,
-    /// Its entry in [`Worker::alarms`]: no later than its deadline. Each request puts the deadline off; the entry follows only
-    /// once its time has come.
+    /// Its entry in [`Worker::alarms`], no later than its deadline. Each request puts the deadline off; the entry is
+    /// moved only when its time has come.
     pub(super) alarm: Instant,
     /// Whether it is in [`Worker::ready`].
     pub(super) is_ready: bool,
@@ -209,7 +209,9 @@ impl Worker {
         }
         match watch(&self.epoll, self.listeners.len(), &listener) {
             Ok(()) => self.listeners.push(listener),
-            Err(error) => log::error!(error:% = error; "a worker cannot take clients in there"),
+            Err(error) => {
+                log::error!(error:% = error; "a worker cannot accept clients on a new listener");
+            }
         }
     }
 
@@ -305,7 +307,8 @@ impl Worker {
         }
     }
 
-    /// Gives the records of a request's change to the journal, which writes a letter when it has them, or can not have them.
+    /// Gives the records of a request's change to the journal, which writes a letter when it has them, or can not have
+    /// them.
     fn commit(&mut self, token: u64, pending: Box<PendingChange>) {
         let records = pending.records();
         self.changes.insert(token, pending);
@@ -313,8 +316,8 @@ impl Worker {
         self.shared.api.journal.submit(records, reply_to);
     }
 
-    /// Answers a request's change. Finishes it also for a client that has left: what could not be written may have to be
-    /// taken back.
+    /// Answers a request's change. Finishes it also for a client that has left: what could not be written may have to
+    /// be taken back.
     fn committed(&mut self, token: u64, committed: Result<(), CommitError>, now: Instant) {
         if let Some(pending) = self.changes.remove(&token) {
             let answer = self.shared.api.committed(*pending, committed);

@@ -1,4 +1,4 @@
-//! Text from elsewhere, written so that it cannot drive the terminal that shows it.
+//! Escapes text from elsewhere so that it cannot drive the terminal.
 
 use std::fmt::Write;
 

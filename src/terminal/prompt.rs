@@ -1,4 +1,4 @@
-//! A secret line from standard input: at a terminal it is asked for and not shown.
+//! Reads a secret line from standard input. At a terminal it asks for it and does not show it.
 
 use std::io::{self, IsTerminal, Read};
 
@@ -12,7 +12,7 @@ use super::Terminal;
 pub(crate) enum PromptError {
     #[error("there is no password on standard input; give one line")]
     Missing,
-    #[error("the password is too long: at most 72 bytes, for bcrypt reads no further")]
+    #[error("the password is too long: bcrypt reads at most 72 bytes")]
     TooLong,
     #[error("the password is not UTF-8 text")]
     NotText,

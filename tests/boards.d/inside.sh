@@ -68,7 +68,7 @@ settings_are_roots() {
     chown postern $env
     said=$(postern check 2>&1 >/dev/null)
     chown root $env
-    grep 'for root to change' <<<"$said"
+    grep 'only root may change' <<<"$said"
 }
 # What root does in postern's folder it does as postern.
 handed_over() {

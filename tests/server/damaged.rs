@@ -144,7 +144,7 @@ fn a_journal_that_is_gone_under_a_given_key_is_told_with_the_way_out() {
             }
         });
         let said = rig.program.stderr()[before..].to_owned();
-        assert!(said.contains("give another SECRET_KEY"), "{said}");
+        assert!(said.contains("set another SECRET_KEY"), "{said}");
         assert!(rig.accepts(&rig.ended.access), "as it says");
     }
 }

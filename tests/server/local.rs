@@ -262,7 +262,7 @@ fn a_door_that_is_gone_shows_in_the_health_and_what_took_its_place_stays() {
     let bearer = device.login().bearer();
     let status = device.get("/api/status", Some(&bearer)).json();
     let said = status["listen"].to_string();
-    assert!(said.contains("a restart makes it anew"), "{said}");
+    assert!(said.contains("restart postern to make it anew"), "{said}");
     assert_eq!(device.get("/health", None).json()["status"], "degraded");
     // What can be done is still done.
     assert_eq!(device.get("/readyz", None).status, 200);

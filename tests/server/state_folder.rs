@@ -1,5 +1,5 @@
-//! The state folder as somebody hostile, or by mistake, leaves it: the real program, as root and as a user without rights.
-//! What needs root is left out where the tester has none.
+//! The state folder as somebody hostile, or by mistake, leaves it: the real program, as root and as a user without
+//! rights. What needs root is left out where the tester has none.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
@@ -163,7 +163,7 @@ fn a_start_refuses_links_and_pipes_in_the_place_of_its_secrets() {
         rustix::fs::mknodat(rustix::fs::CWD, &place, pipe, 0o600.into(), 0).expect("made");
         let (status, said) = board.run("serve");
         assert_eq!(status, Some(1), "{name}");
-        assert!(said.contains("no regular file"), "{name}: {said}");
+        assert!(said.contains("not a regular file"), "{name}: {said}");
         fs::remove_file(&place).expect("removed");
         fs::write(&place, kept).expect("put back");
         fs::set_permissions(&place, Permissions::from_mode(0o600)).expect("closed");

@@ -345,7 +345,7 @@ fn a_bad_value_is_named_with_what_would_be_right() {
         ),
         ("UPDATE_CA_FILE", "/a\0b", "NUL"),
         ("ADVISORY_DIR", "/a\0b", "NUL"),
-        ("ADVISORY_IGNORE", "CVE 2024", "no vulnerability's name"),
+        ("ADVISORY_IGNORE", "CVE 2024", "not the name of a"),
         ("AUDIT_LOG_BYTES", "0", "from 65536 to 67108864"),
         ("AUDIT_LOG_BYTES", "67108865", "from 65536 to 67108864"),
     ];

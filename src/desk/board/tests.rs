@@ -29,11 +29,11 @@ fn what_is_no_address_is_refused_in_words() {
     for (word, why) in [
         ("http://board:8443", "whole network"),
         ("ftp://board", "neither"),
-        ("https://board:8443/api/logs", "behind the port"),
-        ("https://board:8443?x", "behind the port"),
-        ("", "no host's name"),
-        ("https://", "no host's name"),
-        ("two words", "no host's name"),
+        ("https://board:8443/api/logs", "follow the port"),
+        ("https://board:8443?x", "follow the port"),
+        ("", "neither a host's name"),
+        ("https://", "neither a host's name"),
+        ("two words", "neither a host's name"),
         ("board:", "the port"),
         ("board:0", "the port"),
         ("board:+1", "the port"),
@@ -41,10 +41,10 @@ fn what_is_no_address_is_refused_in_words() {
         ("::1", "brackets"),
         ("[::1", "] is missing"),
         ("[::1]8443", "only a port"),
-        ("[board]:8443", "no IPv6"),
-        ("[fe80::1%]:8443", "no IPv6"),
-        ("[fe80::1%25a%25b]:8443", "no IPv6"),
-        ("[fe80::1%25a/b]:8443", "behind the port"),
+        ("[board]:8443", "not an IPv6"),
+        ("[fe80::1%]:8443", "not an IPv6"),
+        ("[fe80::1%25a%25b]:8443", "not an IPv6"),
+        ("[fe80::1%25a/b]:8443", "follow the port"),
     ] {
         let error = BoardAddress::parse(word).unwrap_err();
         assert!(error.contains(why), "{word}: {error}");

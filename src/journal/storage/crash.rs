@@ -1,6 +1,6 @@
-//! A disk in memory, and what a power cut may make of it: of what was not synced, any part is there and any other is not,
-//! by sectors; names are as they were at some instant since the last sync of their folder; a file may be longer than what
-//! was written of it.
+//! A disk in memory, and what a power cut may leave of it: of the bytes that were not synced, any part may be missing,
+//! by sectors; names are as they were at some instant since the last sync of their folder; a file may be longer than
+//! what was written of it.
 
 use std::collections::BTreeMap;
 

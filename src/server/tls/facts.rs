@@ -1,6 +1,6 @@
-//! What a certificate says of itself: whose it is, under which names, from when until when (RFC 5280, section 4.1).
+//! Reads a certificate's subject, names and dates (RFC 5280, section 4.1).
 //!
-//! The TLS library looks at none of that in the server's own certificate. `der` reads the bytes, and a walk along the
+//! The TLS library does not read these in the server's own certificate. `der` reads the bytes, and a walk along the
 //! few fields that people ask for is ours: the crate with the whole of X.509 weighs four times as much.
 
 use std::fmt::Write;

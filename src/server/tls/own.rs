@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Each file is replaced whole. A pair is: (1) the new key becomes `.next`, (2) the new certificate takes the old one's
-//! place, (3) `.next` becomes the key. A crash before (2) leaves the old pair and a key that nobody needs, one after it a
-//! certificate whose key is `.next`, where whoever reads the pair looks too. [`settle`] tidies up both.
+//! place, (3) `.next` becomes the key. A crash before (2) leaves the old pair and a key that nobody needs, one after it
+//! a certificate whose key is `.next`, where whoever reads the pair looks too. [`settle`] tidies up both.
 //!
 //! A lock on the folder itself keeps two of these apart. It needs no file, so root makes none in another user's folder.
 
@@ -42,7 +42,8 @@ pub fn own_files(state_dir: &Path) -> CertificateFiles {
     }
 }
 
-/// Makes a new key and a new certificate in the place of those that are there. A running server takes them in by itself.
+/// Makes a new key and a new certificate in the place of those that are there. A running server takes them in by
+/// itself.
 ///
 /// A new key, since whoever pinned the certificate has to be told of the new one anyway, and a key that may be known to
 /// others is the reason to ask for it.
@@ -80,11 +81,11 @@ pub enum RenewError {
     #[error("{}: there is no certificate yet; the first start of postern makes one", .0.display())]
     NeverMade(PathBuf),
     /// Somebody put his own there.
-    #[error("{}: postern did not make this certificate, another issuer signed it; renew it there, or remove it and its \
-             key and start postern, which makes its own then", .0.display())]
+    #[error("{}: another issuer signed this certificate, not postern. Renew it there. Or remove it and its key and \
+    start postern, which then makes its own", .0.display())]
     NotOurs(PathBuf),
     /// Another one is at it.
-    #[error("{}: the certificate is being made anew by somebody else", .0.display())]
+    #[error("{}: another process is renewing the certificate", .0.display())]
     Busy(PathBuf),
     /// A file, or the folder.
     #[error("{}: {error}", path.display())]
@@ -107,7 +108,7 @@ pub(super) fn settle(own: &CertificateFiles) {
     }
     let settled = turn(files::parent(&own.cert)).and_then(|_turn| settle_in_turn(own));
     if let Err(error) = settled {
-        log::warn!(error:% = error; "what an interrupted renewal of the certificate left cannot be put in order yet");
+        log::warn!(error:% = error; "an interrupted renewal of the certificate left files that cannot be put in order yet");
     }
 }
 
@@ -156,7 +157,7 @@ fn make(own: &CertificateFiles, now: Timestamp) -> Result<(), TlsError> {
         .map_err(at(&own.key))
 }
 
-/// The only one who makes or moves these files, for as long as the answer is kept.
+/// The lock on making and moving these files, for as long as the result is kept.
 fn turn(folder: &Path) -> io::Result<File> {
     let folder = files::open_folder(folder)?;
     let until = Instant::now() + PATIENCE;

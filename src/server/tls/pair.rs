@@ -1,4 +1,4 @@
-//! A certificate and its key: files to what TLS serves, judged, and kept where they might be lost.
+//! A certificate and its key: reads them from files, checks them, and keeps a copy of the last good pair.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,13 +87,13 @@ impl CertificatePair {
             return;
         }
         if let Err(error) = files::replace(file, self.pem.as_bytes()) {
-            log::warn!(path:% = file.display(), error:% = error; "the certificate cannot be kept for the case that its files are lost");
+            log::warn!(path:% = file.display(), error:% = error; "postern cannot keep a copy of the certificate in case its files are lost");
         }
     }
 }
 
-/// Reads a pair, and refuses one whose time is over. One that is not valid *yet* is taken: a board that has not been told the
-/// time thinks that of any.
+/// Reads a pair, and refuses one whose time is over. One that is not valid *yet* is taken: a board that has not been
+/// told the time thinks that of any.
 ///
 /// # Errors
 /// What is wrong with it.

@@ -210,7 +210,11 @@ fn a_saved_login_that_is_over_is_removed_and_the_password_asked_for() {
     };
     let seen = scripted.logs(device.address(), &[]);
     assert_eq!(seen.status, 1);
-    for part in ["the saved login is over", "no terminal", "POSTERN_PASSWORD"] {
+    for part in [
+        "the saved login has ended",
+        "no terminal",
+        "POSTERN_PASSWORD",
+    ] {
         assert!(seen.err.contains(part), "{}", seen.err);
     }
     assert!(!scripted.login(device.address()).exists());

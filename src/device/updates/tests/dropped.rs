@@ -79,7 +79,7 @@ fn a_file_that_cannot_be_used_leaves_what_was_known() {
     let path = board.path("update.json");
     std::fs::remove_file(&path).expect("removed");
     std::fs::create_dir(&path).expect("a folder");
-    fails(&board, "no regular file");
+    fails(&board, "not a regular file");
     std::fs::remove_dir(&path).expect("removed");
     // A link, to a file that would do and to one without end.
     let elsewhere = r#"{"version":"0.9.0"}"#;
@@ -93,7 +93,7 @@ fn a_file_that_cannot_be_used_leaves_what_was_known() {
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0)
         .expect("a FIFO");
-    fails(&board, "no regular file");
+    fails(&board, "not a regular file");
     std::fs::remove_file(&path).expect("removed");
     board.drop(NEWS);
     assert_eq!(board.updates.report().error, None);
