@@ -245,7 +245,7 @@ fn a_socket_that_is_somebody_elses_stops_the_start_and_stays() {
     first.stop();
     fs::write(&path, "precious").expect("a file");
     let refused = second.try_boot().expect_err("a refusal").to_string();
-    assert!(refused.contains("no socket"), "{refused}");
+    assert!(refused.contains("not a socket"), "{refused}");
     assert_eq!(fs::read_to_string(&path).expect("the file"), "precious");
 }
 

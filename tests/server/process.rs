@@ -117,7 +117,7 @@ fn a_second_one_on_the_same_state_says_so_and_leaves() {
     let said = text(&second.stderr);
     let last = said.lines().last().expect("a line");
     assert!(
-        last.contains("another postern") && last.contains("state"),
+        last.contains("another running postern") && last.contains("state"),
         "{said}"
     );
     assert_eq!(text(&second.stdout), "");
