@@ -1,7 +1,6 @@
 //! Reads a certificate's subject, names and dates (RFC 5280, section 4.1).
 //!
-//! The TLS library does not read these in the server's own certificate. `der` reads the bytes, and a walk along the
-//! few fields that people ask for is ours: the crate with the whole of X.509 weighs four times as much.
+//! The TLS library does not read these in the server's own certificate.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -9,9 +8,15 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use der::asn1::{AnyRef, GeneralizedTime, ObjectIdentifier, UtcTime};
-use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
+use der::asn1::{Any, AnyRef};
+use der::oid::AssociatedOid;
+use der::{Decode, Encode, Tag, TagNumber, Tagged};
 use ring::digest::{SHA256, digest};
+use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::ext::Extensions;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::name::Name;
+use x509_cert::time::Time;
 
 use super::TlsError;
 use super::pem::chain;
@@ -50,45 +55,20 @@ impl Facts {
         })
     }
 
-    /// Of a certificate in DER.
+    /// Of a certificate in DER. `Raw`: clients take much that RFC 5280 forbids, and that has an end, too.
     pub(super) fn of(der: &[u8]) -> der::Result<Self> {
-        let mut reader = SliceReader::new(der)?;
-        let facts = reader.sequence(|certificate| {
-            let facts = certificate.sequence(|signed| Self::of_signed(signed, der))?;
-            rest(certificate)?;
-            Ok::<_, der::Error>(facts)
-        })?;
-        reader.finish()?;
-        Ok(facts)
-    }
-
-    fn of_signed(signed: &mut SliceReader<'_>, whole: &[u8]) -> der::Result<Self> {
-        // The version is left out of version 1.
-        if Tag::peek(signed)? == context(0, true) {
-            AnyRef::decode(signed)?;
-        }
-        let _serial = AnyRef::decode(signed)?;
-        let _algorithm = AnyRef::decode(signed)?;
-        let issuer = AnyRef::decode(signed)?;
-        let (not_before, not_after) =
-            signed.sequence(|times| Ok::<_, der::Error>((time(times)?, time(times)?)))?;
-        let subject = AnyRef::decode(signed)?;
-        let key = signed.tlv_bytes()?;
-        let mut names = Vec::new();
-        while !signed.is_finished() {
-            let part = AnyRef::decode(signed)?;
-            if part.tag() == context(3, true) {
-                names = alternative_names(part)?;
-            }
-        }
+        let certificate = CertificateInner::<Raw>::from_der(der)?;
+        let signed = certificate.tbs_certificate();
+        let validity = signed.validity();
+        let time = |time: Time| Timestamp::from_secs(time.to_unix_duration().as_secs());
         Ok(Self {
-            fingerprint: fingerprint(whole),
-            public_key_pin: public_key_pin(key),
-            subject: distinguished_name(subject)?,
-            self_issued: issuer == subject,
-            names,
-            not_before,
-            not_after,
+            fingerprint: fingerprint(der),
+            public_key_pin: public_key_pin(&signed.subject_public_key_info().to_der()?),
+            subject: distinguished_name(signed.subject()),
+            self_issued: signed.issuer() == signed.subject(),
+            names: alternative_names(signed.extensions())?,
+            not_before: time(validity.not_before),
+            not_after: time(validity.not_after),
         })
     }
 }
@@ -105,42 +85,21 @@ pub(super) fn public_key_pin(key: &[u8]) -> String {
     format!("sha256//{}", STANDARD.encode(digest(&SHA256, key)))
 }
 
-fn time(times: &mut SliceReader<'_>) -> der::Result<Timestamp> {
-    let time = AnyRef::decode(times)?;
-    let since_epoch = match time.tag() {
-        Tag::UtcTime => time.decode_as::<UtcTime>()?.to_unix_duration(),
-        _ => time.decode_as::<GeneralizedTime>()?.to_unix_duration(),
-    };
-    Ok(Timestamp::from_secs(since_epoch.as_secs()))
-}
-
-/// A SEQUENCE of SETs of attributes, each a type and a value.
-fn distinguished_name(name: AnyRef<'_>) -> der::Result<String> {
+/// The attributes in their order, in words.
+fn distinguished_name(name: &Name) -> String {
     let mut text = String::new();
-    name.sequence(|sets| {
-        while !sets.is_finished() {
-            let set = AnyRef::decode(sets)?;
-            set.tag().assert_eq(Tag::Set)?;
-            let mut attributes = SliceReader::new(set.value())?;
-            while !attributes.is_finished() {
-                let (kind, value) = attributes.sequence(|attribute| {
-                    let kind = <ObjectIdentifier>::decode(attribute)?;
-                    Ok::<_, der::Error>((kind, AnyRef::decode(attribute)?))
-                })?;
-                let comma = if text.is_empty() { "" } else { ", " };
-                let kind = kind.to_string();
-                let known = ATTRIBUTES.iter().find(|(number, _)| *number == kind);
-                let kind = known.map_or(kind.as_str(), |(_, short)| short);
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{comma}{kind}={}", string(value));
-            }
-        }
-        Ok::<_, der::Error>(())
-    })?;
-    Ok(text)
+    for attribute in name.iter() {
+        let comma = if text.is_empty() { "" } else { ", " };
+        let kind = attribute.oid.to_string();
+        let known = ATTRIBUTES.iter().find(|(number, _)| *number == kind);
+        let kind = known.map_or(kind.as_str(), |(_, short)| short);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}{kind}={}", string(&attribute.value));
+    }
+    text
 }
 
-fn string(value: AnyRef<'_>) -> String {
+fn string(value: &Any) -> String {
     if value.tag() == Tag::BmpString {
         let units = value.value().chunks_exact(2);
         let units = units.map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
@@ -151,62 +110,33 @@ fn string(value: AnyRef<'_>) -> String {
     String::from_utf8_lossy(value.value()).into_owned()
 }
 
-/// The DNS names and addresses of the extension that lists them, out of all extensions.
-fn alternative_names(extensions: AnyRef<'_>) -> der::Result<Vec<String>> {
+/// The DNS names and addresses of the extension that lists them. The library takes none but ASCII for a DNS name.
+fn alternative_names(extensions: Option<&Extensions>) -> der::Result<Vec<String>> {
     let mut names = Vec::new();
-    SliceReader::new(extensions.value())?.sequence(|list| {
-        while !list.is_finished() {
-            let (kind, value) = list.sequence(|extension| {
-                let kind = <ObjectIdentifier>::decode(extension)?;
-                let mut value = AnyRef::decode(extension)?;
-                if value.tag() == Tag::Boolean {
-                    value = AnyRef::decode(extension)?;
-                }
-                Ok::<_, der::Error>((kind, value))
-            })?;
-            if kind == SUBJECT_ALT_NAME {
-                SliceReader::new(value.value())?.sequence(|list| {
-                    while !list.is_finished() {
-                        names.extend(name(AnyRef::decode(list)?));
-                    }
-                    Ok::<_, der::Error>(())
-                })?;
-            }
+    for extension in extensions.into_iter().flatten() {
+        if extension.extn_id == SubjectAltName::OID {
+            let list = Vec::<AnyRef<'_>>::from_der(extension.extn_value.as_bytes())?;
+            names.extend(list.into_iter().filter_map(name));
         }
-        Ok::<_, der::Error>(())
-    })?;
+    }
     Ok(names)
 }
 
 fn name(name: AnyRef<'_>) -> Option<String> {
     let value = name.value();
-    if name.tag() == context(2, false) {
-        return Some(String::from_utf8_lossy(value).into_owned());
-    }
-    if name.tag() != context(7, false) {
+    let Tag::ContextSpecific { number, .. } = name.tag() else {
         return None;
-    }
-    let address = <[u8; 4]>::try_from(value).map(IpAddr::from);
-    let address = address.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from));
-    address.ok().map(|address| address.to_string())
-}
-
-fn rest(reader: &mut SliceReader<'_>) -> der::Result<()> {
-    while !reader.is_finished() {
-        AnyRef::decode(reader)?;
-    }
-    Ok(())
-}
-
-const fn context(number: u32, constructed: bool) -> Tag {
-    Tag::ContextSpecific {
-        constructed,
-        number: TagNumber(number),
+    };
+    match number {
+        TagNumber(2) => Some(String::from_utf8_lossy(value).into_owned()),
+        TagNumber(7) => {
+            let address = <[u8; 4]>::try_from(value).map(IpAddr::from);
+            let address = address.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from));
+            address.ok().map(|address| address.to_string())
+        }
+        _ => None,
     }
 }
-
-/// RFC 5280, section 4.2.1.6.
-const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 
 /// The attributes that subjects have, as RFC 4514 and OpenSSL abbreviate them. Any other is shown by its number.
 const ATTRIBUTES: &[(&str, &str)] = &[

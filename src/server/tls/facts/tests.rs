@@ -51,6 +51,23 @@ fn what_others_have_signed_is_told_apart() {
 }
 
 #[test]
+fn what_rfc_5280_forbids_and_others_serve_all_the_same_is_read() {
+    let made = certificate(|params| {
+        params.serial_number = Some(rcgen::SerialNumber::from_slice(&[0x7f; 32]));
+        params.subject_alt_names = vec![SanType::DnsName("xboard".try_into().unwrap())];
+    });
+    assert_eq!(Facts::of(made.der()).unwrap().names, ["xboard"]);
+    // A name in UTF-8.
+    let mut der = made.der().to_vec();
+    let name = der
+        .windows(6)
+        .rposition(|bytes| bytes == b"xboard")
+        .unwrap();
+    der[name..name + 2].copy_from_slice("\u{e4}".as_bytes());
+    assert_eq!(Facts::of(&der).unwrap().names, ["\u{e4}oard"]);
+}
+
+#[test]
 fn the_first_one_of_a_file_counts_and_what_is_none_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chain.pem");
