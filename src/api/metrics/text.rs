@@ -1,8 +1,8 @@
 //! Two spellings of the same metrics: `OpenMetrics` 1.0 (RFC draft, "text format"), and the form before it, which is
 //! what `promtool` and whatever else does not ask for the newer one reads.
 //!
-//! They differ in one thing: a counter's family has no `_total` in `OpenMetrics`, and its samples do. The library
-//! `prometheus-client` writes `OpenMetrics` alone, in which `promtool check metrics` misses the help of every counter.
+//! They differ in one thing: a counter's family has no `_total` in `OpenMetrics`, and its samples do. With the library
+//! `prometheus-client` a histogram's buckets would have other names in one form than in the other.
 
 use std::fmt::{Display, Write};
 use std::time::Duration;

@@ -33,6 +33,14 @@ fn a_counter_has_its_suffix_where_each_form_wants_it() {
 }
 
 #[test]
+fn a_bucket_has_the_same_name_in_both_forms() {
+    for form in [Form::OpenMetrics, Form::Prometheus] {
+        let page = page(form);
+        assert!(page.contains("{a=\"b\",le=\"1.0\"} 0\n"), "{page}");
+    }
+}
+
+#[test]
 fn open_metrics_is_for_who_asks_for_it() {
     for (accept, form) in [
         ("*/*", Form::Prometheus),
