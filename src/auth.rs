@@ -81,7 +81,7 @@ pub struct Settings {
     pub max_cached_tokens: usize,
     /// The cost of new hashes, 4 to 31; measured on the first boot if it is not given.
     pub bcrypt_cost: Option<u32>,
-    /// How many threads may run bcrypt at once: 2, or 1 on a single core.
+    /// How many threads may run bcrypt at once: 1, or 2 from three cores on.
     pub bcrypt_at_once: usize,
     /// How many more may wait for their turn; the rest are [`AuthError::Busy`].
     pub bcrypt_waiting: usize,

@@ -46,6 +46,7 @@ use signal_hook::iterator::Signals;
 use crate::api::{Api, MissingDoor};
 use crate::audit::{Event, EventKind};
 use crate::auth::{self, FirstPassword, InitialiseError};
+use crate::background;
 use crate::config::Config;
 #[cfg(feature = "advisories")]
 use crate::device::advisories;
@@ -239,6 +240,8 @@ impl Server {
         )?;
         let auth = api.auth.clone();
         Builder::new().name("settle".into()).spawn(move || {
+            // It runs bcrypt, while the first requests are answered.
+            background::yield_to_requests();
             // What fails here is tried again at the first password check.
             let _ = auth.settle();
         })?;

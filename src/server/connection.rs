@@ -55,7 +55,11 @@ enum Phase {
     /// Sending the head of a stream, which is behind it the hub's.
     Opening(Option<Box<Stream>>),
     /// The answer is sent. What the client still sends is read and dropped, so that it sees the answer and not a reset.
-    Lingering { passed: usize },
+    Lingering {
+        /// The client was told that no more will come. Once: each time wakes the poller, and with it this connection.
+        is_shut: bool,
+        passed: usize,
+    },
 }
 
 struct Pending {
@@ -299,7 +303,7 @@ impl Connection {
         if self.link.send_plain(&bytes).is_err() {
             return Step::Turn(Turn::Closed);
         }
-        self.phase = Phase::Lingering { passed: 0 };
+        self.phase = LINGERING;
         self.deadline = now + LINGER;
         Step::Go
     }
@@ -554,7 +558,7 @@ impl Connection {
             };
         }
         self.link.say_goodbye();
-        self.phase = Phase::Lingering { passed: 0 };
+        self.phase = LINGERING;
         self.deadline = now + LINGER;
         Step::Go
     }
@@ -569,10 +573,11 @@ impl Connection {
     }
 
     fn linger(&mut self, scratch: &mut [u8]) -> Step {
-        let Phase::Lingering { passed } = &mut self.phase else {
+        let Phase::Lingering { is_shut, passed } = &mut self.phase else {
             return Step::Go;
         };
-        if *passed == 0 {
+        if !*is_shut {
+            *is_shut = true;
             self.link.shut_writing();
         }
         match self.link.discard(scratch) {
@@ -594,6 +599,12 @@ impl AsFd for Connection {
         self.link.as_fd()
     }
 }
+
+/// As it begins.
+const LINGERING: Phase = Phase::Lingering {
+    is_shut: false,
+    passed: 0,
+};
 
 /// The whole TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::client::{Client, PASSWORD, USER, tcp};
 use crate::device::{Tokens, basic, bearer};
+use crate::eventually;
 use crate::program::Program;
 
 /// Not running yet; its password is known.
@@ -32,6 +33,23 @@ impl Program {
 
     fn is_served(&self) {
         self.idle();
+    }
+
+    /// Processor time so far, in ticks of 10 ms (proc(5), /proc/pid/stat).
+    fn processor_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(self.proc("stat")).expect("its figures");
+        let (_, figures) = stat.rsplit_once(") ").expect("a name");
+        let used = figures.split(' ').skip(11).take(2);
+        used.map(|ticks| ticks.parse::<u64>().expect("a number"))
+            .sum()
+    }
+
+    fn sockets(&self) -> usize {
+        let descriptors = fs::read_dir(self.proc("fd")).expect("descriptors");
+        let targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        targets
+            .filter(|target| target.to_string_lossy().starts_with("socket:"))
+            .count()
     }
 
     /// The niceness of the threads whose names begin so (proc(5), /proc/pid/stat).
@@ -79,15 +97,30 @@ fn bcrypts_threads_come_after_those_that_answer() {
     let program = started();
     program.is_served();
     let workers = program.niceness("worker-");
-    let passwords = program.niceness("password-");
-    assert!(!workers.is_empty() && !passwords.is_empty());
     // However nice the tests themselves are: a niceness goes no further than 19.
     let last = *workers.iter().max().expect("a worker");
     let later = (last + 5).min(19);
-    assert!(
-        passwords.iter().all(|&niceness| niceness >= later),
-        "workers have {workers:?}, bcrypt's threads {passwords:?}"
-    );
+    // Each of them lowers its own, once it runs.
+    eventually("bcrypt's threads come after the workers", || {
+        let passwords = program.niceness("password-");
+        !passwords.is_empty() && passwords.iter().all(|&niceness| niceness >= later)
+    });
+}
+
+#[test]
+fn whoever_does_not_hang_up_after_the_last_answer_costs_no_processor_time() {
+    let program = started();
+    program.is_served();
+    let mut client = program.connect();
+    let before = program.processor_ticks();
+    let last = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert_eq!(client.raw(last).status, 200);
+    // postern hangs up, two seconds later. The client is still there then.
+    let sockets = program.sockets();
+    eventually("the connection is closed", || program.sockets() < sockets);
+    let spent = program.processor_ticks() - before;
+    assert!(spent < 30, "{spent} ticks of 10 ms");
+    drop(client);
 }
 
 #[test]
