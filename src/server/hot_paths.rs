@@ -122,18 +122,20 @@ impl Served {
         }
     }
 
-    /// Serves what the client has sent, until there is nothing more to do.
-    pub fn serve(&mut self) {
+    /// Serves what the client has sent, until there is nothing more to do. Gives the number of turns that it took, between
+    /// which a worker would have served others.
+    pub fn serve(&mut self) -> u64 {
         self.connection.wake(false);
-        loop {
+        for turns in 1.. {
             let turn = (self.connection).drive(&self.api, &mut self.scratch, Instant::now());
             let held = self.connection.report(&*self.api);
             assert!(held.is_ok_and(|gone| gone.is_empty()), "there is room");
             match turn {
-                Turn::Parked => return,
+                Turn::Parked => return turns,
                 Turn::More => {}
                 _ => panic!("the worker could not go on by itself"),
             }
         }
+        unreachable!("so many turns take for ever")
     }
 }

@@ -9,7 +9,7 @@ use super::*;
 pub(super) const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 /// Signs whatever it is given, as an integrator's own tool would.
-fn sign_with(key: &[u8], header: &str, claims: &str) -> String {
+pub(super) fn sign_with(key: &[u8], header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", BASE64.encode(header), BASE64.encode(claims));
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), signed.as_bytes());
     format!("{signed}.{}", BASE64.encode(tag.as_ref()))
