@@ -32,10 +32,10 @@ def draw(document: dict) -> str:
     parts: list[str] = []
     y = HEAD
     for section in (section for section in document["sections"] if not section["is_curve"]):
-        y += panel(section, y, parts)
+        y += panel(document, section, y, parts)
     distributions = [section for section in document["sections"] if section["is_curve"]]
     for first in range(0, len(distributions), CURVES):
-        y += curves(distributions[first : first + CURVES], y, parts)
+        y += curves(document, distributions[first : first + CURVES], y, parts)
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + MARGIN}" width="{WIDTH}" height="{y + MARGIN}"'
         ' font-family="DejaVu Sans, Verdana, sans-serif" font-size="12">',
@@ -47,7 +47,7 @@ def draw(document: dict) -> str:
     return "\n".join([*head, *parts, "</svg>"]) + "\n"
 
 
-def curves(sections: list[dict], top: int, parts: list[str]) -> int:
+def curves(document: dict, sections: list[dict], top: int, parts: list[str]) -> int:
     """Adds distributions beside each other, with one axis of latencies for all; the height that they take."""
     values = [value for section in sections for row in section["rows"] for value in row["medians"].values()]
     least = 10 ** math.floor(math.log10(min(value for value in values if value > 0)))
@@ -59,7 +59,7 @@ def curves(sections: list[dict], top: int, parts: list[str]) -> int:
         axis, length = left + CURVE_LEFT, width - CURVE_LEFT
         across = lambda percent: axis + nines(percent) / nines(LAST_PERCENT) * length  # noqa: E731
         down = lambda value: y + height * (1 - math.log(max(value, least) / least) / math.log(most / least))  # noqa: E731
-        names, series = named(section)
+        names, series = named(document, section)
         parts.append(text(left, top + 20, section["title"], size=14, weight="bold"))
         legend(names, series, axis, top, parts)
         for value in decades(least, most):
@@ -90,15 +90,15 @@ def decades(least: float, most: float) -> list[float]:
     return [10.0**power for power in range(round(math.log10(least)), math.floor(math.log10(most)) + 1)]
 
 
-def named(section: dict) -> tuple[dict[str, str], list[str]]:
+def named(document: dict, section: dict) -> tuple[dict[str, str], list[str]]:
     """The names of all series, and those that there are, in the order in which they are drawn."""
     series = [kind for kind in ("reference", "against", "postern") if any(kind in row["medians"] for row in section["rows"])]
-    return {"reference": section["reference"], "postern": section["measured"], "against": "against"}, series
+    return {"reference": section["reference"], "postern": section["measured"], "against": document["against"]}, series
 
 
-def panel(section: dict, top: int, parts: list[str]) -> int:
+def panel(document: dict, section: dict, top: int, parts: list[str]) -> int:
     """Adds a section; the height that it takes."""
-    names, series = named(section)
+    names, series = named(document, section)
     axis = Axis([value for row in section["rows"] for value in row["medians"].values()])
     better = "longer is better" if section["more_is_better"] else "shorter is better"
     parts.append(text(MARGIN, top + 20, section["title"], size=14, weight="bold"))
@@ -131,18 +131,25 @@ def panel(section: dict, top: int, parts: list[str]) -> int:
             )
             if row["limit"]:
                 parts.append(text(WIDTH - MARGIN, middle + 14, f"limit {row['limit']:.3g}", fill=PALE, size=10, anchor="end"))
+        elif row["ceiling"] is not None:
+            limit = f"limit {row['ceiling']:g} {section['unit']}"
+            parts.append(text(WIDTH - MARGIN, middle, limit, fill=judgement(section, row), weight="bold", anchor="end"))
         y += GROUP_GAP
     return bottom + PANEL_FOOT - top
 
 
 def is_met(section: dict, row: dict) -> bool:
-    """Whether a ratio keeps its limit."""
+    """Whether a ratio keeps its limit, or a figure its own."""
+    if row["ceiling"] is not None:
+        return row["medians"]["postern"] <= row["ceiling"]
+    if row["ratio"] is None:
+        return False
     return row["ratio"] >= row["limit"] if section["more_is_better"] else row["ratio"] <= row["limit"]
 
 
 def judgement(section: dict, row: dict) -> str:
     """The colour of a ratio."""
-    if row["limit"]:
+    if row["limit"] or row["ceiling"] is not None:
         return BETTER if is_met(section, row) else WORSE
     if abs(row["ratio"] - 1) <= ALIKE or section["measured"] != "postern":
         return INK

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -15,7 +16,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 
-from server import PASSWORD, basic, figure
+from server import PASSWORD, TOP, basic, figure
 
 SERVER_CORE = 0
 LOAD_CORE = 1
@@ -24,7 +25,8 @@ BOTH_CORES = frozenset({SERVER_CORE, LOAD_CORE})
 PATIENCE = 20  # seconds for a start, an answer, and an end
 COST = 10  # of bcrypt, in all runs
 SETTLE = 0.5  # seconds before memory is read, or a load begins
-CONNECTIONS = 16384  # that each server is set up for
+CONNECTIONS = 16384  # that each server is set up for, where thousands are idle
+FEW_CONNECTIONS = 1024  # … everywhere else: nginx lays out a table of them at its start
 RPS = 1_000_000  # requests a second that the limit of each server lets one address make: the most that postern takes
 BURST = 1_000_000  # and at once
 BASIC = basic(PASSWORD)
@@ -109,7 +111,10 @@ class Link:
     def metric(self, name: str, authorization: str) -> float:
         """What `/metrics` says of a postern."""
         page = self.ask("GET", "/metrics", authorization).decode()
-        return float(re.search(rf"^{name} (\S+)$", page, re.MULTILINE)[1])
+        found = re.search(rf"^{name} (\S+)$", page, re.MULTILINE)
+        if not found:
+            raise Failed(f"/metrics has no {name}")
+        return float(found[1])
 
     def close(self) -> None:
         self.socket.close()
@@ -225,13 +230,15 @@ class Running:
 class Postern:
     """One binary of postern with a state folder of its own, which the first start fills."""
 
-    def __init__(self, name: str, binary: pathlib.Path, site: Site) -> None:
+    def __init__(self, name: str, binary: pathlib.Path, site: Site, key: str = "postern") -> None:
         self.name = name
+        self.key = key
         self.site = site
         self.folder = site.folder / name
         self.folder.mkdir()
         # A copy: a build that runs meanwhile must not swap what is measured.
         self.binary = str(shutil.copy2(binary, self.folder / "postern"))
+        self.identity = identity(pathlib.Path(self.binary), built_from(binary))
         self.state = self.folder / "state"
         said = subprocess.run([self.binary, "--version"], capture_output=True, text=True, check=True)
         self.version = said.stdout.strip()
@@ -240,7 +247,13 @@ class Postern:
             self.bodies = {HEALTH: link.ask("GET", HEALTH), PROTECTED: link.ask("GET", PROTECTED, self.token)}
             self.cipher = link.socket.cipher()[0]
 
-    def start(self, state: pathlib.Path | None = None, cores: frozenset[int] = ONE_CORE, **more: str) -> Running:
+    def start(
+        self,
+        state: pathlib.Path | None = None,
+        cores: frozenset[int] = ONE_CORE,
+        connections: int = FEW_CONNECTIONS,
+        **more: str,
+    ) -> Running:
         """`more`: settings besides. Only the very first start needs a password: later ones would run bcrypt on it."""
         port = free_port()
         settings = {
@@ -253,8 +266,8 @@ class Postern:
             "BCRYPT_COST": str(COST),
             "JWT_EXPIRE_DURATION": "7d",
             "WORKERS": str(len(cores)),
-            "MAX_CONNECTIONS": str(CONNECTIONS),
-            "MAX_CONNECTIONS_PER_IP": str(CONNECTIONS),
+            "MAX_CONNECTIONS": str(connections),
+            "MAX_CONNECTIONS_PER_IP": str(connections),
             "RATE_LIMIT_RPS": str(RPS),
             "RATE_LIMIT_BURST": str(BURST),
         } | more
@@ -265,6 +278,7 @@ class Nginx:
     """Debian's nginx with one worker, and the answers of a postern."""
 
     name = "nginx"
+    key = "reference"
 
     def __init__(self, binary: str, site: Site, bodies: dict[str, bytes]) -> None:
         self.binary = binary
@@ -272,6 +286,7 @@ class Nginx:
         self.bodies = bodies
         self.folder = site.folder / "nginx"
         self.folder.mkdir()
+        self.identity = identity(pathlib.Path(binary), None)
         said = subprocess.run([binary, "-v"], capture_output=True, text=True, check=True)
         self.version = said.stderr.strip().removeprefix("nginx version: ")
         with started(self) as server, linked(site, server.port) as link:
@@ -280,15 +295,15 @@ class Nginx:
                 if link.ask("GET", path) != body:
                     raise Failed(f"nginx answers {path} otherwise than postern")
 
-    def start(self) -> Running:
+    def start(self, connections: int = FEW_CONNECTIONS) -> Running:
         port = free_port()
         configuration = self.folder / "nginx.conf"
-        configuration.write_text(self.configuration(port))
+        configuration.write_text(self.configuration(port, connections))
         errors = self.folder / "errors"
         command = [self.binary, "-p", str(self.folder), "-c", str(configuration), "-e", str(errors)]
         return Running(self.site, command, {}, port, errors, ONE_CORE)
 
-    def configuration(self, port: int) -> str:
+    def configuration(self, port: int, connections: int) -> str:
         # `return` answers before limit_req has looked, so that it would never limit: the request has to get past
         # limit_req first, to `try_files`, whose cached miss leads on to the `return`.
         locations = ""
@@ -306,7 +321,7 @@ worker_rlimit_nofile {descriptor_limit()};
 daemon off;
 pid {self.folder}/pid;
 error_log {self.folder}/errors;
-events {{ worker_connections {CONNECTIONS}; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     {temporary}
@@ -333,8 +348,32 @@ http {{
 Contestant = Postern | Nginx
 
 
+def identity(binary: pathlib.Path, commit: str | None) -> dict:
+    """What tells this program from any other."""
+    content = binary.read_bytes()
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "commit": commit}
+
+
+def built_from(binary: pathlib.Path) -> str | None:
+    """
+    The commit that a program was built from: what a file beside it says, named as it is and `.commit`; of the release build
+    this tree's own, unless the tree has changed since.
+    """
+    note = binary.with_name(f"{binary.name}.commit")
+    if note.is_file():
+        return note.read_text().strip()
+    if binary.parent.name != "release" or binary.name != "postern":
+        return None
+    git = lambda *words: subprocess.run(["git", *words], cwd=TOP, capture_output=True, text=True, check=True).stdout  # noqa: E731
+    try:
+        changed = git("status", "--porcelain", "--", "src", "Cargo.toml", "Cargo.lock")
+        return git("rev-parse", "HEAD").strip() + (" and changes" if changed.strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
 @contextlib.contextmanager
-def started(contestant: Contestant, *how: pathlib.Path, **more: frozenset[int] | str) -> Iterator[Running]:
+def started(contestant: Contestant, *how: pathlib.Path, **more: frozenset[int] | int | str) -> Iterator[Running]:
     server = contestant.start(*how, **more)
     try:
         yield server

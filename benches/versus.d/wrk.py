@@ -1,9 +1,11 @@
-"""The load of benches/versus: wrk, and what it measured."""
+"""The load of benches/versus: wrk, openssl s_time for full handshakes, and what they measured."""
 
 import dataclasses
 import json
 import pathlib
+import re
 import subprocess
+import time
 
 from servers import PATIENCE, Failed, Running
 
@@ -42,9 +44,15 @@ class Wrk:
         self.binary = binary
         self.script = folder / "load.lua"
 
-    def load(self, server: Running, path: str, connections: int, seconds: int, authorization: str = "") -> Load:
-        """So many connections, each of which asks again once it has its answer. A request that was refused or lost fails it."""
+    def load(
+        self, server: Running, path: str, connections: int, seconds: int, authorization: str = "", *, closes: bool = False
+    ) -> Load:
+        """
+        So many connections, each of which asks again once it has its answer, or makes place for a new one if it `closes`. A
+        request that was refused or lost fails it.
+        """
         header = ["-H", f"Authorization: {authorization}"] if authorization else []
+        header += ["-H", "Connection: close"] if closes else []
         said = self.run(server, path, connections, seconds, DONE, header)
         measured = json.loads(said.splitlines()[-1])
         if measured["refused"] or measured["lost"] or not measured["requests"]:
@@ -66,3 +74,28 @@ class Wrk:
         if run.returncode:
             raise Failed(f"wrk, {path}: {run.stderr.strip() or run.stdout.strip()}")
         return run.stdout
+
+
+class Handshakes:
+    """As many connections a second as there can be, each of which asks once: their number, and the seconds that they took."""
+
+    def __init__(self, wrk: Wrk) -> None:
+        self.wrk = wrk
+
+    def resumed(self, server: Running, path: str, clients: int, seconds: int) -> tuple[int, float]:
+        load = self.wrk.load(server, path, clients, seconds, closes=True)
+        return load.requests, load.seconds
+
+    def full(self, server: Running, path: str, clients: int, seconds: int) -> tuple[int, float]:
+        command = f"openssl s_time -connect 127.0.0.1:{server.port} -tls1_3 -new -www {path} -time {seconds}".split()
+        begun = time.monotonic()
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(clients)]
+        said = [client.communicate() for client in running]
+        took = time.monotonic() - begun
+        count = 0
+        for client, (out, errors) in zip(running, said, strict=True):
+            found = re.search(r"^(\d+) connections in \d+ real seconds, (\d+) bytes read per connection", out, re.MULTILINE)
+            if client.returncode or not found or not int(found[1]) or not int(found[2]):
+                raise Failed(f"openssl s_time: {errors.strip() or out.strip()[-200:]}")
+            count += int(found[1])
+        return count, took
