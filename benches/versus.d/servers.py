@@ -357,7 +357,7 @@ def identity(binary: pathlib.Path, commit: str | None) -> dict:
 def built_from(binary: pathlib.Path) -> str | None:
     """
     The commit that a program was built from: what a file beside it says, named as it is and `.commit`; of the release build
-    this tree's own, unless the tree has changed since.
+    this tree's own.
     """
     note = binary.with_name(f"{binary.name}.commit")
     if note.is_file():
@@ -365,9 +365,12 @@ def built_from(binary: pathlib.Path) -> str | None:
     if binary.parent.name != "release" or binary.name != "postern":
         return None
     git = lambda *words: subprocess.run(["git", *words], cwd=TOP, capture_output=True, text=True, check=True).stdout  # noqa: E731
+    sources = ("--", "src", "Cargo.toml", "Cargo.lock")
     try:
-        changed = git("status", "--porcelain", "--", "src", "Cargo.toml", "Cargo.lock")
-        return git("rev-parse", "HEAD").strip() + (" and changes" if changed.strip() else "")
+        changed = git("status", "--porcelain", *sources).strip()
+        # A program that is older than the last change was built from something else.
+        is_older = binary.stat().st_mtime < int(git("log", "-1", "--format=%ct", *sources))
+        return git("rev-parse", "HEAD").strip() + (", or older" if is_older else "") + (", and changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 
