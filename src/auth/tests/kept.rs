@@ -235,6 +235,8 @@ impl Model {
 
     /// What a full table made of the oldest sessions, as the journal has it.
     fn take_over_mark(&mut self) {
+        // Behind whatever nobody waits for: the mark of a logout that was refused all the same.
+        self.server.auth.journal.tick();
         let records = self.server.journalled.records.lock();
         let marks = records.iter().filter_map(|record| match record {
             Record::SessionsEnded { generation, before } => Some((*generation, before.as_secs())),
