@@ -45,7 +45,7 @@ use signal_hook::iterator::Signals;
 
 use crate::api::{Api, MissingDoor};
 use crate::audit::{Event, EventKind};
-use crate::auth::{self, FirstPassword, InitialiseError};
+use crate::auth::{self, Auth, FirstPassword, InitialiseError};
 use crate::background;
 use crate::config::Config;
 #[cfg(feature = "advisories")]
@@ -238,13 +238,7 @@ impl Server {
             api.advisories.clone(),
             dependencies.advisory_pace,
         )?;
-        let auth = api.auth.clone();
-        Builder::new().name("settle".into()).spawn(move || {
-            // It runs bcrypt, while the first requests are answered.
-            background::yield_to_requests();
-            // What fails here is tried again at the first password check.
-            let _ = auth.settle();
-        })?;
+        settle_passwords(api.auth.clone())?;
         // Not before: a start that fails is tried again for ever, and serves nobody. With the fingerprint, so that a
         // certificate that was changed in between shows.
         let event = Event {
@@ -432,6 +426,18 @@ fn elsewhere(error: &io::Error) -> &'static str {
 }
 
 type Workers = (Vec<Arc<Mailbox>>, Vec<JoinHandle<()>>);
+
+/// Brings the kept password in line with the configured one, beside the first requests.
+fn settle_passwords(auth: Arc<Auth>) -> io::Result<()> {
+    let thread = Builder::new().name("settle".into());
+    thread.spawn(move || {
+        // It runs bcrypt, while the first requests are answered.
+        background::yield_to_requests();
+        // What fails here is tried again at the first password check.
+        let _ = auth.settle();
+    })?;
+    Ok(())
+}
 
 fn start_workers(
     shared: &Arc<WorkerContext>,

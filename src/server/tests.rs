@@ -27,7 +27,7 @@ fn of_many_requests_at_once_each_has_a_turn_of_its_own() {
         ..Machine::detect()
     };
     let config = Config::load_on(&machine, settings, None).unwrap();
-    let api = hot_paths::api(&config, &World::real()).unwrap();
+    let api = hot_paths::api(&config, &Dependencies::real()).unwrap();
     let (mut client, socket) = UnixStream::pair().unwrap();
     let mut served = Served::plain(&api, socket).unwrap();
     let one = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
