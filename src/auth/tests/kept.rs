@@ -248,6 +248,25 @@ impl Model {
         self.oldest_ended = newest;
     }
 
+    fn log_out(&mut self, choice: usize) {
+        let Some(number) = self.chosen(choice) else {
+            return;
+        };
+        let session = self.server.auth.bearer(&self.tokens[number].text).unwrap();
+        match self.server.auth.logout(&session) {
+            Ok(()) => self.logins[self.tokens[number].login].has_ended = true,
+            Err(error) => {
+                assert_eq!(error, AuthError::Full);
+                // Of a foreign token two things are entered. There may have been room for one, until the restart.
+                if self.tokens[number].generation.is_none() {
+                    self.tokens[number].text.clear();
+                    self.logins[self.tokens[number].login].has_ended = true;
+                }
+            }
+        }
+        self.take_over_mark();
+    }
+
     fn take(&mut self, step: &Step) {
         match *step {
             Step::Login => {
@@ -283,24 +302,7 @@ impl Model {
                     self.logins[number].has_ended = true;
                 }
             }
-            Step::Logout(choice) => {
-                let Some(number) = self.chosen(choice) else {
-                    return;
-                };
-                let session = self.server.auth.bearer(&self.tokens[number].text).unwrap();
-                match self.server.auth.logout(&session) {
-                    Ok(()) => self.logins[self.tokens[number].login].has_ended = true,
-                    Err(error) => {
-                        assert_eq!(error, AuthError::Full);
-                        // Of a foreign token two things are entered. There may have been room for one, until the restart.
-                        if self.tokens[number].generation.is_none() {
-                            self.tokens[number].text.clear();
-                            self.logins[self.tokens[number].login].has_ended = true;
-                        }
-                    }
-                }
-                self.take_over_mark();
-            }
+            Step::Logout(choice) => self.log_out(choice),
             Step::NewPassword(choice) => {
                 let Some(number) = self.chosen(choice) else {
                     return;
