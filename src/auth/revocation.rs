@@ -96,13 +96,16 @@ impl Revocations {
             || self.shard(id).read().tokens.contains(id)
     }
 
-    /// Revokes one token, which expires then. `now` is the guarded clock's, as everywhere here.
+    /// Revokes one token, which expires then, and leaves room for its login, which ends next. `now` is the guarded
+    /// clock's, as everywhere here.
     ///
     /// # Errors
-    /// [`Full`]; then it is not revoked.
+    /// [`Full`], while there is room for one; then it is not revoked. A logout that finds room for half of what it
+    /// enters would be in force and not in the journal.
     pub fn revoke_token(&self, id: Id, expires: Timestamp, now: Timestamp) -> Result<(), Full> {
+        let room = self.capacity.saturating_sub(1);
         self.with_room(now, || {
-            self.keep_later(id, expires, self.capacity, |s| &mut s.tokens)
+            self.keep_later(id, expires, room, |s| &mut s.tokens)
         })
     }
 

@@ -166,9 +166,10 @@ fn a_full_table_refuses_and_forgets_nothing() {
         assert_eq!(revocations.use_up(id(n), NOW, later(10)), Ok(Use::First));
     }
     assert_eq!(revocations.use_up(id(14), NOW, later(10)), Err(Full));
-    // The rest is for logging out.
-    revocations.revoke_family(id(100), later(10), NOW).unwrap();
+    // The rest is for logging out. A token takes no room that its login would then lack.
     revocations.revoke_token(id(101), later(10), NOW).unwrap();
+    assert_eq!(revocations.revoke_token(id(102), later(10), NOW), Err(Full));
+    revocations.revoke_family(id(100), later(10), NOW).unwrap();
     assert_eq!(
         revocations.revoke_family(id(102), later(10), NOW),
         Err(Full)

@@ -255,14 +255,8 @@ impl Model {
         let session = self.server.auth.bearer(&self.tokens[number].text).unwrap();
         match self.server.auth.logout(&session) {
             Ok(()) => self.logins[self.tokens[number].login].has_ended = true,
-            Err(error) => {
-                assert_eq!(error, AuthError::Full);
-                // Of a foreign token two things are entered. There may have been room for one, until the restart.
-                if self.tokens[number].generation.is_none() {
-                    self.tokens[number].text.clear();
-                    self.logins[self.tokens[number].login].has_ended = true;
-                }
-            }
+            // Nothing has ended, also of a foreign token, of which two things are entered.
+            Err(error) => assert_eq!(error, AuthError::Full),
         }
         self.take_over_mark();
     }
