@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 use tiny_http::Method;
 
 use crate::audit::Audit;
-use crate::auth::{Auth, Change, Quick, Session};
+use crate::auth::{Auth, Change, Principal, Quick};
 use crate::clock::{Clock, Moment};
 #[cfg(feature = "advisories")]
 use crate::device::advisories::Advisories;
@@ -161,7 +161,7 @@ pub struct Caller {
     /// The address that the limits count; none on the local socket.
     pub client: Option<ClientKey>,
     /// Who it is, once that is known.
-    pub session: Option<Session>,
+    pub principal: Option<Principal>,
     /// The value of the path's parameter, still encoded; empty if it has none.
     pub parameter: String,
 }
@@ -171,8 +171,8 @@ impl Caller {
     ///
     /// # Errors
     /// [`ApiError::Unauthenticated`] if nobody was found out. The router lets nobody that far; this is the second lock.
-    pub fn session(&self) -> Result<&Session, ApiError> {
-        self.session.as_ref().ok_or(ApiError::Unauthenticated)
+    pub fn principal(&self) -> Result<&Principal, ApiError> {
+        self.principal.as_ref().ok_or(ApiError::Unauthenticated)
     }
 }
 
@@ -211,8 +211,8 @@ impl Call {
 
     /// Who sent it, once that is known.
     #[must_use]
-    pub const fn session(&self) -> Option<&Session> {
-        self.caller.session.as_ref()
+    pub const fn principal(&self) -> Option<&Principal> {
+        self.caller.principal.as_ref()
     }
 
     /// Whether its credential is in the body, where only the handler finds it.
@@ -239,7 +239,7 @@ impl Api {
             target: CallTarget::Options(None),
             caller: Caller {
                 client,
-                session: None,
+                principal: None,
                 parameter: String::new(),
             },
             password: None,
@@ -290,7 +290,7 @@ impl Api {
         let now = self.clock.monotonic();
         Holder {
             client,
-            is_proven: call.caller.session.is_some()
+            is_proven: call.caller.principal.is_some()
                 || client.is_none_or(|client| self.auth.proven().contains(client, now)),
         }
     }
@@ -356,11 +356,11 @@ impl Api {
     fn run_quietly(&self, call: &mut Call, request: &Request) -> Result<Outcome, ApiError> {
         if let Some(Credentials { user, password }) = call.password.take() {
             let client = call.caller.client.ok_or(ApiError::Unauthenticated)?;
-            call.caller.session = Some(self.auth.basic(client, &user, &password)?);
+            call.caller.principal = Some(self.auth.basic(client, &user, &password)?);
         }
         // The body may have taken its time, and the queue: what was revoked meanwhile must not act any more.
-        if let Some(session) = &call.caller.session
-            && !self.auth.is_alive(session)
+        if let Some(principal) = &call.caller.principal
+            && !self.auth.is_alive(principal)
         {
             return Err(ApiError::InvalidToken);
         }
@@ -426,13 +426,13 @@ impl Api {
         let rest = rest.trim();
         // On the local socket too: a logout there means the login whose token is shown.
         if scheme.eq_ignore_ascii_case("Bearer") {
-            let session = self.auth.bearer(rest)?;
-            self.auth.prove(call.caller.client, &session.user);
-            call.caller.session = Some(session);
+            let principal = self.auth.bearer(rest)?;
+            self.auth.prove(call.caller.client, &principal.user);
+            call.caller.principal = Some(principal);
             return Ok(());
         }
         let Some(client) = call.caller.client else {
-            call.caller.session = Some(self.auth.local());
+            call.caller.principal = Some(self.auth.local());
             return Ok(());
         };
         if !scheme.eq_ignore_ascii_case("Basic") {
@@ -445,7 +445,7 @@ impl Api {
         let Credentials { user, password } =
             parse_basic(rest).map_err(ApiError::BadAuthorization)?;
         match self.auth.basic_quick(client, &user, &password) {
-            Quick::Known(session) => call.caller.session = Some(session),
+            Quick::Known(principal) => call.caller.principal = Some(principal),
             Quick::LockedOut(error) => return Err(error.into()),
             Quick::NeedsCheck => call.password = Some(Credentials { user, password }),
         }

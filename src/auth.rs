@@ -16,9 +16,9 @@ mod notorious;
 mod oldest;
 mod password;
 mod password_change;
+mod principal;
 mod refresh;
 mod revocation;
-mod session;
 mod state;
 mod ticket;
 mod token;
@@ -36,8 +36,10 @@ pub use change::{Change, Changed};
 pub use error::AuthError;
 pub use first_boot::{FirstPassword, InitialiseError};
 pub use initial::{GeneratedPassword, NAME as INITIAL_PASSWORD_FILE};
-pub use password::{MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_rules, measure_cost};
-pub use session::{Proof, Session};
+pub use password::{
+    MAX_BYTES, MIN_CHARACTERS, WeakPassword, check_length, check_rules, measure_cost,
+};
+pub use principal::{Principal, Proof};
 pub use state::Durable;
 
 use crate::audit::{Audit, Event, EventKind, EventOutcome, Token, User};
@@ -104,7 +106,7 @@ pub struct TokenPair {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Quick {
     /// It was confirmed a moment ago.
-    Known(Session),
+    Known(Principal),
     /// The address is locked out; holds [`AuthError::LockedOut`].
     LockedOut(AuthError),
     /// Only [`Auth::basic`] can tell, and it may block.
@@ -233,17 +235,17 @@ impl Auth {
         }
     }
 
-    /// A ticket for the log stream, that stands for `session`. Cheap.
-    pub fn issue_ticket(&self, session: &Session) -> String {
+    /// A ticket for the log stream, that stands for `principal`. Cheap.
+    pub fn issue_ticket(&self, principal: &Principal) -> String {
         let now = self.clock.monotonic();
-        self.tickets.issue(session, now, self.entropy.as_ref())
+        self.tickets.issue(principal, now, self.entropy.as_ref())
     }
 
     /// Whose ticket it is. Does not use it up. Cheap.
     ///
     /// # Errors
     /// [`AuthError::InvalidToken`]: malformed, expired, used, or its login has ended.
-    pub fn peek_ticket(&self, ticket: &str) -> Result<Session, AuthError> {
+    pub fn peek_ticket(&self, ticket: &str) -> Result<Principal, AuthError> {
         self.living(self.tickets.peek(ticket, self.clock.monotonic()))
     }
 
@@ -251,7 +253,7 @@ impl Auth {
     ///
     /// # Errors
     /// As [`Auth::peek_ticket`].
-    pub fn redeem_ticket(&self, ticket: &str) -> Result<Session, AuthError> {
+    pub fn redeem_ticket(&self, ticket: &str) -> Result<Principal, AuthError> {
         self.living(self.tickets.redeem(ticket, self.clock.monotonic()))
     }
 
@@ -297,7 +299,8 @@ impl Auth {
         let now = self.clock.monotonic();
         self.attempts.sweep(now);
         self.proven.sweep(now);
-        self.tickets.sweep(now, |session| self.is_alive(session));
+        self.tickets
+            .sweep(now, |principal| self.is_alive(principal));
         self.passwords.sweep();
     }
 
@@ -359,7 +362,8 @@ impl Auth {
     /// After something that ended logins.
     fn logins_ended(&self) {
         let now = self.clock.monotonic();
-        self.tickets.sweep(now, |session| self.is_alive(session));
+        self.tickets
+            .sweep(now, |principal| self.is_alive(principal));
         (self.on_end)();
     }
 }

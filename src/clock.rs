@@ -299,10 +299,10 @@ impl ClockEvent {
                 log::info!(now:% = now; "the system clock has caught up and is followed again");
             }
             Self::Held(leap) => {
-                log::warn!(leap_seconds = leap.as_secs(), now:% = now; "the system clock leapt ahead; until it has stood for five minutes, nothing is forgotten by it");
+                log::warn!(leap_seconds = leap.as_secs(), now:% = now; "the system clock leapt ahead; for five minutes postern forgets nothing because of it");
             }
             Self::Believed(leap) => {
-                log::warn!(leap_seconds = leap.as_secs(), now:% = now; "the leap of the system clock has stood for five minutes and is believed");
+                log::warn!(leap_seconds = leap.as_secs(), now:% = now; "the system clock has been ahead for five minutes; postern follows it now");
             }
             Self::TakenBack => {
                 log::info!(now:% = now; "the leap of the system clock was taken back; it is followed again");

@@ -1,4 +1,4 @@
-//! What the binary carries is gzipped, by `src/build/`: unpacking costs a fraction of a millisecond, and two copies of
+//! Unpacks what `src/build/` put into the binary as gzip. Unpacking costs a fraction of a millisecond, and two copies of
 //! the page, or a plain one of a document, would cost each board tens of kilobytes.
 
 use std::io::Read;

@@ -8,9 +8,9 @@
 mod commit;
 mod compact;
 mod compaction;
+pub mod damaged_copies;
 mod files;
 pub mod format;
-pub mod keep;
 mod record;
 pub mod repair;
 pub mod replay;

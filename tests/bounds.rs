@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postern::auth::{Auth, AuthError, Durable, REFRESH_TTL, Session, TokenPair};
+use postern::auth::{Auth, AuthError, Durable, Principal, REFRESH_TTL, TokenPair};
 use postern::clock::{Clock, FakeTimeSource, Moment, Timestamp};
 use postern::entropy::SystemEntropy;
 use postern::ids::ClientKey;
@@ -150,7 +150,7 @@ impl Fixture {
         self.auth.login(OWNER, "admin", PASSWORD).unwrap()
     }
 
-    fn session(&self) -> Session {
+    fn session(&self) -> Principal {
         self.auth.bearer(&self.login().access_token).unwrap()
     }
 }
@@ -261,7 +261,7 @@ fn a_flood_of_tickets_costs_only_who_asks_for_it() {
         return;
     }
     let f = Fixture::new();
-    let others: Vec<Session> = (0..10).map(|_| f.session()).collect();
+    let others: Vec<Principal> = (0..10).map(|_| f.session()).collect();
     let others: Vec<String> = others
         .iter()
         .flat_map(|session| (0..31).map(|_| f.auth.issue_ticket(session)))

@@ -53,7 +53,7 @@ fn token_response(pair: &TokenPair) -> Response {
 
 /// `POST /api/logout`
 pub(super) fn logout(api: &Api, request: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
-    let logout = api.auth.begin_logout(caller.client, caller.session()?)?;
+    let logout = api.auth.begin_logout(caller.client, caller.principal()?)?;
     Ok(Outcome::Change(PendingChange::new(logout, request)))
 }
 
@@ -86,14 +86,14 @@ pub(super) fn change_password(
             body.string("new_password")?,
         );
         api.auth
-            .change_password(caller.client, caller.session()?, current, new)?;
+            .change_password(caller.client, caller.principal()?, current, new)?;
     }
     Ok(Outcome::Response(changed_response(&Changed::Password)))
 }
 
 /// `GET /api/ws-token`
 pub(super) fn ws_token(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, ApiError> {
-    let ticket = api.auth.issue_ticket(caller.session()?);
+    let ticket = api.auth.issue_ticket(caller.principal()?);
     Ok(Outcome::Response(json_response(
         200,
         &json!({"status": "success", "token": ticket}),

@@ -11,7 +11,7 @@ use super::input::{query_number, whole_number};
 use super::query::{check_query, field_name};
 use super::responses::{COMMON, json_lines_response};
 use super::{Api, Caller, Outcome, Stream, cors};
-use crate::auth::Session;
+use crate::auth::Principal;
 use crate::clock::Timestamp;
 use crate::http::request::{Peer, Request};
 use crate::http::response::Response;
@@ -45,9 +45,9 @@ pub(super) fn recent(api: &Api, request: &Request, caller: &Caller) -> Result<Ou
     if let Some(until) = query.query("until") {
         match point("until", &until)? {
             // All of this run came after any entry of an earlier one.
-            Point::Entry(_) if !is_this_run => filter.last = Some(0),
-            Point::Entry(last) => filter.last = Some(last),
-            Point::Time(time) => filter.to = Some(time),
+            LogBound::Entry(_) if !is_this_run => filter.last = Some(0),
+            LogBound::Entry(last) => filter.last = Some(last),
+            LogBound::Time(time) => filter.to = Some(time),
         }
     }
     let limit = match query_number(query, "limit")? {
@@ -95,9 +95,9 @@ fn follow(
     if request.method == Method::Head {
         return Ok(Outcome::Response(head));
     }
-    let session = caller.session()?;
+    let principal = caller.principal()?;
     Ok(stream(
-        api, request, session, head, encoding, filter, position,
+        api, request, principal, head, encoding, filter, position,
     ))
 }
 
@@ -114,7 +114,7 @@ pub(super) fn websocket(
     caller: &Caller,
 ) -> Result<Outcome, ApiError> {
     let ticket = ticket(request);
-    if caller.session.is_none() {
+    if caller.principal.is_none() {
         let ticket = ticket.as_deref().ok_or(ApiError::MissingTicket)?;
         // Looked at before it is used up: what is no handshake must not cost a ticket.
         api.auth
@@ -128,15 +128,15 @@ pub(super) fn websocket(
     let key = handshake_key(request)?;
     let mut filter = filter(request)?;
     let position = position(request, &mut filter)?;
-    let session = match (&caller.session, ticket) {
-        (Some(session), _) => session.clone(),
+    let principal = match (&caller.principal, ticket) {
+        (Some(principal), _) => principal.clone(),
         (None, Some(ticket)) => api
             .auth
             .redeem_ticket(&ticket)
             .map_err(|_| ApiError::InvalidTicket)?,
         (None, None) => return Err(ApiError::MissingTicket),
     };
-    api.auth.prove(caller.client, &session.user);
+    api.auth.prove(caller.client, &principal.user);
     let mut head = Response::new(101, COMMON)
         .with_field("Sec-WebSocket-Accept", &derive_accept_key(key.as_bytes()));
     if request.header_has("Sec-WebSocket-Protocol", SUBPROTOCOL) {
@@ -145,7 +145,7 @@ pub(super) fn websocket(
     Ok(stream(
         api,
         request,
-        &session,
+        &principal,
         head,
         Encoding::WebSocket,
         filter,
@@ -156,21 +156,21 @@ pub(super) fn websocket(
 fn stream(
     api: &Api,
     request: &Request,
-    session: &Session,
+    principal: &Principal,
     head: Response,
     encoding: Encoding,
     filter: Filter,
     position: StreamPosition,
 ) -> Outcome {
     let auth = api.auth.clone();
-    let session = session.clone();
+    let principal = principal.clone();
     let head = cors::decorate(api, request.header("Origin"), head);
     let stream = Stream {
         encoding,
         filter,
         since: position.since,
         boot: position.boot,
-        alive: Box::new(move || auth.time_left(&session)),
+        alive: Box::new(move || auth.time_left(&principal)),
     };
     Outcome::Stream(head, Box::new(stream))
 }
@@ -187,11 +187,11 @@ fn position(request: &Request, filter: &mut Filter) -> Result<StreamPosition, Ap
     Ok(match request.target.query("since") {
         None => StreamPosition { since: None, boot },
         Some(since) => match point("since", &since)? {
-            Point::Entry(seq) => StreamPosition {
+            LogBound::Entry(seq) => StreamPosition {
                 since: Some(seq),
                 boot,
             },
-            Point::Time(time) => {
+            LogBound::Time(time) => {
                 filter.from = Some(time);
                 StreamPosition {
                     since: Some(0),
@@ -213,15 +213,15 @@ fn last_event(id: &str) -> Option<StreamPosition> {
 }
 
 /// Where in the log `since` and `until` are.
-enum Point {
+enum LogBound {
     /// The number of an entry.
     Entry(u64),
     Time(Timestamp),
 }
 
-fn point(name: &str, text: &str) -> Result<Point, ApiError> {
+fn point(name: &str, text: &str) -> Result<LogBound, ApiError> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return whole_number(name, text).map(Point::Entry);
+        return whole_number(name, text).map(LogBound::Entry);
     }
     // A plus sign that was not encoded has become a space.
     let time = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339).map_err(|_| {
@@ -231,7 +231,7 @@ fn point(name: &str, text: &str) -> Result<Point, ApiError> {
     })?;
     let millis = time.unix_timestamp_nanos().div_euclid(1_000_000);
     let millis = u64::try_from(millis.max(0)).unwrap_or(u64::MAX);
-    Ok(Point::Time(Timestamp::from_millis(millis)))
+    Ok(LogBound::Time(Timestamp::from_millis(millis)))
 }
 
 /// The ticket, from the query or from the subprotocol `postern.token.<ticket>`.

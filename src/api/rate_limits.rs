@@ -26,12 +26,12 @@ pub(super) fn clear(api: &Api, _: &Request, caller: &Caller) -> Result<Outcome, 
     if cleared == Ok(false) {
         return Err(ApiError::NotFound("this address has no failed attempts"));
     }
-    let session = caller.session()?;
+    let principal = caller.principal()?;
     let event = Event {
         origin: caller.client.into(),
-        user: User::Account(&session.user),
+        user: User::Account(&principal.user),
         outcome: audit::EventOutcome::of_commit(cleared.is_ok()),
-        token: session.token(),
+        token: principal.token(),
         more: Some(("target", &client.to_string())),
         ..Event::default()
     };

@@ -1,4 +1,6 @@
-//! What a person asks of a device, and the description of this API.
+//! `GET /api/status`, and the description of this API.
+//!
+//! A new member of the status: a line in `facts` here, its schema in openapi.json and, for people, a line in cli/status.rs.
 
 use std::sync::OnceLock;
 

@@ -2,8 +2,8 @@
 
 use super::password::CheckError;
 use super::{
-    Auth, AuthError, Event, EventKind, EventOutcome, Proof, Quick, REFRESH_TTL, Session, TokenKind,
-    TokenPair, User,
+    Auth, AuthError, Event, EventKind, EventOutcome, Principal, Proof, Quick, REFRESH_TTL,
+    TokenKind, TokenPair, User,
 };
 use crate::clock::Timestamp;
 use crate::ids::{ClientKey, Id};
@@ -32,7 +32,7 @@ impl Auth {
             return Quick::LockedOut(locked.into());
         }
         match self.passwords.known(user, password) {
-            Some(generation) => Quick::Known(self.session(Proof::Basic { generation })),
+            Some(generation) => Quick::Known(self.principal(Proof::Basic { generation })),
             None => Quick::NeedsCheck,
         }
     }
@@ -47,15 +47,15 @@ impl Auth {
         client: impl Into<Option<ClientKey>>,
         user: &str,
         password: &str,
-    ) -> Result<Session, AuthError> {
+    ) -> Result<Principal, AuthError> {
         let client = client.into();
         let generation = self.check_password(client, user, password, BY_BASIC)?;
-        let session = self.session(Proof::Basic { generation });
-        let session = self
-            .living(Some(session))
+        let principal = self.principal(Proof::Basic { generation });
+        let principal = self
+            .living(Some(principal))
             .map_err(|_| AuthError::BadCredentials)?;
         self.in_by_basic(client);
-        Ok(session)
+        Ok(principal)
     }
 
     fn in_by_basic(&self, client: Option<ClientKey>) {
@@ -96,7 +96,7 @@ impl Auth {
     ) -> Result<Option<TokenPair>, AuthError> {
         let client = client.into();
         match self.quick(client, user, password) {
-            Quick::Known(Session {
+            Quick::Known(Principal {
                 proof: Proof::Basic { generation },
                 ..
             }) => self.begin_login(client, generation).map(Some),
@@ -141,7 +141,7 @@ impl Auth {
         by: &'static str,
     ) -> Result<u32, AuthError> {
         match self.quick(client, user, password) {
-            Quick::Known(Session {
+            Quick::Known(Principal {
                 proof: Proof::Basic { generation },
                 ..
             }) => return Ok(generation),

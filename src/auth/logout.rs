@@ -2,7 +2,7 @@
 
 use super::change::{Change, Changed, EndedSession, Logout};
 use super::revocation::Full;
-use super::{Auth, AuthError, Event, EventKind, EventOutcome, Proof, Session, Token};
+use super::{Auth, AuthError, Event, EventKind, EventOutcome, Principal, Proof, Token};
 use crate::clock::Timestamp;
 use crate::ids::{ClientKey, Id};
 use crate::journal::{CommitError, Record};
@@ -18,7 +18,7 @@ impl Auth {
     pub fn begin_logout(
         &self,
         client: Option<ClientKey>,
-        session: &Session,
+        principal: &Principal,
     ) -> Result<Change, AuthError> {
         let Proof::Token {
             id,
@@ -27,7 +27,7 @@ impl Auth {
             generation,
             issued,
             expires,
-        } = session.proof
+        } = principal.proof
         else {
             let ended = None;
             return Ok(Change::Logout(Logout { client, ended }));
@@ -77,8 +77,8 @@ impl Auth {
     ///
     /// # Errors
     /// As [`Auth::begin_logout`].
-    pub fn logout(&self, session: &Session) -> Result<(), AuthError> {
-        let logout = self.begin_logout(None, session)?;
+    pub fn logout(&self, principal: &Principal) -> Result<(), AuthError> {
+        let logout = self.begin_logout(None, principal)?;
         self.carry_out(logout).map(drop)
     }
 

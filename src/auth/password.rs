@@ -42,11 +42,11 @@ pub enum WeakPassword {
     Notorious,
 }
 
-/// Checks a new password against every rule but that it is not the current one.
+/// Checks whether bcrypt takes a new password whole, and whether it is long enough.
 ///
 /// # Errors
-/// The first rule that it breaks.
-pub fn check_rules(user: &str, password: &str) -> Result<(), WeakPassword> {
+/// [`WeakPassword::Nul`], [`WeakPassword::TooShort`], [`WeakPassword::TooLong`].
+pub fn check_length(password: &str) -> Result<(), WeakPassword> {
     if password.contains('\0') {
         return Err(WeakPassword::Nul);
     }
@@ -56,6 +56,15 @@ pub fn check_rules(user: &str, password: &str) -> Result<(), WeakPassword> {
     if password.len() > MAX_BYTES {
         return Err(WeakPassword::TooLong);
     }
+    Ok(())
+}
+
+/// Checks a new password against every rule but that it is not the current one.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check_rules(user: &str, password: &str) -> Result<(), WeakPassword> {
+    check_length(password)?;
     if password.to_lowercase() == user.to_lowercase() {
         return Err(WeakPassword::UserName);
     }
@@ -77,7 +86,7 @@ pub(super) struct Passwords {
     /// The one user with the one password: only one credential can be right.
     confirmed: Mutex<Option<Confirmed>>,
     /// By credential. As many as there are threads that wait, at most.
-    flights: Mutex<HashMap<[u8; 32], Arc<Flight>>>,
+    flights: Mutex<HashMap<[u8; 32], Arc<RunningCheck>>>,
     runs: AtomicU64,
 }
 
@@ -89,7 +98,7 @@ struct Confirmed {
 
 /// A check under way, which others with the same credential wait for.
 #[derive(Default)]
-struct Flight {
+struct RunningCheck {
     outcome: Mutex<Option<CheckOutcome>>,
     landed: Condvar,
 }
@@ -156,10 +165,10 @@ impl Passwords {
             drop(flights);
             flight.wait()
         } else {
-            let flight = Arc::new(Flight::default());
+            let flight = Arc::new(RunningCheck::default());
             flights.insert(credential, Arc::clone(&flight));
             drop(flights);
-            let mut landing = Landing {
+            let mut landing = CheckGuard {
                 passwords: self,
                 credential,
                 flight,
@@ -249,7 +258,7 @@ impl Passwords {
     }
 }
 
-impl Flight {
+impl RunningCheck {
     fn wait(&self) -> CheckOutcome {
         let mut outcome = self.outcome.lock();
         self.landed.wait_while(&mut outcome, |o| o.is_none());
@@ -258,14 +267,14 @@ impl Flight {
 }
 
 /// Ends a check on every way out, so that nobody waits for one that is over.
-struct Landing<'a> {
+struct CheckGuard<'a> {
     passwords: &'a Passwords,
     credential: [u8; 32],
-    flight: Arc<Flight>,
+    flight: Arc<RunningCheck>,
     outcome: CheckOutcome,
 }
 
-impl Drop for Landing<'_> {
+impl Drop for CheckGuard<'_> {
     fn drop(&mut self) {
         self.passwords.flights.lock().remove(&self.credential);
         *self.flight.outcome.lock() = Some(self.outcome);

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::change::{Change, Changed, ChangedBy, PasswordChange};
 use super::password::{CheckError, WeakPassword, check_rules};
 use super::{
-    Account, Auth, AuthError, Event, EventKind, EventOutcome, PasswordOrigin, Proof, Session,
+    Account, Auth, AuthError, Event, EventKind, EventOutcome, PasswordOrigin, Principal, Proof,
 };
 use crate::audit::Origin;
 use crate::clock::Timestamp;
@@ -37,7 +37,7 @@ impl Auth {
         self.finish(change, committed).map(drop)
     }
 
-    /// Changes the password. All other tokens of the user die with the old one; the token of `session` goes on working.
+    /// Changes the password. All other tokens of the user die with the old one; the token of `principal` goes on working.
     /// `client` is whom a wrong `current` counts against, `None` on the local socket. Blocks.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Auth {
     pub fn change_password(
         &self,
         client: impl Into<Option<ClientKey>>,
-        session: &Session,
+        principal: &Principal,
         current: &str,
         new: &str,
     ) -> Result<(), AuthError> {
@@ -62,9 +62,9 @@ impl Auth {
         }
         let by = ChangedBy::User {
             client,
-            token: session.token(),
+            token: principal.token(),
         };
-        self.replace_password(new, Some((generation, session)), by)
+        self.replace_password(new, Some((generation, principal)), by)
     }
 
     /// Sets another password without knowing the one there is, for whoever may use the local socket. All tokens of the
@@ -80,7 +80,7 @@ impl Auth {
     fn replace_password(
         &self,
         new: &str,
-        asks: Option<(u32, &Session)>,
+        asks: Option<(u32, &Principal)>,
         by: ChangedBy,
     ) -> Result<(), AuthError> {
         check_rules(&self.user, new)?;
@@ -90,7 +90,7 @@ impl Auth {
         let hash = self.passwords.hash(new, cost);
         let hash = hash.map_err(|_| AuthError::BUSY)?;
 
-        let proof = asks.map(|(_, session)| &session.proof);
+        let proof = asks.map(|(_, principal)| &principal.proof);
         let (going_on, spared) = match proof {
             Some(Proof::Token {
                 family,
@@ -102,11 +102,11 @@ impl Auth {
         };
         let changing = self.changing.lock();
         let generation = self.durable.generation();
-        if let Some((known, session)) = asks {
+        if let Some((known, principal)) = asks {
             if known != generation {
                 return Err(AuthError::WrongCurrentPassword);
             }
-            if !self.is_alive(session) {
+            if !self.is_alive(principal) {
                 return Err(AuthError::InvalidToken);
             }
         }
@@ -213,7 +213,7 @@ impl Auth {
 
     /// Makes the configured password the stored one, and gives what became of that, to be finished; none, if it was so
     /// before.
-    fn take_up(&self, password: &str) -> Result<Option<TakenUp>, AuthError> {
+    fn take_up(&self, password: &str) -> Result<Option<CommittedChange>, AuthError> {
         let account = self.durable.account();
         let Some(account) = account.filter(|a| a.origin == PasswordOrigin::Initial) else {
             return Ok(None);
@@ -261,7 +261,7 @@ impl Auth {
 }
 
 /// A password that was committed, and what became of that.
-type TakenUp = (Change, Result<(), CommitError>);
+type CommittedChange = (Change, Result<(), CommitError>);
 
 /// How a wrong current password came, as the audit log tells it.
 const BY_CHANGE: &str = "change-password";

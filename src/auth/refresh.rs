@@ -1,7 +1,7 @@
 //! Renews a session: trades a refresh token, once, for a fresh pair, and handles its second use.
 
 use super::change::{Change, Changed, Refresh, RefreshReuse};
-use super::revocation::{Full, Use};
+use super::revocation::{Full, RefreshUse};
 use super::{
     Auth, AuthError, Event, EventKind, EventOutcome, REFRESH_TTL, Token, TokenKind, TokenPair,
     Verified,
@@ -30,7 +30,7 @@ impl Auth {
         // Ours expire then. That a foreign one is shorter must not make it look older.
         let expires = token.expires.max(token.issued + REFRESH_TTL);
         match self.durable.revocations.use_up(token.id, now, expires) {
-            Ok(Use::First) => Ok(Change::Refresh(Refresh {
+            Ok(RefreshUse::First) => Ok(Change::Refresh(Refresh {
                 client,
                 token,
                 used: now,
@@ -38,7 +38,7 @@ impl Auth {
                 issued: wall,
                 generation,
             })),
-            Ok(Use::Again(used)) => self.used_again(client, &token, used),
+            Ok(RefreshUse::Again(used)) => self.used_again(client, &token, used),
             Err(Full) => Err(AuthError::Full),
         }
     }
@@ -63,8 +63,8 @@ impl Auth {
         }
         let pair = self.issue_pair(token.family, *generation, *issued)?;
         // The commit may have taken its time, and the login ended in it.
-        let session = self.living(Some(self.session(token.proof())))?;
-        self.prove(*client, &session.user);
+        let principal = self.living(Some(self.principal(token.proof())))?;
+        self.prove(*client, &principal.user);
         Ok(Changed::Refreshed(pair))
     }
 

@@ -41,15 +41,19 @@ pub struct Revocations {
 struct Shard {
     tokens: Sorted<Seconds>,
     families: Sorted<Seconds>,
-    used: Sorted<Used>,
+    used: Sorted<UsedRefreshToken>,
 }
 
 /// A shard's revoked tokens, revoked logins and used refresh tokens.
-type Entries = (Vec<(Id, Seconds)>, Vec<(Id, Seconds)>, Vec<(Id, Used)>);
+type Entries = (
+    Vec<(Id, Seconds)>,
+    Vec<(Id, Seconds)>,
+    Vec<(Id, UsedRefreshToken)>,
+);
 
 /// A used refresh token.
 #[derive(Clone, Copy)]
-struct Used {
+struct UsedRefreshToken {
     expires: Seconds,
     at: Seconds,
     /// The part of `at` below a second.
@@ -67,7 +71,7 @@ pub struct Full;
 
 /// What became of the use of a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum RefreshUse {
     /// It is the first: this caller has won the token.
     First,
     /// It was used before, then.
@@ -124,11 +128,11 @@ impl Revocations {
         })
     }
 
-    /// Uses up a refresh token, which expires then. Of any number of callers exactly one is the [`Use::First`].
+    /// Uses up a refresh token, which expires then. Of any number of callers exactly one is the [`RefreshUse::First`].
     ///
     /// # Errors
     /// [`Full`], while an eighth of the table is still free: that is kept for logging out.
-    pub fn use_up(&self, id: Id, now: Timestamp, expires: Timestamp) -> Result<Use, Full> {
+    pub fn use_up(&self, id: Id, now: Timestamp, expires: Timestamp) -> Result<RefreshUse, Full> {
         self.with_room(now, || {
             self.keep_first(id, now, expires, self.room_for_refreshes())
         })
@@ -154,7 +158,7 @@ impl Revocations {
             }
             Record::RefreshUsed { id, used, expires } => self
                 .keep_first(id, used, expires, usize::MAX)
-                .map(|_: Use| ()),
+                .map(|_: RefreshUse| ()),
             _ => return false,
         };
         true
@@ -287,14 +291,14 @@ impl Revocations {
         at: Timestamp,
         expires: Timestamp,
         room: usize,
-    ) -> Result<Use, Full> {
+    ) -> Result<RefreshUse, Full> {
         let used = &mut self.shard(id).write().used;
         match used.find(id) {
-            Ok(place) => Ok(Use::Again(used.at(place).at())),
+            Ok(place) => Ok(RefreshUse::Again(used.at(place).at())),
             Err(place) => {
                 self.take_room(room)?;
-                used.insert(place, id, Used::new(at, expires));
-                Ok(Use::First)
+                used.insert(place, id, UsedRefreshToken::new(at, expires));
+                Ok(RefreshUse::First)
             }
         }
     }
@@ -341,7 +345,7 @@ impl Revocations {
         &self,
         token: impl Fn(Seconds) -> bool,
         family: impl Fn(Seconds) -> bool,
-        used: impl Fn(Used) -> bool,
+        used: impl Fn(UsedRefreshToken) -> bool,
     ) {
         for shard in &self.shards {
             let mut shard = shard.write();
@@ -378,7 +382,7 @@ impl Shard {
     }
 }
 
-impl Used {
+impl UsedRefreshToken {
     fn new(at: Timestamp, expires: Timestamp) -> Self {
         Self {
             expires: Seconds::up(expires),

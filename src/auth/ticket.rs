@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
 use ring::digest;
 
-use super::{Proof, Session};
+use super::{Principal, Proof};
 use crate::clock::Moment;
 use crate::entropy::Entropy;
 use crate::ids::Id;
@@ -25,7 +25,7 @@ struct Ticket {
     /// SHA-256 of the ticket's bits. Tickets themselves are not kept, and the time a look-up takes says nothing
     /// about them.
     key: [u8; 32],
-    session: Session,
+    principal: Principal,
     expires: Moment,
 }
 
@@ -48,58 +48,58 @@ impl Tickets {
         }
     }
 
-    /// Issues a ticket for `session`: 256 random bits, in base64url without padding.
-    pub fn issue(&self, session: &Session, now: Moment, entropy: &dyn Entropy) -> String {
+    /// Issues a ticket for `principal`: 256 random bits, in base64url without padding.
+    pub fn issue(&self, principal: &Principal, now: Moment, entropy: &dyn Entropy) -> String {
         let mut bits = [0; 32];
         entropy.fill(&mut bits);
-        let owner = Owner::of(session);
+        let owner = Owner::of(principal);
         let mut unused = self.unused.lock();
         unused.retain(|ticket| ticket.expires > now);
-        let is_owners = |ticket: &Ticket| Owner::of(&ticket.session) == owner;
+        let is_owners = |ticket: &Ticket| Owner::of(&ticket.principal) == owner;
         if unused.iter().filter(|ticket| is_owners(ticket)).count() >= MAX_FOR_ONE {
             remove_oldest(&mut unused, is_owners);
         } else if unused.len() >= self.capacity {
             let greedy = greediest(&unused, owner);
             remove_oldest(&mut unused, |ticket| {
-                Some(Owner::of(&ticket.session)) == greedy
+                Some(Owner::of(&ticket.principal)) == greedy
             });
         }
         unused.push(Ticket {
             key: key(&bits),
-            session: session.clone(),
+            principal: principal.clone(),
             expires: now + self.lifetime,
         });
         BASE64_URL_SAFE_NO_PAD.encode(bits)
     }
 
     /// Whose ticket it is, if it is good. Does not use it up.
-    pub fn peek(&self, ticket: &str, now: Moment) -> Option<Session> {
+    pub fn peek(&self, ticket: &str, now: Moment) -> Option<Principal> {
         let key = parse(ticket)?;
         let unused = self.unused.lock();
         let found = unused.iter().find(|ticket| ticket.key == key)?;
-        (found.expires > now).then(|| found.session.clone())
+        (found.expires > now).then(|| found.principal.clone())
     }
 
     /// Whose ticket it is, if it is good. It is used up by this: of any number of callers one gets it.
-    pub fn redeem(&self, ticket: &str, now: Moment) -> Option<Session> {
+    pub fn redeem(&self, ticket: &str, now: Moment) -> Option<Principal> {
         let key = parse(ticket)?;
         let mut unused = self.unused.lock();
         let at = unused.iter().position(|ticket| ticket.key == key)?;
         let found = unused.remove(at);
-        (found.expires > now).then_some(found.session)
+        (found.expires > now).then_some(found.principal)
     }
 
     /// Forgets expired tickets and those whose login is dead.
-    pub fn sweep(&self, now: Moment, is_alive: impl Fn(&Session) -> bool) {
+    pub fn sweep(&self, now: Moment, is_alive: impl Fn(&Principal) -> bool) {
         self.unused
             .lock()
-            .retain(|ticket| ticket.expires > now && is_alive(&ticket.session));
+            .retain(|ticket| ticket.expires > now && is_alive(&ticket.principal));
     }
 }
 
 impl Owner {
-    fn of(session: &Session) -> Self {
-        match session.proof {
+    fn of(principal: &Principal) -> Self {
+        match principal.proof {
             Proof::Local => Self::Local,
             Proof::Basic { .. } => Self::Basic,
             Proof::Token { family, .. } => Self::Login(family),
@@ -117,7 +117,7 @@ fn remove_oldest(unused: &mut Vec<Ticket>, whose: impl Fn(&Ticket) -> bool) {
 fn greediest(unused: &[Ticket], asks: Owner) -> Option<Owner> {
     let mut counts: HashMap<Owner, usize> = HashMap::new();
     for ticket in unused {
-        *counts.entry(Owner::of(&ticket.session)).or_default() += 1;
+        *counts.entry(Owner::of(&ticket.principal)).or_default() += 1;
     }
     let most = counts
         .into_iter()

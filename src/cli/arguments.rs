@@ -1,4 +1,4 @@
-//! What stands behind a command's name, as the table understood it.
+//! A command's flags and operand, checked against its row in the table.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -19,7 +19,7 @@ use crate::terminal::escape::{json_line, plain};
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "audit",
-    summary: "show the audit log's last entries: who came in, tried to, and changed what",
+    summary: "show the audit log's last entries: logins, failures, changes",
     details: "\
 Reads FOLDER, or STATE_DIR. The server may be running. It writes an entry within a second, a wrong password within \
 ten. Repeated events are folded: `and 12 more like it` counts those since the entry before. --json prints the lines as \
@@ -230,7 +230,9 @@ fn verdict(report: &ChainReport, json: bool) -> String {
         text.push_str("The last line is torn: a write that was broken off, or is under way.\n");
     }
     if first.is_some_and(|first| first > 1) {
-        text.push_str("Entries before the first were rotated away, or taken. The rare ones of them are kept.\n");
+        text.push_str(
+            "Older entries were rotated away or removed. The rare ones of them are kept.\n",
+        );
     }
     text
 }

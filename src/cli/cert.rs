@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::certificate::{files, now, remedy, usable};
+use super::certificate::{check_certificate, files, now, remedy};
 use super::command::{CommandRow, FAILURE, Operand, REFUSED, SUCCESS, USELESS, WorksOn};
 use super::flags::JSON;
 use super::local;
@@ -110,7 +110,9 @@ fn run(
         Err(error) => return unreadable(&config, &error, terminal),
     };
     // A user who may read the certificate, but not its key, still sees the certificate.
-    let problem = usable(&config).err().filter(|error| !denied(error));
+    let problem = check_certificate(&config)
+        .err()
+        .filter(|error| !denied(error));
     let shown = CertificateReport {
         facts: &facts,
         now,

@@ -16,8 +16,8 @@ pub(super) fn files(config: &Config) -> CertificateFiles {
 }
 
 /// Whether a server with this configuration could use its certificate now.
-pub(super) fn usable(config: &Config) -> Result<(), TlsError> {
-    tls::usable(&files(config), now(config))
+pub(super) fn check_certificate(config: &Config) -> Result<(), TlsError> {
+    tls::check_pair(&files(config), now(config))
 }
 
 /// What to do about it.

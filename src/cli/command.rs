@@ -180,6 +180,6 @@ pub(super) const NO_PASSWORD_HERE: Operand = Operand::Refused(
 
 pub(super) const REFUSED: (u8, &str) = (1, "refused; the message says why");
 
-pub(super) const NO_SERVER: (u8, &str) = (2, "no answer, or no usable one; wrong usage");
+pub(super) const NO_SERVER: (u8, &str) = (2, "no answer from the server, or wrong usage");
 
 pub(super) const WRONG_USAGE: (u8, &str) = (2, "wrong usage");

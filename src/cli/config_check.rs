@@ -84,7 +84,7 @@ fn in_the_way(name: &str, path: &Path, why: &str) -> ConfigProblem {
 }
 
 fn certificate(config: &Config) -> Option<ConfigProblem> {
-    let error = certificate::usable(config).err()?;
+    let error = certificate::check_certificate(config).err()?;
     let subject = match &config.tls_files {
         // The first start makes it.
         None if matches!(&error, TlsError::File { error, .. } if error.kind() == NotFound) => {

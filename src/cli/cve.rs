@@ -31,7 +31,7 @@ one. --json prints the answer of GET /api/security/cve as it is.",
     operand: Operand::None,
     statuses: &[
         (0, "everything was looked at, and nothing applies"),
-        (1, "something applies, or nobody knows because advisories are missing or unreadable; refused"),
+        (1, "a vulnerability applies, advisories are missing or unreadable, or the server refused"),
         NO_SERVER,
     ],
     works_on: WorksOn::Socket,

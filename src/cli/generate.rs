@@ -83,7 +83,7 @@ struct CompletionPoint {
 
 /// What may stand where something is to be filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fill {
+enum ArgumentKind {
     /// A path.
     File,
     /// One of a few words.
@@ -175,8 +175,8 @@ fn flags(own: &'static [FlagRow], more: &'static [FlagRow]) -> Vec<&'static Flag
 
 /// Every flag that takes an argument, each once; where two commands have one of the same name, its argument is the
 /// same.
-fn flags_with_arguments() -> Vec<(&'static FlagRow, Fill)> {
-    let mut found: Vec<(&FlagRow, Fill)> = Vec::new();
+fn flags_with_arguments() -> Vec<(&'static FlagRow, ArgumentKind)> {
+    let mut found: Vec<(&FlagRow, ArgumentKind)> = Vec::new();
     let all = COMMANDS.iter().flat_map(|command| command.flags);
     for flag in all.chain(PROGRAM_FLAGS).chain(COMMON_FLAGS) {
         if let Some(fill) = fill(flag.argument)
@@ -189,12 +189,12 @@ fn flags_with_arguments() -> Vec<(&'static FlagRow, Fill)> {
 }
 
 /// What a flag's argument is filled in with, if it has one.
-fn fill(argument: FlagArgument) -> Option<Fill> {
+fn fill(argument: FlagArgument) -> Option<ArgumentKind> {
     Some(match argument {
         FlagArgument::None => return None,
-        FlagArgument::Path(_) => Fill::File,
-        FlagArgument::Word(_, words) => Fill::Word(words),
-        FlagArgument::Number(..) | FlagArgument::Text(_) => Fill::Anything,
+        FlagArgument::Path(_) => ArgumentKind::File,
+        FlagArgument::Word(_, words) => ArgumentKind::Word(words),
+        FlagArgument::Number(..) | FlagArgument::Text(_) => ArgumentKind::Anything,
     })
 }
 

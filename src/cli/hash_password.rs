@@ -6,6 +6,7 @@ use std::io;
 use super::command::{
     CommandRow, FAILURE, FlagArgument, FlagRow, NO_PASSWORD_HERE, SUCCESS, WRONG_USAGE, WorksOn,
 };
+use crate::auth::{WeakPassword, check_length};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::terminal::Terminal;
 use crate::terminal::prompt::{PromptError, secret_line};
@@ -62,12 +63,8 @@ enum HashError {
         "there is no password on standard input; give one line, as: postern hash-password < FILE"
     )]
     Missing,
-    #[error("the password is too short: 8 characters or more")]
-    TooShort,
-    #[error("the password is too long: bcrypt reads at most 72 bytes")]
-    TooLong,
-    #[error("the password contains a NUL byte; bcrypt would ignore all that follows it")]
-    Nul,
+    #[error(transparent)]
+    Weak(#[from] WeakPassword),
     #[error(transparent)]
     Input(PromptError),
     #[error("bcrypt failed: {0}")]
@@ -84,15 +81,7 @@ impl From<PromptError> for HashError {
 }
 
 fn hash(password: &str, cost: u32, entropy: &dyn Entropy) -> Result<String, HashError> {
-    if password.chars().count() < MIN_CHARACTERS {
-        return Err(HashError::TooShort);
-    }
-    if password.len() > MAX_BYTES {
-        return Err(HashError::TooLong);
-    }
-    if password.contains('\0') {
-        return Err(HashError::Nul);
-    }
+    check_length(password)?;
     let mut salt = [0; 16];
     entropy.fill(&mut salt);
     let parts = bcrypt::hash_with_salt(password, cost, salt)?;
@@ -108,12 +97,6 @@ const DEFAULT_COST: u32 = 12;
 
 /// OWASP's minimum for bcrypt.
 const LOWEST_SOUND_COST: u32 = 10;
-
-/// api.md, Passwords.
-const MIN_CHARACTERS: usize = 8;
-
-/// bcrypt reads no further.
-const MAX_BYTES: usize = 72;
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ Finds the socket as the server does (LOCAL_SOCKET, STATE_DIR), waits 5 seconds a
     statuses: &[
         (0, "healthy"),
         (1, "degraded; the line says why"),
-        (2, "no answer, or no usable one"),
+        (2, "no answer from the server"),
     ],
     works_on: WorksOn::Socket,
     run: |arguments, mut context| {

@@ -32,7 +32,7 @@ With --json the lines are as the board sends them: logs and gaps, and a hello wh
     flags: FLAGS,
     operand: Operand::Private("BOARD", "a board"),
     statuses: &[
-        (0, "shown; with --follow: ended by Ctrl-C, or the reader has gone"),
+        (0, "shown; with --follow: ended by Ctrl-C, or the output was closed"),
         (1, "not shown, or not to the end; the message says why"),
         WRONG_USAGE,
         (130, "ended by Ctrl-C before there was anything to show"),

@@ -22,7 +22,7 @@ use crate::terminal::prompt::{PromptError, secret_line};
 /// Its row in the table.
 pub(in crate::cli) const ROW: CommandRow = CommandRow {
     name: "passwd",
-    summary: "set another password, when the old one is forgotten",
+    summary: "set a new password without the old one",
     details: "\
 Asks the running server over its Unix socket, or works in STATE_DIR if the server is stopped. Whoever may open the \
 socket or the folder needs no old password. All logins end. The new password is one line of standard input, 8 \

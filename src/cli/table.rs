@@ -1,5 +1,6 @@
-//! The table of commands. Parsing, `--help`, the man page and the completions read it. A command more is a file with its row,
-//! and its line here.
+//! The table of commands. Parsing, `--help`, the man page and the completions read it.
+//!
+//! A new command: its file with a `ROW`, `mod` in cli.rs, its line here, and a row in docs/operations.md.
 
 use super::command::CommandRow;
 use super::{

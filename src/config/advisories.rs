@@ -1,4 +1,4 @@
-//! Which advisories the device is held against.
+//! Reads `ADVISORY_DIR` and `ADVISORY_IGNORE`.
 
 use std::path::PathBuf;
 

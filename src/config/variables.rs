@@ -75,7 +75,7 @@ variables! {
     MAX_LOGIN_ATTEMPTS, Value "5",
         "wrong passwords from one address before it is locked out";
     RATE_LIMIT_WINDOW_SECONDS, Value "300",
-        "seconds for which a wrong password counts";
+        "seconds in which wrong passwords are counted, and the longest lock-out";
     RATE_LIMIT_RPS, Value "20",
         "requests a second that one address may make, in the long run";
     RATE_LIMIT_BURST, Value "60",
@@ -97,7 +97,7 @@ variables! {
     LOG_SOURCES, Described "journald where it runs, else kmsg, else none",
         "logs to stream, comma-separated: file:/path?name=NAME&format=FORMAT, journald, kmsg, syslog:/path, syslog:udp:ADDRESS:PORT, stdin; empty: none";
     LOG_LEVEL, Value "info",
-        "how much postern says of itself: error, warn, info, debug or trace";
+        "least level of postern's own messages: error, warn, info, debug or trace";
     WORKERS, Described "one a core, at most 4",
         "threads that serve connections, 1 to 64";
     MAX_CONNECTIONS, Described "64 to 1024, by memory",
@@ -113,21 +113,21 @@ variables! {
     MAX_TICKETS, Value "1024",
         "unused tickets to the log stream, 16 to 10000, of which a login may hold 32; 150 bytes each";
     MAX_CACHED_TOKENS, Value "1024",
-        "access tokens that are not read again each time, 0 to 65536; 230 bytes each";
+        "verified access tokens kept in memory, 0 to 65536; 230 bytes each";
     LOG_BUFFER_BYTES, Described "256 KiB to 4 MiB, by memory",
         "bytes of recent log entries that are kept in memory, from 16384";
-    UPDATE_URL in "updates", Described "none: nobody is asked",
+    UPDATE_URL in "updates", Described "none: postern asks nobody",
         "https:// URL of news of a newer postern, asked every six hours: a manifest, or GitHub's latest release";
     UPDATE_PUBLIC_KEY in "updates", Described "none",
         "minisign public key that must have signed that manifest and STATE_DIR/update.json, one line";
     UPDATE_CA_FILE in "updates", Described "the system's bundle",
-        "certificates, PEM, that may vouch for UPDATE_URL";
+        "PEM file of the CAs to trust for UPDATE_URL";
     ADVISORY_DIR in "advisories", Described "STATE_DIR/advisories, if it is there",
         "folder or zip file of advisories that postern compares with this device: OSV's JSON, or RustSec's format";
     ADVISORY_IGNORE in "advisories", Described "none",
         "vulnerabilities that do not matter here, by any of their names, comma-separated";
     AUDIT_LOG_BYTES, Value "1048576",
-        "bytes of the audit log in STATE_DIR, 65536 to 67108864; the oldest quarter makes room";
+        "bytes of the audit log in STATE_DIR, 65536 to 67108864; when full, postern deletes the oldest quarter";
 }
 
 /// The feature that this program would need to know the variable of that name.

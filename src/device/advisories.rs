@@ -303,7 +303,7 @@ pub enum AdvisoryError {
     #[error("it has no name that an advisory could have")]
     Id,
     /// It cannot be judged.
-    #[error("one of its versions is none")]
+    #[error("it names a version that this ecosystem does not allow")]
     Version,
     /// The archive is damaged, cut off, or packed in a way that is not known.
     #[error("this is no zip file that is whole and packed as usual (deflated or stored)")]

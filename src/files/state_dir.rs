@@ -1,4 +1,4 @@
-//! The folder that is ours alone: made, or taken over if it may be.
+//! Makes the private state folder (mode 0700), or takes over one that is there.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

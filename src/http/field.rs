@@ -1,4 +1,4 @@
-//! One field line (RFC 9112, section 5), of a head or of the trailers: both are judged here alone; and those of a head.
+//! Checks one header or trailer line (RFC 9112, section 5), and holds the fields of a head.
 
 use std::fmt;
 use std::ops::Range;

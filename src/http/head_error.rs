@@ -18,10 +18,10 @@ pub enum HeadError {
     #[error("this server speaks HTTP/1.1")]
     Version,
     /// 501.
-    #[error("the only transfer coding understood is chunked")]
+    #[error("unsupported Transfer-Encoding; use chunked")]
     TransferCoding,
     /// 501.
-    #[error("this server is no proxy and knows no CONNECT")]
+    #[error("this server is not a proxy; CONNECT is not supported")]
     Connect,
     /// 417.
     #[error("the only expectation understood is 100-continue")]

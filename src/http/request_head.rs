@@ -164,7 +164,7 @@ fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<RequestHead, Hea
         http_1_0,
         end,
     } = line;
-    let mut decisive = Decisive::default();
+    let mut decisive = FramingHeaders::default();
     let mut fields = Fields::of(bytes);
     let mut start = end;
     // Up to the empty line.
@@ -202,14 +202,14 @@ fn parse(bytes: &[u8], line: RequestLine, peer: Peer) -> Result<RequestHead, Hea
 
 /// The header fields that decide where a request ends and whom it is for, gathered before anything is believed.
 #[derive(Default)]
-struct Decisive<'a> {
+struct FramingHeaders<'a> {
     host: OnceField<'a>,
     framing: FramingFields<'a>,
     close: bool,
     expects_continue: bool,
 }
 
-impl<'a> Decisive<'a> {
+impl<'a> FramingHeaders<'a> {
     fn take(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), HeadError> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if self.framing.take(name, value) {

@@ -13,8 +13,8 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
+use super::damaged_copies::{WhenFull, keep_copy};
 use super::format::MAX_FILE;
-use super::keep::{WhenFull, keep};
 use super::storage::{Storage, StorageFile, write_all};
 
 /// The file that is appended to, and the way to put another in its place.
@@ -97,7 +97,7 @@ impl Files {
     pub(super) fn keep_damaged(&mut self) -> io::Result<String> {
         // A crash here leaves the damaged journal in its place, to be found and kept again.
         let bytes = self.current()?.read(MAX_FILE)?;
-        let kept = keep(
+        let kept = keep_copy(
             self.storage.as_ref(),
             CURRENT,
             &bytes,

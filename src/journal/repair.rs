@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::damaged_copies::{WhenFull, keep_copy};
 use super::format::{MAGIC, Salt, headers};
-use super::keep::{WhenFull, keep};
 use super::replay::{Piece, Unreadable};
 use super::storage::Storage;
 use super::survey::{self, FILE_NAME, Survey, survey};
@@ -40,7 +40,7 @@ pub enum RepairOutcome {
 
 /// How far a repair may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Leave {
+pub struct RepairPermission {
     /// Even if no password is left in it, or nothing at all.
     pub consent: bool,
     /// Even if nothing in it looks like a journal: it lies where the server has its own.
@@ -56,7 +56,7 @@ pub struct Leave {
 pub fn repair(
     path: &Path,
     entropy: &dyn Entropy,
-    leave: Leave,
+    leave: RepairPermission,
 ) -> Result<RepairOutcome, OpenError> {
     let located = |source| OpenError::Storage {
         location: path.display().to_string(),
@@ -98,7 +98,11 @@ enum RepairPlan {
     },
 }
 
-fn plan(path: &Path, entropy: &dyn Entropy, leave: Leave) -> Result<RepairPlan, OpenError> {
+fn plan(
+    path: &Path,
+    entropy: &dyn Entropy,
+    leave: RepairPermission,
+) -> Result<RepairPlan, OpenError> {
     let bytes = survey::read(path).map_err(|source| OpenError::Storage {
         location: path.display().to_string(),
         source,
@@ -149,7 +153,7 @@ fn replace(path: &Path, bytes: &[u8], by: Option<(Survey, Vec<u8>)>) -> io::Resu
     // There are hashes in it: this closes it to others, under both of its names.
     storage.open(name)?;
     // A crash in here leaves the damaged journal in its place, under one name or two.
-    let second = keep(&storage, name, bytes, WhenFull::Refuse)?;
+    let second = keep_copy(&storage, name, bytes, WhenFull::Refuse)?;
     let kept = path.with_file_name(&second.name);
     let replaced = storage.sync_folder().and_then(|()| match &by {
         // A crash in here leaves the damaged one or the new one, whole.

@@ -178,7 +178,7 @@ impl Writer {
             return (writer, kept.ok());
         }
         if report.cut_bytes > 0 {
-            log::warn!(cut_bytes = report.cut_bytes; "the journal ended in the middle of a write; that tail was, as far as can be told, never answered, and is cut");
+            log::warn!(cut_bytes = report.cut_bytes; "the journal ends in a half-written record; postern removes it. As far as it can tell, no client was answered for it");
         }
         if let Err(error) = writer.cut_tail(report.cut_bytes > 0) {
             writer.fail(&error.to_string());

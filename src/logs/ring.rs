@@ -1,4 +1,6 @@
 //! The newest entries, each serialised once, in a ring bounded in bytes.
+//!
+//! The bound is `LOG_BUFFER_BYTES`: by default a 256th of the memory, 256 KiB to 4 MiB (`config/machine`).
 
 use std::collections::VecDeque;
 use std::fmt;

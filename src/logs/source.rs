@@ -1,4 +1,7 @@
 //! Where entries come from: a thread for each source, all into one ring, and what each is doing just now.
+//!
+//! A new source: a variant of `config::LogSource`, its word in config/sources.rs, an arm in `Sources::start`, a file here,
+//! and a row in docs/logs.md.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 
-use super::admission::{ConnectionPermit, ConnectionsFull, SeatNumber};
+use super::admission::{ConnectionId, ConnectionPermit, ConnectionsFull};
 use super::connection::Connection;
 use super::listen::Socket;
 use super::worker::{OwnedConnection, Worker};
@@ -85,7 +85,7 @@ impl Worker {
             // All are one client, and it has the whole.
             Peer::Local => (&shared.local_admission, None, true),
         };
-        let number = SeatNumber {
+        let number = ConnectionId {
             worker: self.index,
             token: self.next_token,
         };
@@ -102,7 +102,7 @@ impl Worker {
     }
 
     /// Closes a connection that has lost its place, whoever's it is.
-    pub(super) fn close(&mut self, victim: SeatNumber) {
+    pub(super) fn close(&mut self, victim: ConnectionId) {
         if victim.worker == self.index {
             self.shed(victim.token);
         } else if let Some(colleague) = self.mailboxes.get(victim.worker) {

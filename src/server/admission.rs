@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::api::Api;
-use crate::auth::Session;
+use crate::auth::Principal;
 use crate::ids::ClientKey;
 use crate::limits::fairness::{Holder, Holdings, NETWORK_SHARE, Precedence};
 
@@ -33,14 +33,14 @@ pub struct Admission {
     max_bytes: usize,
     total: Arc<AtomicUsize>,
     streams: AtomicUsize,
-    /// What a [`Conduct`] counts its time from.
+    /// What a [`ConnectionState`] counts its time from.
     origin: Instant,
     table: Mutex<Table>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    seats: HashMap<SeatNumber, Seat>,
+    seats: HashMap<ConnectionId, ConnectionEntry>,
     places: Holdings,
     bytes: Holdings,
     /// What all hold together.
@@ -51,7 +51,7 @@ struct Table {
 
 /// Which connection: it is its worker's that many-th.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SeatNumber {
+pub struct ConnectionId {
     /// The worker.
     pub worker: usize,
     /// Its token there.
@@ -60,25 +60,25 @@ pub struct SeatNumber {
 
 /// What the table knows of a connection.
 #[derive(Debug)]
-struct Seat {
+struct ConnectionEntry {
     holder: Holder,
     /// Whether it counts for its client. A proxy's connections do not: many people come through one.
     is_counted: bool,
     bytes: usize,
-    told: Arc<Told>,
+    told: Arc<ConnectionActivity>,
 }
 
 /// What a connection reports of itself, without a lock that others wait for.
 #[derive(Debug, Default)]
-struct Told {
-    /// A [`Conduct`] in the upper byte, and since when, in microseconds.
+struct ConnectionActivity {
+    /// A [`ConnectionState`] in the upper byte, and since when, in microseconds.
     conduct: AtomicU64,
-    session: Mutex<Option<Session>>,
+    principal: Mutex<Option<Principal>>,
 }
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conduct {
+pub enum ConnectionState {
     /// It shakes hands.
     Handshake,
     /// It waits for a request.
@@ -104,21 +104,21 @@ enum Rank {
 }
 
 /// Who is who. Asked with the table locked: must be cheap.
-pub trait Judge {
+pub trait Standing {
     /// Whether the address had a success of late.
     fn is_proven(&self, client: ClientKey) -> bool;
-    /// Whether a session still holds.
-    fn is_alive(&self, session: &Session) -> bool;
+    /// Whether what a caller has shown still holds.
+    fn is_alive(&self, principal: &Principal) -> bool;
 }
 
-impl Judge for Api {
+impl Standing for Api {
     fn is_proven(&self, client: ClientKey) -> bool {
         let now = self.clock.monotonic();
         self.auth.proven().contains(client, now)
     }
 
-    fn is_alive(&self, session: &Session) -> bool {
-        self.auth.is_alive(session)
+    fn is_alive(&self, principal: &Principal) -> bool {
+        self.auth.is_alive(principal)
     }
 }
 
@@ -170,12 +170,12 @@ impl Admission {
     /// [`ConnectionsFull`]
     pub fn enter(
         self: &Arc<Self>,
-        number: SeatNumber,
+        number: ConnectionId,
         client: Option<ClientKey>,
         is_counted: bool,
-        judge: &dyn Judge,
+        judge: &dyn Standing,
         now: Instant,
-    ) -> Result<(ConnectionPermit, Option<SeatNumber>), ConnectionsFull> {
+    ) -> Result<(ConnectionPermit, Option<ConnectionId>), ConnectionsFull> {
         let is_proven = client.is_none_or(|client| judge.is_proven(client)) || !is_counted;
         let holder = Holder { client, is_proven };
         let mut table = self.table.lock();
@@ -189,8 +189,8 @@ impl Admission {
         if let Some(victim) = victim {
             self.dismiss(&mut table, victim);
         }
-        let told = Arc::new(Told::default());
-        let seat = Seat {
+        let told = Arc::new(ConnectionActivity::default());
+        let seat = ConnectionEntry {
             holder,
             is_counted,
             bytes: 0,
@@ -200,12 +200,12 @@ impl Admission {
         table.seats.insert(number, seat);
         self.total.fetch_add(1, Ordering::Relaxed);
         let place = ConnectionPermit::new(self, number, told);
-        place.tell(Conduct::Handshake, now);
+        place.tell(ConnectionState::Handshake, now);
         Ok((place, victim))
     }
 
     /// A connection that can be spared, if there is one; it has lost its place. For when the system has nothing left.
-    pub fn spare(&self, judge: &dyn Judge, now: Instant) -> Option<SeatNumber> {
+    pub fn spare(&self, judge: &dyn Standing, now: Instant) -> Option<ConnectionId> {
         let mut table = self.table.lock();
         let seats = table.seats.iter();
         let spared = seats.filter_map(|(number, seat)| {
@@ -237,13 +237,13 @@ impl Admission {
         table: &Table,
         (newcomer, is_counted, worker): (Holder, bool, usize),
         scope: Scope,
-        judge: &dyn Judge,
+        judge: &dyn Standing,
         now: Instant,
-    ) -> Result<SeatNumber, ConnectionsFull> {
+    ) -> Result<ConnectionId, ConnectionsFull> {
         // Until their workers have closed them they hold descriptors outside the limit. The newcomer's own does so at
         // once.
         let anywhere = table.leaving < MAX_LEAVING;
-        let here = |number: &SeatNumber| anywhere || number.worker == worker;
+        let here = |number: &ConnectionId| anywhere || number.worker == worker;
         let candidates = table.seats.iter().filter(|(number, seat)| match scope {
             Scope::Client(client) => here(number) && seat.holder.client == client,
             Scope::Network(network) => here(number) && seat.holder.network() == network,
@@ -274,31 +274,40 @@ impl Admission {
     }
 
     /// Whether a connection has signed in, how soon it gives way, and since when. `None` for a stream.
-    fn look(&self, seat: &Seat, judge: &dyn Judge, now: Instant) -> Option<(bool, Rank, u64)> {
+    fn look(
+        &self,
+        seat: &ConnectionEntry,
+        judge: &dyn Standing,
+        now: Instant,
+    ) -> Option<(bool, Rank, u64)> {
         let (conduct, since) = seat.told.conduct();
         let lasts = self.micros(now).saturating_sub(since);
         let is_slow = lasts >= SUSPECT_MICROS;
         let rank = match conduct {
-            Conduct::Stream => return None,
-            Conduct::Waiting => Rank::Busy,
-            Conduct::Idle => Rank::Idle,
+            ConnectionState::Stream => return None,
+            ConnectionState::Waiting => Rank::Busy,
+            ConnectionState::Idle => Rank::Idle,
             _ if is_slow => Rank::Suspect,
             // On the local socket all are one client, who is asking now.
-            Conduct::Handshake | Conduct::Asking if seat.holder.client.is_none() => Rank::Idle,
-            Conduct::Handshake => Rank::Handshake,
-            Conduct::Asking | Conduct::Answered => Rank::Busy,
+            ConnectionState::Handshake | ConnectionState::Asking
+                if seat.holder.client.is_none() =>
+            {
+                Rank::Idle
+            }
+            ConnectionState::Handshake => Rank::Handshake,
+            ConnectionState::Asking | ConnectionState::Answered => Rank::Busy,
         };
-        let mut session = seat.told.session.lock();
-        let signed_in = session
+        let mut principal = seat.told.principal.lock();
+        let signed_in = principal
             .as_ref()
-            .is_some_and(|session| judge.is_alive(session));
+            .is_some_and(|principal| judge.is_alive(principal));
         if !signed_in {
-            *session = None;
+            *principal = None;
         }
         Some((signed_in, rank, since))
     }
 
-    fn dismiss(&self, table: &mut Table, victim: SeatNumber) {
+    fn dismiss(&self, table: &mut Table, victim: ConnectionId) {
         if table.free(victim) {
             self.total.fetch_sub(1, Ordering::Relaxed);
             table.leaving += 1;
@@ -319,9 +328,9 @@ enum Scope {
     All,
 }
 
-impl Seat {
+impl ConnectionEntry {
     /// Where it stands by what is held of one thing.
-    fn precedence(&self, holdings: &Holdings, judge: &dyn Judge) -> Precedence {
+    fn precedence(&self, holdings: &Holdings, judge: &dyn Standing) -> Precedence {
         if !self.is_counted {
             return Precedence::of_one();
         }
@@ -334,7 +343,7 @@ impl Seat {
 
 impl Table {
     /// Takes a connection's place and its bytes from it.
-    fn free(&mut self, number: SeatNumber) -> bool {
+    fn free(&mut self, number: ConnectionId) -> bool {
         let Some(seat) = self.seats.remove(&number) else {
             return false;
         };
@@ -346,16 +355,16 @@ impl Table {
     }
 }
 
-impl Told {
-    fn conduct(&self) -> (Conduct, u64) {
+impl ConnectionActivity {
+    fn conduct(&self) -> (ConnectionState, u64) {
         let told = self.conduct.load(Ordering::Relaxed);
         let conduct = match told >> SINCE_BITS {
-            0 => Conduct::Handshake,
-            1 => Conduct::Idle,
-            2 => Conduct::Asking,
-            3 => Conduct::Answered,
-            4 => Conduct::Waiting,
-            _ => Conduct::Stream,
+            0 => ConnectionState::Handshake,
+            1 => ConnectionState::Idle,
+            2 => ConnectionState::Asking,
+            3 => ConnectionState::Answered,
+            4 => ConnectionState::Waiting,
+            _ => ConnectionState::Stream,
         };
         (conduct, told & ((1 << SINCE_BITS) - 1))
     }

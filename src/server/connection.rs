@@ -10,11 +10,13 @@ mod reading;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::admission::{Conduct, ConnectionPermit, ConnectionsFull, Judge, SeatNumber};
+use super::admission::{
+    ConnectionId, ConnectionPermit, ConnectionState, ConnectionsFull, Standing,
+};
 use super::link::{Link, Sent};
 use crate::api::counts::RouteNumber;
 use crate::api::{Api, Call, Outcome, PendingChange, Stream};
-use crate::auth::Session;
+use crate::auth::Principal;
 use crate::http::body::{BodyReader, MAX_STRANGERS_BODY};
 use crate::http::request::{Peer, Request};
 use crate::http::request_head::HeadReader;
@@ -48,7 +50,7 @@ enum Phase {
     /// The pool has the request, or the journal.
     Waiting(WriteOptions),
     /// Sending an answer.
-    Answering(Then),
+    Answering(AfterAnswer),
     /// Sending the head of a stream, which is behind it the hub's.
     Opening(Option<Box<Stream>>),
     /// The answer is sent. What the client still sends is read and dropped, so that it sees the answer and not a reset.
@@ -67,7 +69,7 @@ struct Pending {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
+enum AfterAnswer {
     NextRequest,
     Close,
 }
@@ -88,7 +90,7 @@ pub enum Turn {
     Closed,
 }
 
-enum Step {
+enum DriveStep {
     Go,
     Turn(Turn),
 }
@@ -132,10 +134,10 @@ impl Connection {
     }
 
     /// Notes who has sent the request under way, once that is known.
-    pub fn sign_in(&mut self, sender: Option<&Session>) {
-        if let Some(session) = sender {
+    pub fn sign_in(&mut self, sender: Option<&Principal>) {
+        if let Some(principal) = sender {
             self.is_known = true;
-            self.place.sign_in(session);
+            self.place.sign_in(principal);
         }
     }
 
@@ -144,16 +146,16 @@ impl Connection {
     ///
     /// # Errors
     /// [`ConnectionsFull`]: it is this one that has to be closed.
-    pub fn report(&mut self, judge: &dyn Judge) -> Result<Vec<SeatNumber>, ConnectionsFull> {
+    pub fn report(&mut self, judge: &dyn Standing) -> Result<Vec<ConnectionId>, ConnectionsFull> {
         let (conduct, limit) = match &self.phase {
-            Phase::Handshake => (Conduct::Handshake, HANDSHAKE),
-            Phase::Head(_) if self.is_idle() => (Conduct::Idle, IDLE),
-            Phase::Head(_) => (Conduct::Asking, HEAD),
-            Phase::Body(_) => (Conduct::Asking, BODY),
-            Phase::Waiting(_) => (Conduct::Waiting, WAITING),
-            Phase::Answering(_) => (Conduct::Answered, STALLED_WRITE),
-            Phase::Opening(_) => (Conduct::Stream, STALLED_WRITE),
-            Phase::Lingering { .. } => (Conduct::Answered, LINGER),
+            Phase::Handshake => (ConnectionState::Handshake, HANDSHAKE),
+            Phase::Head(_) if self.is_idle() => (ConnectionState::Idle, IDLE),
+            Phase::Head(_) => (ConnectionState::Asking, HEAD),
+            Phase::Body(_) => (ConnectionState::Asking, BODY),
+            Phase::Waiting(_) => (ConnectionState::Waiting, WAITING),
+            Phase::Answering(_) => (ConnectionState::Answered, STALLED_WRITE),
+            Phase::Opening(_) => (ConnectionState::Stream, STALLED_WRITE),
+            Phase::Lingering { .. } => (ConnectionState::Answered, LINGER),
         };
         let since = self.deadline.checked_sub(limit).unwrap_or(self.deadline);
         self.place.tell(conduct, since);
@@ -199,19 +201,19 @@ impl Connection {
                 Phase::Handshake => self.shake_hands(api, scratch, &mut share, now),
                 Phase::Head(_) => self.read_head(api, scratch, &mut share, now),
                 Phase::Body(_) => self.read_body(api, scratch, &mut share, now),
-                Phase::Waiting(_) => Step::Turn(Turn::Parked),
+                Phase::Waiting(_) => DriveStep::Turn(Turn::Parked),
                 Phase::Answering(then) => {
                     let then = *then;
                     self.after_answer(then, now)
                 }
                 Phase::Opening(stream) => {
-                    Step::Turn(stream.take().map_or(Turn::Closed, Turn::Stream))
+                    DriveStep::Turn(stream.take().map_or(Turn::Closed, Turn::Stream))
                 }
                 Phase::Lingering { .. } => self.linger(scratch),
             };
             match step {
-                Step::Turn(turn) => return turn,
-                Step::Go => {}
+                DriveStep::Turn(turn) => return turn,
+                DriveStep::Go => {}
             }
         }
     }

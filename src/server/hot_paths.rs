@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use rustls::{ServerConfig, ServerConnection};
 
-use super::admission::{Admission, SeatNumber};
+use super::admission::{Admission, ConnectionId};
 use super::assembly::assemble;
 use super::connection::{Connection, Turn};
 use super::link::Link;
@@ -108,7 +108,7 @@ impl Served {
 
     fn over(api: &Arc<Api>, link: Link) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = SeatNumber {
+        let number = ConnectionId {
             worker: 0,
             token: NEXT.fetch_add(1, Ordering::Relaxed),
         };

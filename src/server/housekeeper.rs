@@ -17,13 +17,13 @@ use crate::limits::bucket::Buckets;
 
 /// The running housekeeper.
 pub struct Housekeeper {
-    orders: Sender<Order>,
+    orders: Sender<HousekeeperCommand>,
     /// Parts are ending, and need not answer any more.
     leaving: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
-enum Order {
+enum HousekeeperCommand {
     Reload,
 }
 
@@ -42,7 +42,7 @@ impl Housekeeper {
         // One reload waiting is as good as ten.
         let (orders, received) = bounded(1);
         let leaving = Arc::new(AtomicBool::new(false));
-        let round = Round {
+        let round = HousekeeperThread {
             api,
             handshakes,
             certificate,
@@ -67,7 +67,7 @@ impl Housekeeper {
 
     /// Reads the certificate's files again, soon.
     pub fn reload(&self) {
-        let _ = self.orders.try_send(Order::Reload);
+        let _ = self.orders.try_send(HousekeeperCommand::Reload);
     }
 
     /// Ends it.
@@ -77,7 +77,7 @@ impl Housekeeper {
     }
 }
 
-struct Round {
+struct HousekeeperThread {
     api: Arc<Api>,
     handshakes: Arc<Buckets>,
     certificate: Arc<Certificate>,
@@ -86,14 +86,14 @@ struct Round {
     leaving: Arc<AtomicBool>,
 }
 
-impl Round {
-    fn keep(mut self, orders: &Receiver<Order>) {
+impl HousekeeperThread {
+    fn keep(mut self, orders: &Receiver<HousekeeperCommand>) {
         let mut now = Instant::now();
         let (mut swept, mut next) = (now, now + INTERVAL);
         loop {
             let look = self.feeder.as_ref().map_or(next, Feeder::next);
             match orders.recv_deadline(next.min(look)) {
-                Ok(Order::Reload) => self.reload(),
+                Ok(HousekeeperCommand::Reload) => self.reload(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

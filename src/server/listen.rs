@@ -132,7 +132,9 @@ impl Missing {
             }
             Some(Errno::ADDRINUSE) => match holder::of(address) {
                 Some(holder) => format!("{address} is in use by {holder}"),
-                None => format!("{address} is in use by another program (see `ss -ltnp`)"),
+                None => format!(
+                    "{address} is in use by another program (`ss -ltnp` shows it); stop that one, or set LISTEN"
+                ),
             },
             Some(Errno::ACCESS) => format!(
                 "postern may not listen on {address}: ports under 1024 need a socket unit or CAP_NET_BIND_SERVICE"

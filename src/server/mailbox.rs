@@ -12,13 +12,13 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::listen::Listener;
 use super::liveness::LivenessReply;
 use crate::api::Outcome;
-use crate::auth::Session;
+use crate::auth::Principal;
 use crate::journal::{CommitError, Recipient};
 
 /// What the pool, the journal, the housekeeper, the server and the other workers send a worker.
 pub enum Mail {
     /// The outcome of a connection's request, and who turned out to have sent it.
-    Outcome(u64, Outcome, Option<Session>),
+    Outcome(u64, Outcome, Option<Principal>),
     /// The change that a connection's request has begun is durable, or can not be made so.
     Committed(u64, Result<(), CommitError>),
     /// Close this connection: it has lost its place to another.
@@ -56,7 +56,7 @@ impl Mailbox {
     }
 
     /// Hands in a request's outcome, and who turned out to have sent it.
-    pub fn deliver(&self, connection: u64, outcome: Outcome, sender: Option<Session>) {
+    pub fn deliver(&self, connection: u64, outcome: Outcome, sender: Option<Principal>) {
         self.send(Mail::Outcome(connection, outcome, sender));
     }
 

@@ -228,7 +228,7 @@ fn work(api: &Api, lane: &Lane) {
         lane.done.fetch_add(1, Ordering::Release);
         lane.over(holder);
         job.reply_to
-            .deliver(job.connection, outcome, call.session().cloned());
+            .deliver(job.connection, outcome, call.principal().cloned());
     }
 }
 

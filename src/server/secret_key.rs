@@ -28,7 +28,7 @@ pub fn load_or_generate(
         {
             Ok(key) if key.len() == LENGTH && !forgotten => return Ok(key),
             Ok(key) if key.len() == LENGTH => {
-                log::warn!(file:% = path.display(); "it is not known any more which logins have ended: postern makes a new key, and all logins end");
+                log::warn!(file:% = path.display(); "the journal is gone, so ended logins could work again; postern makes a new key, and all logins end");
             }
             _ => {
                 log::error!(file:% = path.display(); "this file holds no key; postern makes a new one, and all logins end");

@@ -3,7 +3,7 @@
 
 use crate::audit;
 use crate::auth::INITIAL_PASSWORD_FILE;
-use crate::journal::keep::MOST_KEPT;
+use crate::journal::damaged_copies::MOST_KEPT;
 use crate::journal::storage::LOCK;
 use crate::journal::survey::FILE_NAME;
 

@@ -11,7 +11,7 @@ mod pem;
 
 pub use facts::Facts;
 pub use own::{RenewError, own_files, renew};
-pub use pair::{CertificateFiles, usable};
+pub use pair::{CertificateFiles, check_pair};
 
 use std::fs;
 use std::io;
@@ -126,7 +126,7 @@ impl Certificate {
         let files = CertificateFiles::given(cert_file, key_file);
         let last_good = state_dir.join(pair::LAST_GOOD);
         let seen = marks(&files);
-        let (served, refused) = match pair::usable_pair(&files, now) {
+        let (served, refused) = match pair::load_valid_pair(&files, now) {
             Ok(good) => {
                 good.keep(&last_good);
                 (good.served(ServedFrom::Files, None)?, None)
@@ -178,7 +178,7 @@ impl Certificate {
     pub fn reload(&self, now: Timestamp) -> Result<(), PairRefused> {
         // Before reading: a file that changes meanwhile is noticed the next time.
         *self.seen.lock() = marks(&self.files);
-        let read = pair::usable_pair(&self.files, now).and_then(|good| {
+        let read = pair::load_valid_pair(&self.files, now).and_then(|good| {
             if let Some(last_good) = &self.last_good {
                 good.keep(last_good);
             }

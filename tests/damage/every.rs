@@ -9,7 +9,7 @@ use postern::clock::{FakeTimeSource, Timestamp};
 use postern::entropy::FakeEntropy;
 use postern::ids::Id;
 use postern::journal::format::{Salt, encode, headers};
-use postern::journal::repair::{Leave, RepairOutcome, repair};
+use postern::journal::repair::{RepairOutcome, RepairPermission, repair};
 use postern::journal::replay::{Piece, Unreadable};
 use postern::journal::survey::survey;
 use postern::journal::{
@@ -18,7 +18,7 @@ use postern::journal::{
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
 const SECTOR: usize = 512;
-const ALL: Leave = Leave {
+const ALL: RepairPermission = RepairPermission {
     consent: true,
     own: true,
 };
@@ -135,7 +135,7 @@ fn assert_refused(bytes: &[u8], folder: &tempfile::TempDir, damage: &str) {
     assert_eq!(survey(bytes, &mut |_| ()), Err(Unreadable::Header));
     let path = folder.path().join("copy");
     fs::write(&path, bytes).unwrap();
-    let leave = Leave {
+    let leave = RepairPermission {
         consent: false,
         ..ALL
     };

@@ -39,7 +39,7 @@ fn a_revocation_is_forgotten_only_after_the_expiry_of_what_it_forbids() {
     assert!(revocations.is_revoked(id(9), id(2)));
     assert_eq!(
         revocations.use_up(id(3), later(9), later(10)),
-        Ok(Use::Again(NOW))
+        Ok(RefreshUse::Again(NOW))
     );
     revocations.sweep(later(10));
     assert_eq!(revocations.len(), 0);
@@ -94,7 +94,7 @@ fn the_oldest_eighth_is_told_by_when_its_tokens_were_issued() {
     assert!(!revocations.is_revoked(id(0), id(2)) && revocations.is_revoked(id(0), id(3)));
     assert_eq!(
         revocations.use_up(id(103), now, later(9)),
-        Ok(Use::Again(later(3)))
+        Ok(RefreshUse::Again(later(3)))
     );
     assert!((200..208).all(|n| revocations.is_revoked(id(n), id(0))));
     // Not later than now, and nothing of now.
@@ -163,7 +163,10 @@ fn expiries_are_rounded_up_and_those_beyond_2106_are_never_forgotten() {
 fn a_full_table_refuses_and_forgets_nothing() {
     let revocations = Revocations::new(16);
     for n in 0..14 {
-        assert_eq!(revocations.use_up(id(n), NOW, later(10)), Ok(Use::First));
+        assert_eq!(
+            revocations.use_up(id(n), NOW, later(10)),
+            Ok(RefreshUse::First)
+        );
     }
     assert_eq!(revocations.use_up(id(14), NOW, later(10)), Err(Full));
     // The rest is for logging out. A token takes no room that its login would then lack.
@@ -179,7 +182,7 @@ fn a_full_table_refuses_and_forgets_nothing() {
     assert!(!revocations.is_revoked(id(102), id(102)));
     assert_eq!(
         revocations.use_up(id(0), NOW, later(10)),
-        Ok(Use::Again(NOW))
+        Ok(RefreshUse::Again(NOW))
     );
     assert_eq!(revocations.len(), 16);
 }
@@ -199,7 +202,10 @@ fn a_restart_keeps_every_entry() {
     assert_eq!(after.len(), 3);
     assert!(after.is_revoked(id(1), id(9)));
     assert!(after.is_revoked(id(9), id(2)));
-    assert_eq!(after.use_up(id(3), NOW, later(10)), Ok(Use::Again(NOW)));
+    assert_eq!(
+        after.use_up(id(3), NOW, later(10)),
+        Ok(RefreshUse::Again(NOW))
+    );
     assert!(!after.apply(&Record::Mark { at: NOW }));
     // More than its capacity now: nothing goes, nothing comes.
     assert_eq!(after.revoke_token(id(5), later(10), NOW), Err(Full));
@@ -211,7 +217,10 @@ fn a_full_table_takes_new_entries_again_once_old_ones_have_expired() {
     let revocations = Revocations::new(16);
     for n in 0..14 {
         let expires = later(u64::from(10 + n));
-        assert_eq!(revocations.use_up(id(n), NOW, expires), Ok(Use::First));
+        assert_eq!(
+            revocations.use_up(id(n), NOW, expires),
+            Ok(RefreshUse::First)
+        );
     }
     revocations.revoke_token(id(100), later(60), NOW).unwrap();
     revocations.revoke_family(id(101), later(60), NOW).unwrap();
@@ -236,7 +245,7 @@ fn a_full_table_takes_new_entries_again_once_old_ones_have_expired() {
     );
     for n in 3..14 {
         let used = revocations.use_up(id(n), now, later(60));
-        assert_eq!(used, Ok(Use::Again(NOW)), "{n}");
+        assert_eq!(used, Ok(RefreshUse::Again(NOW)), "{n}");
     }
     assert!(revocations.is_revoked(id(100), id(9)));
     for n in 101..105 {

@@ -239,8 +239,8 @@ fn a_clock_that_is_set_back_frees_no_foreign_token_that_was_used_or_ended() {
     };
     let (used, ended) = (foreign("refresh", "1"), foreign("access", "2"));
     board.auth.refresh(&used).unwrap();
-    let session = board.auth.bearer(&ended).unwrap();
-    board.auth.logout(&session).unwrap();
+    let principal = board.auth.bearer(&ended).unwrap();
+    board.auth.logout(&principal).unwrap();
     let entries = board.auth.durable.revocations();
     board.time.set_system(NOON);
     board.auth.heed_clock();

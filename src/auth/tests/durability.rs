@@ -178,9 +178,9 @@ fn a_theft_that_cannot_be_written_ends_the_login_all_the_same() {
 fn a_change_that_cannot_be_written_leaves_exactly_the_old_password() {
     let board = Board::new();
     let (mine, other) = (board.login(), board.login());
-    let session = board.auth.bearer(&mine.access_token).unwrap();
+    let principal = board.auth.bearer(&mine.access_token).unwrap();
     board.storage.fail(BROKEN);
-    let change = board.auth.change_password(CLIENT, &session, RIGHT, OTHER);
+    let change = board.auth.change_password(CLIENT, &principal, RIGHT, OTHER);
     assert_eq!(change, Err(AuthError::NotDone));
     let only_the_old_one = |board: &Board| {
         assert!(board.is_password(RIGHT) && !board.is_password(OTHER));
@@ -196,7 +196,7 @@ fn a_change_that_cannot_be_written_leaves_exactly_the_old_password() {
     only_the_old_one(&board);
     only_the_old_one(&board.after_power_cut());
     only_the_old_one(&board.after_kill());
-    let change = board.auth.change_password(CLIENT, &session, RIGHT, OTHER);
+    let change = board.auth.change_password(CLIENT, &principal, RIGHT, OTHER);
     assert_eq!(change, Ok(()));
     for board in [&board, &board.after_power_cut()] {
         assert!(board.is_password(OTHER) && !board.is_password(RIGHT));

@@ -252,8 +252,8 @@ impl Model {
         let Some(number) = self.chosen(choice) else {
             return;
         };
-        let session = self.server.auth.bearer(&self.tokens[number].text).unwrap();
-        match self.server.auth.logout(&session) {
+        let principal = self.server.auth.bearer(&self.tokens[number].text).unwrap();
+        match self.server.auth.logout(&principal) {
             Ok(()) => self.logins[self.tokens[number].login].has_ended = true,
             // Nothing has ended, also of a foreign token, of which two things are entered.
             Err(error) => assert_eq!(error, AuthError::Full),
@@ -301,12 +301,12 @@ impl Model {
                 let Some(number) = self.chosen(choice) else {
                     return;
                 };
-                let session = self.server.auth.bearer(&self.tokens[number].text).unwrap();
+                let principal = self.server.auth.bearer(&self.tokens[number].text).unwrap();
                 let (old, new) = self.next_password();
                 let changed = self
                     .server
                     .auth
-                    .change_password(CLIENT, &session, &old, &new);
+                    .change_password(CLIENT, &principal, &old, &new);
                 changed.unwrap();
                 self.spared = Some(number);
                 self.superseded();

@@ -39,11 +39,11 @@ fn one_login_one_logout_for_good() {
     let first = f.login();
     let second = f.auth.refresh(&first.refresh_token).unwrap();
     let other = f.login();
-    let session = f.auth.bearer(&first.access_token).unwrap();
-    f.auth.logout(&session).unwrap();
+    let principal = f.auth.bearer(&first.access_token).unwrap();
+    f.auth.logout(&principal).unwrap();
 
     for f in [&f, &f.restarted()] {
-        assert!(!f.auth.is_alive(&session));
+        assert!(!f.auth.is_alive(&principal));
         assert!(!f.is_good(&first));
         assert!(!f.is_good(&second));
         assert!(f.auth.refresh(&second.refresh_token).is_err());
@@ -140,9 +140,9 @@ fn whoever_watches_is_told_when_logins_end() {
         tell.fetch_add(1, Ordering::SeqCst);
     }));
     let pair = f.login();
-    let session = f.auth.bearer(&pair.access_token).unwrap();
+    let principal = f.auth.bearer(&pair.access_token).unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 0);
-    f.auth.logout(&session).unwrap();
+    f.auth.logout(&principal).unwrap();
     assert_eq!(told.load(Ordering::SeqCst), 1);
 
     let pair = f.login();
@@ -160,15 +160,18 @@ fn whoever_watches_is_told_when_logins_end() {
 fn a_ticket_dies_with_its_login() {
     let f = Fixture::new();
     let pair = f.login();
-    let session = f.auth.bearer(&pair.access_token).unwrap();
+    let principal = f.auth.bearer(&pair.access_token).unwrap();
     let basic = f.auth.basic(CLIENT, "admin", RIGHT).unwrap();
-    let (used, late) = (f.auth.issue_ticket(&session), f.auth.issue_ticket(&session));
+    let (used, late) = (
+        f.auth.issue_ticket(&principal),
+        f.auth.issue_ticket(&principal),
+    );
     let basics = f.auth.issue_ticket(&basic);
-    assert_eq!(f.auth.peek_ticket(&used).unwrap(), session);
-    assert_eq!(f.auth.redeem_ticket(&used).unwrap(), session);
+    assert_eq!(f.auth.peek_ticket(&used).unwrap(), principal);
+    assert_eq!(f.auth.redeem_ticket(&used).unwrap(), principal);
     assert!(f.auth.redeem_ticket(&used).is_err());
 
-    f.auth.logout(&session).unwrap();
+    f.auth.logout(&principal).unwrap();
     assert!(f.auth.peek_ticket(&late).is_err());
     assert!(f.auth.redeem_ticket(&late).is_err());
     assert!(f.auth.peek_ticket(&basics).is_ok());
@@ -190,8 +193,8 @@ fn a_full_table_refuses_to_refresh_but_still_logs_out() {
         refusal(f.auth.refresh(&pair.refresh_token)),
         Some(AuthError::Full)
     );
-    let session = f.auth.bearer(&pair.access_token).unwrap();
-    f.auth.logout(&session).unwrap();
+    let principal = f.auth.bearer(&pair.access_token).unwrap();
+    f.auth.logout(&principal).unwrap();
     assert!(!f.is_good(&pair));
 }
 

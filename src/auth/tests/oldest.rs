@@ -17,8 +17,8 @@ fn small() -> Fixture {
 
 impl Fixture {
     fn log_out(&self, pair: &TokenPair) -> Result<(), AuthError> {
-        let session = self.auth.bearer(&pair.access_token).unwrap();
-        self.auth.logout(&session)
+        let principal = self.auth.bearer(&pair.access_token).unwrap();
+        self.auth.logout(&principal)
     }
 
     /// A login in each second, and its end.
@@ -175,9 +175,9 @@ fn a_session_that_a_new_password_spares_can_still_end_with_the_oldest() {
     f.filled();
     f.log_out(&f.login()).unwrap();
     let (spared, other) = (f.login(), f.login());
-    let session = f.auth.bearer(&spared.access_token).unwrap();
+    let principal = f.auth.bearer(&spared.access_token).unwrap();
     f.auth
-        .change_password(CLIENT, &session, RIGHT, OTHER)
+        .change_password(CLIENT, &principal, RIGHT, OTHER)
         .unwrap();
     let login = || f.auth.login(CLIENT, "admin", OTHER).unwrap();
     for f in [&f, &f.rebooted()] {

@@ -65,11 +65,11 @@ fn a_confirmed_password_is_recognised_for_five_minutes_and_only_that_one() {
         f.auth.basic_quick(CLIENT, "admin", RIGHT),
         Quick::NeedsCheck
     );
-    let session = f.auth.basic(CLIENT, "admin", RIGHT).unwrap();
+    let principal = f.auth.basic(CLIENT, "admin", RIGHT).unwrap();
     f.pass(299);
     assert_eq!(
         f.auth.basic_quick(NEIGHBOUR, "admin", RIGHT),
-        Quick::Known(session)
+        Quick::Known(principal)
     );
     for (user, password) in [
         ("admin", OTHER),
@@ -103,8 +103,8 @@ fn a_lock_out_refuses_right_passwords_too_but_no_tokens_and_no_neighbours() {
         Quick::LockedOut(locked)
     );
     assert_eq!(refusal(f.auth.login(CLIENT, "admin", RIGHT)), Some(locked));
-    let session = f.auth.bearer(&pair.access_token).unwrap();
-    let change = f.auth.change_password(CLIENT, &session, RIGHT, OTHER);
+    let principal = f.auth.bearer(&pair.access_token).unwrap();
+    let change = f.auth.change_password(CLIENT, &principal, RIGHT, OTHER);
     assert_eq!(refusal(change), Some(locked));
     assert_eq!(f.auth.bcrypt_runs() - runs, 5, "bcrypt is not run");
     assert!(f.auth.basic(NEIGHBOUR, "admin", RIGHT).is_ok());
@@ -164,9 +164,9 @@ fn an_unknown_user_costs_a_run_of_bcrypt_and_never_gets_in() {
 fn a_password_that_bcrypt_would_cut_short_never_matches() {
     let f = Fixture::new();
     let longest = "0123456789ab".repeat(6);
-    let session = f.auth.local();
+    let principal = f.auth.local();
     let auth = &f.auth;
-    auth.change_password(None, &session, RIGHT, &longest)
+    auth.change_password(None, &principal, RIGHT, &longest)
         .unwrap();
     assert!(auth.basic(None, "admin", &longest).is_ok());
     let runs = auth.bcrypt_runs();
@@ -174,7 +174,7 @@ fn a_password_that_bcrypt_would_cut_short_never_matches() {
     assert_eq!(auth.bcrypt_runs() - runs, 1);
 
     // To bcrypt a password ends in NUL and then starts again.
-    auth.change_password(None, &session, &longest, RIGHT)
+    auth.change_password(None, &principal, &longest, RIGHT)
         .unwrap();
     let doubled = format!("{RIGHT}\0{RIGHT}");
     assert!(bcrypt::verify(&doubled, &f.durable.account().unwrap().hash).unwrap());
@@ -217,8 +217,8 @@ fn a_change_ends_every_other_token_and_spares_the_one_that_made_it() {
     let f = Fixture::new();
     let (mine, other) = (f.login(), f.login());
     let basic = f.auth.basic(CLIENT, "admin", RIGHT).unwrap();
-    let session = f.auth.bearer(&mine.access_token).unwrap();
-    let change = |current, new| f.auth.change_password(CLIENT, &session, current, new);
+    let principal = f.auth.bearer(&mine.access_token).unwrap();
+    let change = |current, new| f.auth.change_password(CLIENT, &principal, current, new);
     change(RIGHT, OTHER).unwrap();
 
     for f in [&f, &f.restarted()] {
@@ -236,7 +236,7 @@ fn a_change_ends_every_other_token_and_spares_the_one_that_made_it() {
     // It may go on changing, and log out.
     change(OTHER, RIGHT).unwrap();
     assert!(f.is_good(&mine) && !f.is_good(&other));
-    f.auth.logout(&session).unwrap();
+    f.auth.logout(&principal).unwrap();
     assert!(!f.is_good(&mine));
     assert_eq!(refusal(change(RIGHT, OTHER)), Some(AuthError::InvalidToken));
 }
@@ -244,8 +244,8 @@ fn a_change_ends_every_other_token_and_spares_the_one_that_made_it() {
 #[test]
 fn a_wrong_current_password_counts_and_a_weak_new_one_does_not() {
     let f = Fixture::new();
-    let session = f.auth.local();
-    let change = |current, new| refusal(f.auth.change_password(CLIENT, &session, current, new));
+    let principal = f.auth.local();
+    let change = |current, new| refusal(f.auth.change_password(CLIENT, &principal, current, new));
     for (new, why) in [
         (RIGHT, WeakPassword::Unchanged),
         ("short", WeakPassword::TooShort),
@@ -269,14 +269,14 @@ fn a_wrong_current_password_counts_and_a_weak_new_one_does_not() {
 #[test]
 fn of_two_changes_at_once_one_wins() {
     let f = Fixture::new();
-    let session = f.auth.local();
+    let principal = f.auth.local();
     let winners: Vec<usize> = thread::scope(|scope| {
         let changes: Vec<_> = (0..4)
             .map(|n| {
-                let (f, session) = (&f, &session);
+                let (f, principal) = (&f, &principal);
                 scope.spawn(move || {
                     let new = format!("fine password {n}");
-                    match f.auth.change_password(None, session, RIGHT, &new) {
+                    match f.auth.change_password(None, principal, RIGHT, &new) {
                         Ok(()) => Some(n),
                         Err(error) => {
                             assert_eq!(error, AuthError::WrongCurrentPassword);

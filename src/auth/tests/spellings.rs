@@ -202,8 +202,8 @@ fn a_foreign_token_is_its_own_login_and_judged_by_its_age() {
     let (one, two, early) = (token("1", start), token("2", start), token("3", start - 99));
     // The first password says nothing about their age.
     assert!(f.auth.bearer(&early).is_ok());
-    let session = f.auth.bearer(&one).unwrap();
-    f.auth.logout(&session).unwrap();
+    let principal = f.auth.bearer(&one).unwrap();
+    f.auth.logout(&principal).unwrap();
     // Revoked by its jti: neither a new signature over it nor time brings it back.
     for _ in 0..29 {
         f.pass(86_400);
@@ -235,11 +235,11 @@ fn a_foreign_token_is_its_own_login_and_judged_by_its_age() {
 fn no_secret_is_shown_by_debug() {
     let f = Fixture::new();
     let pair = f.login();
-    let session = f.auth.bearer(&pair.access_token).unwrap();
-    let Proof::Token { id, family, .. } = session.proof else {
-        panic!("not a token's session");
+    let principal = f.auth.bearer(&pair.access_token).unwrap();
+    let Proof::Token { id, family, .. } = principal.proof else {
+        panic!("not a token's principal");
     };
-    let shown = format!("{session:?}");
+    let shown = format!("{principal:?}");
     assert!(shown.contains(&format!("{id:?}")) && format!("{family:?}").len() == 8);
     assert!(shown.len() < 300);
 }

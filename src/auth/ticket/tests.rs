@@ -5,10 +5,10 @@ use std::thread;
 
 const MAX: usize = 1024;
 
-fn session(family: u16) -> Session {
+fn principal(family: u16) -> Principal {
     let mut id = [0; 16];
     id[..2].copy_from_slice(&family.to_be_bytes());
-    Session {
+    Principal {
         user: "admin".into(),
         proof: Proof::Token {
             id: Id(id),
@@ -31,13 +31,13 @@ fn a_ticket_is_good_once_and_for_its_lifetime() {
         Tickets::new(Duration::from_secs(120), MAX),
         FakeEntropy::new(1),
     );
-    let ticket = tickets.issue(&session(1), at(0), &entropy);
+    let ticket = tickets.issue(&principal(1), at(0), &entropy);
     assert_eq!(ticket.len(), 43);
-    assert_eq!(tickets.peek(&ticket, at(119)), Some(session(1)));
+    assert_eq!(tickets.peek(&ticket, at(119)), Some(principal(1)));
     assert_eq!(tickets.peek(&ticket, at(120)), None);
-    assert_eq!(tickets.redeem(&ticket, at(119)), Some(session(1)));
+    assert_eq!(tickets.redeem(&ticket, at(119)), Some(principal(1)));
     assert_eq!(tickets.redeem(&ticket, at(119)), None);
-    let late = tickets.issue(&session(1), at(0), &entropy);
+    let late = tickets.issue(&principal(1), at(0), &entropy);
     assert_eq!(tickets.redeem(&late, at(120)), None);
     tickets.sweep(at(240), |_| true);
     assert_eq!(tickets.unused.lock().len(), 0);
@@ -49,7 +49,7 @@ fn of_many_uses_at_once_one_wins() {
         Tickets::new(Duration::from_secs(120), MAX),
         FakeEntropy::new(1),
     );
-    let ticket = tickets.issue(&session(1), at(0), &entropy);
+    let ticket = tickets.issue(&principal(1), at(0), &entropy);
     let winners: usize = thread::scope(|scope| {
         let uses: Vec<_> = (0..16)
             .map(|_| scope.spawn(|| tickets.redeem(&ticket, at(1)).is_some()))
@@ -67,7 +67,7 @@ fn other_spellings_are_no_tickets() {
         Tickets::new(Duration::from_secs(120), MAX),
         FakeEntropy::new(1),
     );
-    let ticket = tickets.issue(&session(1), at(0), &entropy);
+    let ticket = tickets.issue(&principal(1), at(0), &entropy);
     let stem = &ticket[..42];
     let last = ticket.chars().last().unwrap();
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -85,9 +85,9 @@ fn a_flood_by_one_login_evicts_only_its_own_oldest() {
         Tickets::new(Duration::from_secs(120), MAX),
         FakeEntropy::new(1),
     );
-    let mine = tickets.issue(&session(1), at(0), &entropy);
+    let mine = tickets.issue(&principal(1), at(0), &entropy);
     let flood: Vec<String> = (0..1000)
-        .map(|_| tickets.issue(&session(2), at(0), &entropy))
+        .map(|_| tickets.issue(&principal(2), at(0), &entropy))
         .collect();
     assert_eq!(tickets.unused.lock().len(), 1 + MAX_FOR_ONE);
     assert!(tickets.peek(&mine, at(1)).is_some());
@@ -97,7 +97,7 @@ fn a_flood_by_one_login_evicts_only_its_own_oldest() {
 
     // With many logins the greediest pays.
     for login in 3..5000 {
-        tickets.issue(&session(login), at(0), &entropy);
+        tickets.issue(&principal(login), at(0), &entropy);
     }
     assert_eq!(tickets.unused.lock().len(), MAX);
     assert!(tickets.peek(&flood[998], at(1)).is_none());
@@ -111,19 +111,19 @@ fn a_flood_into_a_full_table_takes_no_more_than_an_equal_share() {
     );
     for login in 0..11 {
         for _ in 0..9 {
-            tickets.issue(&session(login), at(0), &entropy);
+            tickets.issue(&principal(login), at(0), &entropy);
         }
     }
     let held = |login: u16| {
-        let owner = Owner::of(&session(login));
+        let owner = Owner::of(&principal(login));
         let unused = tickets.unused.lock();
         unused
             .iter()
-            .filter(|t| Owner::of(&t.session) == owner)
+            .filter(|t| Owner::of(&t.principal) == owner)
             .count()
     };
     for _ in 0..1000 {
-        tickets.issue(&session(99), at(0), &entropy);
+        tickets.issue(&principal(99), at(0), &entropy);
         assert_eq!(tickets.unused.lock().len(), 99);
     }
     assert_eq!(held(99), 9);

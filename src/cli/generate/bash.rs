@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Fill, completion_points, flags_with_arguments, quoted, spellings};
+use super::{ArgumentKind, completion_points, flags_with_arguments, quoted, spellings};
 
 pub(super) fn script() -> String {
     // Writing to a String cannot fail.
@@ -11,9 +11,9 @@ pub(super) fn script() -> String {
     for (flag, fill) in flags_with_arguments() {
         let names = spellings(flag).join(" | ");
         let action = match fill {
-            Fill::File => "files=1",
-            Fill::Word(words) => &format!("words={}", quoted(&words.join(" "))),
-            Fill::Anything => "",
+            ArgumentKind::File => "files=1",
+            ArgumentKind::Word(words) => &format!("words={}", quoted(&words.join(" "))),
+            ArgumentKind::Anything => "",
         };
         if !action.is_empty() {
             let _ = writeln!(arguments, "    {names}) {action} ;;");

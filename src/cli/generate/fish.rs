@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{CompletionPoint, Fill, completion_points, fill};
+use super::{ArgumentKind, CompletionPoint, completion_points, fill};
 use crate::cli::command::FlagRow;
 
 pub(super) fn script() -> String {
@@ -38,9 +38,9 @@ fn line(flag: &FlagRow) -> String {
     let short = flag.short.map(|letter| format!(" -s {letter}"));
     let argument = match fill(flag.argument) {
         None => String::new(),
-        Some(Fill::File) => " -r -F".to_owned(),
-        Some(Fill::Word(words)) => format!(" -x -a {}", quoted(&words.join(" "))),
-        Some(Fill::Anything) => " -x".to_owned(),
+        Some(ArgumentKind::File) => " -r -F".to_owned(),
+        Some(ArgumentKind::Word(words)) => format!(" -x -a {}", quoted(&words.join(" "))),
+        Some(ArgumentKind::Anything) => " -x".to_owned(),
     };
     let short = short.unwrap_or_default();
     format!("-l {}{short}{argument} -d {}", flag.long, quoted(flag.help))

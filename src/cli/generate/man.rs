@@ -227,7 +227,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "STATE_DIR/audit.log, STATE_DIR/audit.log.1",
-        "and so on up to 3: who came in, tried to, and changed what; `postern audit` shows it",
+        "and so on up to 3: logins, failures, changes; `postern audit` shows it",
     ),
     (
         "STATE_DIR/audit.log.kept",

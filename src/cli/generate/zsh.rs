@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Fill, completion_points, flags_with_arguments, quoted, spellings};
+use super::{ArgumentKind, completion_points, flags_with_arguments, quoted, spellings};
 
 pub(super) fn script() -> String {
     // Writing to a String cannot fail.
@@ -11,9 +11,9 @@ pub(super) fn script() -> String {
     for (flag, fill) in flags_with_arguments() {
         let names = spellings(flag).join(" | ");
         let action = match fill {
-            Fill::File => "_files".to_owned(),
-            Fill::Word(words) => format!("compadd -- {}", words.join(" ")),
-            Fill::Anything => {
+            ArgumentKind::File => "_files".to_owned(),
+            ArgumentKind::Word(words) => format!("compadd -- {}", words.join(" ")),
+            ArgumentKind::Anything => {
                 let name = flag.argument.name().unwrap_or_default();
                 format!("_message {}", quoted(name))
             }

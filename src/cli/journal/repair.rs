@@ -11,7 +11,7 @@ use crate::cli::command::{CommandRow, FAILURE, FlagRow, Operand, SUCCESS, USELES
 use crate::entropy::SystemEntropy;
 use crate::journal::OpenError;
 use crate::journal::PasswordOrigin;
-use crate::journal::repair::{Leave, RepairOutcome, repair};
+use crate::journal::repair::{RepairOutcome, RepairPermission, repair};
 use crate::journal::survey::Survey;
 use crate::terminal::Terminal;
 
@@ -49,7 +49,7 @@ pub(super) fn run(
 ) -> io::Result<u8> {
     let shown = target.path.display();
     let out = &mut *terminal.out;
-    let leave = Leave {
+    let leave = RepairPermission {
         consent: yes,
         own: !target.named,
     };

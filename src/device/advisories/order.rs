@@ -1,4 +1,4 @@
-//! In which order an ecosystem's versions come: for one and the same text the answers differ.
+//! Compares versions by the rules of each ecosystem: Debian, Alpine and semver order the same text differently.
 
 use std::cmp::Ordering;
 
@@ -18,7 +18,7 @@ pub enum VersionOrder {
 
 /// A text that is no version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("one of its versions is none")]
+#[error("it names a version that this ecosystem does not allow")]
 pub struct BadVersion;
 
 impl VersionOrder {

@@ -10,8 +10,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::crash::{Disk, Inode, Names};
 use super::faults::{Counts, Failing, Fault, StorageCall};
 use super::{Room, Storage, StorageFile, too_large};
+use crate::journal::damaged_copies::MOST_KEPT;
 use crate::journal::files::{CURRENT, REPLACEMENT};
-use crate::journal::keep::MOST_KEPT;
 
 /// A handle to a disk in memory. Clones share it, so that a test keeps one and can open the journal again.
 #[derive(Clone, Default)]
@@ -34,7 +34,7 @@ struct Switches {
     /// What the file system says of its room; enough, if nothing was asked for.
     room: Option<Room>,
     syncs_held: bool,
-    replacement: ReplacementGate,
+    replacement: ReplacementPause,
     waiting: usize,
     /// The disk before each call that changed it.
     crash_points: Option<Vec<Disk>>,
@@ -42,7 +42,7 @@ struct Switches {
 
 /// What happens to writes to a replacement.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum ReplacementGate {
+enum ReplacementPause {
     #[default]
     Open,
     /// The first replacement that is written to is held.
@@ -165,14 +165,14 @@ impl MemoryStorage {
     /// Lets no write to the next replacement come back until [`release`](Self::release). If that one is given up
     /// meanwhile, another passes.
     pub fn hold_replacement(&self) {
-        self.switches().replacement = ReplacementGate::Waiting;
+        self.switches().replacement = ReplacementPause::Waiting;
     }
 
     /// Lets the calls go that were held.
     pub fn release(&self) {
         let mut switches = self.switches();
         switches.syncs_held = false;
-        switches.replacement = ReplacementGate::Open;
+        switches.replacement = ReplacementPause::Open;
         drop(switches);
         self.0.gate.notify_all();
     }
@@ -223,13 +223,13 @@ impl MemoryStorage {
         counts.replacements += u64::from(call == StorageCall::Create);
         switches.waiting += 1;
         self.0.gate.notify_all();
-        if let (ReplacementGate::Waiting, true, false, Some(file)) =
+        if let (ReplacementPause::Waiting, true, false, Some(file)) =
             (switches.replacement, is_write, current, file)
         {
-            switches.replacement = ReplacementGate::Holds(file);
+            switches.replacement = ReplacementPause::Holds(file);
         }
         while (switches.syncs_held && call == StorageCall::Sync && current)
-            || file.is_some_and(|file| switches.replacement == ReplacementGate::Holds(file))
+            || file.is_some_and(|file| switches.replacement == ReplacementPause::Holds(file))
         {
             self.0.gate.wait(&mut switches);
         }

@@ -1,4 +1,4 @@
-//! What a subscriber is told, in which encoding, and what comes of telling it.
+//! The messages to a subscriber, their encodings, and how far sending got.
 
 use tungstenite::Utf8Bytes;
 

@@ -6,23 +6,28 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::{
-    Admission, Conduct, ConnectionsFull, Judge, MAX_LEAVING, SINCE_BITS, SeatNumber, Told,
+    Admission, ConnectionActivity, ConnectionId, ConnectionState, ConnectionsFull, MAX_LEAVING,
+    SINCE_BITS, Standing,
 };
-use crate::auth::Session;
+use crate::auth::Principal;
 
 /// A place that a connection holds, until it is dropped.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     admission: Arc<Admission>,
-    number: SeatNumber,
-    told: Arc<Told>,
+    number: ConnectionId,
+    told: Arc<ConnectionActivity>,
     bytes: usize,
     is_stream: bool,
 }
 
 impl ConnectionPermit {
     /// Of the place that a connection has just been given.
-    pub(super) fn new(admission: &Arc<Admission>, number: SeatNumber, told: Arc<Told>) -> Self {
+    pub(super) fn new(
+        admission: &Arc<Admission>,
+        number: ConnectionId,
+        told: Arc<ConnectionActivity>,
+    ) -> Self {
         Self {
             admission: admission.clone(),
             number,
@@ -34,21 +39,21 @@ impl ConnectionPermit {
 
     /// Which connection has it.
     #[must_use]
-    pub const fn number(&self) -> SeatNumber {
+    pub const fn number(&self) -> ConnectionId {
         self.number
     }
 
     /// Tells what the connection does, and since when.
-    pub fn tell(&self, conduct: Conduct, since: Instant) {
+    pub fn tell(&self, conduct: ConnectionState, since: Instant) {
         let told = ((conduct as u64) << SINCE_BITS) | self.admission.micros(since);
         self.told.conduct.store(told, Ordering::Relaxed);
     }
 
     /// Tells who has signed in here.
-    pub fn sign_in(&self, session: &Session) {
-        let mut told = self.told.session.lock();
-        if told.as_ref() != Some(session) {
-            *told = Some(session.clone());
+    pub fn sign_in(&self, principal: &Principal) {
+        let mut told = self.told.principal.lock();
+        if told.as_ref() != Some(principal) {
+            *told = Some(principal.clone());
         }
     }
 
@@ -60,8 +65,8 @@ impl ConnectionPermit {
     pub fn hold(
         &mut self,
         bytes: usize,
-        judge: &dyn Judge,
-    ) -> Result<Vec<SeatNumber>, ConnectionsFull> {
+        judge: &dyn Standing,
+    ) -> Result<Vec<ConnectionId>, ConnectionsFull> {
         let mut gone = Vec::new();
         if bytes == self.bytes {
             return Ok(gone);

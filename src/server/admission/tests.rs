@@ -9,18 +9,18 @@ const OWNER: ClientKey = ClientKey::V4([192, 0, 2, 1]);
 #[derive(Default)]
 struct Known(HashSet<ClientKey>);
 
-impl Judge for Known {
+impl Standing for Known {
     fn is_proven(&self, client: ClientKey) -> bool {
         self.0.contains(&client)
     }
 
-    fn is_alive(&self, session: &Session) -> bool {
-        session.proof != (Proof::Basic { generation: 0 })
+    fn is_alive(&self, principal: &Principal) -> bool {
+        principal.proof != (Proof::Basic { generation: 0 })
     }
 }
 
-fn session(generation: u32) -> Session {
-    Session {
+fn principal(generation: u32) -> Principal {
+    Principal {
         user: "admin".into(),
         proof: Proof::Basic { generation },
     }
@@ -34,7 +34,7 @@ fn stranger(n: u8) -> ClientKey {
 struct Server {
     admission: Arc<Admission>,
     judge: Known,
-    places: HashMap<SeatNumber, ConnectionPermit>,
+    places: HashMap<ConnectionId, ConnectionPermit>,
     tokens: u64,
     now: Instant,
 }
@@ -54,7 +54,7 @@ impl Server {
     fn enter(&mut self, client: ClientKey) -> Result<(u64, Option<u64>), ConnectionsFull> {
         self.tokens += 1;
         self.now += Duration::from_micros(1);
-        let number = SeatNumber {
+        let number = ConnectionId {
             worker: usize::from(self.tokens.to_le_bytes()[0]) % 3,
             token: self.tokens,
         };
@@ -81,7 +81,7 @@ impl Server {
         self.places.keys().any(|number| number.token == token)
     }
 
-    fn is(&mut self, token: u64, conduct: Conduct) {
+    fn is(&mut self, token: u64, conduct: ConnectionState) {
         let now = self.now;
         self.place(token).tell(conduct, now);
     }
@@ -90,8 +90,8 @@ impl Server {
     fn signed_in(&mut self, client: ClientKey) -> u64 {
         self.judge.0.insert(client);
         let token = self.entered(client);
-        self.place(token).sign_in(&session(1));
-        self.is(token, Conduct::Idle);
+        self.place(token).sign_in(&principal(1));
+        self.is(token, ConnectionState::Idle);
         token
     }
 
@@ -109,12 +109,12 @@ impl Server {
 #[test]
 fn the_owner_stays_and_comes_in_whoever_floods() {
     for (strangers, conduct) in [
-        (4, Conduct::Handshake),
-        (16, Conduct::Handshake),
-        (16, Conduct::Asking),
-        (16, Conduct::Waiting),
-        (200, Conduct::Idle),
-        (200, Conduct::Asking),
+        (4, ConnectionState::Handshake),
+        (16, ConnectionState::Handshake),
+        (16, ConnectionState::Asking),
+        (16, ConnectionState::Waiting),
+        (200, ConnectionState::Idle),
+        (200, ConnectionState::Asking),
     ] {
         let mut server = Server::new(64, 16);
         let open = server.signed_in(OWNER);
@@ -145,7 +145,7 @@ fn a_stranger_gets_a_place_of_whoever_holds_most() {
     let mut server = Server::new(64, 16);
     for n in 0..64 {
         let token = server.entered(stranger(n % 4));
-        server.is(token, Conduct::Asking);
+        server.is(token, ConnectionState::Asking);
     }
     let mine = server.entered(stranger(100));
     for _ in 0..100 {
@@ -159,14 +159,14 @@ fn a_stranger_gets_a_place_of_whoever_holds_most() {
 fn of_the_fullest_who_keeps_the_server_waiting_goes_first_then_a_handshake() {
     let mut server = Server::new(5, 5);
     let [slow, busy, idle, fresh, fresher] = [(); 5].map(|()| server.entered(stranger(1)));
-    server.is(idle, Conduct::Idle);
-    server.is(busy, Conduct::Asking);
-    server.is(slow, Conduct::Asking);
+    server.is(idle, ConnectionState::Idle);
+    server.is(busy, ConnectionState::Asking);
+    server.is(slow, ConnectionState::Asking);
     server.now += SUSPECT;
     for (token, conduct) in [
-        (fresher, Conduct::Handshake),
-        (fresh, Conduct::Handshake),
-        (busy, Conduct::Asking),
+        (fresher, ConnectionState::Handshake),
+        (fresh, ConnectionState::Handshake),
+        (busy, ConnectionState::Asking),
     ] {
         server.is(token, conduct);
         server.now += Duration::from_micros(1);
@@ -185,7 +185,11 @@ fn of_the_fullest_who_keeps_the_server_waiting_goes_first_then_a_handshake() {
 fn equals_change_places_only_where_nobody_is_served() {
     let mut server = Server::new(2, 2);
     let (a, b) = (server.entered(stranger(1)), server.entered(stranger(2)));
-    for conduct in [Conduct::Handshake, Conduct::Asking, Conduct::Waiting] {
+    for conduct in [
+        ConnectionState::Handshake,
+        ConnectionState::Asking,
+        ConnectionState::Waiting,
+    ] {
         server.is(a, conduct);
         server.is(b, conduct);
         assert_eq!(
@@ -194,13 +198,13 @@ fn equals_change_places_only_where_nobody_is_served() {
             "{conduct:?}"
         );
     }
-    server.is(b, Conduct::Idle);
+    server.is(b, ConnectionState::Idle);
     let (c, gone) = server.enter(stranger(3)).expect("room");
     assert_eq!(gone, Some(b));
     // Nor does whoever would hold more than any other get in; a client's own idle one gives way to it.
     assert_eq!(server.enter(stranger(1)), Err(ConnectionsFull));
-    server.is(a, Conduct::Idle);
-    server.is(c, Conduct::Idle);
+    server.is(a, ConnectionState::Idle);
+    server.is(c, ConnectionState::Idle);
     assert_eq!(server.enter(stranger(1)).expect("room").1, Some(a));
 }
 
@@ -209,20 +213,20 @@ fn one_address_gets_its_share_and_sheds_its_own() {
     let mut server = Server::new(16, 4);
     let others: Vec<_> = (2..6).map(|n| server.entered(stranger(n))).collect();
     for token in &others {
-        server.is(*token, Conduct::Idle);
+        server.is(*token, ConnectionState::Idle);
     }
     let mine: Vec<_> = (0..4).map(|_| server.entered(stranger(1))).collect();
     assert_eq!(server.enter(stranger(1)), Err(ConnectionsFull));
     for token in mine.iter().rev() {
-        server.is(*token, Conduct::Idle);
+        server.is(*token, ConnectionState::Idle);
     }
-    server.place(mine[1]).sign_in(&session(1));
-    server.place(mine[2]).sign_in(&session(0));
+    server.place(mine[1]).sign_in(&principal(1));
+    server.place(mine[2]).sign_in(&principal(0));
     // The signed-in one last; a session that has ended makes nobody signed in.
     let mut gone = Vec::new();
     for _ in 0..4 {
         let (token, victim) = server.enter(stranger(1)).expect("room");
-        server.is(token, Conduct::Asking);
+        server.is(token, ConnectionState::Asking);
         gone.push(victim.expect("its own"));
     }
     assert_eq!(gone.last(), Some(&mine[1]));
@@ -237,7 +241,7 @@ fn a_proxys_connections_hold_bytes_for_one_each_not_for_one_stranger() {
     let judge = Known::default();
     let mut through_proxy = Vec::new();
     for token in 1000..1020 {
-        let number = SeatNumber { worker: 0, token };
+        let number = ConnectionId { worker: 0, token };
         let entered = server
             .admission
             .enter(number, Some(stranger(9)), false, &judge, server.now);
@@ -263,10 +267,10 @@ fn who_has_lost_the_place_knows_it_before_becoming_a_stream() {
     let mut server = Server::new(1, 1);
     let first = server.entered(stranger(1));
     let now = server.now;
-    server.place(first).tell(Conduct::Idle, now);
+    server.place(first).tell(ConnectionState::Idle, now);
     assert!(server.place(first).is_held());
     server.judge.0.insert(OWNER);
-    let number = SeatNumber {
+    let number = ConnectionId {
         worker: 7,
         token: 7,
     };
@@ -323,14 +327,14 @@ fn streams_stay_and_leave_half_of_the_local_socket_to_others() {
     let local = Admission::local(4);
     let judge = Known::default();
     let enter = |token| {
-        let number = SeatNumber { worker: 0, token };
+        let number = ConnectionId { worker: 0, token };
         local.enter(number, None, true, &judge, Instant::now())
     };
     let mut places: Vec<_> = (0..4).map(|n| enter(n).expect("room").0).collect();
     let streams: Vec<_> = places.iter_mut().map(ConnectionPermit::stream).collect();
     assert_eq!(streams, [true, true, false, false]);
     for place in &places {
-        place.tell(Conduct::Stream, Instant::now());
+        place.tell(ConnectionState::Stream, Instant::now());
     }
     assert!(enter(4).is_err());
     drop(places.remove(0));

@@ -4,7 +4,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{
-    Connection, LINGER, LINGERING, MAX_LINGER_BYTES, Phase, STALLED_WRITE, Step, Then, Turn,
+    AfterAnswer, Connection, DriveStep, LINGER, LINGERING, MAX_LINGER_BYTES, Phase, STALLED_WRITE,
+    Turn,
 };
 use crate::api::counts::RouteNumber;
 use crate::api::error::ApiError;
@@ -35,9 +36,9 @@ impl Connection {
         };
         self.link.queue(render(answer, options));
         self.phase = Phase::Answering(if options.keep_alive {
-            Then::NextRequest
+            AfterAnswer::NextRequest
         } else {
-            Then::Close
+            AfterAnswer::Close
         });
         self.deadline = now + STALLED_WRITE;
     }
@@ -79,20 +80,20 @@ impl Connection {
         api.counts.requests.answered(route, status, took);
     }
 
-    pub(super) fn after_answer(&mut self, then: Then, now: Instant) -> Step {
-        if then == Then::NextRequest && !self.leaving {
+    pub(super) fn after_answer(&mut self, then: AfterAnswer, now: Instant) -> DriveStep {
+        if then == AfterAnswer::NextRequest && !self.leaving {
             self.await_request(now);
             // One request a turn; others want to be served between this one's pipelined requests.
             return match self.link.inbound.is_empty() {
-                true if self.link.is_drained() => Step::Turn(Turn::Parked),
-                true => Step::Go,
-                false => Step::Turn(Turn::More),
+                true if self.link.is_drained() => DriveStep::Turn(Turn::Parked),
+                true => DriveStep::Go,
+                false => DriveStep::Turn(Turn::More),
             };
         }
         self.link.say_goodbye();
         self.phase = LINGERING;
         self.deadline = now + LINGER;
-        Step::Go
+        DriveStep::Go
     }
 
     pub(super) fn send(&mut self, share: &mut usize, now: Instant) -> io::Result<Sent> {
@@ -104,23 +105,25 @@ impl Connection {
         sent
     }
 
-    pub(super) fn linger(&mut self, scratch: &mut [u8]) -> Step {
+    pub(super) fn linger(&mut self, scratch: &mut [u8]) -> DriveStep {
         let Phase::Lingering { is_shut, passed } = &mut self.phase else {
-            return Step::Go;
+            return DriveStep::Go;
         };
         if !*is_shut {
             *is_shut = true;
             self.link.shut_writing();
         }
         match self.link.discard(scratch) {
-            Ok(0) => Step::Turn(Turn::Closed),
+            Ok(0) => DriveStep::Turn(Turn::Closed),
             Ok(count) if *passed + count <= MAX_LINGER_BYTES => {
                 *passed += count;
-                Step::Go
+                DriveStep::Go
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Step::Turn(Turn::Parked),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Step::Go,
-            _ => Step::Turn(Turn::Closed),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                DriveStep::Turn(Turn::Parked)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => DriveStep::Go,
+            _ => DriveStep::Turn(Turn::Closed),
         }
     }
 }

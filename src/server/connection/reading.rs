@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use tiny_http::Method;
 
-use super::{BODY, Connection, HEAD, IDLE, LINGER, LINGERING, Pending, Phase, Step, Turn, WAITING};
+use super::{
+    BODY, Connection, DriveStep, HEAD, IDLE, LINGER, LINGERING, Pending, Phase, Turn, WAITING,
+};
 use crate::api::counts::RouteNumber;
 use crate::api::error::ApiError;
 use crate::api::{Api, Call, route};
@@ -21,33 +23,33 @@ impl Connection {
         scratch: &mut [u8],
         share: &mut usize,
         now: Instant,
-    ) -> Step {
+    ) -> DriveStep {
         if !self.link.is_handshaking() {
             self.await_request(now);
-            return Step::Go;
+            return DriveStep::Go;
         }
         match self.link.receive(scratch, share) {
-            Ok(Received::Bytes) => Step::Go,
-            Ok(Received::Nothing) => Step::Turn(Turn::Parked),
-            Ok(Received::Share) => Step::Turn(Turn::More),
+            Ok(Received::Bytes) => DriveStep::Go,
+            Ok(Received::Nothing) => DriveStep::Turn(Turn::Parked),
+            Ok(Received::Share) => DriveStep::Turn(Turn::More),
             Ok(Received::PlainText) => self.explain_https(api, now),
-            Ok(Received::End) | Err(_) => Step::Turn(Turn::Closed),
+            Ok(Received::End) | Err(_) => DriveStep::Turn(Turn::Closed),
         }
     }
 
     /// A client speaks plain HTTP to this port, and gets an answer that it can read.
-    fn explain_https(&mut self, api: &Api, now: Instant) -> Step {
+    fn explain_https(&mut self, api: &Api, now: Instant) -> DriveStep {
         if api.charge_malformed(self.peer).is_err() {
-            return Step::Turn(Turn::Closed);
+            return DriveStep::Turn(Turn::Closed);
         }
         let error = ApiError::Protocol(400, "this port speaks HTTPS".into());
         let bytes = render(&error.response(), CLOSING);
         if self.link.send_plain(&bytes).is_err() {
-            return Step::Turn(Turn::Closed);
+            return DriveStep::Turn(Turn::Closed);
         }
         self.phase = LINGERING;
         self.deadline = now + LINGER;
-        Step::Go
+        DriveStep::Go
     }
 
     pub(super) fn await_request(&mut self, now: Instant) {
@@ -67,9 +69,9 @@ impl Connection {
         scratch: &mut [u8],
         share: &mut usize,
         now: Instant,
-    ) -> Step {
+    ) -> DriveStep {
         let Phase::Head(reader) = &mut self.phase else {
-            return Step::Go;
+            return DriveStep::Go;
         };
         let was_idle = self.link.inbound.is_empty();
         match reader.read(&self.link.inbound, self.peer) {
@@ -84,7 +86,7 @@ impl Connection {
                     Ok(()) => self.refuse(api, error.status(), &error.to_string(), now),
                     Err(limit) => self.answer(api, &limit.response(), CLOSING, now),
                 }
-                return Step::Go;
+                return DriveStep::Go;
             }
         }
         let step = self.receive(scratch, share);
@@ -95,16 +97,16 @@ impl Connection {
     }
 
     /// Reads on, past the handshake.
-    fn receive(&mut self, scratch: &mut [u8], share: &mut usize) -> Step {
+    fn receive(&mut self, scratch: &mut [u8], share: &mut usize) -> DriveStep {
         match self.link.receive(scratch, share) {
-            Ok(Received::Bytes) => Step::Go,
-            Ok(Received::Nothing) => Step::Turn(Turn::Parked),
-            Ok(Received::Share) => Step::Turn(Turn::More),
-            Ok(Received::End | Received::PlainText) | Err(_) => Step::Turn(Turn::Closed),
+            Ok(Received::Bytes) => DriveStep::Go,
+            Ok(Received::Nothing) => DriveStep::Turn(Turn::Parked),
+            Ok(Received::Share) => DriveStep::Turn(Turn::More),
+            Ok(Received::End | Received::PlainText) | Err(_) => DriveStep::Turn(Turn::Closed),
         }
     }
 
-    fn take_request(&mut self, api: &Api, head: RequestHead, now: Instant) -> Step {
+    fn take_request(&mut self, api: &Api, head: RequestHead, now: Instant) -> DriveStep {
         let options = WriteOptions {
             head_only: head.request.method == Method::Head,
             keep_alive: head.keep_alive && !self.leaving,
@@ -113,7 +115,7 @@ impl Connection {
         self.under_way = Some((RouteNumber::of(&found), Instant::now()));
         let verdict = api.admit(&head.request, found);
         if let Ok(call) = &verdict {
-            self.sign_in(call.session());
+            self.sign_in(call.principal());
         }
         let takes_body = !matches!(
             head.request.method,
@@ -121,7 +123,7 @@ impl Connection {
         );
         let keep = match &verdict {
             // A password that waits for bcrypt makes nobody known.
-            Ok(call) if call.session().is_none() && self.peer != Peer::Local => {
+            Ok(call) if call.principal().is_none() && self.peer != Peer::Local => {
                 BodyWanted::UpTo(MAX_STRANGERS_BODY)
             }
             Ok(_) if takes_body => BodyWanted::UpTo(MAX_BODY),
@@ -137,14 +139,14 @@ impl Connection {
                     }
                     _ => self.refuse(api, error.status(), &error.to_string(), now),
                 }
-                return Step::Go;
+                return DriveStep::Go;
             }
         };
         if head.expects_continue && !body.is_done() && self.link.inbound.is_empty() {
             if let Err(refusal) = verdict {
                 // The client has not sent its body yet and need not.
                 self.answer(api, &refusal, CLOSING, now);
-                return Step::Go;
+                return DriveStep::Go;
             }
             self.link.queue(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
         }
@@ -159,7 +161,7 @@ impl Connection {
             body,
             options,
         }));
-        Step::Go
+        DriveStep::Go
     }
 
     pub(super) fn read_body(
@@ -168,9 +170,9 @@ impl Connection {
         scratch: &mut [u8],
         share: &mut usize,
         now: Instant,
-    ) -> Step {
+    ) -> DriveStep {
         let Phase::Body(pending) = &mut self.phase else {
-            return Step::Go;
+            return DriveStep::Go;
         };
         match pending.body.feed(&self.link.inbound) {
             Ok(used) => {
@@ -178,13 +180,13 @@ impl Connection {
             }
             Err(error) => {
                 self.refuse(api, error.status(), &error.to_string(), now);
-                return Step::Go;
+                return DriveStep::Go;
             }
         }
         if pending.body.is_done() {
             let Phase::Body(pending) = std::mem::replace(&mut self.phase, Phase::Waiting(CLOSING))
             else {
-                return Step::Go;
+                return DriveStep::Go;
             };
             let Pending {
                 mut request,
@@ -207,25 +209,25 @@ impl Connection {
         options: WriteOptions,
         waited: bool,
         now: Instant,
-    ) -> Step {
+    ) -> DriveStep {
         self.phase = Phase::Waiting(options);
         let call = match verdict {
             Ok(call) => call,
             Err(refusal) => {
                 self.answer(api, &refusal, options, now);
-                return Step::Go;
+                return DriveStep::Go;
             }
         };
         let outcome = match api.run_at_once(call, &request, waited) {
             Ok(outcome) => outcome,
             Err(call) => {
                 self.deadline = now + WAITING;
-                return Step::Turn(Turn::Dispatch(Box::new((*call, request))));
+                return DriveStep::Turn(Turn::Dispatch(Box::new((*call, request))));
             }
         };
         match self.finish(api, outcome, now) {
-            Turn::More => Step::Go,
-            turn => Step::Turn(turn),
+            Turn::More => DriveStep::Go,
+            turn => DriveStep::Turn(turn),
         }
     }
 }

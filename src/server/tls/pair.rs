@@ -97,7 +97,7 @@ impl CertificatePair {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn usable_pair(
+pub(super) fn load_valid_pair(
     files: &CertificateFiles,
     now: Timestamp,
 ) -> Result<CertificatePair, TlsError> {
@@ -109,8 +109,8 @@ pub(super) fn usable_pair(
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn usable(files: &CertificateFiles, now: Timestamp) -> Result<(), TlsError> {
-    usable_pair(files, now).map(|_| ())
+pub fn check_pair(files: &CertificateFiles, now: Timestamp) -> Result<(), TlsError> {
+    load_valid_pair(files, now).map(|_| ())
 }
 
 /// That a certificate's time is over, if it is.

@@ -208,8 +208,8 @@ fn what_is_no_advisory_or_cannot_be_judged_is_told_and_never_taken_for_good_news
         ("nonsense".into(), "no JSON"),
         ("\u{feff}{}".into(), "no JSON"),
         (deep, "cut off"),
-        (version("1.x"), "versions is none"),
-        (version("é"), "versions is none"),
+        (version("1.x"), "ecosystem does not allow"),
+        (version("é"), "ecosystem does not allow"),
     ];
     for (text, wanted) in cases {
         let said = read_all(text.as_bytes()).expect_err("refused").to_string();

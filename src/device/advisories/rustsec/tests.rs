@@ -162,7 +162,7 @@ fn what_is_no_advisory_or_cannot_be_judged_is_told() {
         (about("", "", ""), "no name"),
         (
             about("ring", "", "patched = [\"nonsense\"]"),
-            "versions is none",
+            "ecosystem does not allow",
         ),
         (about("ring", "x = ", ""), "no advisory"),
         (about("ring", "id = 'RUSTSEC 1'", ""), "no name"),

@@ -134,8 +134,12 @@ impl PatternMatches {
 
     /// A path that fits so far: a file, or a folder in which the rest of the pattern is looked for.
     fn take(&mut self, path: &Path, rest: &[PatternPart], depth: usize) {
-        let is_packed = |extension| PACKED.iter().any(|packed| extension == *packed);
-        if rest.is_empty() && path.extension().is_some_and(is_packed) {
+        let is_compressed = |extension| {
+            COMPRESSED_EXTENSIONS
+                .iter()
+                .any(|packed| extension == *packed)
+        };
+        if rest.is_empty() && path.extension().is_some_and(is_compressed) {
             return;
         }
         if path.is_symlink() && self.watched.len() < MAX_FOLDERS {
@@ -160,7 +164,7 @@ fn is_hidden(entry: &DirEntry) -> bool {
 }
 
 /// What rotation makes of old files: there is no line to be read in them.
-const PACKED: [&str; 4] = ["gz", "xz", "zst", "bz2"];
+const COMPRESSED_EXTENSIONS: [&str; 4] = ["gz", "xz", "zst", "bz2"];
 
 /// How deep `**` goes.
 const MAX_DEPTH: usize = 8;

@@ -13,17 +13,17 @@ fn the_first_damaged_journals_and_the_newest_are_kept_and_no_more() {
     for number in 0..20_u8 {
         disk.remove("journal").unwrap();
         disk.create("journal").unwrap().write(&[number]).unwrap();
-        let first = keep(&disk, "journal", &[number], WhenFull::ReplaceLast).unwrap();
+        let first = keep_copy(&disk, "journal", &[number], WhenFull::ReplaceLast).unwrap();
         let place = MOST_KEPT.min(usize::from(number) + 1);
         let name = format!("journal.damaged.{place}");
         assert_eq!(first, KeptFile::at(name.clone(), true));
         // Found again, since it could not be put right.
-        let again = keep(&disk, "journal", &[number], WhenFull::Refuse).unwrap();
+        let again = keep_copy(&disk, "journal", &[number], WhenFull::Refuse).unwrap();
         assert_eq!(again, KeptFile::at(name, false));
     }
     let expected: Vec<Vec<u8>> = (0..7).chain([19]).map(|number| vec![number]).collect();
     assert_eq!(kept(&disk), expected);
-    let refused = keep(&disk, "journal", &[20], WhenFull::Refuse).unwrap_err();
+    let refused = keep_copy(&disk, "journal", &[20], WhenFull::Refuse).unwrap_err();
     assert!(refused.to_string().contains("remove some"), "{refused}");
     assert_eq!(kept(&disk), expected);
 }

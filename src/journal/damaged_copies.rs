@@ -29,7 +29,7 @@ pub(super) struct KeptFile {
 ///
 /// # Errors
 /// The file system's; or none may be replaced, and [`MOST_KEPT`] lie there.
-pub(super) fn keep(
+pub(super) fn keep_copy(
     storage: &dyn Storage,
     name: &str,
     bytes: &[u8],

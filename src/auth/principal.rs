@@ -13,14 +13,14 @@ use crate::ids::Id;
 
 /// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct Principal {
     /// The user's name.
     pub user: Arc<str>,
     /// How we know.
     pub proof: Proof,
 }
 
-/// What a session rests on, and dies with.
+/// What a caller has shown, and what ends with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     /// The local socket: whoever may open it is the administrator.
@@ -49,29 +49,29 @@ pub enum Proof {
 
 impl Auth {
     /// Whoever may open the local socket.
-    pub fn local(&self) -> Session {
-        self.session(Proof::Local)
+    pub fn local(&self) -> Principal {
+        self.principal(Proof::Local)
     }
 
     /// Checks an access token. Cheap.
     ///
     /// # Errors
     /// [`AuthError::InvalidToken`].
-    pub fn bearer(&self, token: &str) -> Result<Session, AuthError> {
+    pub fn bearer(&self, token: &str) -> Result<Principal, AuthError> {
         self.live_token(token, TokenKind::Access, self.clock.wall())
-            .map(|token| self.session(token.proof()))
+            .map(|token| self.principal(token.proof()))
     }
 
-    /// Whether what the session rests on still holds: neither expired nor revoked nor overtaken by a password change.
+    /// Whether what the caller has shown still holds: neither expired nor revoked nor overtaken by a password change.
     /// Cheap.
-    pub fn is_alive(&self, session: &Session) -> bool {
-        self.time_left(session).is_some()
+    pub fn is_alive(&self, principal: &Principal) -> bool {
+        self.time_left(principal).is_some()
     }
 
     /// How long the credential will hold if nobody ends the session: [`Duration::MAX`] for one that does not expire,
     /// `None` if it is over. Cheap.
-    pub fn time_left(&self, session: &Session) -> Option<Duration> {
-        let (holds, left) = match session.proof {
+    pub fn time_left(&self, principal: &Principal) -> Option<Duration> {
+        let (holds, left) = match principal.proof {
             Proof::Local => (true, Duration::MAX),
             Proof::Basic { generation } => (generation == self.durable.generation(), Duration::MAX),
             Proof::Token {
@@ -95,16 +95,16 @@ impl Auth {
         (holds && !left.is_zero()).then_some(left)
     }
 
-    pub(super) fn session(&self, proof: Proof) -> Session {
-        Session {
+    pub(super) fn principal(&self, proof: Proof) -> Principal {
+        Principal {
             user: Arc::clone(&self.user),
             proof,
         }
     }
 
-    pub(super) fn living(&self, session: Option<Session>) -> Result<Session, AuthError> {
-        session
-            .filter(|session| self.is_alive(session))
+    pub(super) fn living(&self, principal: Option<Principal>) -> Result<Principal, AuthError> {
+        principal
+            .filter(|principal| self.is_alive(principal))
             .ok_or(AuthError::InvalidToken)
     }
 
@@ -117,7 +117,7 @@ impl Auth {
     ) -> Result<Verified, AuthError> {
         let verified = self.tokens.verify(token, kind, now);
         let verified = verified.map_err(|_| AuthError::InvalidToken)?;
-        if self.is_alive(&self.session(verified.proof())) {
+        if self.is_alive(&self.principal(verified.proof())) {
             if verified.generation.is_none() {
                 let issued = verified.issued.as_secs();
                 self.newest_foreign.fetch_max(issued, Ordering::Relaxed);
@@ -129,7 +129,7 @@ impl Auth {
     }
 }
 
-impl Session {
+impl Principal {
     /// The token that it rests on, and the login it descends from, if it does on one.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
