@@ -39,7 +39,7 @@ fn storm(line: &str) -> (Duration, Duration) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("app.log");
     let mut file = File::create(&path).expect("a file");
-    let ring = Arc::new(Ring::new(4 << 20, "bench".into()));
+    let ring = Arc::new(Ring::new(4 << 20, "bench".into(), Box::new(|| ())));
     let clock = Arc::new(Clock::new(Arc::new(SystemTimeSource::new()), None));
     let spec = LogSource::File {
         path,

@@ -53,13 +53,16 @@ enum HubCommand {
 }
 
 impl Hub {
-    /// Starts the thread. A ring has one hub.
+    /// Starts the thread. A ring has one hub, and wakes it by `waker`.
     ///
     /// # Errors
-    /// The kernel gives no epoll instance, event counter or thread.
-    pub fn start(ring: Arc<Ring>, time: Arc<dyn TimeSource>) -> io::Result<Self> {
+    /// The kernel gives no epoll instance or thread.
+    pub fn start(
+        ring: Arc<Ring>,
+        waker: Arc<Waker>,
+        time: Arc<dyn TimeSource>,
+    ) -> io::Result<Self> {
         let (commands, inbox) = crossbeam_channel::unbounded();
-        let waker = Arc::new(Waker::new()?);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(
             &epoll,
@@ -67,8 +70,6 @@ impl Hub {
             epoll::EventData::new_u64(WAKER),
             epoll::EventFlags::IN,
         )?;
-        let pushed = waker.clone();
-        ring.set_waker(Box::new(move || pushed.wake()));
         let count = Arc::new(AtomicUsize::new(0));
         let service = HubThread {
             ring,
@@ -143,16 +144,28 @@ impl Drop for Hub {
     }
 }
 
-/// An event counter that ends the hub's sleep.
-struct Waker(OwnedFd);
+/// An event counter that ends the hub's sleep. It is made before the ring, which wakes the hub by it.
+pub struct Waker(OwnedFd);
 
 impl Waker {
-    fn new() -> io::Result<Self> {
+    /// One that nobody has woken.
+    ///
+    /// # Errors
+    /// The kernel gives no event counter.
+    pub fn new() -> io::Result<Self> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         Ok(Self(eventfd(0, flags)?))
     }
 
-    fn wake(&self) {
+    /// What the ring calls.
+    #[must_use]
+    pub fn call(self: &Arc<Self>) -> Box<dyn Fn() + Send + Sync> {
+        let waker = self.clone();
+        Box::new(move || waker.wake())
+    }
+
+    /// Ends the sleep. Neither blocks nor logs.
+    pub fn wake(&self) {
         // It can only fail when the counter is full, and then a wake-up is under way already.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }

@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -40,7 +39,7 @@ pub struct Ring {
     boot: String,
     inner: Mutex<RingInner>,
     missed: AtomicU64,
-    waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    wake: Box<dyn Fn() + Send + Sync>,
 }
 
 struct RingInner {
@@ -56,8 +55,9 @@ struct RingInner {
 
 impl Ring {
     /// An empty ring of at most `limit` bytes, overhead included. `boot` tells this run from every other one.
+    /// `wake` is called when an entry is pushed while the hub waits; it must neither block nor log.
     #[must_use]
-    pub fn new(limit: usize, boot: String) -> Self {
+    pub fn new(limit: usize, boot: String, wake: Box<dyn Fn() + Send + Sync>) -> Self {
         Self {
             limit,
             boot,
@@ -69,7 +69,7 @@ impl Ring {
                 scratch: Vec::new(),
             }),
             missed: AtomicU64::new(0),
-            waker: OnceLock::new(),
+            wake,
         }
     }
 
@@ -112,8 +112,8 @@ impl Ring {
         }
         let awaited = mem::take(&mut inner.awaited);
         drop(inner);
-        if awaited && let Some(wake) = self.waker.get() {
-            wake();
+        if awaited {
+            (self.wake)();
         }
         seq
     }
@@ -204,12 +204,6 @@ impl Ring {
             end = start - 1;
         }
         found.into()
-    }
-
-    /// Sets what is called when an entry is pushed while a reader waits; it must not block nor log. A ring
-    /// has one such reader, the hub: a second call changes nothing.
-    pub fn set_waker(&self, wake: Box<dyn Fn() + Send + Sync>) {
-        let _ = self.waker.set(wake);
     }
 
     /// Asks for a wake-up at the next push, unless there is an entry after `seen` already: then it returns false.

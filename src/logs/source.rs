@@ -268,7 +268,7 @@ impl SourceContext {
         let time = Arc::new(crate::clock::FakeTimeSource::new(now));
         Self {
             shared: Arc::new(SourceShared::new(kind, kind, kind.to_owned())),
-            ring: Arc::new(Ring::new(1 << 20, "b".into())),
+            ring: Arc::new(Ring::new(1 << 20, "b".into(), Box::new(|| ()))),
             clock: Arc::new(Clock::new(time, None)),
             stop: Arc::new(SourceStop::new().expect("an event counter")),
         }

@@ -25,7 +25,7 @@ use crate::journal::storage::LOCK;
 use crate::journal::survey::FILE_NAME;
 use crate::journal::{Journal, OpenError};
 use crate::limits::bucket::Buckets;
-use crate::logs::hub::Hub;
+use crate::logs::hub::{Hub, Waker};
 use crate::logs::own;
 use crate::logs::ring::Ring;
 use crate::logs::source::Sources;
@@ -65,7 +65,8 @@ pub fn assemble(
     let mut boot = [0; 8];
     entropy.fill(&mut boot);
     let boot = format!("{:016x}", u64::from_ne_bytes(boot));
-    let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot));
+    let waker = Arc::new(Waker::new()?);
+    let ring = Arc::new(Ring::new(config.log_buffer_bytes, boot, waker.call()));
     // 0.1.0 kept there where the log's numbers went on. Nothing reads it any more.
     let _ = files::unlink(&state_dir.join("log-sequence"));
     own::attach(&ring, clock.clone());
@@ -80,7 +81,7 @@ pub fn assemble(
     let audit = Arc::new(audit);
     log::info!(version = env!("CARGO_PKG_VERSION"), records = replayed.records; "starting");
 
-    let hub = Arc::new(Hub::start(ring.clone(), time.clone())?);
+    let hub = Arc::new(Hub::start(ring.clone(), waker, time.clone())?);
     // Weak, since a stream holds the way to ask whether its login still lives.
     let streams = Arc::downgrade(&hub);
     let on_end = move || {

@@ -4,7 +4,7 @@ use super::*;
 use crate::logs::{NewEntry, Ring};
 
 fn entry(source: &str, level: Level, message: &str) -> RingEntry {
-    let ring = Ring::new(1 << 20, "b".into());
+    let ring = Ring::new(1 << 20, "b".into(), Box::new(|| ()));
     ring.push(NewEntry::new(
         source.into(),
         level,
@@ -76,7 +76,7 @@ fn of_several_sources_each_will_do() {
 
 #[test]
 fn a_field_must_be_there_with_just_that_value() {
-    let ring = Ring::new(1 << 20, "b".into());
+    let ring = Ring::new(1 << 20, "b".into(), Box::new(|| ()));
     let fields = serde_json::json!({"unit": "ssh.service", "pid": 7, "ok": true, "a\"b": "c,\"fields\":{", "o": {"unit": "x"}});
     let mut new = NewEntry::new(
         "app".into(),
@@ -126,7 +126,7 @@ fn a_field_must_be_there_with_just_that_value() {
 fn a_time_over_a_day_ahead_is_marked_and_the_arrival_counts() {
     let now = Timestamp::from_secs(1_795_530_730);
     let stamped = |ahead: Duration| {
-        let ring = Ring::new(1 << 20, "b".into());
+        let ring = Ring::new(1 << 20, "b".into(), Box::new(|| ()));
         let new = NewEntry::new("far".into(), Level::Info, now + ahead, "x".into());
         ring.push(new.read_at(now));
         let mut entries = Vec::new();

@@ -17,7 +17,7 @@ use tungstenite::{Error, Message};
 mod http;
 
 use super::subscriber::{CLOSE_WAIT, KEEP_ALIVE, SILENCE};
-use super::{Alive, Encoding, Hub, Subscription, Transport};
+use super::{Alive, Encoding, Hub, Subscription, Transport, Waker};
 use crate::clock::{FakeTimeSource, SystemTimeSource, Timestamp};
 use crate::logs::tests::wait_for;
 use crate::logs::{Filter, Level, NewEntry, Ring};
@@ -32,9 +32,10 @@ struct Bench {
 
 impl Bench {
     fn new(ring_bytes: usize) -> Self {
-        let ring = Arc::new(Ring::new(ring_bytes, "b00t".into()));
+        let waker = Arc::new(Waker::new().unwrap());
+        let ring = Arc::new(Ring::new(ring_bytes, "b00t".into(), waker.call()));
         let time = Arc::new(FakeTimeSource::new(Timestamp::from_secs(1_795_000_000)));
-        let hub = Hub::start(ring.clone(), time.clone()).unwrap();
+        let hub = Hub::start(ring.clone(), waker, time.clone()).unwrap();
         Self { ring, time, hub }
     }
 
@@ -375,8 +376,9 @@ fn the_end_of_a_login_closes_its_streams_alone_with_1008() {
 /// Nobody asks the hub here: it sleeps until the login's own end.
 #[test]
 fn a_login_that_runs_out_ends_its_streams_unless_the_clock_was_set_back() {
-    let ring = Arc::new(Ring::new(1 << 20, "b00t".into()));
-    let hub = Hub::start(ring.clone(), Arc::new(SystemTimeSource::new())).unwrap();
+    let waker = Arc::new(Waker::new().unwrap());
+    let ring = Arc::new(Ring::new(1 << 20, "b00t".into(), waker.call()));
+    let hub = Hub::start(ring.clone(), waker, Arc::new(SystemTimeSource::new())).unwrap();
     let time = Arc::new(FakeTimeSource::new(Timestamp::default()));
     let bench = Bench { ring, time, hub };
     let runs_out = || -> Alive {

@@ -57,7 +57,7 @@ fn a_line_never_exceeds_what_a_pipe_takes_whole() {
 
 #[test]
 fn postern_at_info_and_above_is_on_the_stream_whatever_the_level_on_stderr() {
-    let ring = Arc::new(Ring::new(1 << 16, "b".into()));
+    let ring = Arc::new(Ring::new(1 << 16, "b".into(), Box::new(|| ())));
     let clock = Arc::new(Clock::new(Arc::new(FakeTimeSource::new(NOW)), None));
     let own = OwnLog::new(LevelFilter::Off);
     own.sinks.lock().push((Arc::downgrade(&ring), clock));
@@ -105,10 +105,10 @@ fn installing_twice_and_rings_that_are_gone_do_no_harm() {
     let clock = Arc::new(Clock::new(Arc::new(FakeTimeSource::new(NOW)), None));
     install(LevelFilter::Error);
     install(LevelFilter::Error);
-    let gone = Arc::new(Ring::new(1 << 16, "b".into()));
+    let gone = Arc::new(Ring::new(1 << 16, "b".into(), Box::new(|| ())));
     attach(&gone, clock.clone());
     drop(gone);
-    let ring = Arc::new(Ring::new(1 << 16, "b".into()));
+    let ring = Arc::new(Ring::new(1 << 16, "b".into(), Box::new(|| ())));
     attach(&ring, clock);
     assert!(
         OWN.sinks

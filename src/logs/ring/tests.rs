@@ -22,7 +22,7 @@ fn read(ring: &Ring, cursor: u64) -> (Vec<u64>, Option<Gap>) {
 
 #[test]
 fn an_entry_is_the_contracts_json_to_the_letter() {
-    let ring = Ring::new(1 << 16, "b00t".into());
+    let ring = Ring::new(1 << 16, "b00t".into(), Box::new(|| ()));
     let mut entry = new("a \"b\" \u{1b}[0m");
     entry.fields.insert("n".into(), 1.into());
     assert_eq!(ring.push(entry), 1);
@@ -44,7 +44,7 @@ fn an_entry_is_the_contracts_json_to_the_letter() {
 
 #[test]
 fn the_ring_stays_within_its_bytes_whatever_comes() {
-    let ring = Ring::new(10_000, "b".into());
+    let ring = Ring::new(10_000, "b".into(), Box::new(|| ()));
     for length in [0, 10, 5000, 20, 9000, 3, 70_000, 1, 2] {
         for _ in 0..20 {
             ring.push(new(&"x".repeat(length)));
@@ -59,7 +59,7 @@ fn the_ring_stays_within_its_bytes_whatever_comes() {
 
 #[test]
 fn an_entry_larger_than_the_ring_becomes_a_gap() {
-    let ring = Ring::new(2000, "b".into());
+    let ring = Ring::new(2000, "b".into(), Box::new(|| ()));
     ring.push(new("small"));
     ring.push(new(&"x".repeat(3000)));
     assert_eq!(ring.bounds(), (3, 2));
@@ -71,7 +71,7 @@ fn an_entry_larger_than_the_ring_becomes_a_gap() {
 
 #[test]
 fn a_reader_gets_every_entry_once_and_a_gap_where_the_ring_overran_it() {
-    let ring = Ring::new(2500, "b".into());
+    let ring = Ring::new(2500, "b".into(), Box::new(|| ()));
     assert_eq!(ring.bounds(), (1, 0));
     assert_eq!(read(&ring, 1), (vec![], None));
     for _ in 0..100 {
@@ -104,7 +104,7 @@ fn a_reader_gets_every_entry_once_and_a_gap_where_the_ring_overran_it() {
 
 #[test]
 fn a_number_of_another_run_has_seen_nothing_of_this_one() {
-    let ring = Ring::new(1 << 16, "b".into());
+    let ring = Ring::new(1 << 16, "b".into(), Box::new(|| ()));
     assert_eq!(ring.bounds(), (1, 0));
     assert_eq!(ring.after(0, None), 1);
     for seq in 1..=3 {
@@ -127,7 +127,7 @@ fn a_number_of_another_run_has_seen_nothing_of_this_one() {
 
 #[test]
 fn a_read_is_bounded_in_entries_and_bytes() {
-    let ring = Ring::new(1 << 16, "b".into());
+    let ring = Ring::new(1 << 16, "b".into(), Box::new(|| ()));
     for _ in 0..10 {
         ring.push(new("line"));
     }
@@ -141,7 +141,7 @@ fn a_read_is_bounded_in_entries_and_bytes() {
 
 #[test]
 fn recent_gives_the_newest_that_match_in_order() {
-    let ring = Ring::new(1 << 20, "b".into());
+    let ring = Ring::new(1 << 20, "b".into(), Box::new(|| ()));
     for n in 1..=1000 {
         ring.push(new(if n % 100 == 0 { "round" } else { "odd" }));
     }
@@ -165,7 +165,7 @@ fn recent_gives_the_newest_that_match_in_order() {
     assert_eq!(seqs(0, None, None), [0; 0]);
     assert_eq!(seqs(5000, None, None).len(), 1000);
     assert!(
-        Ring::new(9, "b".into())
+        Ring::new(9, "b".into(), Box::new(|| ()))
             .recent(9, None, &Filter::default())
             .is_empty()
     );
@@ -173,12 +173,12 @@ fn recent_gives_the_newest_that_match_in_order() {
 
 #[test]
 fn a_push_wakes_only_a_reader_that_waits_and_never_one_that_has_news() {
-    let ring = Ring::new(1 << 16, "b".into());
     let calls = Arc::new(AtomicU32::new(0));
     let counter = calls.clone();
-    ring.set_waker(Box::new(move || {
+    let wake = move || {
         counter.fetch_add(1, Ordering::SeqCst);
-    }));
+    };
+    let ring = Ring::new(1 << 16, "b".into(), Box::new(wake));
     ring.push(new("nobody waits"));
     assert_eq!(calls.load(Ordering::SeqCst), 0);
     assert!(!ring.await_push(0), "number 1 is news already");

@@ -11,7 +11,7 @@ fn a_file_source_runs_reports_itself_and_stops_promptly() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
     std::fs::write(&path, "old\n").unwrap();
-    let ring = Arc::new(Ring::new(1 << 20, "b".into()));
+    let ring = Arc::new(Ring::new(1 << 20, "b".into(), Box::new(|| ())));
     let clock = Arc::new(Clock::new(Arc::new(SystemTimeSource::new()), None));
     let specs = [
         LogSource::File {
@@ -52,7 +52,7 @@ fn a_file_source_runs_reports_itself_and_stops_promptly() {
 #[test]
 fn an_entry_that_means_nothing_is_told_and_the_others_run() {
     let folder = tempfile::tempdir().unwrap();
-    let ring = Arc::new(Ring::new(1 << 20, "b".into()));
+    let ring = Arc::new(Ring::new(1 << 20, "b".into(), Box::new(|| ())));
     let clock = Arc::new(Clock::new(Arc::new(SystemTimeSource::new()), None));
     let specs = [
         LogSource::Unusable {

@@ -61,7 +61,7 @@ impl Bench {
             },
             context: SourceContext {
                 shared: Arc::new(SourceShared::new("file", "source", "file:source".into())),
-                ring: Arc::new(Ring::new(1 << 24, "b".into())),
+                ring: Arc::new(Ring::new(1 << 24, "b".into(), Box::new(|| ()))),
                 clock: Arc::new(Clock::new(time.clone(), None)),
                 stop: Arc::new(SourceStop::new().unwrap()),
             },

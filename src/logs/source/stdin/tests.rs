@@ -10,7 +10,7 @@ fn context() -> SourceContext {
     let time = Arc::new(FakeTimeSource::new(Timestamp::default()));
     SourceContext {
         shared: Arc::new(SourceShared::new("stdin", "stdin", "stdin".to_owned())),
-        ring: Arc::new(Ring::new(1 << 20, "b".into())),
+        ring: Arc::new(Ring::new(1 << 20, "b".into(), Box::new(|| ()))),
         clock: Arc::new(Clock::new(time, None)),
         stop: Arc::new(SourceStop::new().unwrap()),
     }
